@@ -1,0 +1,1 @@
+"""An embedded control server and object store with a sample compose."""

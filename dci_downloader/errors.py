@@ -1,0 +1,157 @@
+"""What can go wrong, as one tree of exceptions.
+
+    DownloaderError             1    unexpected
+    ├ SettingsError             2    usage or settings
+    ├ AccessError               3    credentials missing or refused
+    ├ NotFoundError             4    no such topic, component, job or version
+    ├ TransferError             5    worth running again
+    │ ├ StatusError                  a server answered with an unexpected status
+    │ ├ StallError                   a transfer made no progress for too long
+    │ └ ServerUnreachableError       no connection to a server
+    ├ DiskFullError             6    not enough room
+    ├ IntegrityError            7    content is not what it should be
+    │ ├ ManifestError                the manifest itself cannot be trusted
+    │ └ DigestMismatchError          bytes do not hash to what the manifest says
+    ├ LockedError               75   another run holds the lock (EX_TEMPFAIL)
+    └ CancelledError            130  the user or a signal ended the run (128 + SIGINT)
+
+The number is the exit code of the command line. ``str(error)`` is one line for a person: what happened and where;
+``error.hint``, where there is one, says what to do about it. Neither ever holds a secret or a presigned signature.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+
+class DownloaderError(Exception):
+    """The root of every error that this package raises on purpose.
+
+    Attributes:
+        exit_code: what the command line exits with.
+        hint: what the user can do, or an empty string.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class SettingsError(DownloaderError):
+    """The command line, the environment or a settings file cannot be used."""
+
+    exit_code = 2
+
+
+class AccessError(DownloaderError):
+    """Credentials are missing or wrong, or do not give access to what was asked for."""
+
+    exit_code = 3
+
+
+class NotFoundError(DownloaderError):
+    """There is no such topic, component, job, file or version."""
+
+    exit_code = 4
+
+
+class TransferError(DownloaderError):
+    """Something could not be fetched; another run may succeed, and takes up where this one left."""
+
+    exit_code = 5
+
+
+class StatusError(TransferError):
+    """A server answered with a status that has no better error.
+
+    Attributes:
+        url: the URL without query and credentials.
+        status: the HTTP status.
+    """
+
+    def __init__(self, message: str, *, url: str, status: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.url = url
+        self.status = status
+
+
+class StallError(TransferError):
+    """Nothing moved for longer than the patience of the run."""
+
+
+class ServerUnreachableError(TransferError):
+    """A server cannot be resolved, connected to or trusted."""
+
+
+class DiskFullError(DownloaderError):
+    """There is not enough room.
+
+    Attributes:
+        needed: bytes that are needed, where known.
+        free: bytes that are free, where known.
+    """
+
+    exit_code = 6
+
+    def __init__(
+        self, message: str, *, needed: Optional[int] = None, free: Optional[int] = None, hint: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.needed = needed
+        self.free = free
+
+
+class IntegrityError(DownloaderError):
+    """Content is not what it should be. Nothing of it is published."""
+
+    exit_code = 7
+
+
+class ManifestError(IntegrityError):
+    """A manifest cannot be trusted: not JSON, or an entry that no mirror may hold.
+
+    Attributes:
+        entry: the entry at fault as the server sent it, shortened; empty when the whole document is at fault.
+    """
+
+    def __init__(self, message: str, *, entry: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.entry = entry
+
+
+class DigestMismatchError(IntegrityError):
+    """Bytes do not hash to what the manifest says.
+
+    Attributes:
+        path: the file, relative to its component.
+        expected: the sha256 of the manifest, 64 hexadecimal digits.
+        actual: the sha256 of the bytes.
+    """
+
+    def __init__(self, path: str, *, expected: str, actual: str) -> None:
+        super().__init__(f"{path}: content does not match its manifest (expected sha256 {expected}, got {actual})")
+        self.path = path
+        self.expected = expected
+        self.actual = actual
+
+
+class LockedError(DownloaderError):
+    """Another run holds the lock.
+
+    Attributes:
+        holder: who holds it: pid, host and since when, as far as known.
+    """
+
+    exit_code = 75
+
+    def __init__(self, message: str, *, holder: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.holder = holder
+
+
+class CancelledError(DownloaderError):
+    """The run was asked to stop. What is complete stays, and the next run goes on from there."""
+
+    exit_code = 130

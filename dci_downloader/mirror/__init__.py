@@ -1,0 +1,1 @@
+"""The mirror on disk: objects, versions, publication."""
