@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Optional, Protocol
@@ -149,6 +150,9 @@ class Source(Protocol):
     def request(self, path: str) -> SignedRequest:
         """Sign, afresh at each call, the request that the control server answers with a redirect to the file."""
 
+    def follow(self, url: str) -> Optional[SignedRequest]:
+        """Sign a redirect that stays on the control server; None for one that leads elsewhere."""
+
 
 @dataclass(frozen=True)
 class Network:
@@ -187,13 +191,14 @@ class TransferOptions:
 
 
 @dataclass(frozen=True)
-class FileFailure:
-    """A file that could not be fetched.
+class Failure:
+    """A file, or a whole component, that could not be brought.
 
     Attributes:
-        path: relative to the component.
+        path: relative to the component; empty when it is the component as a whole.
         reason: one line for a person; no secret, no signature.
-        exit_code: that of the error this would have been.
+        exit_code: that of the error this is.
+        hint: what the user can do, where there is something.
         expected: the sha256 of the manifest where the content is at fault.
         actual: the sha256 of the content that came, likewise.
     """
@@ -201,6 +206,7 @@ class FileFailure:
     path: str
     reason: str
     exit_code: int
+    hint: str = ""
     expected: str = ""
     actual: str = ""
 
@@ -222,11 +228,12 @@ class ComponentReport:
         path: where agents read it: the published link.
         files: how many files the version holds, with ``size`` bytes.
         files_downloaded: fetched by this run, or with ``PLANNED`` to be fetched.
-        bytes_downloaded: bytes over the network for them; bytes that an earlier run left are not counted.
-        files_reused: files that were already in the mirror, with ``bytes_reused``.
-        files_removed: files of older versions that are, or would be, removed with them.
+        bytes_downloaded: bytes that came over the network for them, in vain or not; what an earlier run left of them
+            is not counted.
+        files_reused: files whose content was in the mirror already, with ``bytes_reused``.
+        versions_removed: older versions that were, or with ``PLANNED`` would be, removed.
         bytes_removed: what that frees.
-        failures: the files that could not be fetched.
+        failures: what could not be brought.
         notes: one line each: warnings of the manifest, a fallback from hard links to copies.
     """
 
@@ -242,9 +249,9 @@ class ComponentReport:
     bytes_downloaded: int = 0
     files_reused: int = 0
     bytes_reused: int = 0
-    files_removed: int = 0
+    versions_removed: tuple[str, ...] = ()
     bytes_removed: int = 0
-    failures: tuple[FileFailure, ...] = ()
+    failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -258,14 +265,49 @@ class Report:
     seconds: float
 
     @property
-    def failures(self) -> tuple[FileFailure, ...]:
-        """Every file that failed, over all components."""
+    def failures(self) -> tuple[Failure, ...]:
+        """Everything that failed, over all components."""
         return tuple(failure for component in self.components for failure in component.failures)
 
     @property
     def exit_code(self) -> int:
-        """0, or that of the gravest failure: the highest number."""
+        """0, or that of the gravest failure: wrong content is graver than a full disk, that than a broken line."""
         return max((failure.exit_code for failure in self.failures), default=0)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which component of a type is wanted.
+
+    Attributes:
+        tags: all of them must be on the component.
+        name: the exact name, or empty; the only way, beside an id, to a private component.
+    """
+
+    type: str
+    tags: tuple[str, ...] = ()
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class SyncOptions:
+    """How a topic is synchronised.
+
+    Attributes:
+        filters: which components; none for the newest of each type.
+        component_id: exactly this component, or an empty string.
+        keep: how many older versions stay beside the published one.
+        lock_timeout: seconds to wait for another run; None for as long as it takes, 0 not at all.
+        dry_run: only say what would be done; nothing is written.
+        transfer: how files are fetched.
+    """
+
+    filters: tuple[Filter, ...] = ()
+    component_id: str = ""
+    keep: int = 1
+    lock_timeout: Optional[float] = None
+    dry_run: bool = False
+    transfer: TransferOptions = field(default_factory=TransferOptions)
 
 
 class Progress(Protocol):
@@ -307,10 +349,13 @@ class Silence:
 
 
 class Stop(Protocol):
-    """Asked from time to time by long work; see :class:`dci_downloader.sync.Cancellation`."""
+    """A request to end the run; on the command line a signal makes it."""
 
     def requested(self) -> bool:
         """Whether the work should end as soon as it cleanly can."""
+
+    def deferred(self) -> AbstractContextManager[None]:
+        """Entered by work that asks ``requested`` often and must not be interrupted in between."""
 
 
 class Never:
@@ -320,19 +365,9 @@ class Never:
         """False."""
         return False
 
-
-@dataclass(frozen=True)
-class Filter:
-    """Which component of a type is wanted.
-
-    Attributes:
-        tags: all of them must be on the component.
-        name: the exact name, or empty; the only way, beside an id, to a private component.
-    """
-
-    type: str
-    tags: tuple[str, ...] = ()
-    name: str = ""
+    def deferred(self) -> AbstractContextManager[None]:
+        """Nothing to defer."""
+        return nullcontext()
 
 
 def folder_name(name: str) -> str:

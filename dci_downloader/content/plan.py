@@ -1,0 +1,29 @@
+"""Wanted minus held is missing.
+
+A content that several paths want is fetched once, under the first of them. The biggest comes first, so that none trails
+at the end of a run; equal sizes go by path, so that the same mirror always gives the same plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dci_downloader.models import FileEntry, Manifest, Plan
+
+
+def make_plan(wanted: Manifest, holds: Callable[[FileEntry], bool], partial_bytes: Callable[[FileEntry], int]) -> Plan:
+    """What a mirror still lacks of a component. No side effect of its own.
+
+    Args:
+        wanted: the manifest after selection.
+        holds: whether the mirror has the content of an entry; asked once for each content.
+        partial_bytes: how many bytes of an entry an earlier run left; asked only for what is missing.
+    """
+    contents: dict[str, FileEntry] = {}
+    for entry in wanted.files:
+        contents.setdefault(entry.sha256, entry)
+    missing = sorted(
+        (entry for entry in contents.values() if not holds(entry)), key=lambda entry: (-entry.size, entry.path)
+    )
+    left = sum(min(partial_bytes(entry), entry.size) for entry in missing)
+    return Plan(wanted, tuple(missing), left)

@@ -1,0 +1,219 @@
+"""Which files of a component are wanted.
+
+A component of type ``compose`` or ``compose-noinstall`` is laid out as ``<variant>/<arch>/{os,debug,iso}/…`` and
+``<variant>/source/tree/…``. A variant is whatever stands there, so the manifest itself tells which variants and
+architectures there are (3.2.0 had lists built in). The rules, observed of dci-downloader 3.2.0 unless said otherwise:
+
+* Files at the root and below ``metadata/`` are always wanted.
+* ``os`` of the wanted variants (none named: all) for the wanted architectures; ``debug`` likewise if asked for.
+* ``iso`` likewise. (3.2.0 fetched ISO images only for variants that were named.)
+* ``source/tree`` if asked for, whichever variants and architectures are wanted. A variant that says for itself whether
+  it wants sources decides for its own. (3.2.0 did not read that setting.)
+* Package filters thin out ``os``, ``debug`` and ``iso``, repository metadata included: a file stays if a filter, as a
+  regular expression, is found in its path below that folder. (That it may also be plain text, ``libstdc++``, is ours.)
+* ``all`` wants everything, whatever the rest says.
+* Other types of component are wanted whole.
+
+Ours, after those rules:
+
+* ``include`` and ``exclude`` are globs in which ``*`` also crosses ``/``. One without ``/`` is matched against the
+  name, one with ``/`` against the whole path. With ``include`` a file must match one of them; what ``exclude`` matches
+  goes in any case.
+* A symlink stays if what it leads to stays (a file, a folder above one, another such symlink) and ``exclude`` doesn't
+  match it. (3.2.0 dropped all symlinks of a compose except with ``all``.)
+* A variant or architecture that the component doesn't have is an error, also beside others that it has: a typing
+  mistake should not end in a mirror that lacks something. So is a selection that matches nothing but root and
+  metadata.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple, Optional, Union
+
+from dci_downloader.content.manifest import live_symlinks
+from dci_downloader.errors import NotFoundError
+from dci_downloader.models import FileEntry, Manifest
+
+COMPOSE_TYPES = ("compose", "compose-noinstall")
+
+_TREE = re.compile(r"(.+?)/(?:(source)/tree|(?!source/)([^/]+)/(os|debug|iso))(?:/|$)")
+
+
+class _Tree(NamedTuple):
+    """A part of a compose that is wanted or not as a whole.
+
+    Attributes:
+        kind: os, debug, iso or src.
+        start: where, in the paths of its files, what lies below it begins.
+    """
+
+    variant: str
+    arch: str
+    kind: str
+    start: int
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A variant that is wanted by name. None means: as the selection says."""
+
+    name: str
+    debug: Optional[bool] = None
+    src: Optional[bool] = None
+    iso: Optional[bool] = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is wanted of every component of a topic; the rules are those of this module.
+
+    Attributes:
+        archs: architectures.
+        variants: names, or :class:`Variant` for one with wishes of its own; none for all variants.
+        debug: debug packages too.
+        src: source trees too.
+        iso: ISO images too.
+        all: everything.
+        packages: package filters.
+        include: globs; a file must match one of them, if there are any.
+        exclude: globs; what matches one of them is not wanted.
+    """
+
+    archs: tuple[str, ...] = ("x86_64",)
+    variants: tuple[Union[str, Variant], ...] = ()
+    debug: bool = False
+    src: bool = False
+    iso: bool = False
+    all: bool = False
+    packages: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    def apply(self, manifest: Manifest) -> Manifest:
+        """The part of a manifest that is wanted, with its warnings and etag.
+
+        Raises:
+            NotFoundError: nothing matches, or there is no such variant or architecture; the message lists what there is.
+        """
+        files: Iterable[FileEntry] = manifest.files
+        if manifest.component_type in COMPOSE_TYPES and not self.all:
+            files = self._of_compose(manifest.files)
+        included, excluded = _glob_matcher(self.include or ("*",)), _glob_matcher(self.exclude)
+        kept = tuple(entry for entry in files if included(entry.path) and not excluded(entry.path))
+        if not kept:
+            what = "the selection matches no file" if manifest.files else "the component has no files"
+            raise _not_found(what, _trees(manifest.files).values())
+        symlinks = live_symlinks(kept, (link for link in manifest.symlinks if not excluded(link.path)))
+        return replace(manifest, files=kept, symlinks=symlinks)
+
+    def to_json(self) -> dict[str, Any]:
+        """A form for JSON, to be stored and compared: the same whatever the order, and however often a name is repeated."""
+        variants = sorted(self._named().items())
+        lists = {key: sorted(set(getattr(self, key))) for key in ("archs", "packages", "include", "exclude")}
+        return {**asdict(self), **lists, "variants": [asdict(variant) for _, variant in variants]}
+
+    @classmethod
+    def from_json(cls, form: Mapping[str, Any]) -> Selection:
+        """The selection that :meth:`to_json` described."""
+        lists = {key: tuple(value) for key, value in form.items() if isinstance(value, list)}
+        return cls(**{**form, **lists, "variants": tuple(Variant(**variant) for variant in form["variants"])})
+
+    def _named(self) -> dict[str, Variant]:
+        """The variants that are wanted by name; of one named twice, the last counts."""
+        variants = (Variant(variant) if isinstance(variant, str) else variant for variant in self.variants)
+        return {variant.name: variant for variant in variants}
+
+    def _of_compose(self, files: Iterable[FileEntry]) -> list[FileEntry]:
+        """The wanted files of a compose, before globs."""
+        trees = _trees(files)
+        self._check_names(trees.values())
+        named = self._named()
+        wanted = {folder: tree for folder, tree in trees.items() if self._wants(tree, named)}
+        filtered = _package_matcher(self.packages)
+        kept, found = [], not trees
+        for entry in files:
+            folder = entry.path.rpartition("/")[0]
+            tree = wanted.get(folder)
+            if tree is None:
+                if not folder or folder == "metadata" or folder.startswith("metadata/"):
+                    kept.append(entry)
+            elif tree.kind == "src" or filtered(entry.path[tree.start :]):
+                kept.append(entry)
+                found = True
+        if not found:
+            raise _not_found("the selection matches no package and no image", trees.values())
+        return kept
+
+    def _wants(self, tree: _Tree, named: Mapping[str, Variant]) -> bool:
+        """Whether a part of a compose is wanted; package filters come later."""
+        if tree.kind != "src" and (tree.arch not in self.archs or (named and tree.variant not in named)):
+            return False
+        wish = {"os": True, "debug": self.debug, "src": self.src, "iso": self.iso}[tree.kind]
+        own = getattr(named.get(tree.variant), tree.kind, None)
+        return wish if own is None else bool(own)
+
+    def _check_names(self, trees: Iterable[_Tree]) -> None:
+        """Raise NotFoundError for a variant or architecture that no tree has; without trees any architecture will do."""
+        archs = {tree.arch for tree in trees if tree.arch}
+        variants = {tree.variant for tree in trees}
+        for what, asked, there in (
+            ("variant", self._named(), variants),
+            ("architecture", self.archs, archs or self.archs),
+        ):
+            lacking = [repr(name) for name in asked if name not in there]
+            if lacking:
+                raise _not_found(f"the component has no {what} {', '.join(lacking)}", trees)
+
+
+def _trees(files: Iterable[FileEntry]) -> dict[str, _Tree]:
+    """The part of the compose that each folder with files belongs to; folders that belong to none are left out."""
+    trees = {}
+    for folder in {entry.path.rpartition("/")[0] for entry in files}:
+        match = _TREE.match(folder)
+        if match:
+            variant, source, arch, kind = match.groups()
+            trees[folder] = _Tree(variant, arch or "", "src" if source else kind, match.end() + (match[0][-1] != "/"))
+    return trees
+
+
+def _package_matcher(filters: tuple[str, ...]) -> Callable[[str], bool]:
+    """Whether one of the filters is in a path, as plain text or as a regular expression; without filters, always."""
+    patterns = []
+    for text in filters:
+        patterns.append(re.escape(text))
+        try:
+            re.compile(text)
+        except re.error:
+            continue
+        patterns.append(text)
+    compiled = [re.compile(pattern) for pattern in patterns]
+    return lambda path: not compiled or any(pattern.search(path) for pattern in compiled)
+
+
+def _glob_matcher(globs: tuple[str, ...]) -> Callable[[str], bool]:
+    """Whether a path matches one of the globs. A slash at the start only says that the whole path is meant."""
+    names = [re.compile(fnmatch.translate(glob)) for glob in globs if "/" not in glob]
+    paths = [re.compile(fnmatch.translate(glob[glob.startswith("/") :])) for glob in globs if "/" in glob]
+
+    def matches(path: str) -> bool:
+        name = path.rpartition("/")[2]
+        return any(pattern.match(name) for pattern in names) or any(pattern.match(path) for pattern in paths)
+
+    return matches
+
+
+def _not_found(what: str, trees: Iterable[_Tree]) -> NotFoundError:
+    variants, archs = _listed(tree.variant for tree in trees), _listed(tree.arch for tree in trees if tree.arch)
+    there = f"; it has the variants {variants} and the architectures {archs}" if variants else ""
+    hint = "see --arch, --variant, --package-filter, --include and --exclude; upper and lower case differ"
+    return NotFoundError(f"{what}{there}", hint=hint)
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Names for a message, each once; however many there are, the message stays short."""
+    names = sorted(set(names))
+    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")

@@ -1,0 +1,142 @@
+"""GET requests that come to an end: signed, redirected by hand, tried again while it helps.
+
+Two clients. One asks the control server; the other asks wherever a redirect leads, and knows no credentials. Once a
+redirect has left the control server nothing is signed any more, even if it leads back.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from urllib.parse import urlencode, urljoin
+
+from dci_downloader.control.answers import Answer
+from dci_downloader.control.breaks import Break, BrokenError
+from dci_downloader.control.exchange import Client
+from dci_downloader.control.refusals import refusal
+from dci_downloader.control.signing import Signer, normal, origin
+from dci_downloader.errors import TransferError
+from dci_downloader.models import Network
+from dci_downloader.transfer.policy import MOST_HOPS, REDIRECTS, TRANSIENT, back_off, bare, retry_after
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time and chance, so that tests need neither.
+
+    Attributes:
+        monotonic: seconds since any moment.
+        wall: seconds since the epoch.
+        sleep: waits that many seconds.
+        chance: a number in [0, 1).
+    """
+
+    monotonic: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    chance: Callable[[], float] = random.random
+
+
+class Connection:
+    """The way to one control server and the object store behind it. For one thread at a time.
+
+    Args:
+        patience: seconds that a call may go without success before it is given up.
+    """
+
+    def __init__(self, signer: Signer, network: Network, patience: float, clock: Clock) -> None:
+        self.signer = signer
+        self.clock = clock
+        self._patience = patience
+        longest = max(patience / 2, 1.0)  # a stall leaves time for a second try
+        timeouts = (min(network.connect_timeout, longest), min(network.read_timeout, longest))
+        self._client = Client(network, timeouts)
+        self._stranger = Client(network, timeouts)
+
+    def close(self) -> None:
+        """Close idle connections. Safe to repeat."""
+        self._client.close()
+        self._stranger.close()
+
+    def get(self, path: str, query: Mapping[str, str], *, limit: int, etag: str = "", leave: bool = False) -> Answer:
+        """Ask the control server, again and again until it answers or patience is over.
+
+        Args:
+            path: below the server's address, quoted.
+            query: no value may be empty: the server refuses the signature then.
+            limit: most bytes an answer may hold.
+            etag: sent as If-None-Match to where a redirect leads, not to the control server.
+            leave: whether a redirect may lead away from the control server, as for files.
+
+        Raises:
+            TransferError: no answer, or none that can be used.
+        """
+        start, attempt = self.clock.monotonic(), 0
+        url = self.signer.base + path + (f"?{urlencode(query)}" if query else "")
+        while True:
+            attempt += 1
+            try:
+                return self._follow(url, limit, etag, leave)
+            except BrokenError as error:
+                pause = back_off(attempt, error.asked, self._patience, self.clock.chance())
+                late = self.clock.monotonic() - start + pause >= self._patience
+                if late or not error.cause.passing:
+                    raise error.cause.error from None
+            _log.debug("waiting %.1f s before trying again", pause)
+            self.clock.sleep(pause)
+
+    def _follow(self, url: str, limit: int, etag: str, leave: bool) -> Answer:
+        """One try: follow redirects to an answer that is none."""
+        signed = True
+        for _ in range(MOST_HOPS):
+            signed = signed and origin(url) == self.signer.origin
+            answer = self._ask(url, signed, limit, etag)
+            if answer.status in TRANSIENT:
+                asked = retry_after(answer.headers.get("retry-after", ""), self._now())
+                error = refusal(answer, self.clock.wall())
+                assert isinstance(error, TransferError)
+                raise BrokenError(Break(error), asked)
+            if answer.status not in REDIRECTS:
+                return answer
+            url = self._target(url, answer, leave)
+        raise TransferError(
+            f"GET {bare(url)}: redirected more than {MOST_HOPS} times", hint="is DCI_CS_URL right? Is a proxy confused?"
+        )
+
+    def _target(self, url: str, answer: Answer, leave: bool) -> str:
+        """Where a redirect leads; refused where it may not."""
+        location = answer.headers.get("location", "")
+        try:
+            target = normal(urljoin(url, location))
+            foreign = origin(target) != self.signer.origin
+        except ValueError:
+            location = ""
+        if not location:
+            raise TransferError(
+                f"{answer.call}: redirected to nowhere, or to something that is neither http nor https",
+                hint="nothing was fetched from there; is DCI_CS_URL right? Does a proxy answer in its place?",
+            )
+        if foreign and not leave:
+            raise TransferError(
+                f"{answer.call}: redirected to {bare(target)}, which is not the control server",
+                hint="if that is its address now, set DCI_CS_URL to it; if it is a login page, a proxy stands between",
+            )
+        return target
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock.wall(), timezone.utc)
+
+    def _ask(self, url: str, signed: bool, limit: int, etag: str) -> Answer:
+        start = self.clock.monotonic()
+        if signed:
+            answer = self._client.get(url, self.signer.headers(url), limit)
+        else:
+            answer = self._stranger.get(url, {"If-None-Match": etag} if etag else {}, limit)
+        _log.debug("%s: %d, %.0f ms", answer.call, answer.status, (self.clock.monotonic() - start) * 1000)
+        return replace(answer, signed=signed)

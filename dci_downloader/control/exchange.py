@@ -1,0 +1,136 @@
+"""One request and its complete answer, bounded in size and in time.
+
+Socket timeouts restart with every byte that comes, and name resolution knows none: only somebody beside can tell that
+an answer takes too long. So the answer is received in a thread of its own, a daemon, and left there if it never ends.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, wait
+from http.client import HTTPException
+from http.cookiejar import DefaultCookiePolicy
+from typing import Optional
+from urllib.parse import urlsplit
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from dci_downloader import __version__
+from dci_downloader.control.answers import Answer
+from dci_downloader.control.breaks import BrokenError, Target, broken, stalled
+from dci_downloader.errors import TransferError
+from dci_downloader.models import Network
+from dci_downloader.network import ca_bundle, proxy_for
+from dci_downloader.transfer.policy import bare
+
+_CHUNK = 8192
+_SLOWEST = 1000
+"""Bytes per second below which an answer counts as stalled."""
+
+
+class _Session(requests.Session):
+    """A session that takes nothing from the environment, keeps no cookies and follows no redirect by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.headers.update({"User-Agent": f"dci-downloader/{__version__}", "Accept-Encoding": "identity"})
+
+    def get_redirect_target(self, resp: requests.Response) -> Optional[str]:
+        """None: requests would read the whole body of a redirect, whatever its size."""
+        return None
+
+
+class _Meter:
+    """What the thread that receives and the one that waits tell each other."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.abandoned = False
+
+
+class Client:
+    """Keeps connections open between requests. For one thread at a time.
+
+    Args:
+        timeouts: seconds to connect, and seconds without a byte.
+    """
+
+    def __init__(self, network: Network, timeouts: tuple[float, float]) -> None:
+        self._network = network
+        self._verify = ca_bundle(network)
+        self._timeouts = timeouts
+        self._session = _Session()
+
+    def close(self) -> None:
+        """Close idle connections. Safe to repeat."""
+        self._session.close()
+
+    def get(self, url: str, headers: Mapping[str, str], limit: int) -> Answer:
+        """Send one GET and wait for all of its answer.
+
+        Args:
+            url: in normal form.
+            headers: beside those that every request carries.
+            limit: most bytes the answer may hold.
+
+        Raises:
+            BrokenError: no complete answer came.
+            TransferError: the answer is too large.
+        """
+        proxy = proxy_for(url, self._network)
+        target = Target(f"GET {bare(url)}", urlsplit(url).netloc, bare(proxy) if proxy else "")
+        request = self._session.prepare_request(requests.Request("GET", url, headers=dict(headers)))
+        meter, future = _Meter(), Future[Answer]()
+        session = self._session
+
+        def receive() -> None:
+            try:
+                future.set_result(self._receive(session, request, proxy, limit, meter))
+            except BaseException as error:
+                future.set_exception(error)
+
+        threading.Thread(target=receive, name="control-server", daemon=True).start()
+        self._wait(future, meter, target)
+        try:
+            return future.result()
+        except (OSError, HTTPError, HTTPException, UnicodeError) as error:
+            raise BrokenError(broken(error, target)) from None
+
+    def _wait(self, future: Future[Answer], meter: _Meter, target: Target) -> None:
+        """Wait as long as bytes come, and not too slowly."""
+        start, before, window = time.monotonic(), 0, sum(self._timeouts)
+        while not wait([future], timeout=window).done:
+            if meter.received - before < window * _SLOWEST:
+                meter.abandoned = True
+                self._session = _Session()  # the old one belongs to the abandoned thread
+                raise BrokenError(stalled(target, time.monotonic() - start))
+            before = meter.received
+
+    def _receive(
+        self, session: requests.Session, request: requests.PreparedRequest, proxy: str, limit: int, meter: _Meter
+    ) -> Answer:
+        call = f"GET {bare(request.url or '')}"
+        proxies = {urlsplit(request.url or "").scheme: proxy} if proxy else {}
+        with session.send(
+            request, stream=True, timeout=self._timeouts, verify=self._verify, proxies=proxies, allow_redirects=False
+        ) as response:
+            chunks = []
+            for chunk in response.iter_content(_CHUNK):
+                chunks.append(chunk)
+                meter.received += len(chunk)
+                if meter.received > limit:
+                    raise TransferError(
+                        f"{call}: the answer is larger than {limit // 2**20} MiB", hint="is DCI_CS_URL right?"
+                    )
+                if meter.abandoned:
+                    break
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            expected = headers.get("content-length", "")
+            if expected.isdigit() and "content-encoding" not in headers and int(expected) != meter.received:
+                raise requests.ConnectionError  # urllib3 1.26 takes a cut body for a complete one
+            return Answer(call, response.status_code, headers, b"".join(chunks))

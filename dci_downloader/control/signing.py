@@ -1,0 +1,167 @@
+"""The control server's address, and signatures that it accepts (DCI2-HMAC-SHA256).
+
+The rules, from dciauth and from what a control server was seen to do:
+
+* The signature covers method, path, query and the ``host`` header. ``host`` is signed and sent without the scheme's
+  default port, because proxies in between drop it.
+* The server unquotes the path twice. So does what is signed here; it differs from the path that is sent only where a
+  name holds a literal percent-escape (a file called ``a%41.txt``).
+* A signature is valid for 15 minutes: every request, and every retry, is signed afresh.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import NamedTuple, Optional
+from urllib.parse import quote, unquote, urlsplit
+
+import requests
+from dciauth.signature import HmacAuthBase
+
+from dci_downloader.errors import AccessError, SettingsError
+from dci_downloader.models import SignedRequest
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a ``dcirc.sh`` file holds.
+
+    Attributes:
+        client_id: ``remoteci/<id>``.
+        url: address of the control server; may hold a path and end in a slash.
+    """
+
+    client_id: str
+    api_secret: str = field(repr=False)
+    url: str
+
+
+class Origin(NamedTuple):
+    """Where requests to a URL go to; two URLs of one origin are one server."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+def origin(url: str) -> Origin:
+    """The origin of a URL of http or https.
+
+    Raises:
+        ValueError: the URL has another scheme, no host, or a port that is none.
+    """
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    if scheme not in _DEFAULT_PORTS:
+        raise ValueError(f"scheme {scheme[:20]!r} where http or https is due")
+    if not parts.hostname:
+        raise ValueError("no host")
+    return Origin(scheme, parts.hostname, parts.port or _DEFAULT_PORTS[scheme])
+
+
+def normal(url: str) -> str:
+    """The URL as it is sent: international host names encoded, odd characters quoted.
+
+    Raises:
+        ValueError: it is no URL of http or https.
+    """
+    origin(url)
+    return requests.Request("GET", url).prepare().url or ""
+
+
+class _Unsigned:
+    """As much of a request as ``HmacAuthBase`` looks at."""
+
+    __slots__ = ("body", "headers", "method", "url")
+
+    def __init__(self, url: str) -> None:
+        self.method = "GET"
+        self.url = url
+        self.body: Optional[bytes] = None
+        self.headers: dict[str, str] = {}
+
+
+class Signer:
+    """Signs requests to one control server.
+
+    Attributes:
+        base: its address, without a trailing slash or default port.
+        origin: where signed requests may go, and nowhere else.
+    """
+
+    def __init__(self, credentials: Credentials) -> None:
+        _check(credentials)
+        self.base = _base(credentials.url)
+        self.origin = origin(self.base)
+        self._netloc = urlsplit(self.base).netloc
+        self._auth = HmacAuthBase(credentials.client_id, credentials.api_secret, service="api", region="BHS3")
+
+    def headers(self, url: str) -> dict[str, str]:
+        """The headers that make a GET of ``url`` valid for 15 minutes; the caller has made sure of its origin."""
+        parts = urlsplit(url)
+        return self.sign(f"{parts.scheme}://{self._netloc}{_twice_unquoted(parts.path)}?{parts.query}")
+
+    def sign(self, url: str) -> dict[str, str]:
+        """The same for a URL whose host and path are already the ones to sign."""
+        unsigned = _Unsigned(url)
+        self._auth(unsigned)
+        return unsigned.headers
+
+
+class ComponentFiles:
+    """The files of one component; implements :class:`dci_downloader.models.Source`."""
+
+    def __init__(self, signer: Signer, path: str) -> None:
+        self._signer = signer
+        self._sent = f"{signer.base}{path}/"
+        parts = urlsplit(self._sent)
+        self._signed = f"{parts.scheme}://{parts.netloc}{_twice_unquoted(parts.path)}"
+
+    def request(self, path: str) -> SignedRequest:
+        """Sign, afresh at each call, the request that is answered with a redirect to the file."""
+        quoted = quote(path)
+        signed = quote(unquote(path)) if "%" in path else quoted
+        return SignedRequest(self._sent + quoted, self._signer.sign(self._signed + signed))
+
+    def follow(self, url: str) -> Optional[SignedRequest]:
+        """Sign a redirect that stays on the control server; None for one that leads elsewhere."""
+        try:
+            url = normal(url)
+        except ValueError:
+            return None
+        return SignedRequest(url, self._signer.headers(url)) if origin(url) == self._signer.origin else None
+
+
+def _twice_unquoted(path: str) -> str:
+    return quote(unquote(unquote(path)))
+
+
+def _check(credentials: Credentials) -> None:
+    if not re.fullmatch(r"[!-~]+/[!-~]+", credentials.client_id):
+        raise AccessError(
+            "DCI_CLIENT_ID is not of the form remoteci/<id>", hint="source the dcirc.sh of your remoteci again"
+        )
+    if not re.fullmatch(r"[!-~]+", credentials.api_secret):
+        raise AccessError(
+            "DCI_API_SECRET is empty, or holds a blank or a control character",
+            hint="source the dcirc.sh of your remoteci again; a file saved with Windows line ends does this, too",
+        )
+
+
+def _base(url: str) -> str:
+    """The address of the control server in the form that is signed and sent."""
+    hint = "DCI_CS_URL is of the form https://api.distributed-ci.io"
+    try:
+        parts = urlsplit(normal(url.strip()))
+    except ValueError:  # its text may quote a password
+        raise SettingsError("the address of the control server is no http or https URL", hint=hint) from None
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise SettingsError("the address of the control server holds a user, a query or a fragment", hint=hint)
+    scheme, _, port = origin(parts.geturl())
+    netloc = parts.netloc.lower()
+    if port == _DEFAULT_PORTS[scheme]:
+        netloc = re.sub(r":\d*$", "", netloc)
+    return f"{scheme}://{netloc}{parts.path.rstrip('/')}"

@@ -1,0 +1,191 @@
+"""The tree of a version: hard links to objects, and the manifest's symbolic links.
+
+Where no hard link is to be had (another file system, too many links, a file system without them) the file is a reflink,
+or else a copy. Trees are built in a folder that nobody reads yet and never edited afterwards.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from dci_downloader.errors import IntegrityError
+from dci_downloader.mirror.files import disk_errors, exchange
+from dci_downloader.models import Manifest
+
+_NO_LINK = {errno.EMLINK, errno.EPERM, errno.EXDEV, errno.EOPNOTSUPP}
+_FICLONE = 0x40049409
+
+ObjectPath = Callable[[str], str]
+Inode = Callable[[str], Optional[int]]
+
+
+class Damage(NamedTuple):
+    """Something in a tree that is not as its manifest says.
+
+    Attributes:
+        path: relative to the component.
+        expected: what should be there, in words or as a digest.
+        found: what is there.
+    """
+
+    path: str
+    expected: str
+    found: str
+
+
+class Built(NamedTuple):
+    """How a tree came to be.
+
+    Attributes:
+        copies: the paths that are not hard links.
+        reason: why they are not; empty when there are none.
+    """
+
+    copies: frozenset[str]
+    reason: str
+
+
+def build(root: Path, manifest: Manifest, object_path: ObjectPath) -> Built:
+    """Make a tree in a folder that does not exist yet. On failure the half of it stays, for the caller to remove.
+
+    Args:
+        root: the folder to make.
+        manifest: what to put there.
+        object_path: where the content of a digest is.
+
+    Raises:
+        IntegrityError: a path leads out of the tree or stands twice, or an object is missing.
+        DiskFullError: no room.
+    """
+    copies = set()
+    reason = ""
+    with disk_errors(root):
+        _make_folders(root, {os.path.dirname(path) for path in _paths(manifest)})
+        for entry in manifest.files:
+            source, target = object_path(entry.sha256), f"{root}/{entry.path}"
+            try:
+                os.link(source, target, follow_symlinks=False)
+            except FileNotFoundError:
+                raise IntegrityError(
+                    f"{entry.path}: its content {entry.sha256} is not in the store", hint="run again"
+                ) from None
+            except FileExistsError:
+                raise IntegrityError(f"{entry.path}: stands twice in its manifest", hint="report it") from None
+            except OSError as error:
+                if error.errno not in _NO_LINK:
+                    raise
+                reason = error.strerror or str(error)
+                copy_file(source, target)
+                copies.add(entry.path)
+        for link in manifest.symlinks:  # after the files, so that nothing is ever written through one
+            os.symlink(link.destination, f"{root}/{link.path}")
+    return Built(frozenset(copies), reason)
+
+
+def _make_folders(root: Path, folders: Iterable[str]) -> None:
+    needed = {""}
+    for folder in folders:
+        parts = folder.split("/") if folder else []
+        if not {"", ".", ".."}.isdisjoint(parts):
+            raise IntegrityError(f"{folder}: leads out of its version", hint="nothing was written there")
+        needed.update("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
+    for folder in sorted(needed):
+        path = f"{root}/{folder}"
+        os.mkdir(path)
+        os.chmod(path, 0o755)  # noqa: S103  web servers read it, whatever the umask
+
+
+def copy_file(source: str, target: str) -> None:
+    """Copy a file, read-only and by reflink where the file system can; the target must not exist."""
+    with open(source, "rb") as reader, open(target, "xb") as writer:
+        try:
+            fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
+        except OSError:
+            shutil.copyfileobj(reader, writer, 1 << 20)
+        os.fchmod(writer.fileno(), 0o444)
+
+
+def _paths(manifest: Manifest) -> Iterator[str]:
+    yield from (entry.path for entry in manifest.files)
+    yield from (link.path for link in manifest.symlinks)
+
+
+def extras(root: Path, manifest: Manifest) -> Iterator[Damage]:
+    """What is in a tree and not in its manifest: files, links, and folders that hold nothing of it."""
+    known = set(_paths(manifest))
+    folders = {path[:end] for path in known for end, letter in enumerate(path) if letter == "/"}
+    for parent, inside, files in os.walk(root):
+        below = os.path.relpath(parent, root)
+        for name in sorted((*inside, *files)):
+            path = name if below == "." else f"{below}/{name}"
+            if path not in known and (path not in folders or os.path.islink(f"{root}/{path}")):
+                yield Damage(path, "nothing", "something that is not in the manifest")
+
+
+def differences(root: Path, manifest: Manifest, inode: Inode, copies: frozenset[str]) -> Iterator[Damage]:
+    """Compare a tree with its manifest by stat(2) alone: inodes, sizes, targets of links.
+
+    Args:
+        root: the tree.
+        manifest: what should be there.
+        inode: the number of the object of a digest, None where there is none.
+        copies: the paths that are not links to their objects.
+    """
+    for path, sha256, size in manifest.files:
+        try:
+            found = os.lstat(f"{root}/{path}")
+        except OSError:
+            yield Damage(path, f"sha256 {sha256}", "nothing")
+            continue
+        if not stat.S_ISREG(found.st_mode):
+            yield Damage(path, f"sha256 {sha256}", "not a regular file")
+        elif found.st_size != size:
+            yield Damage(path, f"{size} bytes", f"{found.st_size} bytes")
+        elif path not in copies and found.st_ino != inode(sha256):
+            yield Damage(path, f"sha256 {sha256}", "another file")
+    for path, destination in manifest.symlinks:
+        target = "nothing"
+        with suppress(OSError):
+            target = os.readlink(f"{root}/{path}")
+        if target != destination:
+            yield Damage(path, f"link to {destination}", target)
+
+
+def put_in_place(new: Path, place: Path) -> bool:
+    """Give a finished file, link or folder its final name, whatever has that name now.
+
+    A folder that is in the way is exchanged for it in one step. Where neither kernel nor file system can exchange two
+    names, the place is empty for the time between two renames.
+
+    Returns:
+        Whether a folder was in the way; it is now under the name ``new``, for the caller to remove.
+    """
+    if place.is_symlink() or not place.is_dir():
+        os.rename(new, place)
+        return False
+    if not exchange(new, place):
+        aside = new.with_name(new.name + "-aside")
+        os.rename(place, aside)
+        try:
+            os.rename(new, place)
+        except OSError:
+            os.rename(aside, place)
+            raise
+        os.rename(aside, new)
+    return True
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a file, a link, or a folder with all it holds; links are not followed. Safe to repeat."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,100 @@
+"""A report in JSON, for programs, and in words, for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from dci_downloader import words
+from dci_downloader.models import ComponentReport, Failure, Outcome, Report
+
+FAILURES_SHOWN = 10
+
+
+def to_json(reports: Sequence[Report], seconds: float, exit_code: int) -> str:
+    """One JSON object for the whole run. Its keys are documented in the README; new ones may join them.
+
+    Args:
+        reports: one for each topic.
+        seconds: of the whole run.
+        exit_code: what the program exits with.
+    """
+    components = [component for report in reports for component in report.components]
+    document = {
+        "topics": [_topic(report) for report in reports],
+        "files_downloaded": sum(component.files_downloaded for component in components),
+        "bytes_downloaded": sum(component.bytes_downloaded for component in components),
+        "files_reused": sum(component.files_reused for component in components),
+        "bytes_reused": sum(component.bytes_reused for component in components),
+        "failed": sum(len(component.failures) for component in components),
+        "seconds": round(seconds, 3),
+        "exit_code": exit_code,
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def error_to_json(message: str, hint: str, exit_code: int) -> str:
+    """The JSON object of a run that ended before there was anything to report."""
+    return json.dumps({"topics": [], "error": message, "hint": hint, "exit_code": exit_code}, indent=2)
+
+
+def _topic(report: Report) -> dict[str, Any]:
+    return {
+        "topic": report.topic,
+        "topic_id": report.topic_id,
+        "seconds": round(report.seconds, 3),
+        "components": [_component(component) for component in report.components],
+    }
+
+
+def _component(component: ComponentReport) -> dict[str, Any]:
+    fields = {name: getattr(component, name) for name in component.__dataclass_fields__}
+    fields["outcome"] = component.outcome.value
+    fields["failures"] = [_failure(failure) for failure in component.failures]
+    return fields
+
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    fields = {name: getattr(failure, name) for name in failure.__dataclass_fields__}
+    return {name: value for name, value in fields.items() if value or name in ("path", "reason")}
+
+
+def in_words(report: Report) -> Iterator[str]:
+    """What happened, one line for each component and each of the first failures, with what to do about them."""
+    for component in report.components:
+        yield f"{report.topic} {component.type} {component.name}: {_outcome(component)}"
+        yield from (f"  note: {note}" for note in component.notes)
+        yield from _failures(component.failures)
+
+
+def _outcome(component: ComponentReport) -> str:
+    if component.outcome is Outcome.UNCHANGED:
+        return f"nothing new ({_amount(component.files, component.size)})"
+    fetched = _amount(component.files_downloaded, component.bytes_downloaded)
+    reused = _amount(component.files_reused, component.bytes_reused)
+    if component.outcome is Outcome.FAILED:
+        return f"FAILED, nothing published ({fetched} fetched)"
+    if component.outcome is Outcome.PLANNED:
+        return f"would fetch {fetched}, reuse {reused}, remove {_removed(component)}"
+    return f"published in {component.path} ({fetched} fetched, {reused} reused, {_removed(component)} removed)"
+
+
+def _amount(files: int, size: int) -> str:
+    return f"{words.count(files, 'file')}, {words.size(size)}"
+
+
+def _removed(component: ComponentReport) -> str:
+    if not component.versions_removed:
+        return "nothing"
+    return f"{', '.join(component.versions_removed)} ({words.size(component.bytes_removed)})"
+
+
+def _failures(failures: Sequence[Failure]) -> Iterator[str]:
+    for failure in failures[:FAILURES_SHOWN]:
+        where = f"{failure.path}: " if failure.path and not failure.reason.startswith(failure.path) else ""
+        yield f"  {where}{failure.reason}"
+    if len(failures) > FAILURES_SHOWN:
+        yield f"  … and {words.count(len(failures) - FAILURES_SHOWN, 'more failure')}; --json lists them all"
+    hints = {failure.hint: None for failure in failures if failure.hint}
+    yield from (f"  hint: {hint}" for hint in hints)

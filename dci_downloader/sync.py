@@ -1,0 +1,232 @@
+"""One topic, from settings to report. The function to read first.
+
+    topic and components ─► wanted files ─► what is missing ─► transfer ─► version tree ─► publish ─► report
+
+Nothing is written before everything that can be wrong with the request is known to be right; nothing is removed before
+the new version is published; what one component lacks does not stop the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Optional
+
+from dci_downloader.content.selection import Selection
+from dci_downloader.control.client import ControlServer
+from dci_downloader.control.resolver import resolve_components, resolve_topic
+from dci_downloader.errors import AccessError, DownloaderError, IntegrityError, NotFoundError, TransferError
+from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.topic import TopicMirror
+from dci_downloader.mirror.version import Version, identity
+from dci_downloader.models import (
+    Component,
+    ComponentReport,
+    Failure,
+    FileEntry,
+    Manifest,
+    Never,
+    Outcome,
+    Plan,
+    Progress,
+    Report,
+    Silence,
+    Stop,
+    SyncOptions,
+    Topic,
+)
+from dci_downloader.transfer.engine import Fetched, fetch
+
+IMAGE_LIST = "images_list.yaml"
+"""What a component offers beside its manifest, and where it is saved: at the root, as the previous downloader does."""
+
+
+def sync_topic(
+    server: ControlServer,
+    mirror: Mirror,
+    topic: str,
+    selection: Selection = Selection(),  # noqa: B008  frozen
+    *,
+    options: SyncOptions = SyncOptions(),  # noqa: B008  frozen
+    progress: Progress = Silence(),  # noqa: B008  has no state
+    stop: Stop = Never(),  # noqa: B008  has no state
+) -> Report:
+    """Bring the newest build of a topic into a mirror and publish it.
+
+    Safe to repeat: what is there is not fetched again, and where nothing is new nothing is written. After a failure,
+    or a request to stop, the version that was published before is still published and what came stays for the next run.
+
+    Args:
+        server: whom to ask.
+        mirror: where the topic goes.
+        topic: name, or pattern with a trailing ``*``; may be empty where ``options`` name a component.
+        selection: which files of each component.
+        options: which components, how many older versions stay, how files are fetched.
+        progress: told what happens.
+        stop: asked whether to end early.
+
+    Returns:
+        What happened to each component. One that could not be brought is a value in it, not an exception.
+
+    Raises:
+        AccessError: the credentials are refused.
+        NotFoundError: there is no such topic or component.
+        TransferError: the control server cannot be reached.
+        SettingsError: the request contradicts itself, or the mirror cannot be written to.
+        DiskFullError: there is no room.
+        LockedError: another run holds the topic for longer than ``options.lock_timeout``.
+        CancelledError: ``stop`` was requested.
+    """
+    began = time.monotonic()
+    found = _find_topic(server, topic, options, progress)
+    components = resolve_components(server, found, options.filters, options.component_id or None, progress)
+    sync = _Sync(server, mirror, mirror.topic(found.name), selection, options, progress, stop)
+    if options.dry_run:
+        reports = tuple(sync.attempt(sync.preview, component) for component in components)
+    else:
+        with sync.folder.lock(options.lock_timeout, progress.message):
+            reports = tuple(sync.attempt(sync.bring, component) for component in components)
+    return Report(found.name, found.id, reports, time.monotonic() - began)
+
+
+def _find_topic(server: ControlServer, topic: str, options: SyncOptions, progress: Progress) -> Topic:
+    if topic:
+        return resolve_topic(server, topic, progress)
+    return server.topic(server.component(options.component_id).topic_id)
+
+
+@dataclass(frozen=True)
+class _Sync:
+    """The steps that each component takes."""
+
+    server: ControlServer
+    mirror: Mirror
+    folder: TopicMirror
+    selection: Selection
+    options: SyncOptions
+    progress: Progress
+    stop: Stop
+
+    def attempt(self, step: Callable[[Component], ComponentReport], component: Component) -> ComponentReport:
+        """Take a step; what goes wrong with this component alone becomes its report."""
+        try:
+            return step(component)
+        except (AccessError, NotFoundError, TransferError, IntegrityError) as error:
+            return self._failed(component, error)
+
+    def bring(self, component: Component) -> ComponentReport:
+        """Fetch what is missing of a component and publish it."""
+        published = self.folder.published(component.type)
+        wanted, image_list = self._wanted(component, published)
+        if published is not None and self._is(published, component, wanted) and self.folder.intact(published):
+            return self._report(component, Outcome.UNCHANGED, wanted)
+        if image_list is not None:
+            self.mirror.store.add(_image_list_entry(image_list), [image_list])
+        plan = self.mirror.plan(component, wanted)
+        self.mirror.check_space([plan])
+        fetched = self._fetch(component, plan)
+        report = self._with_plan(self._report(component, Outcome.FAILED, wanted), plan)
+        report = replace(report, files_downloaded=fetched.files, bytes_downloaded=fetched.bytes)
+        if fetched.failures:
+            return replace(report, failures=fetched.failures)
+        done = self.folder.publish(component, self._recorded, wanted)
+        surplus = self.folder.surplus(component.type, self.options.keep)
+        removed = self.folder.retire(component.type, self.options.keep)
+        return replace(
+            report,
+            outcome=Outcome.PUBLISHED,
+            versions_removed=tuple(version.folder for version in surplus),
+            bytes_removed=removed.size,
+            notes=(*report.notes, *done.notes),
+        )
+
+    def preview(self, component: Component) -> ComponentReport:
+        """What :meth:`bring` would do. Writes nothing."""
+        published = self.folder.published(component.type)
+        wanted, _ = self._wanted(component, published)
+        plan = self.mirror.plan(component, wanted)
+        surplus: tuple[Version, ...] = ()
+        if published is None or not self._is(published, component, wanted):
+            coming = identity(component, self._recorded, wanted)
+            surplus = self.folder.surplus(component.type, self.options.keep, coming)
+        return replace(
+            self._with_plan(self._report(component, Outcome.PLANNED, wanted), plan),
+            versions_removed=tuple(version.folder for version in surplus),
+            bytes_removed=self.folder.freed(surplus).size,
+        )
+
+    @property
+    def _recorded(self) -> Any:
+        """The selection as versions record it."""
+        return self.selection.to_json()
+
+    def _is(self, version: Version, component: Component, wanted: Manifest) -> bool:
+        return version.identity == identity(component, self._recorded, wanted)
+
+    def _wanted(self, component: Component, published: Optional[Version]) -> tuple[Manifest, Optional[bytes]]:
+        """The files to have, and the image list among them. A manifest that is known is only asked whether it changed."""
+        manifest: Optional[Manifest] = None
+        if published is not None and (published.component.id, published.selection) == (component.id, self._recorded):
+            manifest = self.server.manifest(component, etag=published.manifest.etag)
+            wanted = published.manifest if manifest is None else self.selection.apply(manifest)
+        else:
+            wanted = self.selection.apply(self.server.manifest(component))
+        image_list = self.server.image_list(component)
+        files = tuple(entry for entry in wanted.files if entry.path != IMAGE_LIST)
+        if image_list is not None:
+            files = (*files, _image_list_entry(image_list))
+        return replace(wanted, files=files), image_list
+
+    def _fetch(self, component: Component, plan: Plan) -> Fetched:
+        if not plan.missing:
+            return Fetched(0, 0, ())
+        self.progress.begin(component.name, plan.missing_files, plan.missing_bytes)
+        try:
+            with self.stop.deferred():
+                source, store = self.server.files(component), self.mirror.store
+                return fetch(plan.missing, source, store, self.options.transfer, self.progress, self.stop)
+        finally:
+            self.progress.end()
+
+    def _report(self, component: Component, outcome: Outcome, wanted: Manifest) -> ComponentReport:
+        return ComponentReport(
+            id=component.id,
+            name=component.name,
+            type=component.type,
+            tags=component.tags,
+            path=str(self.folder.link(component.type)),
+            outcome=outcome,
+            files=len(wanted.files),
+            size=wanted.size,
+            files_reused=len(wanted.files),
+            bytes_reused=wanted.size,
+            notes=wanted.warnings,
+        )
+
+    def _with_plan(self, report: ComponentReport, plan: Plan) -> ComponentReport:
+        missing = {entry.sha256 for entry in plan.missing}
+        reused = [entry.size for entry in plan.wanted.files if entry.sha256 not in missing]
+        return replace(
+            report,
+            files_downloaded=plan.missing_files,
+            bytes_downloaded=plan.missing_bytes,
+            files_reused=len(reused),
+            bytes_reused=sum(reused),
+        )
+
+    def _failed(self, component: Component, error: DownloaderError) -> ComponentReport:
+        return ComponentReport(
+            id=component.id,
+            name=component.name,
+            type=component.type,
+            tags=component.tags,
+            path=str(self.folder.path / component.type),
+            outcome=Outcome.FAILED,
+            failures=(Failure("", str(error), error.exit_code, error.hint),),
+        )
+
+
+def _image_list_entry(image_list: bytes) -> FileEntry:
+    return FileEntry(IMAGE_LIST, hashlib.sha256(image_list).hexdigest(), len(image_list))

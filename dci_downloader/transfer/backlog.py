@@ -1,0 +1,105 @@
+"""What is to be fetched, and in which order.
+
+Biggest first, so that none trails at the end; yet big files fill the line while small ones mostly wait for answers,
+so as long as there are both, big ones take no more than half of the requests.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Optional
+
+from dci_downloader.models import FileEntry
+from dci_downloader.transfer.work import IN_MEMORY, Piece
+
+BLOCKED_SECONDS = 0.5
+"""Seconds before a file that another run is fetching is looked at again."""
+
+
+class Backlog:
+    """Hands out pieces.
+
+    Args:
+        entries: the files.
+        open_file: makes the pieces of a file whose turn has come: none where nothing is left to fetch, None where
+            another run is at it.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        entries: Iterable[FileEntry],
+        open_file: Callable[[FileEntry], Optional[list[Piece]]],
+        clock: Callable[[], float],
+    ) -> None:
+        by_size = sorted(entries, key=lambda entry: entry.size, reverse=True)
+        self._big = deque(entry for entry in by_size if entry.size > IN_MEMORY)
+        self._small = deque(entry for entry in by_size if entry.size <= IN_MEMORY)
+        self._segments: deque[Piece] = deque()
+        self._later: list[tuple[float, int, Piece]] = []
+        self._blocked: list[tuple[float, int, FileEntry]] = []
+        self._order = itertools.count()
+        self._open_file = open_file
+        self._clock = clock
+
+    @property
+    def blocked(self) -> bool:
+        """Whether files wait for another run."""
+        return bool(self._blocked)
+
+    @property
+    def unopened(self) -> list[FileEntry]:
+        """The files whose turn has not come."""
+        return [*self._big, *self._small, *(entry for _, _, entry in self._blocked)]
+
+    def again(self, entry: FileEntry) -> None:
+        """Put a file in front, to be opened anew."""
+        self._defer(entry, 0.0)
+
+    def later(self, piece: Piece, seconds: float) -> None:
+        """Put a piece back, to be handed out again after some seconds."""
+        heapq.heappush(self._later, (self._clock() + seconds, next(self._order), piece))
+
+    def wait_seconds(self, most: float) -> float:
+        """How long until a piece that was put back is due, at most ``most`` seconds."""
+        due = min((queue[0][0] for queue in (self._later, self._blocked) if queue), default=None)
+        return most if due is None else max(0.0, min(most, due - self._clock()))
+
+    def next(self, big_may_go: bool) -> Optional[Piece]:
+        """The piece whose turn it is, or None while there is nothing to do.
+
+        Args:
+            big_may_go: whether segments have less than their share of the requests.
+        """
+        now = self._clock()
+        while self._later and self._later[0][0] <= now:
+            piece = heapq.heappop(self._later)[2]
+            if not piece.transfer.over:
+                return piece
+        while self._blocked and self._blocked[0][0] <= now:
+            self._segments.extend(self._open(heapq.heappop(self._blocked)[2]))
+        segment = self._next_segment() if big_may_go or not self._small else None
+        while segment is None and self._small:
+            segment = next(iter(self._open(self._small.popleft())), None)
+        return segment
+
+    def _next_segment(self) -> Optional[Piece]:
+        while self._segments or self._big:
+            if not self._segments:
+                self._segments.extend(self._open(self._big.popleft()))
+            elif not (piece := self._segments.popleft()).transfer.over:
+                return piece
+        return None
+
+    def _open(self, entry: FileEntry) -> list[Piece]:
+        pieces = self._open_file(entry)
+        if pieces is None:
+            self._defer(entry, BLOCKED_SECONDS)
+            return []
+        return pieces
+
+    def _defer(self, entry: FileEntry, seconds: float) -> None:
+        heapq.heappush(self._blocked, (self._clock() + seconds, next(self._order), entry))

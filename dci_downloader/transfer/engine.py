@@ -1,0 +1,414 @@
+"""Fetches many files at once: one event loop on libcurl, a worker that writes, and one that finishes big files.
+
+Each piece (a small file, or a segment of a big one) takes the same way:
+
+    backlog ─► locate (signed, control server → presigned URL) ─► ready ─► fetch (object store) ─► worker ─► object
+
+Locating runs ahead of fetching, but not far: a presigned URL lives for 600 seconds. Both stages find out by themselves
+how many requests are worth having under way (:mod:`dci_downloader.transfer.width`). What follows from an answer is
+:mod:`dci_downloader.transfer.policy`'s to say; this module only does it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import NamedTuple, Optional
+
+import pycurl
+
+from dci_downloader.errors import AccessError, CancelledError, DigestMismatchError, LockedError, TransferError
+from dci_downloader.mirror.store import Store
+from dci_downloader.models import Failure, FileEntry, Progress, SignedRequest, Source, Stop, TransferOptions
+from dci_downloader.transfer import policy, ranges
+from dci_downloader.transfer.backlog import Backlog
+from dci_downloader.transfer.landing import Landing
+from dci_downloader.transfer.policy import Action, Verdict
+from dci_downloader.transfer.stage import Answer, Stage
+from dci_downloader.transfer.throttle import Throttle
+from dci_downloader.transfer.width import Width
+from dci_downloader.transfer.work import IN_MEMORY, Fetch, Locate, Meter, Piece, Transfer, segment_size
+
+URL_SECONDS = 300.0
+"""Age at which a presigned URL is not used any more: half of its life."""
+
+MOST_LOCATES = 64
+UNWRITTEN_BYTES = 32 << 20
+"""Bytes that may wait for the disk before the network has to."""
+
+MOST_MISMATCHES = 2
+"""How often a file whose content is wrong is fetched again."""
+
+MOST_REFUSED = 20
+"""Files in a row that the control server may refuse before the run ends: its secret was revoked, say."""
+
+LONGEST_WAIT = 0.25
+"""Seconds after which the loop looks up even if nothing happened: for a request to stop."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What came of it.
+
+    Attributes:
+        files: how many are in the store now.
+        bytes: received over the network, in vain or not.
+        failures: the files that are not.
+    """
+
+    files: int
+    bytes: int
+    failures: tuple[Failure, ...]
+
+
+class Located(NamedTuple):
+    """A piece and the presigned URL to fetch it from, with the time that was obtained."""
+
+    piece: Piece
+    url: str
+    since: float
+
+
+def fetch(
+    entries: Sequence[FileEntry], source: Source, store: Store, options: TransferOptions, progress: Progress, stop: Stop
+) -> Fetched:
+    """Bring files into the store.
+
+    Safe to repeat: what is complete stays, and what is partly there is resumed. One file that cannot be had does not
+    stop the others.
+
+    Args:
+        entries: the files, each content once.
+        source: where they are asked for.
+        store: where they go; prepared, and its lock held by the caller.
+        options: connections, rate, patience, network.
+        progress: told of files and bytes as they come.
+        stop: asked several times a second.
+
+    Raises:
+        CancelledError: ``stop`` was requested; partials are saved.
+        DiskFullError: no room; partials are saved.
+    """
+    engine = _Engine(entries, source, store, options, progress)
+    try:
+        return engine.run(stop)
+    finally:
+        engine.close()
+
+
+def _connections(options: TransferOptions) -> int:
+    """As many as were asked for, but under a rate limit no more than have something to do."""
+    if options.limit_rate is None:
+        return options.connections
+    return max(1, min(options.connections, options.limit_rate // (256 * 1024)))
+
+
+class _Engine:
+    def __init__(
+        self, entries: Sequence[FileEntry], source: Source, store: Store, options: TransferOptions, progress: Progress
+    ) -> None:
+        self._source, self._store, self._options, self._progress = source, store, options, progress
+        self._clock = time.monotonic
+        connections = _connections(options)
+        self._locating: Stage[Locate] = Stage(options, pycurl.CURL_HTTP_VERSION_2TLS, Width(4, MOST_LOCATES))
+        self._fetching: Stage[Fetch] = Stage(
+            options, pycurl.CURL_HTTP_VERSION_1_1, Width(min(16, connections), connections)
+        )
+        self._backlog = Backlog(entries, self._open, self._clock)
+        self._ready: deque[Located] = deque()
+        self._segments: set[Piece] = set()
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._landing = Landing(store, self._wake_write, self._entered)
+        self._throttle = Throttle(options.limit_rate, self._clock)
+        self._poll = select.epoll()
+        for descriptor in (self._wake_read, self._locating.loop.fileno(), self._fetching.loop.fileno()):
+            self._poll.register(descriptor, select.EPOLLIN)
+        self._reading = True
+
+        self._transfers: set[Transfer] = set()
+        self._unfinished = len(entries)
+        self._failures: list[Failure] = []
+        self._whole: set[str] = set()
+        self._mismatches: Counter[str] = Counter()
+        self._refused = 0
+        self._meter = Meter()
+        self._told = 0
+        self._moved = self._clock()
+        self._trouble = "no answer"
+        self._ending = ""
+
+    # the loop
+
+    def run(self, stop: Stop) -> Fetched:
+        entries = self._unfinished
+        while self._unfinished and not self._ending:
+            if stop.requested():
+                raise CancelledError("the run was asked to stop")
+            self._start_locates()
+            self._start_fetches()
+            self._turn()
+            self._landing.collect()
+            self._watch_progress()
+        self._fail_the_rest()
+        return Fetched(entries - len(self._failures), self._meter.bytes, tuple(self._failures))
+
+    def _start_locates(self) -> None:
+        ahead = max(8, self._fetching.free + self._fetching.width.limit // 2)
+        while self._locating.free > 0 and len(self._locating.under_way) + len(self._ready) < ahead:
+            piece = self._backlog.next(len(self._segments) * 2 < self._fetching.width.limit)
+            if piece is None:
+                return
+            if piece.transfer.stuck_since is None:
+                piece.transfer.stuck_since = self._clock()
+            if piece.transfer.partial is not None:
+                self._segments.add(piece)
+            self._locate(piece, self._source.request(piece.transfer.entry.path))
+
+    def _locate(self, piece: Piece, request: SignedRequest) -> None:
+        headers = [f"{name}: {value}" for name, value in request.headers.items()]
+        self._locating.start(Locate(piece, request.url), request.url, headers)
+
+    def _start_fetches(self) -> None:
+        while self._ready and self._fetching.free > 0:
+            piece, url, since = self._ready.popleft()
+            if piece.transfer.over:
+                continue
+            if self._clock() - since > URL_SECONDS:
+                self._later(piece, 0.0)
+                continue
+            request = Fetch(piece, url, self._meter, self._landing.write)
+            self._fetching.start(request, url, request.request_headers())
+
+    def _turn(self) -> None:
+        resting = self._throttle.seconds()
+        reading = not resting and self._landing.unwritten <= UNWRITTEN_BYTES
+        if reading != self._reading:
+            self._reading = reading
+            self._poll.modify(self._fetching.loop.fileno(), select.EPOLLIN if reading else 0)
+        if not self._poll.poll(0):
+            self._landing.flush()
+            self._poll.poll(self._wait_seconds(resting))
+        with suppress(BlockingIOError):
+            os.read(self._wake_read, 4096)
+        for answer in self._locating.turn():
+            self._located(answer)
+        if reading:
+            before = self._meter.bytes
+            for answer in self._fetching.turn():
+                self._fetched(answer)
+            self._throttle.spend(self._meter.bytes - before)
+
+    def _wait_seconds(self, resting: float) -> float:
+        longest = min(LONGEST_WAIT, resting) if resting else LONGEST_WAIT
+        longest = self._locating.loop.wait_seconds(self._backlog.wait_seconds(longest))
+        return self._fetching.loop.wait_seconds(longest) if self._reading else longest
+
+    def _watch_progress(self) -> None:
+        now = self._clock()
+        came = self._meter.bytes - self._told
+        if came:
+            self._told = self._meter.bytes
+            self._progress.advance(0, came)
+        if came or not self._reading or not self._landing.idle or self._backlog.blocked:
+            self._moved = now
+        elif now - self._moved > self._options.patience:
+            self._ending = f"nothing arrived for {self._options.patience:g} s; last trouble: {self._trouble}"
+
+    # a file begins
+
+    def _open(self, entry: FileEntry) -> Optional[list[Piece]]:
+        """The pieces of a file whose turn has come; see :class:`Backlog`."""
+        transfer = Transfer(entry)
+        pieces = [Piece(transfer, 0, entry.size)]
+        if entry.size > IN_MEMORY:
+            if self._store.holds(entry):
+                self._complete(transfer)  # another run brought it meanwhile
+                return []
+            try:
+                transfer.partial = self._store.open_partial(entry)
+            except LockedError:
+                return None
+            if entry.sha256 not in self._whole:
+                gaps = ranges.missing(transfer.partial.done, entry.size)
+                pieces = [Piece(transfer, *gap) for gap in ranges.split(gaps, segment_size(entry.size))]
+        self._transfers.add(transfer)
+        transfer.unfinished = len(pieces)
+        if not pieces:
+            self._landing.finish(transfer)
+        return pieces
+
+    # an answer came
+
+    def _located(self, answer: Answer) -> None:
+        piece = answer.request.piece
+        if piece.transfer.over:
+            return
+        if answer.code:
+            self._judged(piece, policy.judge_failure(answer.code, answer.message))
+            return
+        self._locating.width.note(answer.seconds, wanted=not self._ready and self._fetching.free > 0)
+        head = policy.read_head(answer.request.headers)
+        verdict = policy.judge_locate(head, answer.request.url, datetime.now(timezone.utc))
+        if verdict.action is Action.REDIRECT:
+            self._refused = 0
+            self._follow(piece, verdict.location)
+            return
+        if verdict.exit_code == AccessError.exit_code:
+            self._refused += 1
+            if self._refused >= MOST_REFUSED:
+                self._ending = verdict.reason
+        self._judged(piece, verdict)
+
+    def _follow(self, piece: Piece, url: str) -> None:
+        """Go where a redirect leads: signed on the control server, without any credential elsewhere."""
+        piece.hops += 1
+        signed = self._source.follow(url)
+        if piece.hops > policy.MOST_HOPS:
+            self._judged(piece, Verdict(Action.GIVE_UP, "redirected in a circle"))
+        elif signed is not None:
+            self._locate(piece, signed)
+        else:
+            self._ready.append(Located(piece, url, self._clock()))
+
+    def _fetched(self, answer: Answer) -> None:
+        request: Fetch = answer.request
+        piece = request.piece
+        if answer.seconds:
+            self._fetching.width.note(answer.seconds, wanted=bool(self._ready))
+        if piece.reach < request.position:
+            piece.reach = request.position
+            piece.transfer.got_farther(self._clock())
+        self._keep(request)
+        if piece.transfer.over:
+            return
+        verdict = request.outcome(answer.code, answer.message)
+        if verdict.action is Action.REDIRECT:
+            self._follow(piece, verdict.location)
+        elif verdict.action is not Action.ACCEPT:
+            self._judged(piece, verdict)
+        elif piece.transfer.partial is None:
+            self._landing.small_file(piece.transfer, request.chunks)
+        else:
+            self._segments.discard(piece)
+            self._landing.segment(piece.transfer)
+
+    def _keep(self, request: Fetch) -> None:
+        """Write what came of a segment. Of a file in memory that is not complete, nothing can be kept."""
+        came = request.position - request.began
+        transfer = request.piece.transfer
+        if transfer.partial is not None or request.position == request.piece.end:
+            transfer.came += came
+        else:
+            self._progress.advance(0, -came)
+        if transfer.partial is not None and request.chunks:
+            request.release()
+
+    def _judged(self, piece: Piece, verdict: Verdict) -> None:
+        """Do what follows from an answer that did not bring what was asked for."""
+        transfer = piece.transfer
+        self._trouble = verdict.reason
+        if verdict.action is Action.ABORT:
+            self._ending = verdict.reason
+        elif verdict.action is Action.WHOLE and piece.wanted is not None:
+            self._whole.add(transfer.entry.sha256)
+            self._abandon(transfer)
+            self._landing.discard(transfer, self._begin_anew)
+        elif verdict.action is Action.RETRY:
+            transfer.attempts += 1
+            self._retry(piece, verdict, self._clock() - (transfer.stuck_since or 0.0) > self._options.patience)
+        else:
+            transfer.refusals += 1
+            final = verdict.action is Action.GIVE_UP or transfer.refusals >= policy.MOST_REFUSALS
+            self._retry(piece, verdict, final)
+
+    def _retry(self, piece: Piece, verdict: Verdict, give_up: bool) -> None:
+        transfer = piece.transfer
+        if give_up:
+            self._over(transfer, Failure(transfer.entry.path, verdict.reason, verdict.exit_code))
+            return
+        tries = transfer.attempts + transfer.refusals
+        chance = random.random()  # noqa: S311  jitter, not a secret
+        if transfer.entry.sha256 in self._whole:
+            piece.start = 0
+        self._later(piece, policy.back_off(tries, verdict.wait, self._options.patience, chance))
+
+    def _later(self, piece: Piece, seconds: float) -> None:
+        piece.hops = 0
+        self._segments.discard(piece)
+        self._backlog.later(piece, seconds)
+
+    # a file ends
+
+    def _entered(self, transfer: Transfer, error: Optional[Exception]) -> None:
+        """A file is in the store, or its content is not what it should be."""
+        if error is None:
+            self._complete(transfer)
+            return
+        if not isinstance(error, DigestMismatchError):
+            raise error
+        digest = transfer.entry.sha256
+        self._mismatches[digest] += 1
+        self._trouble = str(error)
+        if self._mismatches[digest] <= MOST_MISMATCHES:
+            self._begin_anew(transfer)
+        else:
+            found = {"expected": error.expected, "actual": error.actual}
+            self._over(transfer, Failure(transfer.entry.path, str(error), error.exit_code, **found))
+
+    def _begin_anew(self, transfer: Transfer) -> None:
+        """What came of a file cannot be used; another transfer takes its place."""
+        self._progress.advance(0, -transfer.came)
+        transfer.over = True
+        self._transfers.discard(transfer)
+        self._backlog.again(transfer.entry)
+
+    def _complete(self, transfer: Transfer) -> None:
+        transfer.over = True
+        self._transfers.discard(transfer)
+        self._unfinished -= 1
+        self._progress.advance(1, 0)
+
+    def _over(self, transfer: Transfer, failure: Failure) -> None:
+        """Give a file up. What came of it stays for another run."""
+        if transfer.over:
+            return
+        transfer.over = True
+        self._abandon(transfer)
+        self._transfers.discard(transfer)
+        self._landing.save(transfer)
+        self._unfinished -= 1
+        self._failures.append(failure)
+
+    def _abandon(self, transfer: Transfer) -> None:
+        """End every request for a file."""
+        transfer.over = True
+        self._locating.cancel(lambda request: request.piece.transfer is transfer)
+        for request in self._fetching.cancel(lambda request: request.piece.transfer is transfer):
+            self._keep(request)
+        self._segments = {piece for piece in self._segments if piece.transfer is not transfer}
+
+    def _fail_the_rest(self) -> None:
+        """The run ends early: every file that is not complete becomes a failure."""
+        if not self._ending:
+            return
+        untried = [transfer.entry for transfer in self._transfers] + self._backlog.unopened
+        for entry in untried:
+            self._failures.append(Failure(entry.path, self._ending, TransferError.exit_code))
+
+    def close(self) -> None:
+        """Save what came, end the workers, drop the connections. Afterwards nothing of the run is left."""
+        for request in self._fetching.cancel(lambda _: True):
+            self._keep(request)
+        self._landing.close(self._transfers)
+        self._locating.close()
+        self._fetching.close()
+        self._poll.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)

@@ -1,0 +1,106 @@
+"""libcurl's multi interface on epoll: many transfers, one thread, no waiting in it."""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Optional
+
+import pycurl
+
+_EVENTS = {
+    pycurl.POLL_IN: select.EPOLLIN,
+    pycurl.POLL_OUT: select.EPOLLOUT,
+    pycurl.POLL_INOUT: select.EPOLLIN | select.EPOLLOUT,
+}
+
+
+class Finished(NamedTuple):
+    """A transfer that ended: with libcurl's error code (0 is none) and words."""
+
+    handle: Any
+    code: int
+    message: str
+
+
+class CurlLoop:
+    """Drives easy handles. Its descriptor is readable when there is something to do, so that loops can be nested.
+
+    Args:
+        connections: how many idle connections are kept for reuse.
+    """
+
+    def __init__(self, connections: int) -> None:
+        self._epoll = select.epoll()
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_MAXCONNECTS, connections)
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
+        self._watched: set[int] = set()
+        self._due: Optional[float] = None
+
+    def fileno(self) -> int:
+        """The descriptor to wait on."""
+        return self._epoll.fileno()
+
+    def add(self, handle: Any) -> None:
+        """Start a transfer. The handle must stay referenced until it is finished or removed."""
+        self._multi.add_handle(handle)
+
+    def remove(self, handle: Any) -> None:
+        """Abandon a transfer."""
+        self._multi.remove_handle(handle)
+
+    def wait_seconds(self, most: float) -> float:
+        """How long one may wait on the descriptor before ``turn`` is due, at most ``most`` seconds."""
+        if self._due is None:
+            return most
+        return max(0.0, min(most, self._due - time.monotonic()))
+
+    def turn(self) -> list[Finished]:
+        """Do what can be done without waiting, and say which transfers ended: they are out of the loop."""
+        for fd, event in self._epoll.poll(0):
+            mask = pycurl.CSELECT_IN if event & select.EPOLLIN else 0
+            if event & select.EPOLLOUT:
+                mask |= pycurl.CSELECT_OUT
+            if event & (select.EPOLLERR | select.EPOLLHUP):
+                mask |= pycurl.CSELECT_ERR
+            self._multi.socket_action(fd, mask)
+        if self._due is not None and time.monotonic() >= self._due:
+            self._due = None
+            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        return list(self._finished())
+
+    def close(self) -> None:
+        """Drop every connection."""
+        self._multi.close()
+        self._epoll.close()
+
+    def _finished(self) -> Iterator[Finished]:
+        waiting = 1
+        while waiting:
+            waiting, done, failed = self._multi.info_read()
+            for handle in done:
+                self._multi.remove_handle(handle)
+                yield Finished(handle, 0, "")
+            for handle, code, message in failed:
+                self._multi.remove_handle(handle)
+                yield Finished(handle, code, message)
+
+    def _watch(self, what: int, fd: int, _multi: Any, _assigned: Any) -> None:
+        if what == pycurl.POLL_REMOVE:
+            if fd in self._watched:
+                self._watched.discard(fd)
+                try:
+                    self._epoll.unregister(fd)
+                except OSError:
+                    return  # closed already, and the kernel forgot it with that
+        elif fd in self._watched:
+            self._epoll.modify(fd, _EVENTS[what])
+        elif what in _EVENTS:
+            self._watched.add(fd)
+            self._epoll.register(fd, _EVENTS[what])
+
+    def _set_timer(self, milliseconds: int) -> None:
+        self._due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000

@@ -1,0 +1,256 @@
+"""What to do about an answer: rules without I/O.
+
+Two kinds of request are judged: **locate** (control server, answers with a redirect) and **fetch** (object store,
+answers with bytes). The rules, from RFC 9110 and from what the two servers were seen to do:
+
+* A body counts only under the right status *and* the right place: 200 for a whole file, 206 whose ``Content-Range``
+  starts where the request did and names the file's size. A server that gets ranges wrong in any way (200 or 416 to a
+  ranged request, another range) is asked for the whole file instead.
+* A length or an encoding that cannot be the manifest's is refused before its first byte is kept.
+* 403 is a presigned URL past its 600 seconds: locate again.
+* 408, 425, 429, 5xx and broken connections pass; they are tried again, later each time, ``Retry-After`` honoured up
+  to half of the run's patience. Other statuses are answers and final.
+* A certificate that cannot be trusted does not become better: the run ends at once.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple, Optional
+from urllib.parse import urljoin, urlsplit
+
+import pycurl
+
+from dci_downloader.errors import AccessError, IntegrityError, TransferError
+from dci_downloader.transfer.ranges import Range, parse_content_range
+
+TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+MOST_HOPS = 5
+"""Redirects followed for one file, one after the other."""
+
+MOST_REFUSALS = 3
+"""Answers in a row that are wrong rather than late, before a file is given up."""
+
+_UNTRUSTED = {
+    pycurl.E_PEER_FAILED_VERIFICATION: "its certificate cannot be trusted",
+    pycurl.E_SSL_CACERT_BADFILE: "the file of trusted certificates cannot be read",
+    pycurl.E_SSL_CERTPROBLEM: "the TLS certificate cannot be used",
+}
+_BROKEN = {
+    pycurl.E_COULDNT_RESOLVE_HOST: "its name cannot be resolved",
+    pycurl.E_COULDNT_RESOLVE_PROXY: "the name of the proxy cannot be resolved",
+    pycurl.E_COULDNT_CONNECT: "no connection",
+    pycurl.E_OPERATION_TIMEDOUT: "it stopped answering",
+    pycurl.E_SSL_CONNECT_ERROR: "TLS handshake failed",
+    pycurl.E_PARTIAL_FILE: "the connection was cut",
+    pycurl.E_RECV_ERROR: "the connection was cut",
+    pycurl.E_SEND_ERROR: "the connection was cut",
+    pycurl.E_GOT_NOTHING: "the connection was cut before an answer",
+}
+
+
+class Action(enum.Enum):
+    """What follows from an answer."""
+
+    ACCEPT = "the body is what was asked for"
+    REDIRECT = "the answer names another place"
+    RETRY = "the same again, later"
+    LOCATE = "a new URL is needed"
+    WHOLE = "the file has to come in one piece, without ranges"
+    REFUSE = "wrong, but it may be right the next time"
+    GIVE_UP = "final for this file"
+    ABORT = "final for the whole run"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement of one answer.
+
+    Attributes:
+        reason: half a sentence for a person; holds no query string.
+        wait: seconds that the server asked for before the next try.
+        location: where a redirect leads.
+        exit_code: that of the error this becomes if it is the last word.
+    """
+
+    action: Action
+    reason: str = ""
+    wait: float = 0.0
+    location: str = ""
+    exit_code: int = TransferError.exit_code
+
+
+ACCEPT = Verdict(Action.ACCEPT)
+
+
+def bare(url: str) -> str:
+    """The URL without its query, fragment and credentials: what may be shown."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+class Head(NamedTuple):
+    """Status and headers of an answer, the names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+
+
+def read_head(lines: Sequence[bytes]) -> Head:
+    """Read the raw lines of an answer's head. Those of a proxy and of interim answers come first, and do not count."""
+    status, headers = 0, dict[str, str]()
+    for line in lines:
+        if line.startswith(b"HTTP/"):
+            code = line.split(None, 2)[1]
+            status, headers = int(code) if code.isdigit() else 0, {}
+            continue
+        name, colon, value = line.decode("latin-1").partition(":")
+        if colon:
+            headers[name.strip().lower()] = value.strip()
+    return Head(status, headers)
+
+
+def retry_after(value: str, now: datetime) -> float:
+    """Seconds that a ``Retry-After`` header asks for (RFC 9110, 10.2.3): a number or a date; 0 for anything else."""
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    try:
+        moment = parsedate_to_datetime(value)
+    except (TypeError, ValueError, IndexError):
+        return 0.0
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return max(0.0, (moment - now).total_seconds())
+
+
+def judge_locate(head: Head, url: str, now: datetime) -> Verdict:
+    """Judge the control server's answer to the request for a file.
+
+    Args:
+        head: of the answer.
+        url: that was asked for.
+        now: current time, UTC.
+    """
+    status = head.status
+    if status in REDIRECTS:
+        return _judge_redirect(head, url)
+    if status in TRANSIENT:
+        return _later(head, now)
+    if status in (400, 401, 403, 412):
+        return Verdict(
+            Action.GIVE_UP,
+            f"the control server refused access (HTTP {status})",
+            exit_code=AccessError.exit_code,
+        )
+    if status == 404:
+        return Verdict(Action.GIVE_UP, "the control server has no such file (HTTP 404)")
+    return Verdict(Action.GIVE_UP, f"the control server answered HTTP {status} where a redirect was due")
+
+
+def judge_fetch(head: Head, url: str, wanted: Optional[Range], size: int, now: datetime) -> Verdict:
+    """Judge the head of the object store's answer, before a byte of its body is kept.
+
+    Args:
+        head: of the answer.
+        url: that was asked for.
+        wanted: the range that was asked for, or None for the whole file.
+        size: bytes of the whole file, by the manifest.
+        now: current time, UTC.
+    """
+    status = head.status
+    if status == 200 and wanted is None:
+        return _judge_body(head.headers, size)
+    if status == 206 and wanted is not None:
+        return _judge_part(head.headers, wanted, size)
+    if status in (200, 206, 416):
+        return Verdict(Action.WHOLE, f"the object store does not serve ranges of it (HTTP {status})")
+    if status in REDIRECTS:
+        return _judge_redirect(head, url)
+    if status == 403:
+        return Verdict(Action.LOCATE, "the object store refused the presigned URL (HTTP 403)")
+    if status in TRANSIENT:
+        return _later(head, now)
+    if status == 404:
+        return Verdict(Action.GIVE_UP, "the object store does not have it (HTTP 404)")
+    return Verdict(Action.GIVE_UP, f"the object store answered HTTP {status}")
+
+
+def judge_failure(code: int, message: str) -> Verdict:
+    """Judge a request that ended without a complete answer.
+
+    Args:
+        code: libcurl's error code.
+        message: libcurl's own words.
+    """
+    if code in _UNTRUSTED:
+        return Verdict(Action.ABORT, f"{_UNTRUSTED[code]} ({message})")
+    if code in _BROKEN:
+        return Verdict(Action.RETRY, _BROKEN[code])
+    return Verdict(Action.RETRY, message or f"libcurl error {code}")
+
+
+def _judge_redirect(head: Head, url: str) -> Verdict:
+    place = head.headers.get("location", "")
+    if not place:
+        return Verdict(Action.REFUSE, "a redirect came without a place to go")
+    location = urljoin(url, place)
+    scheme = urlsplit(location).scheme.lower()
+    if scheme in ("http", "https"):
+        return Verdict(Action.REDIRECT, location=location)
+    return Verdict(Action.GIVE_UP, f"a redirect to {scheme}:// was refused; only http and https are followed")
+
+
+def _judge_body(headers: Mapping[str, str], size: int) -> Verdict:
+    encoding = headers.get("content-encoding", "identity").lower()
+    if encoding != "identity":
+        return Verdict(Action.REFUSE, f"it came encoded as {encoding[:20]!r} although none was asked for")
+    length = headers.get("content-length", "")
+    if length.isascii() and length.isdigit() and length != str(size):
+        return Verdict(
+            Action.REFUSE,
+            f"the server sends {length[:20]} bytes{_page(headers)}, the manifest says {size}",
+            exit_code=IntegrityError.exit_code,
+        )
+    return ACCEPT
+
+
+def _judge_part(headers: Mapping[str, str], wanted: Range, size: int) -> Verdict:
+    encoding = headers.get("content-encoding", "identity").lower()
+    if encoding != "identity":
+        return Verdict(Action.REFUSE, f"it came encoded as {encoding[:20]!r} although none was asked for")
+    sent = parse_content_range(headers.get("content-range", ""))
+    if sent is None or sent[0].start != wanted.start or sent[0].end > wanted.end:
+        return Verdict(Action.WHOLE, "the object store sent another range than was asked for")
+    if sent[1] not in (None, size):
+        return Verdict(
+            Action.WHOLE, f"the object store says it has {sent[1]} bytes, the manifest says {size}", exit_code=7
+        )
+    return ACCEPT
+
+
+def _page(headers: Mapping[str, str]) -> str:
+    """A remark where a web page came in place of a file: a portal or proxy answers for the server."""
+    return " of a web page" if headers.get("content-type", "").lower().startswith("text/html") else ""
+
+
+def _later(head: Head, now: datetime) -> Verdict:
+    wait = retry_after(head.headers.get("retry-after", ""), now)
+    return Verdict(Action.RETRY, f"the server answered HTTP {head.status}", wait=wait)
+
+
+def back_off(attempt: int, asked: float, patience: float, chance: float) -> float:
+    """Seconds to wait before the next try: exponential with jitter, and what the server asked for, within bounds.
+
+    Args:
+        attempt: tries since the last progress, from 1.
+        asked: seconds that the server asked for, 0 for none.
+        patience: seconds the run may go without progress; no wait takes more than half of it.
+        chance: a random number in [0, 1).
+    """
+    grown: float = min(0.2 * 2.0 ** min(attempt, 10), patience / 4)
+    return min(max(grown * (0.5 + chance / 2), asked), patience / 2)

@@ -1,0 +1,98 @@
+"""One thread behind the event loop, for what would make it wait: writing and hashing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, NamedTuple, Optional
+
+
+class Task(NamedTuple):
+    """What the worker is to do, and who is told when it is done."""
+
+    function: Callable[..., None]
+    arguments: tuple[Any, ...]
+    size: int
+    then: Callable[[Optional[Exception]], None]
+
+
+class Worker:
+    """Does tasks in the order they were given, handed over in batches.
+
+    A batch goes over when it holds a megabyte, or when :meth:`flush` says that nothing more is coming soon: a hand-over
+    for every chunk costs more than the second thread saves.
+
+    Args:
+        name: of the thread.
+        wake: a descriptor that gets a byte when results are there.
+
+    Attributes:
+        outstanding: bytes submitted whose tasks are not done and collected yet.
+    """
+
+    BATCH_BYTES = 1 << 20
+
+    def __init__(self, name: str, wake: int) -> None:
+        self.outstanding = 0
+        self._wake = wake
+        self._batch: list[Task] = []
+        self._batch_bytes = 0
+        self._unfinished = 0
+        self._queue: SimpleQueue[Optional[list[Task]]] = SimpleQueue()
+        self._results: deque[tuple[Task, Optional[Exception]]] = deque()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def idle(self) -> bool:
+        """Whether every task was done and collected."""
+        return not self._unfinished
+
+    def submit(self, task: Task) -> None:
+        """Have a task done, after all that was submitted before."""
+        self._batch.append(task)
+        self._batch_bytes += task.size
+        self.outstanding += task.size
+        self._unfinished += 1
+        if self._batch_bytes >= self.BATCH_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand over what was submitted."""
+        if self._batch:
+            self._queue.put(self._batch)
+            self._batch = []
+            self._batch_bytes = 0
+
+    def collect(self) -> None:
+        """Tell those who asked for it, in this thread, what was done since the last call and what it raised."""
+        while self._results:
+            task, error = self._results.popleft()
+            self.outstanding -= task.size
+            self._unfinished -= 1
+            task.then(error)
+
+    def close(self) -> None:
+        """Do all that is left, then end the thread."""
+        self.flush()
+        self._queue.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while True:
+            batch = self._queue.get()
+            if batch is None:
+                return
+            for task in batch:
+                error: Optional[Exception] = None
+                try:
+                    task.function(*task.arguments)
+                except Exception as raised:  # handed to the loop, which knows what it means for the run
+                    error = raised
+                self._results.append((task, error))
+            with contextlib.suppress(BlockingIOError):  # full of bytes: the loop will wake anyway
+                os.write(self._wake, b"\0")

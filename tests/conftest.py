@@ -1,0 +1,60 @@
+"""The embedded site, and small components to put into it."""
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from dci_downloader import Credentials
+from dci_downloader.control.client import ControlServer
+from dci_downloader.demo.catalog import Catalog
+from dci_downloader.demo.site import DemoSite
+
+FIRST = datetime(2026, 11, 1, tzinfo=timezone.utc)
+
+
+class Lab:
+    """An embedded site with one topic, and a client of it."""
+
+    def __init__(self, site, server):
+        self.site = site
+        self.server = server
+        self.catalog = site.catalog
+        self.topic = site.catalog.add_topic("RHEL-9.2", component_types=("compose",))
+
+    def build(self, files, *, name=None, number=0, **more):
+        """Attach a component; the higher its number, the newer."""
+        return self.catalog.add_component(
+            more.pop("topic", self.topic),
+            name=name or f"RHEL-9.2.0-{number}",
+            files=files,
+            created_at=FIRST + timedelta(days=number),
+            **more,
+        )
+
+    def fetched(self):
+        """The paths of files, not of manifests and image lists, that the store was asked for."""
+        listed = [request.path.split("/", 2)[-1] for request in self.site.store.requests]
+        return [path for path in listed if not path.endswith(("dci_files_list.json", "images_list.yaml"))]
+
+
+@pytest.fixture
+def lab():
+    with DemoSite(Catalog()) as site:
+        with ControlServer(Credentials(site.client_id, site.api_secret, site.url), patience=2) as server:
+            yield Lab(site, server)
+
+
+COMPOSE = {
+    ".composeinfo": b"{}",
+    "metadata/rpms.json": b'{"payload": {}}',
+    "BaseOS/x86_64/os/Packages/b/bash-5.1-1.x86_64.rpm": b"bash" * 100,
+    "BaseOS/x86_64/os/repodata/repomd.xml": b"<repomd/>",
+    "AppStream/x86_64/os/Packages/v/vim-9-1.x86_64.rpm": b"vim" * 200,
+    "BaseOS/aarch64/os/Packages/b/bash-5.1-1.aarch64.rpm": b"arm" * 100,
+}
+
+
+@pytest.fixture
+def compose():
+    """The files of a tiny compose."""
+    return dict(COMPOSE)

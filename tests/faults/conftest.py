@@ -1,0 +1,141 @@
+"""A mirror's store, two servers that misbehave on demand, and what must hold after every run."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Optional
+from urllib.parse import quote
+
+import pytest
+
+from dci_downloader.mirror.store import Store
+from dci_downloader.models import FileEntry, Network, Never, SignedRequest, Silence, Stop, TransferOptions
+from dci_downloader.transfer import backlog, engine, policy, work
+from dci_downloader.transfer.engine import Fetched
+from tests.faults.server import FaultServer, control_answers, store_answers
+
+SEGMENT = 64 * 1024
+SMALL = 20_000
+BIG = 4 * SEGMENT + 12_345
+CREDENTIALS = {
+    "Authorization": "DCI2-HMAC-SHA256 Credential=remoteci/stub, Signature=topsecret",
+    "x-dci-date": "20221121T000000Z",
+    "Cookie": "session=topsecret",
+}
+SECRETS = ("topsecret", "s1gnature", "X-Amz", "?")
+
+
+class StubSource:
+    """Signs nothing, but sends what must never reach the object store."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def request(self, path: str) -> SignedRequest:
+        return SignedRequest(f"{self.url}/{quote(path)}", CREDENTIALS)
+
+    def follow(self, url: str) -> Optional[SignedRequest]:
+        return SignedRequest(url, CREDENTIALS) if url.startswith(self.url + "/") else None
+
+
+class Tally(Silence):
+    """Adds up what progress is told."""
+
+    def __init__(self) -> None:
+        self.files = 0
+        self.size = 0
+
+    def advance(self, files: int, size: int) -> None:
+        self.files += files
+        self.size += size
+
+
+class Bench:
+    """Two servers, a store, and the files that are to be brought from here to there."""
+
+    def __init__(self, store: Store) -> None:
+        self.mirror = store
+        self.contents: dict[str, bytes] = {}
+        self.entries: dict[str, FileEntry] = {}
+        self.tally = Tally()
+        self.waits: list[tuple[int, float]] = []
+        self._random = random.Random(20221121)
+        self._closing = ExitStack()
+        self.serve()
+
+    def serve(self, *, store_tls: Any = None, control_tls: Any = None) -> None:
+        """Start the servers, in place of those there were."""
+        self._closing.close()
+        self.store = FaultServer(store_answers(self.contents), store_tls)
+        self._closing.callback(self.store.close)
+        self.control = FaultServer(control_answers(self.store.url), control_tls)
+        self._closing.callback(self.control.close)
+        self.source = StubSource(self.control.url)
+
+    def add(self, path: str, size: int) -> FileEntry:
+        """Have the object store hold a file."""
+        content = self._random.randbytes(size) if size else b""
+        self.contents[path] = content
+        self.entries[path] = FileEntry(path, sha256(content).hexdigest(), size)
+        return self.entries[path]
+
+    def fetch(self, *, stop: Optional[Stop] = None, patience: float = 20.0, **options: Any) -> Fetched:
+        """Bring every file."""
+        options.setdefault("network", Network())
+        wanted = TransferOptions(patience=patience, **options)
+        entries = list(self.entries.values())
+        return engine.fetch(entries, self.source, self.mirror, wanted, progress=self.tally, stop=stop or Never())
+
+    def arrived(self, path: str) -> bool:
+        """Whether the right content is in the store, and read-only."""
+        found = self.mirror.path(self.entries[path].sha256)
+        return found.is_file() and found.read_bytes() == self.contents[path] and not found.stat().st_mode & 0o222
+
+    def partials(self) -> list[str]:
+        """What is left of files on their way."""
+        return sorted(os.listdir(self.mirror.partials))
+
+    def assert_all_arrived(self, fetched: Fetched) -> None:
+        """Everything is in the store, nothing else is left, and the sums are right."""
+        assert fetched.failures == ()
+        assert fetched.files == len(self.entries) == self.tally.files
+        assert [path for path in self.entries if not self.arrived(path)] == []
+        assert self.partials() == []
+        assert self.tally.size == sum(entry.size for entry in self.entries.values())
+        assert fetched.bytes >= self.tally.size
+        self.assert_no_credentials()
+
+    def assert_no_credentials(self) -> None:
+        """Nothing that tells who asks reached the object store."""
+        sent = {name for asked in self.store.log for name in asked.headers}
+        assert sent <= {"host", "user-agent", "accept", "accept-encoding", "range"}
+        assert all(asked.headers["accept-encoding"] == "identity" for asked in self.store.log)
+
+    def close(self) -> None:
+        self._closing.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """With sizes a hundredth of the real ones, and waits between tries that are noted, not sat out."""
+    for module in (backlog, engine):
+        monkeypatch.setattr(module, "IN_MEMORY", SEGMENT // 2)
+    monkeypatch.setattr(engine, "segment_size", lambda size: SEGMENT)
+    monkeypatch.setattr(work, "WRITE_PIECE", 8 * 1024)
+    store = Store(tmp_path / "mirror" / ".dci-downloader")
+    store.prepare()
+    bench = Bench(store)
+    back_off = policy.back_off
+
+    def noted(attempt: int, asked: float, patience: float, chance: float) -> float:
+        bench.waits.append((attempt, back_off(attempt, asked, patience, chance)))
+        return 0.01
+
+    monkeypatch.setattr(policy, "back_off", noted)
+    yield bench
+    bench.close()

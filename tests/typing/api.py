@@ -1,0 +1,51 @@
+"""The public API as its users type it; mypy checks this file, nothing runs it."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from dci_downloader import (
+    Component,
+    ComponentReport,
+    ControlServer,
+    Filter,
+    Manifest,
+    Mirror,
+    Plan,
+    Report,
+    Selection,
+    SyncOptions,
+    TransferOptions,
+    Variant,
+    sync_topic,
+)
+
+
+def mirror_a_topic() -> int:
+    with ControlServer.from_env() as server:
+        report: Report = sync_topic(server, Mirror("/srv/dci"), "RHEL-9.2", Selection(variants=("BaseOS",)))
+    done: tuple[ComponentReport, ...] = report.components
+    names: list[str] = [component.name for component in done]
+    total: int = sum(component.bytes_downloaded for component in done)
+    return report.exit_code + total + len(names)
+
+
+def step_by_step(server: ControlServer) -> Plan:
+    component: Component = server.latest_component("RHEL-9.2", type="compose", tags=["nightly"])
+    manifest: Manifest = server.manifest(component)
+    changed: Optional[Manifest] = server.manifest(component, etag=manifest.etag)
+    assert changed is None
+    wanted = Selection(variants=("BaseOS", Variant("AppStream", debug=True)), archs=("x86_64",)).apply(manifest)
+    plan: Plan = Mirror("/srv/dci").plan(wanted)
+    size: int = plan.missing_bytes
+    assert size >= 0
+    return plan
+
+
+def with_options(server: ControlServer, mirror: Mirror) -> Report:
+    options = SyncOptions(
+        filters=(Filter("compose", tags=("nightly",)),),
+        keep=2,
+        transfer=TransferOptions(connections=8, limit_rate=10**6),
+    )
+    return sync_topic(server, mirror, "RHEL-9.*", options=options)

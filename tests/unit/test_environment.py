@@ -1,0 +1,59 @@
+import pytest
+
+from dci_downloader import environment
+from dci_downloader.errors import AccessError
+
+COMPLETE = {"DCI_CLIENT_ID": "remoteci/1", "DCI_API_SECRET": "s3cret", "DCI_CS_URL": "https://api.example.com/"}
+
+
+def test_credentials_come_from_three_variables():
+    credentials = environment.credentials(COMPLETE)
+    assert (credentials.client_id, credentials.api_secret) == ("remoteci/1", "s3cret")
+    assert credentials.url == "https://api.example.com/"
+    assert "s3cret" not in repr(credentials)
+
+
+@pytest.mark.parametrize("name", list(COMPLETE))
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_missing_variable_is_named(name, value):
+    environ = {key: text for key, text in COMPLETE.items() if key != name}
+    if value is not None:
+        environ[name] = value
+    with pytest.raises(AccessError, match=f"no credentials: {name} is not set") as raised:
+        environment.credentials(environ)
+    assert "source dcirc.sh" in raised.value.hint
+
+
+def test_all_missing_variables_are_named_at_once():
+    with pytest.raises(AccessError, match="DCI_CLIENT_ID, DCI_API_SECRET, DCI_CS_URL are not set"):
+        environment.credentials({})
+
+
+@pytest.mark.parametrize(
+    ("environ", "proxies"),
+    [
+        ({}, {}),
+        ({"HTTPS_PROXY": "http://p:1"}, {"https": "http://p:1"}),
+        ({"https_proxy": "http://l:1", "HTTPS_PROXY": "http://u:1"}, {"https": "http://l:1"}),
+        ({"https_proxy": "", "HTTPS_PROXY": "http://u:1"}, {}),
+        ({"HTTP_PROXY": "http://p:1", "ALL_PROXY": "socks5://s:2"}, {"http": "http://p:1", "all": "socks5://s:2"}),
+        ({"HTTP_PROXY": "http://p:1", "REQUEST_METHOD": "GET"}, {}),
+        ({"http_proxy": "http://p:1", "REQUEST_METHOD": "GET"}, {"http": "http://p:1"}),
+    ],
+)
+def test_proxies_are_those_of_curl(environ, proxies):
+    assert environment.network(environ).proxies == proxies
+
+
+def test_no_proxy_is_taken_in_either_case():
+    assert environment.network({"NO_PROXY": "a,b"}).no_proxy == "a,b"
+    assert environment.network({"NO_PROXY": "a", "no_proxy": "c"}).no_proxy == "c"
+
+
+def test_the_first_certificate_variable_that_is_set_wins():
+    names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+    environ = {name: f"/{name}" for name in names}
+    for name in names:
+        assert environment.network(environ).ca_bundle == f"/{name}"
+        environ[name] = ""
+    assert environment.network(environ).ca_bundle == ""

@@ -1,0 +1,232 @@
+import ctypes
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from dci_downloader.errors import DiskFullError, DownloaderError, IntegrityError, LockedError, SettingsError
+from dci_downloader.mirror import files
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (errno.ENOSPC, DiskFullError),
+        (errno.EDQUOT, DiskFullError),
+        (errno.EACCES, SettingsError),
+        (errno.EROFS, SettingsError),
+        (errno.ENOTDIR, SettingsError),
+        (errno.ENAMETOOLONG, IntegrityError),
+        (errno.EIO, DownloaderError),
+    ],
+)
+def test_system_errors_become_errors_that_name_the_place_and_say_what_to_do(code, expected):
+    with pytest.raises(expected) as caught, files.disk_errors("/srv/dci"):
+        raise OSError(code, os.strerror(code))
+    assert type(caught.value) is expected
+    assert str(caught.value) == f"/srv/dci: {os.strerror(code)}"
+    assert caught.value.hint
+
+
+def test_boot_id_stays_the_same_and_is_empty_where_the_kernel_does_not_say(monkeypatch):
+    assert files.boot_id() == files.boot_id() != ""
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: (_ for _ in ()).throw(FileNotFoundError()))
+    assert files.boot_id() == ""
+
+
+def test_make_folder_is_repeatable_but_takes_neither_a_file_nor_a_symlink(tmp_path):
+    files.make_folder(tmp_path / "a")
+    files.make_folder(tmp_path / "a")
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("a")
+    with pytest.raises(SettingsError, match="file is not a folder"):
+        files.make_folder(tmp_path / "file")
+    with pytest.raises(SettingsError, match="link is a symbolic link"):
+        files.make_folder(tmp_path / "link")
+
+
+@pytest.mark.parametrize("chunks", [[], [b""], [b"ab", b"c"], [b"%d" % n for n in range(3000)]])
+def test_write_all_writes_every_chunk_in_order(tmp_path, chunks):
+    with open(tmp_path / "f", "wb") as stream:
+        files.write_all(stream.fileno(), chunks)
+    assert (tmp_path / "f").read_bytes() == b"".join(chunks)
+
+
+def test_write_all_goes_on_after_short_writes(tmp_path, monkeypatch):
+    write = os.write
+    monkeypatch.setattr(os, "writev", lambda fd, chunks: write(fd, chunks[0][:2]))
+    monkeypatch.setattr(os, "write", lambda fd, rest: write(fd, rest[:1]))
+    with open(tmp_path / "f", "wb") as stream:
+        files.write_all(stream.fileno(), [b"hello", b"world"])
+    assert (tmp_path / "f").read_bytes() == b"helloworld"
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_replace_gives_a_new_file_and_leaves_the_linked_old_one_alone(tmp_path, durable):
+    (tmp_path / "f").write_bytes(b"old")
+    os.link(tmp_path / "f", tmp_path / "g")
+    files.replace_atomically(tmp_path / "f", b"new", durable=durable)
+    assert (tmp_path / "f").read_bytes() == b"new"
+    assert (tmp_path / "g").read_bytes() == b"old"
+    assert sorted(os.listdir(tmp_path)) == ["f", "g"]
+
+
+def test_failed_replace_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    (tmp_path / "f").write_bytes(b"old")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(files, "write_all", full)
+    with pytest.raises(OSError, match="full"):
+        files.replace_atomically(tmp_path / "f", b"new")
+    assert os.listdir(tmp_path) == ["f"]
+    assert (tmp_path / "f").read_bytes() == b"old"
+
+
+def test_remove_file_says_whether_there_was_one(tmp_path):
+    (tmp_path / "f").touch()
+    assert files.remove_file(tmp_path / "f") is True
+    assert files.remove_file(tmp_path / "f") is False
+
+
+def test_flushing_a_file_system_works_and_reports_what_the_kernel_says(tmp_path, monkeypatch):
+    files.flush_file_system(tmp_path)
+    monkeypatch.setattr(files, "_libc", FailingLibc(errno.EIO))
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        files.flush_file_system(tmp_path)
+
+
+class FailingLibc:
+    def __init__(self, code):
+        self.code = code
+
+    def __getattr__(self, name):
+        def call(*_):
+            ctypes.set_errno(self.code)
+            return -1
+
+        return call
+
+
+@pytest.mark.parametrize("size", [0, 5_000_000])
+def test_preallocation_reserves_the_room(tmp_path, size):
+    with open(tmp_path / "f", "wb") as stream:
+        files.preallocate(stream.fileno(), size)
+    found = (tmp_path / "f").stat()
+    assert found.st_size == size
+    assert found.st_blocks * 512 >= size
+
+
+def test_preallocation_is_sparse_where_the_file_system_cannot_and_fails_when_it_is_full(tmp_path, monkeypatch):
+    with open(tmp_path / "f", "wb") as stream:
+        monkeypatch.setattr(files, "_libc", FailingLibc(errno.EOPNOTSUPP))
+        files.preallocate(stream.fileno(), 5_000_000)
+        assert os.fstat(stream.fileno()).st_size == 5_000_000
+        monkeypatch.setattr(files, "_libc", FailingLibc(errno.ENOSPC))
+        with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+            files.preallocate(stream.fileno(), 5_000_000)
+
+
+def test_exchange_swaps_a_link_and_a_folder(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("x")
+    assert files.exchange(tmp_path / "folder", tmp_path / "link") is True
+    assert (tmp_path / "folder").is_symlink()
+    assert (tmp_path / "link").is_dir()
+
+
+def test_exchange_says_when_the_kernel_cannot_and_reports_other_failures(tmp_path, monkeypatch):
+    with pytest.raises(FileNotFoundError):
+        files.exchange(tmp_path / "a", tmp_path / "b")
+    monkeypatch.setattr(files, "_libc", FailingLibc(errno.EINVAL))
+    assert files.exchange(tmp_path / "a", tmp_path / "b") is False
+
+
+def test_free_bytes_of_a_folder_that_is_not_made_yet_is_that_of_its_file_system(tmp_path):
+    assert files.free_bytes(tmp_path / "a" / "b") > 0
+
+
+def test_hashing_side_by_side_keeps_the_order_and_marks_what_cannot_be_read(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    (tmp_path / "empty").touch()
+    (tmp_path / "link").symlink_to("a")
+    paths = [tmp_path / name for name in ("a", "gone", "link", "empty")]
+    digests = [digest[:6] for _, digest in files.hash_files(paths, 2)]
+    assert digests == ["ba7816", "", "", "e3b0c4"]
+    assert [path for path, _ in files.hash_files(paths)] == paths
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+def locks(path):
+    clock = Clock()
+    return files.FileLock(path), files.FileLock(path, clock=clock, sleep=clock.sleep), clock
+
+
+def test_lock_keeps_another_holder_out_and_names_who_has_it(tmp_path):
+    first, second, clock = locks(tmp_path / ".lock")
+    told = []
+    with first.holding():
+        assert first.held
+        with pytest.raises(LockedError) as caught:
+            second.acquire(timeout=0, waiting=told.append)
+        assert (clock.now, told) == (0, [])
+        with pytest.raises(LockedError):
+            second.acquire(timeout=10, waiting=told.append)
+    assert f"pid {os.getpid()} on " in caught.value.holder
+    assert told == [f"waiting for {caught.value.holder}"]
+    assert 10 <= clock.now < 12
+    assert not first.held
+    assert not second.held
+
+
+def test_lock_that_becomes_free_is_taken_and_its_file_stays(tmp_path):
+    first, second, clock = locks(tmp_path / ".lock")
+    first.acquire()
+    clock.sleep = lambda seconds: first.release()
+    second = files.FileLock(tmp_path / ".lock", clock=clock, sleep=clock.sleep)
+    second.acquire()
+    inode = os.stat(tmp_path / ".lock").st_ino
+    second.release()
+    second.release()
+    assert os.stat(tmp_path / ".lock").st_ino == inode
+
+
+def test_shared_holders_stand_beside_each_other_but_not_beside_an_exclusive_one(tmp_path):
+    first, second, _ = locks(tmp_path / ".lock")
+    with first.holding(shared=True):
+        with second.holding(shared=True, timeout=0):
+            pass
+        with pytest.raises(LockedError):
+            second.acquire(timeout=0)
+
+
+def test_lock_is_taken_even_when_no_room_is_left_to_say_who_holds_it(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "full")
+
+    lock = files.FileLock(tmp_path / ".lock")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        lock.acquire()
+    assert lock.held
+    lock.release()
+
+
+def test_lock_file_that_is_a_symlink_is_refused(tmp_path):
+    (tmp_path / ".lock").symlink_to("elsewhere")
+    with pytest.raises(SettingsError, match=r"\.lock"):
+        files.FileLock(tmp_path / ".lock").acquire()
+    assert stat.S_ISLNK(os.lstat(tmp_path / ".lock").st_mode)

@@ -1,0 +1,88 @@
+import io
+
+import pytest
+
+from dci_downloader.models import Silence
+from dci_downloader.progress import Bar, Lines, choose
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+class Clock:
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_a_terminal_gets_a_bar():
+    assert isinstance(choose(Terminal(), quiet=False, verbose=False), Bar)
+
+
+def test_a_pipe_gets_lines():
+    assert isinstance(choose(io.StringIO(), quiet=False, verbose=False), Lines)
+
+
+@pytest.mark.parametrize("stream", [Terminal(), io.StringIO()])
+def test_quiet_gets_nothing(stream):
+    progress = choose(stream, quiet=True, verbose=True)
+    for call in (progress.message, progress.detail):
+        call("hello")
+    progress.begin("x", 1, 1)
+    progress.advance(1, 1)
+    progress.end()
+    assert isinstance(progress, Silence)
+    assert stream.getvalue() == ""
+
+
+def test_lines_come_at_the_start_and_every_ten_seconds():
+    clock, stream = Clock(), io.StringIO()
+    lines = Lines(stream, clock=clock)
+    lines.begin("RHEL-9.2.0-1", 1000, 100_000_000)
+    for _ in range(25):
+        clock.now += 1
+        lines.advance(10, 1_000_000)
+    lines.end()
+    assert stream.getvalue().splitlines() == [
+        "RHEL-9.2.0-1: 1,000 files, 100 MB",
+        "RHEL-9.2.0-1: 100 of 1,000 files, 10.0 MB of 100 MB, 1.0 MB/s, 1 min 30 s left",
+        "RHEL-9.2.0-1: 200 of 1,000 files, 20.0 MB of 100 MB, 1.0 MB/s, 1 min 20 s left",
+    ]
+
+
+def test_a_line_without_progress_promises_no_end():
+    clock, stream = Clock(), io.StringIO()
+    lines = Lines(stream, clock=clock)
+    lines.begin("x", 2, 10)
+    clock.now += 10
+    lines.advance(0, 0)
+    assert stream.getvalue().splitlines()[-1] == "x: 0 of 2 files, 0 bytes of 10 bytes, 0 bytes/s"
+
+
+@pytest.mark.parametrize("kind", [Lines, Bar])
+@pytest.mark.parametrize(("verbose", "told"), [(False, ["loud"]), (True, ["loud", "soft"])])
+def test_details_are_told_to_those_who_asked(kind, verbose, told):
+    stream = io.StringIO()
+    progress = kind(stream, verbose=verbose)
+    progress.message("loud")
+    progress.detail("soft")
+    assert stream.getvalue().splitlines() == told
+
+
+def test_the_bar_shows_bytes_and_files_and_goes_away():
+    stream = Terminal()
+    bar = Bar(stream)
+    bar.begin("compose", 2_000, 4_000_000)
+    bar.advance(0, 1_000_000)
+    bar.advance(1_500, 1_000_000)
+    bar._bar.refresh()
+    assert "50%" in stream.getvalue()
+    assert "2.00M/4.00M" in stream.getvalue()
+    assert "1,500/2,000 files" in stream.getvalue()
+    bar.end()
+    bar.end()
+    assert stream.getvalue().endswith("\r")

@@ -1,0 +1,61 @@
+"""The README says what the program does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dci_downloader import errors
+from dci_downloader.arguments import demo_parser, sync_parser
+
+README = Path(__file__).parents[2] / "README.md"
+TEXT = README.read_text(encoding="utf-8")
+
+
+def documented_options():
+    rows = re.findall(r"^\| `(.+?)`(?:, `(.+?)`)? \|", TEXT, flags=re.MULTILINE)
+    return {name.split()[0]: name for row in rows for name in row if name.startswith("-")}
+
+
+def options(parser):
+    for action in parser._actions:
+        if action.help != "==SUPPRESS==":
+            for option in action.option_strings:
+                metavar = "" if action.nargs == 0 else f" {action.metavar}"
+                yield option, f"{option}{metavar}"
+
+
+def test_the_table_of_options_is_that_of_help():
+    real = dict(options(sync_parser()))
+    documented = documented_options()
+    assert set(documented) == set(real)
+    for option, name in documented.items():
+        assert name == real[option] or option in ("-h", "--help", "--version")
+
+
+def test_the_demo_options_are_named():
+    for option, _ in options(demo_parser()):
+        assert option in ("-h", "--help") or option in TEXT
+
+
+def test_help_fits_a_screen():
+    assert len(sync_parser().format_help().splitlines()) <= 60
+    assert len(demo_parser().format_help().splitlines()) <= 20
+
+
+@pytest.mark.parametrize(
+    "error",
+    [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.DownloaderError)],
+)
+def test_every_exit_code_is_documented(error):
+    assert re.search(rf"^\| {error.exit_code} \|", TEXT, flags=re.MULTILINE)
+    shown = sync_parser().format_help().partition("exit codes:")[2]
+    assert re.search(rf"\b{error.exit_code} ", shown)
+
+
+def test_the_report_in_the_readme_has_every_field():
+    from dci_downloader.models import ComponentReport, Failure
+
+    for kind in (ComponentReport, Failure):
+        for name in kind.__dataclass_fields__:
+            assert re.search(rf"\b{name}\b", TEXT.partition("### The report")[2]), name

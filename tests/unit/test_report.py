@@ -1,0 +1,101 @@
+import json
+
+from dci_downloader import report
+from dci_downloader.models import ComponentReport, Failure, Outcome, Report
+
+
+def component(outcome, **more):
+    return ComponentReport(
+        id="c1",
+        name="RHEL-9.2.0-1",
+        type="compose",
+        tags=("nightly",),
+        path="/srv/RHEL-9.2/compose",
+        outcome=outcome,
+        **more,
+    )
+
+
+def of(*components):
+    return Report("RHEL-9.2", "t1", components, 1.23456)
+
+
+def test_json_holds_the_sums_and_every_component():
+    first = component(Outcome.PUBLISHED, files=3, size=30, files_downloaded=2, bytes_downloaded=20, files_reused=1)
+    second = component(Outcome.UNCHANGED, files=5, size=50, files_reused=5, bytes_reused=50)
+    document = json.loads(report.to_json([of(first, second)], 2.5, 0))
+    assert (document["files_downloaded"], document["bytes_downloaded"], document["files_reused"]) == (2, 20, 6)
+    assert (document["bytes_reused"], document["failed"], document["exit_code"], document["seconds"]) == (50, 0, 0, 2.5)
+    (topic,) = document["topics"]
+    assert (topic["topic"], topic["topic_id"], topic["seconds"]) == ("RHEL-9.2", "t1", 1.235)
+    assert [found["outcome"] for found in topic["components"]] == ["published", "unchanged"]
+    assert topic["components"][0]["tags"] == ["nightly"]
+
+
+def test_json_names_each_failure():
+    failure = Failure("a/b", "wrong", 7, expected="e" * 64, actual="f" * 64)
+    document = json.loads(report.to_json([of(component(Outcome.FAILED, failures=(failure,)))], 1.0, 7))
+    assert document["failed"] == 1
+    assert document["topics"][0]["components"][0]["failures"] == [
+        {"path": "a/b", "reason": "wrong", "exit_code": 7, "expected": "e" * 64, "actual": "f" * 64}
+    ]
+
+
+def test_json_of_a_run_without_a_report():
+    assert json.loads(report.error_to_json("no such topic", "look", 4)) == {
+        "topics": [],
+        "error": "no such topic",
+        "hint": "look",
+        "exit_code": 4,
+    }
+
+
+def test_words_for_what_was_published():
+    done = component(
+        Outcome.PUBLISHED,
+        files_downloaded=2,
+        bytes_downloaded=2_000_000,
+        files_reused=1,
+        bytes_reused=10,
+        versions_removed=("RHEL-9.2.0-0",),
+        bytes_removed=5_000,
+        notes=("careful",),
+    )
+    assert list(report.in_words(of(done))) == [
+        "RHEL-9.2 compose RHEL-9.2.0-1: published in /srv/RHEL-9.2/compose"
+        " (2 files, 2.0 MB fetched, 1 file, 10 bytes reused, RHEL-9.2.0-0 (5.0 kB) removed)",
+        "  note: careful",
+    ]
+
+
+def test_words_for_a_plan():
+    planned = component(Outcome.PLANNED, files_downloaded=1, bytes_downloaded=7, files_reused=0)
+    assert list(report.in_words(of(planned))) == [
+        "RHEL-9.2 compose RHEL-9.2.0-1: would fetch 1 file, 7 bytes, reuse 0 files, 0 bytes, remove nothing"
+    ]
+
+
+def test_words_for_nothing_new():
+    same = component(Outcome.UNCHANGED, files=3, size=1000)
+    assert list(report.in_words(of(same))) == ["RHEL-9.2 compose RHEL-9.2.0-1: nothing new (3 files, 1.0 kB)"]
+
+
+def test_words_for_failures_name_the_first_ten_and_each_hint_once():
+    failures = tuple(Failure(f"f{number}", "gone", 5, "try again") for number in range(12))
+    lines = list(report.in_words(of(component(Outcome.FAILED, failures=failures))))
+    assert lines[0] == "RHEL-9.2 compose RHEL-9.2.0-1: FAILED, nothing published (0 files, 0 bytes fetched)"
+    assert lines[1:3] == ["  f0: gone", "  f1: gone"]
+    assert lines[11:] == ["  … and 2 more failures; --json lists them all", "  hint: try again"]
+
+
+def test_a_reason_that_names_its_file_does_not_name_it_twice():
+    lines = list(
+        report.in_words(of(component(Outcome.FAILED, failures=(Failure("f", "f: bad", 7), Failure("", "all", 4)))))
+    )
+    assert lines[1:] == ["  f: bad", "  all"]
+
+
+def test_the_gravest_failure_gives_the_exit_code():
+    failures = (Failure("a", "x", 5), Failure("b", "y", 7), Failure("c", "z", 4))
+    assert of(component(Outcome.FAILED, failures=failures)).exit_code == 7
+    assert of(component(Outcome.UNCHANGED)).exit_code == 0

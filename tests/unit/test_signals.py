@@ -1,0 +1,54 @@
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from dci_downloader.errors import CancelledError
+from dci_downloader.signals import Signals
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_waiting_work(number):
+    with Signals() as stop:
+        assert not stop.requested()
+        with pytest.raises(CancelledError):
+            signal.raise_signal(number)
+        assert stop.requested()
+
+
+def test_deferred_work_is_only_told():
+    with Signals() as stop, stop.deferred():
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.requested()
+
+
+def test_the_handlers_of_before_are_back_afterwards():
+    before = signal.getsignal(signal.SIGTERM)
+    with Signals():
+        assert signal.getsignal(signal.SIGTERM) != before
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_second_signal_ends_the_process_at_once():
+    program = (
+        "import os, signal, sys\n"
+        "from dci_downloader.signals import Signals\n"
+        "with Signals() as stop, stop.deferred():\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "    print('still here', flush=True)\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "    print('never here', flush=True)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=os.getcwd())
+    assert (ended.returncode, ended.stdout) == (130, "still here\n")
+
+
+def test_a_second_signal_without_a_process_to_end(monkeypatch):
+    codes = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+    with Signals() as stop, stop.deferred():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+    assert codes == [130]

@@ -1,0 +1,259 @@
+"""One topic from end to end, in this process, against the embedded servers."""
+
+import os
+from contextlib import nullcontext
+
+import pytest
+
+from dci_downloader import (
+    CancelledError,
+    DiskFullError,
+    Filter,
+    Mirror,
+    NotFoundError,
+    Outcome,
+    Selection,
+    SettingsError,
+    SyncOptions,
+    sync_topic,
+)
+from dci_downloader.mirror.store import Store
+
+
+def tree(folder):
+    """Content by path of everything that is visible below a folder."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            found[str(path.relative_to(folder))] = path.read_bytes()
+    return found
+
+
+def sync(lab, root, **more):
+    return sync_topic(
+        lab.server, Mirror(root), more.pop("topic", "RHEL-9.2"), more.pop("selection", Selection()), **more
+    )
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "dci"
+
+
+def test_publishes_the_newest_build(lab, root, compose):
+    lab.build({".composeinfo": b"old"}, number=1)
+    newest = lab.build(compose, number=2, tags=("nightly",))
+    report = sync(lab, root)
+    (done,) = report.components
+    wanted = {path: content for path, content in compose.items() if "aarch64" not in path}
+    assert tree(root / "RHEL-9.2" / "compose") == wanted
+    assert (done.id, done.name, done.tags, done.outcome) == (newest.id, newest.name, ("nightly",), Outcome.PUBLISHED)
+    assert (done.path, done.files, done.size) == (
+        str(root / "RHEL-9.2" / "compose"),
+        len(wanted),
+        sum(map(len, wanted.values())),
+    )
+    assert (report.topic, report.exit_code, done.failures) == ("RHEL-9.2", 0, ())
+
+
+def test_a_second_run_fetches_no_file(lab, root, compose):
+    lab.build(compose)
+    sync(lab, root)
+    lab.site.store.forget()
+    (done,) = sync(lab, root).components
+    assert done.outcome is Outcome.UNCHANGED
+    assert lab.fetched() == []
+    assert [request.status for request in lab.site.store.requests if "dci_files_list" in request.path] == [304]
+
+
+def test_the_next_build_fetches_what_changed(lab, root):
+    files = {f"BaseOS/x86_64/os/Packages/p{number}.rpm": b"%d" % number * 1000 for number in range(100)}
+    lab.build(files, number=1)
+    sync(lab, root)
+    lab.site.store.forget()
+    changed = {f"BaseOS/x86_64/os/Packages/p{number}.rpm": b"new %d" % number * 1000 for number in range(5)}
+    lab.build({**files, **changed}, number=2)
+    (done,) = sync(lab, root).components
+    assert sorted(lab.fetched()) == sorted(changed)
+    assert (done.files_downloaded, done.files_reused) == (5, 95)
+    assert tree(root / "RHEL-9.2" / "compose") == {**files, **changed}
+
+
+def test_content_that_two_types_share_is_fetched_once(lab, root):
+    lab.topic = lab.catalog.add_topic("OSP", component_types=("one", "two"))
+    for kind in ("one", "two"):
+        lab.build({"same": b"same" * 50, kind: kind.encode()}, name=kind, type=kind)
+    sync(lab, root, topic="OSP")
+    assert sorted(path.rpartition("/")[2] for path in lab.fetched()) == ["one", "same", "two"]
+    assert os.stat(root / "OSP/one/same").st_ino == os.stat(root / "OSP/two/same").st_ino
+
+
+def test_a_file_that_vanished_is_restored_without_network(lab, root, compose):
+    lab.build(compose)
+    sync(lab, root)
+    (root / "RHEL-9.2/compose/.composeinfo").unlink()
+    lab.site.store.forget()
+    sync(lab, root)
+    assert lab.fetched() == []
+    assert (root / "RHEL-9.2/compose/.composeinfo").read_bytes() == compose[".composeinfo"]
+
+
+def test_another_selection_is_another_version(lab, root, compose):
+    lab.build(compose)
+    sync(lab, root)
+    sync(lab, root, selection=Selection(archs=("x86_64", "aarch64")))
+    assert tree(root / "RHEL-9.2/compose") == compose
+    first, second = sorted(path.name for path in (root / "RHEL-9.2/.versions/compose").iterdir() if path.is_dir())
+    assert (first, second[: len(first) + 1]) == ("RHEL-9.2.0-0", "RHEL-9.2.0-0+")
+
+
+def test_older_versions_go_when_the_new_one_is_published(lab, root):
+    for number in range(1, 4):
+        lab.build({".composeinfo": b"%d" % number * 100}, number=number)
+        (done,) = sync(lab, root).components
+    assert done.versions_removed == ("RHEL-9.2.0-1",)
+    assert done.bytes_removed == 100
+    assert len([path for path in (root / ".dci-downloader/objects").rglob("*") if path.is_file()]) == 2
+
+
+def test_keep_nothing_older(lab, root):
+    for number in range(1, 3):
+        lab.build({".composeinfo": b"%d" % number * 100}, number=number)
+        (done,) = sync(lab, root, options=SyncOptions(keep=0)).components
+    assert done.versions_removed == ("RHEL-9.2.0-1",)
+
+
+def test_a_dry_run_tells_and_writes_nothing(lab, root, compose):
+    lab.build(compose, number=1)
+    (planned,) = sync(lab, root, options=SyncOptions(dry_run=True)).components
+    assert not root.exists()
+    (done,) = sync(lab, root).components
+    assert planned.outcome is Outcome.PLANNED
+    assert (planned.files_downloaded, planned.bytes_downloaded) == (done.files_downloaded, done.bytes_downloaded)
+    before = sorted(root.rglob("*"))
+    lab.build({**compose, ".composeinfo": b"changed"}, number=2)
+    options = SyncOptions(dry_run=True, keep=0)
+    (planned,) = sync(lab, root, options=options).components
+    assert (planned.files_downloaded, planned.bytes_downloaded) == (1, 7)
+    assert planned.versions_removed == ("RHEL-9.2.0-1",)
+    assert sorted(root.rglob("*")) == before
+
+
+def test_a_dry_run_with_nothing_new_plans_nothing(lab, root, compose):
+    lab.build(compose)
+    sync(lab, root)
+    (planned,) = sync(lab, root, options=SyncOptions(dry_run=True, keep=0)).components
+    assert (planned.files_downloaded, planned.versions_removed) == (0, ())
+
+
+def test_the_image_list_is_part_of_the_version(lab, root):
+    lab.build({"a": b"a"}, type="compose", images_list=b"- image: one\n", number=1)
+    sync(lab, root, selection=Selection(all=True))
+    assert (root / "RHEL-9.2/compose/images_list.yaml").read_bytes() == b"- image: one\n"
+    (again,) = sync(lab, root, selection=Selection(all=True)).components
+    assert again.outcome is Outcome.UNCHANGED
+    component = next(iter(lab.catalog.components.values()))
+    lab.catalog.put(component, "images_list.yaml", b"- image: two\n")
+    (changed,) = sync(lab, root, selection=Selection(all=True)).components
+    assert changed.outcome is Outcome.PUBLISHED
+    assert (root / "RHEL-9.2/compose/images_list.yaml").read_bytes() == b"- image: two\n"
+
+
+def test_a_component_id_finds_its_topic(lab, root, compose):
+    older = lab.build(compose, number=1)
+    lab.build({".composeinfo": b"newer"}, number=2)
+    report = sync(lab, root, topic="", options=SyncOptions(component_id=older.id))
+    assert (report.topic, report.components[0].id) == ("RHEL-9.2", older.id)
+
+
+def test_one_component_that_fails_does_not_stop_the_others(lab, root):
+    lab.topic = lab.catalog.add_topic("OCP-4.12", component_types=("ocp", "rhcos"))
+    lab.build({}, type="ocp", name="OpenShift 4.12", without_files=True)
+    lab.build({"image": b"x"}, type="rhcos", name="rhcos")
+    report = sync(lab, root, topic="OCP-4.12")
+    failed, done = report.components
+    assert (failed.outcome, done.outcome, report.exit_code) == (Outcome.FAILED, Outcome.PUBLISHED, 4)
+    assert failed.failures[0].path == ""
+    assert "no files" in failed.failures[0].reason
+    assert not os.path.lexists(root / "OCP-4.12/ocp")
+
+
+def test_wrong_content_is_not_published(lab, root, compose):
+    lab.build({".composeinfo": b"right"}, number=1)
+    sync(lab, root)
+    component = lab.build(compose, number=2)
+    lab.catalog.put(component, "metadata/rpms.json", b'{"payload": []}')
+    report = sync(lab, root)
+    assert report.exit_code == 7
+    (failure,) = report.failures
+    assert failure.path == "metadata/rpms.json"
+    assert len(failure.expected) == len(failure.actual) == 64
+    assert failure.expected != failure.actual
+    assert tree(root / "RHEL-9.2/compose") == {".composeinfo": b"right"}
+
+
+def test_what_came_before_a_failure_is_not_fetched_again(lab, root, compose):
+    component = lab.build(compose)
+    lab.catalog.drop(component, ".composeinfo")
+    report = sync(lab, root)
+    assert (report.exit_code, [failure.path for failure in report.failures]) == (5, [".composeinfo"])
+    lab.catalog.put(component, ".composeinfo", compose[".composeinfo"])
+    lab.site.store.forget()
+    assert sync(lab, root).exit_code == 0
+    assert lab.fetched() == [".composeinfo"]
+
+
+def test_an_unknown_topic_writes_nothing(lab, root):
+    with pytest.raises(NotFoundError):
+        sync(lab, root, topic="RHEL-99")
+    assert not root.exists()
+
+
+def test_two_components_for_one_folder_are_refused_before_anything_is_fetched(lab, root):
+    lab.build({"a": b"a"}, type="my type", name="a")
+    lab.build({"a": b"a"}, type="my_type", name="b")
+    with pytest.raises(SettingsError):
+        sync(lab, root, options=SyncOptions(filters=(Filter("my type"), Filter("my_type"))))
+    assert not root.exists()
+
+
+def test_a_full_disk_is_found_before_the_first_byte(lab, root, compose, monkeypatch):
+    lab.build(compose)
+    monkeypatch.setattr("dci_downloader.mirror.mirror.free_bytes", lambda path: 10)
+    with pytest.raises(DiskFullError):
+        sync(lab, root)
+    assert lab.fetched() == []
+
+
+def test_a_request_to_stop_publishes_nothing_and_loses_nothing(lab, root, compose):
+    class AtOnce:
+        def requested(self):
+            return True
+
+        def deferred(self):
+            return nullcontext()
+
+    lab.build(compose)
+    with pytest.raises(CancelledError):
+        sync(lab, root, stop=AtOnce())
+    assert not os.path.lexists(root / "RHEL-9.2/compose")
+    assert sync(lab, root).exit_code == 0
+
+
+def test_no_credential_reaches_the_object_store(lab, root, compose):
+    lab.build(compose, images_list=b"- image\n")
+    sync(lab, root)
+    assert len(lab.site.store.requests) > 4
+    for request in lab.site.store.requests:
+        assert not {"authorization", "x-dci-date", "cookie"} & set(request.headers)
+        assert request.headers["accept-encoding"] == "identity"
+
+
+def test_objects_are_shared_by_hard_links(lab, root, compose):
+    lab.build(compose)
+    sync(lab, root)
+    store = Store(root / ".dci-downloader")
+    path = root / "RHEL-9.2/compose/BaseOS/x86_64/os/repodata/repomd.xml"
+    found = [kept for kept in (store.root / "objects").rglob("*") if kept.is_file() and kept.samefile(path)]
+    assert len(found) == 1
+    assert path.stat().st_mode & 0o777 == 0o444
