@@ -10,7 +10,7 @@ architectures there are (3.2.0 had lists built in). The rules, observed of dci-d
 * ``source/tree`` if asked for, whichever variants and architectures are wanted. A variant that says for itself whether
   it wants sources decides for its own. (3.2.0 did not read that setting.)
 * Package filters thin out ``os``, ``debug`` and ``iso``, repository metadata included: a file stays if a filter, as a
-  regular expression, is found in its path below that folder. (That it may also be plain text, ``libstdc++``, is ours.)
+  regular expression, is found in its path below that folder. (That it may also be plain text, ``libsigc++20``, is ours.)
 * ``all`` wants everything, whatever the rest says.
 * Other types of component are wanted whole.
 
@@ -97,7 +97,7 @@ class Selection:
         """The part of a manifest that is wanted, with its warnings and etag.
 
         Raises:
-            NotFoundError: nothing matches, or there is no such variant or architecture; the message lists what there is.
+            NotFoundError: nothing matches, or no such variant or architecture exists; the message lists those that do.
         """
         files: Iterable[FileEntry] = manifest.files
         if manifest.component_type in COMPOSE_TYPES and not self.all:
@@ -111,7 +111,7 @@ class Selection:
         return replace(manifest, files=kept, symlinks=symlinks)
 
     def to_json(self) -> dict[str, Any]:
-        """A form for JSON, to be stored and compared: the same whatever the order, and however often a name is repeated."""
+        """A form for JSON, to be stored and compared: the same whatever the order and the repetitions."""
         variants = sorted(self._named().items())
         lists = {key: sorted(set(getattr(self, key))) for key in ("archs", "packages", "include", "exclude")}
         return {**asdict(self), **lists, "variants": [asdict(variant) for _, variant in variants]}
@@ -157,7 +157,7 @@ class Selection:
         return wish if own is None else bool(own)
 
     def _check_names(self, trees: Iterable[_Tree]) -> None:
-        """Raise NotFoundError for a variant or architecture that no tree has; without trees any architecture will do."""
+        """Raise NotFoundError for a variant or architecture that no tree has. Without trees, archs are not checked."""
         archs = {tree.arch for tree in trees if tree.arch}
         variants = {tree.variant for tree in trees}
         for what, asked, there in (

@@ -12,6 +12,7 @@ import socketserver
 import ssl
 import struct
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -102,8 +103,9 @@ class Exchange:
 
     def hold(self, released: threading.Event) -> None:
         """Wait until the event is set, or the server stops."""
-        while not released.wait(0.02) and not self.server.stopping.is_set():
-            pass
+        while not self.server.stopping.is_set():
+            if released.wait(0.02):
+                return
 
     def _head(self, status: int, size: int, headers: Mapping[str, str]) -> bytes:
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", f"Date: {self.server.http_date()}"]
@@ -118,7 +120,7 @@ class Exchange:
 Intercept = Callable[[Exchange], bool]
 
 
-class LoopbackServer:
+class LoopbackServer(ABC):
     """Listens on 127.0.0.1 and answers in threads while it is entered as a context.
 
     Args:
@@ -148,9 +150,9 @@ class LoopbackServer:
         self.url = f"{scheme}://127.0.0.1:{self._listener.server_address[1]}"
         self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.01,), daemon=True)
 
+    @abstractmethod
     def respond(self, exchange: Exchange) -> None:
         """Answer a request: what a server of this kind is about."""
-        raise NotImplementedError
 
     @property
     def requests(self) -> list[Request]:

@@ -16,7 +16,7 @@ from dci_downloader.content.selection import Selection
 from dci_downloader.control.client import ControlServer, Credentials
 from dci_downloader.demo.compose import NIGHTLIES, TOPIC, add_nightly, sample_catalog, sample_site
 from dci_downloader.demo.site import DemoSite
-from dci_downloader.errors import CancelledError, SettingsError
+from dci_downloader.errors import CancelledError, IntegrityError, SettingsError
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.verify import verify
 from dci_downloader.models import ComponentReport, Filter, Never, Report, Silence, Stop, SyncOptions, TransferOptions
@@ -147,11 +147,12 @@ class _Story:
 
     def _verification(self) -> int:
         self.say("\n4. Hash everything again, offline")
-        found = verify(self.mirror)
-        self.say(
-            f"   {words.count(found.files, 'file')}, {words.size(found.size)}: {words.count(len(found.damages), 'damage')}."
-        )
-        return 7 if found.damages else 0
+        checked = verify(self.mirror)
+        files = sum(len(one.version.manifest.files) for one in checked)
+        size = sum(one.version.manifest.size for one in checked)
+        damages = sum(len(one.damages) for one in checked)
+        self.say(f"   {words.count(files, 'file')}, {words.size(size)}, {words.count(damages, 'damage')}.")
+        return IntegrityError.exit_code if damages else 0
 
     def _sync(self, *, iso: bool = False, stop: Optional[Stop] = None, progress: Optional[Silence] = None) -> Report:
         options = SyncOptions()

@@ -24,7 +24,7 @@ from typing import NamedTuple, Optional
 
 import pycurl
 
-from dci_downloader.errors import AccessError, CancelledError, DigestMismatchError, LockedError, TransferError
+from dci_downloader.errors import AccessError, CancelledError, DigestMismatchError, LockedError
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import Failure, FileEntry, Progress, SignedRequest, Source, Stop, TransferOptions
 from dci_downloader.transfer import policy, ranges
@@ -142,7 +142,7 @@ class _Engine:
         self._told = 0
         self._moved = self._clock()
         self._trouble = "no answer"
-        self._ending = ""
+        self._ending: Optional[Verdict] = None
 
     # the loop
 
@@ -219,7 +219,8 @@ class _Engine:
         if came or not self._reading or not self._landing.idle or self._backlog.blocked:
             self._moved = now
         elif now - self._moved > self._options.patience:
-            self._ending = f"nothing arrived for {self._options.patience:g} s; last trouble: {self._trouble}"
+            reason = f"nothing arrived for {self._options.patience:g} s; last trouble: {self._trouble}"
+            self._ending = Verdict(Action.ABORT, reason)
 
     # a file begins
 
@@ -251,7 +252,7 @@ class _Engine:
         if piece.transfer.over:
             return
         if answer.code:
-            self._judged(piece, policy.judge_failure(answer.code, answer.message))
+            self._judged(piece, policy.judge_failure(answer.code, answer.message, answer.request.url))
             return
         self._locating.width.note(answer.seconds, wanted=not self._ready and self._fetching.free > 0)
         head = policy.read_head(answer.request.headers)
@@ -263,7 +264,7 @@ class _Engine:
         if verdict.exit_code == AccessError.exit_code:
             self._refused += 1
             if self._refused >= MOST_REFUSED:
-                self._ending = verdict.reason
+                self._ending = verdict
         self._judged(piece, verdict)
 
     def _follow(self, piece: Piece, url: str) -> None:
@@ -285,9 +286,10 @@ class _Engine:
         if piece.reach < request.position:
             piece.reach = request.position
             piece.transfer.got_farther(self._clock())
-        self._keep(request)
-        if piece.transfer.over:
+        if piece.transfer.over:  # abandoned by an answer that came at the same time
+            self._progress.advance(0, request.began - request.position)
             return
+        self._keep(request)
         verdict = request.outcome(answer.code, answer.message)
         if verdict.action is Action.REDIRECT:
             self._follow(piece, verdict.location)
@@ -315,18 +317,26 @@ class _Engine:
         transfer = piece.transfer
         self._trouble = verdict.reason
         if verdict.action is Action.ABORT:
-            self._ending = verdict.reason
+            self._ending = verdict
         elif verdict.action is Action.WHOLE and piece.wanted is not None:
             self._whole.add(transfer.entry.sha256)
             self._abandon(transfer)
             self._landing.discard(transfer, self._begin_anew)
         elif verdict.action is Action.RETRY:
             transfer.attempts += 1
+            self._note_progress(transfer)
             self._retry(piece, verdict, self._clock() - (transfer.stuck_since or 0.0) > self._options.patience)
         else:
             transfer.refusals += 1
             final = verdict.action is Action.GIVE_UP or transfer.refusals >= policy.MOST_REFUSALS
             self._retry(piece, verdict, final)
+
+    def _note_progress(self, transfer: Transfer) -> None:
+        """While other segments of a file get farther, one that does not is no reason to give it up."""
+        for request in self._fetching.under_way.values():
+            if request.piece.transfer is transfer and request.position > request.piece.reach:
+                request.piece.reach = request.position
+                transfer.got_farther(self._clock())
 
     def _retry(self, piece: Piece, verdict: Verdict, give_up: bool) -> None:
         transfer = piece.transfer
@@ -336,7 +346,8 @@ class _Engine:
         tries = transfer.attempts + transfer.refusals
         chance = random.random()  # noqa: S311  jitter, not a secret
         if transfer.entry.sha256 in self._whole:
-            piece.start = 0
+            self._progress.advance(0, -transfer.came)
+            piece.start = transfer.came = 0
         self._later(piece, policy.back_off(tries, verdict.wait, self._options.patience, chance))
 
     def _later(self, piece: Piece, seconds: float) -> None:
@@ -396,11 +407,11 @@ class _Engine:
 
     def _fail_the_rest(self) -> None:
         """The run ends early: every file that is not complete becomes a failure."""
-        if not self._ending:
+        if self._ending is None:
             return
         untried = [transfer.entry for transfer in self._transfers] + self._backlog.unopened
         for entry in untried:
-            self._failures.append(Failure(entry.path, self._ending, TransferError.exit_code))
+            self._failures.append(Failure(entry.path, self._ending.reason, self._ending.exit_code))
 
     def close(self) -> None:
         """Save what came, end the workers, drop the connections. Afterwards nothing of the run is left."""

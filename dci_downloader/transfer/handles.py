@@ -61,6 +61,9 @@ class HandlePool:
         handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         handle.setopt(pycurl.USERAGENT, USER_AGENT)
         handle.setopt(pycurl.BUFFERSIZE, RECEIVE_BUFFER)
+        if self._options.limit_rate is not None:
+            # the throttle counts what came; this keeps one connection from bringing seconds' worth at once
+            handle.setopt(pycurl.MAX_RECV_SPEED_LARGE, self._options.limit_rate)
         handle.setopt(pycurl.TCP_NODELAY, 1)
         handle.setopt(pycurl.TCP_KEEPALIVE, 1)
         handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(1000 * min(network.connect_timeout, patience / 2)))

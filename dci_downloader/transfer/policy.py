@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple, Optional
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import pycurl
 
@@ -35,6 +35,9 @@ MOST_HOPS = 5
 
 MOST_REFUSALS = 3
 """Answers in a row that are wrong rather than late, before a file is given up."""
+
+_URL_CHARACTERS = "%:/?#[]@!$&'()*+,;=~"
+"""What stays as it is in a redirect: all that may stand in a URL. Servers send raw spaces and UTF-8 besides."""
 
 _UNTRUSTED = {
     pycurl.E_PEER_FAILED_VERIFICATION: "its certificate cannot be trusted",
@@ -180,27 +183,47 @@ def judge_fetch(head: Head, url: str, wanted: Optional[Range], size: int, now: d
     return Verdict(Action.GIVE_UP, f"the object store answered HTTP {status}")
 
 
-def judge_failure(code: int, message: str) -> Verdict:
+def judge_end(head: Head, position: int, end: int) -> Verdict:
+    """Judge an answer that ended in good order although bytes of what was asked for are missing.
+
+    Args:
+        head: of the answer.
+        position: the byte after the last that came.
+        end: the byte after the last that was asked for.
+    """
+    return Verdict(
+        Action.REFUSE,
+        f"the answer{_page(head.headers)} ended at byte {position}, {end - position} bytes early",
+        exit_code=IntegrityError.exit_code,
+    )
+
+
+def judge_failure(code: int, message: str, url: str) -> Verdict:
     """Judge a request that ended without a complete answer.
 
     Args:
         code: libcurl's error code.
         message: libcurl's own words.
+        url: that was asked for.
     """
+    host = urlsplit(url).hostname
     if code in _UNTRUSTED:
-        return Verdict(Action.ABORT, f"{_UNTRUSTED[code]} ({message})")
-    if code in _BROKEN:
-        return Verdict(Action.RETRY, _BROKEN[code])
-    return Verdict(Action.RETRY, message or f"libcurl error {code}")
+        return Verdict(Action.ABORT, f"{host}: {_UNTRUSTED[code]} ({message})")
+    return Verdict(Action.RETRY, f"{host}: {_BROKEN.get(code) or message or f'libcurl error {code}'}")
 
 
 def _judge_redirect(head: Head, url: str) -> Verdict:
     place = head.headers.get("location", "")
     if not place:
         return Verdict(Action.REFUSE, "a redirect came without a place to go")
-    location = urljoin(url, place)
-    scheme = urlsplit(location).scheme.lower()
+    try:
+        location = urljoin(url, quote(place.encode("latin-1"), safe=_URL_CHARACTERS))
+        scheme, host, port = urlsplit(location).scheme, urlsplit(location).hostname, urlsplit(location).port
+    except ValueError:
+        return Verdict(Action.GIVE_UP, "a redirect led to something that is no URL")
     if scheme in ("http", "https"):
+        if not host or port == 0:
+            return Verdict(Action.GIVE_UP, "a redirect led to something that is no URL")
         return Verdict(Action.REDIRECT, location=location)
     return Verdict(Action.GIVE_UP, f"a redirect to {scheme}:// was refused; only http and https are followed")
 

@@ -9,7 +9,7 @@ from typing import Any, Optional
 
 from dci_downloader.mirror.partial import Partial
 from dci_downloader.models import FileEntry
-from dci_downloader.transfer.policy import ACCEPT, Action, Verdict, judge_failure, judge_fetch, read_head
+from dci_downloader.transfer.policy import ACCEPT, Action, Verdict, judge_end, judge_failure, judge_fetch, read_head
 from dci_downloader.transfer.ranges import Range, header
 
 IN_MEMORY = 1 << 20
@@ -149,14 +149,13 @@ class Fetch:
         if verdict.action is not Action.ACCEPT:
             self.spilt += size
             return size if self.spilt <= ERROR_BODY else 0
-        self.meter.bytes += size
-        self.position += size
-        if self.position > self.piece.end:
-            self.position -= size
-            self.verdict = Verdict(Action.REFUSE, "more bytes came than the manifest says", exit_code=7)
-            return 0
+        if size > self.piece.end - self.position:  # more than was asked for: the hash says what the rest is worth
+            chunk, size = chunk[: self.piece.end - self.position], 0
+        taken = len(chunk)
+        self.meter.bytes += taken
+        self.position += taken
         self.chunks.append(chunk)
-        self.held += size
+        self.held += taken
         if self.held >= WRITE_PIECE and self.piece.transfer.partial is not None:
             self.release()
         return size
@@ -177,9 +176,11 @@ class Fetch:
             self.judge()
         if self.verdict is not None and self.verdict.action is not Action.ACCEPT:
             return self.verdict
+        if self.verdict is not None and self.position == self.piece.end:
+            return ACCEPT  # however it ended
         if code:
-            return judge_failure(code, message)
-        return ACCEPT if self.position == self.piece.end else Verdict(Action.RETRY, "the connection was cut")
+            return judge_failure(code, message, self.url)
+        return judge_end(read_head(self.headers), self.position, self.piece.end)
 
     def judge(self) -> Verdict:
         """Judge the head of the answer."""

@@ -179,7 +179,7 @@ class FaultServer:
 
 def _read(lines: Iterable[bytes], connection: int) -> Optional[Asked]:
     head = list(itertools.takewhile(bytes.strip, lines))
-    if not head:
+    if not head or not head[0].startswith(b"GET "):  # gone, or not HTTP at all
         return None
     target = head[0].split()[1].decode()
     headers = dict(line.decode("latin-1").strip().split(": ", 1) for line in head[1:])

@@ -36,7 +36,7 @@ def step_by_step(server: ControlServer) -> Plan:
     changed: Optional[Manifest] = server.manifest(component, etag=manifest.etag)
     assert changed is None
     wanted = Selection(variants=("BaseOS", Variant("AppStream", debug=True)), archs=("x86_64",)).apply(manifest)
-    plan: Plan = Mirror("/srv/dci").plan(wanted)
+    plan: Plan = Mirror("/srv/dci").plan(component, wanted)
     size: int = plan.missing_bytes
     assert size >= 0
     return plan

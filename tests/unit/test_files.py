@@ -230,3 +230,11 @@ def test_lock_file_that_is_a_symlink_is_refused(tmp_path):
     with pytest.raises(SettingsError, match=r"\.lock"):
         files.FileLock(tmp_path / ".lock").acquire()
     assert stat.S_ISLNK(os.lstat(tmp_path / ".lock").st_mode)
+
+
+def test_large_files_are_hashed_beside_small_ones(tmp_path):
+    for name, size in (("small", 1), ("large", 16 << 20), ("other", 1)):
+        (tmp_path / name).touch()
+        os.truncate(tmp_path / name, size)
+    paths = [tmp_path / name for name in ("small", "large", "other")]
+    assert [digest[:6] for _, digest in files.hash_files(paths)] == ["6e340b", "080acf", "6e340b"]

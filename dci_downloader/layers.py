@@ -1,0 +1,214 @@
+"""Command line over environment over settings files, later files over earlier: what holds, and where each value is from.
+
+The rules:
+
+* What stands on the top level of a file holds for every topic that does not say otherwise.
+* The topics are those of the last file that names any. A TOPIC on the command line comes before them, as in the
+  previous downloader; if it is one of them, it is that one.
+* ``--component-id`` asks for that component alone: for TOPIC, else for the only topic of the files, whose name then
+  follows from the component.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+from dci_downloader import settings_file
+from dci_downloader.content.selection import Selection, Variant
+from dci_downloader.control.resolver import parse_filter
+from dci_downloader.errors import SettingsError
+from dci_downloader.models import SyncOptions, TransferOptions, folder_name
+from dci_downloader.settings_file import Found, SettingsFile, Values
+
+_TRANSFER, _SELECTION = TransferOptions(), Selection()
+DEFAULTS: Values = {
+    name: Found(value, "default")
+    for name, value in {
+        "filters": (),
+        "component_id": "",
+        "archs": _SELECTION.archs,
+        "variants": (),
+        "with_debug": False,
+        "with_source": False,
+        "with_iso": False,
+        "download_everything": False,
+        "package_filters": (),
+        "include": (),
+        "exclude": (),
+        "keep": SyncOptions().keep,
+        "connections": _TRANSFER.connections,
+        "limit_rate": _TRANSFER.limit_rate,
+        "patience": _TRANSFER.patience,
+        "registry": "",
+    }.items()
+}
+"""Every setting of a topic, with the value it has where nobody says otherwise."""
+
+_OPTIONS = {
+    "filters": "--filter",
+    "component_id": "--component-id",
+    "archs": "--arch",
+    "variants": "--variant",
+    "with_debug": "--debug",
+    "with_source": "--src",
+    "with_iso": "--iso",
+    "download_everything": "--all",
+    "package_filters": "--package-filter",
+    "include": "--include",
+    "exclude": "--exclude",
+    "keep": "--keep",
+    "connections": "--connections",
+    "limit_rate": "--limit-rate",
+    "patience": "--patience",
+}
+OPTION_OF: Mapping[str, str] = {**_OPTIONS, "local_repo": "--local-repo"}
+"""The option that says the same as a setting."""
+
+_VARIABLES = {"local_repo": "DCI_LOCAL_REPO", "registry": "DCI_REGISTRY"}
+
+
+@dataclass(frozen=True)
+class Effective:
+    """What holds.
+
+    Attributes:
+        destination: the root of the mirror; None where nobody names it.
+        topics: for each topic its ``topic``, empty where the component id says it, and all of ``DEFAULTS``.
+        notes: what is without effect, a line each.
+    """
+
+    destination: Optional[Found]
+    topics: tuple[Values, ...]
+    notes: tuple[str, ...]
+
+
+def lay(arguments: argparse.Namespace, environ: Mapping[str, str], files: Sequence[str]) -> Effective:
+    """Read the files and lay command line, environment and files over each other.
+
+    Args:
+        arguments: as :func:`dci_downloader.arguments.sync_parser` parses them.
+        environ: as ``os.environ``.
+        files: paths of settings files, later over earlier.
+
+    Raises:
+        SettingsError: a file or the command line cannot be used, or two topics would be published in one folder.
+    """
+    read = _read(files)
+    topic, destination = _places(arguments.places, arguments.component_id)
+    said = _command_line(arguments)
+    variables = {name: Found(environ[at], at) for name, at in _VARIABLES.items() if environ.get(at)}
+    top = {key: found for layer in (*(file.values for file in read), variables) for key, found in layer.items()}
+    named = next((file.topics for file in reversed(read) if file.topics is not None), None)
+    if named is None and "component_id" in top:
+        named = ({},)
+    everywhere = {**DEFAULTS, **{key: found for key, found in top.items() if key in DEFAULTS}}
+    topics = tuple(
+        {"topic": Found("", "component_id"), **everywhere, **own, **said}
+        for own in _chosen(topic, named or (), arguments.component_id)
+    )
+    _each_in_its_own_folder(topics)
+    if not destination and arguments.local_repo:
+        destination = Found(arguments.local_repo, "--local-repo")
+    return Effective(destination or top.get("local_repo"), topics, tuple(note for file in read for note in file.notes))
+
+
+def _read(paths: Iterable[str]) -> list[SettingsFile]:
+    files = [settings_file.read(path) for path in paths]
+    problems = [problem for file in files for problem in file.problems]
+    if problems:
+        several = f"{len(problems)} problems in the settings\n  " if len(problems) > 1 else ""
+        raise SettingsError(several + "\n  ".join(problems), hint="downloader.yml.example shows every setting")
+    return files
+
+
+def _places(places: Sequence[str], component_id: str) -> tuple[str, Optional[Found]]:
+    """TOPIC and DEST, either of which may be missing. With a component id a single one is DEST."""
+    if len(places) > 2 or not all(places):
+        raise SettingsError(
+            "TOPIC and DEST are one name each, and not empty", hint="for example: dci-downloader RHEL-9.2 /srv/dci"
+        )
+    if component_id and len(places) == 1:
+        return "", Found(places[0], "DEST")
+    return places[0] if places else "", Found(places[1], "DEST") if len(places) == 2 else None
+
+
+def _command_line(arguments: argparse.Namespace) -> dict[str, Found]:
+    said = {
+        "filters": tuple(parse_filter(text) for text in arguments.filters or ()),
+        "component_id": arguments.component_id,
+        "archs": tuple(arguments.archs or ()),
+        "variants": tuple(Variant(name) for name in arguments.variants or ()),
+        "with_debug": arguments.debug,
+        "with_source": arguments.src,
+        "with_iso": arguments.iso,
+        "download_everything": arguments.all,
+        "package_filters": tuple(arguments.packages or ()),
+        "include": tuple(arguments.include or ()),
+        "exclude": tuple(arguments.exclude or ()),
+        "keep": arguments.keep,
+        "connections": arguments.connections,
+        "limit_rate": arguments.limit_rate,
+        "patience": arguments.patience,
+    }
+    # keep is said even where it is 0; the others are not where they are empty
+    return {name: Found(value, _OPTIONS[name]) for name, value in said.items() if value or value == 0 is not False}
+
+
+def _chosen(topic: str, named: Sequence[Values], component_id: str) -> Iterator[Values]:
+    """The topics to mirror, each with what it says of itself."""
+    wanted = {"topic": Found(topic, "TOPIC")}
+    same = next((own for own in named if topic and own.get("topic", Found("", "")).value.lower() == topic.lower()), {})
+    if component_id:
+        if not topic and len(named) > 1:
+            raise SettingsError(
+                "--component-id asks for one component, but the settings name several topics", hint="name its TOPIC too"
+            )
+        own = same if topic else next(iter(named), {})
+        yield {**{key: found for key, found in own.items() if key != "topic"}, **(wanted if topic else {})}
+        return
+    if topic and not same:
+        yield wanted
+    yield from named
+
+
+def _each_in_its_own_folder(topics: Sequence[Values]) -> None:
+    """Make sure that no two topics are published in one folder, as far as settings tell.
+
+    Raises:
+        SettingsError: two are.
+    """
+    for number, one in enumerate(topics):
+        for other in topics[:number]:
+            shared = _shared(other, one)
+            if shared:
+                raise SettingsError(
+                    f"{_told(other)} and {_told(one)} would both be published as {shared}",
+                    hint="make one topic of them, with the archs, variants and tags of both, or give each its own run",
+                )
+
+
+def _shared(one: Values, other: Values) -> str:
+    """What two topics would both publish, empty where that cannot be seen: a pattern, a component whose type is unknown."""
+    ids = {one["component_id"].value, other["component_id"].value}
+    if len(ids) == 1 and "" not in ids:
+        return f"component {ids.pop()}"
+    names = {folder_name(values["topic"].value).lower() for values in (one, other)}
+    if len(names) > 1 or "" in names or (len(ids) == 2 and "" not in ids):
+        return ""
+    folder = folder_name(one["topic"].value)
+    types = [[each.type for each in values["filters"].value] for values in (one, other)]
+    if "" in ids and len(ids) == 2:
+        unnamed = types[0] if one["component_id"].value == "" else types[1]
+        return "" if unnamed else folder
+    if not all(types):
+        return folder
+    both = [kind for kind in types[0] if kind in types[1]]
+    return f"{folder}/{folder_name(both[0])}" if both else ""
+
+
+def _told(values: Values) -> str:
+    name, origin = values["topic"]
+    return f"{name or 'the topic of component ' + values['component_id'].value} ({origin})"

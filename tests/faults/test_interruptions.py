@@ -1,0 +1,211 @@
+"""Runs that end before they are done, and the runs after them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dci_downloader.errors import CancelledError, DiskFullError
+from dci_downloader.mirror import files
+from dci_downloader.mirror.store import Store
+from dci_downloader.models import Never, TransferOptions
+from dci_downloader.transfer import engine, ranges
+from tests.faults.conftest import BIG, SEGMENT, SMALL, Bench, StubSource, Tally
+
+ROOT = Path(__file__).parents[2]
+
+
+class After:
+    """A stop that is requested once so many bytes came."""
+
+    def __init__(self, tally: Tally, size: int) -> None:
+        self._tally = tally
+        self._size = size
+
+    def requested(self) -> bool:
+        return self._tally.size >= self._size
+
+    def deferred(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+def asked_bytes(bench: Bench, path: str) -> int:
+    return sum(end - start for start, end in bench.store.ranges(path))
+
+
+def test_a_stop_keeps_what_came_and_the_next_run_asks_for_the_rest_only(bench: Bench):
+    big = bench.add("big.iso", BIG)
+    bench.store.pause = 0.02
+    with pytest.raises(CancelledError):
+        bench.fetch(stop=After(bench.tally, BIG // 2), connections=2)
+    kept = bench.mirror.partial_bytes(big)
+    assert kept == bench.tally.size >= BIG // 2
+    assert bench.partials() == [big.sha256, big.sha256 + ".json"]
+    bench.serve()
+    resumed = bench.fetch()
+    assert (resumed.failures, resumed.files, resumed.bytes) == ((), 1, BIG - kept)
+    assert bench.arrived("big.iso")
+    assert bench.partials() == []
+    assert asked_bytes(bench, "big.iso") == BIG - kept
+    wanted = sorted(bench.store.ranges("big.iso"))
+    assert all(before[1] <= after[0] for before, after in zip(wanted, wanted[1:]))
+    assert bench.tally.size == BIG
+
+
+def test_a_stop_before_anything_came_leaves_nothing_of_small_files(bench: Bench):
+    bench.add("small.rpm", SMALL)
+    with pytest.raises(CancelledError):
+        bench.fetch(stop=After(bench.tally, 0))
+    assert bench.partials() == []
+    assert bench.store.log == []
+
+
+def test_a_complete_partial_is_finished_without_a_request(bench: Bench):
+    big = bench.add("big.iso", BIG)
+    partial = bench.mirror.open_partial(big)
+    partial.write(0, bench.contents["big.iso"])
+    partial.close()
+    fetched = bench.fetch()
+    assert (fetched.files, fetched.bytes, fetched.failures) == (1, 0, ())
+    assert bench.arrived("big.iso")
+    assert bench.store.log == bench.control.log == []
+
+
+def test_a_partial_with_wrong_bytes_is_found_out_and_fetched_anew(bench: Bench):
+    big = bench.add("big.iso", BIG)
+    partial = bench.mirror.open_partial(big)
+    partial.write(0, bytes(SEGMENT))
+    partial.close()
+    fetched = bench.fetch()
+    assert (fetched.files, fetched.failures) == (1, ())
+    assert bench.arrived("big.iso")
+    assert bench.partials() == []
+
+
+class FullDisk:
+    """Takes so many bytes, then no more."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+        self._room = room
+        pwrite, writev = os.pwrite, os.writev
+        monkeypatch.setattr(os, "pwrite", lambda fd, chunk, at: self._take(len(chunk)) or pwrite(fd, chunk, at))
+        monkeypatch.setattr(
+            files.os, "writev", lambda fd, chunks: self._take(sum(map(len, chunks))) or writev(fd, chunks)
+        )
+
+    def _take(self, size: int) -> None:
+        if size > SEGMENT // 4 and size > self._room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._room -= size
+
+
+@pytest.mark.parametrize("sizes", [[SMALL] * 40, [BIG, BIG - 1]], ids=["small", "big"])
+def test_a_full_disk_ends_the_run_and_what_came_is_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch, sizes: list[int]):
+    for number, size in enumerate(sizes):
+        bench.add(f"{number}", size)
+    with monkeypatch.context() as patched:
+        FullDisk(patched, sum(sizes) // 2)
+        with pytest.raises(DiskFullError) as caught:
+            bench.fetch()
+    assert caught.value.hint
+    assert not any(name.endswith(".tmp") for name in bench.partials())
+    held = sum(entry.size for entry in bench.entries.values() if bench.mirror.holds(entry))
+    kept = held + sum(bench.mirror.partial_bytes(entry) for entry in bench.entries.values())
+    assert kept >= sum(sizes) // 4
+    missing = {path: entry for path, entry in bench.entries.items() if not bench.mirror.holds(entry)}
+    bench.entries = missing
+    resumed = bench.fetch()
+    assert (resumed.failures, resumed.bytes) == ((), sum(sizes) - kept)
+
+
+def test_no_room_for_a_partial_ends_the_run(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    def full(fd: int, offset: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    bench.add("big.iso", BIG)
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(DiskFullError):
+        bench.fetch()
+    assert bench.partials() == []
+
+
+def test_two_runs_share_the_work_on_one_file(bench: Bench):
+    bench.add("big.iso", BIG)
+    bench.store.pause = 0.02
+    other = Store(bench.mirror.root)
+    came: list[Any] = []
+
+    def second() -> None:
+        entries = list(bench.entries.values())
+        came.append(engine.fetch(entries, bench.source, other, TransferOptions(), progress=Tally(), stop=Never()))
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    first = bench.fetch()
+    thread.join(20)
+    assert (first.files, first.failures) == (came[0].files, came[0].failures) == (1, ())
+    assert first.bytes + came[0].bytes == BIG
+    assert bench.arrived("big.iso")
+    assert bench.partials() == []
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from dci_downloader.mirror.store import Store
+from dci_downloader.models import FileEntry, Never, Silence, TransferOptions
+from dci_downloader.transfer import backlog, engine
+from tests.faults.conftest import SEGMENT, StubSource
+
+url, root, path, sha256, size, connections = sys.argv[1:]
+backlog.IN_MEMORY = engine.IN_MEMORY = SEGMENT // 2
+engine.segment_size = lambda size: SEGMENT
+store = Store(Path(root))
+options = TransferOptions(connections=int(connections))
+entry = FileEntry(path, sha256, int(size))
+fetched = engine.fetch([entry], StubSource(url), store, options, progress=Silence(), stop=Never())
+assert not fetched.failures, fetched.failures
+"""
+
+
+def started(bench: Bench, path: str, connections: int) -> subprocess.Popen[bytes]:
+    entry = bench.entries[path]
+    values = [bench.source.url, bench.mirror.root, path, entry.sha256, entry.size, connections]
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, *map(str, values)], cwd=ROOT)
+
+
+@pytest.mark.slow
+def test_after_kill_9_at_most_one_segment_per_connection_is_asked_for_again(bench: Bench):
+    connections, chances = 3, random.Random(9)
+    size = 30 * SEGMENT
+    entry = bench.add("big.iso", size)
+    bench.store.pause = 0.02
+    for _ in range(3):
+        kept = bench.mirror.partial_bytes(entry)
+        before = len(bench.store.log)
+        process = started(bench, "big.iso", connections)
+        enough = before + chances.randrange(4, 8)
+        while len(bench.store.log) < enough and process.poll() is None:
+            bench.store.closing.wait(chances.random() / 100)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        asked = ranges.union(wanted for wanted in bench.store.ranges("big.iso")[before:] if wanted)
+        assert bench.mirror.partial_bytes(entry) >= kept + ranges.total(asked) - connections * SEGMENT
+        assert not bench.mirror.holds(entry)
+    before, kept = len(bench.store.log), bench.mirror.partial_bytes(entry)
+    assert kept > 0
+    assert started(bench, "big.iso", connections).wait(20) == 0
+    assert sum(end - start for start, end in bench.store.ranges("big.iso")[before:]) == size - kept
+    assert bench.arrived("big.iso")
+    assert bench.partials() == []

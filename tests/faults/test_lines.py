@@ -1,0 +1,101 @@
+"""How connections are used: kept open, shared, limited, and through proxies."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+import pytest
+
+from dci_downloader.models import Network
+from tests.faults.conftest import BIG, SMALL, Bench
+from tests.faults.server import Answer, Asked, FaultServer
+
+
+def forwarded(asked: Asked) -> Answer:
+    """What a proxy answers: what the server says that the request is for."""
+    parts = urlsplit(asked.target)
+    connection = HTTPConnection(parts.hostname or "", parts.port)
+    headers = {name: value for name, value in asked.headers.items() if not name.startswith("proxy-")}
+    connection.request("GET", asked.target.partition(parts.netloc)[2], headers=headers)
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    kept = tuple((name, value) for name, value in answer.getheaders() if name in ("Location", "Content-Range"))
+    return Answer(answer.status, kept, body)
+
+
+@pytest.fixture
+def proxy() -> Iterator[FaultServer]:
+    server = FaultServer(forwarded)
+    yield server
+    server.close()
+
+
+def test_api_and_store_go_through_the_proxy(bench: Bench, proxy: FaultServer):
+    bench.add("small.rpm", SMALL)
+    bench.add("big.iso", BIG)
+    bench.assert_all_arrived(bench.fetch(network=Network(proxies={"http": proxy.url})))
+    through = {urlsplit(asked.target).netloc for asked in proxy.log}
+    assert through == {urlsplit(bench.control.url).netloc, urlsplit(bench.store.url).netloc}
+    assert len(proxy.log) == len(bench.control.log) + len(bench.store.log)
+
+
+@pytest.mark.parametrize("no_proxy", ["127.0.0.1", "127.0.0.0/8", "*"])
+def test_hosts_of_no_proxy_are_reached_directly(bench: Bench, proxy: FaultServer, no_proxy: str):
+    bench.add("small.rpm", SMALL)
+    bench.assert_all_arrived(bench.fetch(network=Network(proxies={"all": proxy.url}, no_proxy=no_proxy)))
+    assert proxy.log == []
+
+
+def test_the_environment_is_not_read_by_libcurl_itself(
+    bench: Bench, proxy: FaultServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("http_proxy", proxy.url)
+    monkeypatch.setenv("no_proxy", "")
+    bench.add("small.rpm", SMALL)
+    bench.assert_all_arrived(bench.fetch())
+    assert proxy.log == []
+
+
+@pytest.mark.parametrize("connections", [1, 3, 16])
+def test_connections_are_kept_open_and_no_more_than_allowed(bench: Bench, connections: int):
+    for number in range(120):
+        bench.add(f"{number}.rpm", 500 + number)
+    bench.add("big.iso", BIG)
+    bench.assert_all_arrived(bench.fetch(connections=connections))
+    assert bench.store.connections <= connections
+    assert bench.control.connections <= 64
+    assert len(bench.control.log) == len(bench.store.log) > 120
+
+
+def test_an_error_page_does_not_cost_the_connection(bench: Bench):
+    from tests.faults.server import status
+
+    for number in range(30):
+        bench.add(f"{number}.rpm", 500 + number)
+        bench.store.scripts[f"{number}.rpm"] = iter([status(503, body=bytes(9000))])
+    bench.assert_all_arrived(bench.fetch(connections=1))
+    assert bench.store.connections == 1
+
+
+@pytest.mark.parametrize("sizes", [[SMALL] * 15, [BIG]], ids=["small", "big"])
+def test_the_rate_is_limited_over_all_connections(bench: Bench, sizes: list[int]):
+    for number, size in enumerate(sizes):
+        bench.add(f"{number}", size)
+    rate = 400_000
+    began = time.monotonic()
+    fetched = bench.fetch(limit_rate=rate)
+    took = time.monotonic() - began
+    bench.assert_all_arrived(fetched)
+    burst = rate // 4 + 128 * 1024  # what may be saved up, and what one read brings before it is counted
+    assert (sum(sizes) - burst) / rate <= took < sum(sizes) / rate + 1.0
+
+
+def test_resting_for_the_rate_is_no_stall(bench: Bench):
+    """The rest that a read earns may outlast the patience: it is the run that waits, not the server."""
+    for number in range(4):
+        bench.add(f"{number}", 30_000)
+    bench.assert_all_arrived(bench.fetch(limit_rate=80_000, patience=0.3))

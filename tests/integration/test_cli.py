@@ -1,0 +1,307 @@
+"""The command line, in this process against the embedded servers: exit codes, words, and what they never say."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from dci_downloader.cli import main
+
+
+@pytest.fixture
+def run(lab, tmp_path, monkeypatch, capsys):
+    """Run the command line; gives exit code, standard output and standard error, in which no secret ever is."""
+    for name, value in lab.site.environment().items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments):
+        code = main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        for text in (out, err):
+            assert lab.site.api_secret not in text
+            assert "X-Amz-" not in text
+            assert "Traceback" not in text
+        return code, out, err
+
+    return run
+
+
+@pytest.fixture
+def dest(tmp_path):
+    return tmp_path / "dci"
+
+
+def nothing_published(dest):
+    return not any(path.is_symlink() for path in dest.rglob("*")) if dest.exists() else True
+
+
+def test_mirrors_a_topic(run, lab, dest, compose):
+    lab.build(compose)
+    code, out, err = run("RHEL-9.2", dest)
+    assert (code, out) == (0, "")
+    assert err.splitlines()[-1].startswith(
+        f"RHEL-9.2 compose RHEL-9.2.0-0: published in {dest}/RHEL-9.2/compose (5 files"
+    )
+    assert (dest / "RHEL-9.2/compose/.composeinfo").read_bytes() == compose[".composeinfo"]
+
+
+def test_says_which_topic_a_pattern_means(run, lab, dest, compose):
+    lab.build(compose, topic=lab.catalog.add_topic("RHEL-9.3"))
+    code, _, err = run("RHEL-9.*", dest)
+    assert code == 0
+    assert "RHEL-9.3" in err.splitlines()[0]
+
+
+def test_json_is_all_there_is_on_standard_output(run, lab, dest, compose):
+    lab.build(compose, tags=("nightly",))
+    code, out, _ = run("RHEL-9.2", dest, "--json")
+    report = json.loads(out)
+    (component,) = report["topics"][0]["components"]
+    assert (code, report["exit_code"], report["files_downloaded"], component["tags"]) == (0, 0, 5, ["nightly"])
+    assert component["path"] == str(dest / "RHEL-9.2" / "compose")
+
+
+def test_quiet_says_nothing_when_all_is_well(run, lab, dest, compose):
+    lab.build(compose)
+    assert run("RHEL-9.2", dest, "--quiet") == (0, "", "")
+
+
+def test_quiet_still_names_failures(run, lab, dest, compose):
+    lab.catalog.drop(lab.build(compose), ".composeinfo")
+    code, out, err = run("RHEL-9.2", dest, "--quiet")
+    assert (code, out) == (5, "")
+    assert ".composeinfo" in err
+
+
+def test_verbose_tells_more_but_no_secret(run, lab, dest, compose):
+    lab.build(compose)
+    _, _, short = run("RHEL-9.2", dest / "a")
+    _, _, long = run("RHEL-9.2", dest / "b", "--verbose")
+    assert len(long.splitlines()) > len(short.splitlines())
+
+
+def test_a_dry_run_says_what_it_would_do(run, lab, dest, compose):
+    lab.build(compose)
+    code, _, err = run("RHEL-9.2", dest, "--dry-run")
+    assert code == 0
+    assert "would fetch 5 files" in err
+    assert not dest.exists()
+
+
+def test_options_reach_the_selection(run, lab, dest, compose):
+    lab.build(compose)
+    run("RHEL-9.2", dest, "--arch", "aarch64", "--variant", "BaseOS", "--exclude", "metadata/*")
+    found = {
+        str(path.relative_to(dest / "RHEL-9.2/compose"))
+        for path in (dest / "RHEL-9.2/compose").rglob("*")
+        if path.is_file()
+    }
+    assert found == {".composeinfo", "BaseOS/aarch64/os/Packages/b/bash-5.1-1.aarch64.rpm"}
+
+
+def test_a_component_id_needs_no_topic(run, lab, dest, compose):
+    component = lab.build(compose)
+    lab.build({".composeinfo": b"newer"}, number=1)
+    code, out, _ = run("--component-id", component.id, dest, "--json")
+    assert (code, json.loads(out)["topics"][0]["components"][0]["id"]) == (0, component.id)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "TOPIC"),
+        (["RHEL-9.2"], "DEST"),
+        (["RHEL-9.2", "{dest}", "extra"], "TOPIC"),
+        (["RHEL-9.2", "{dest}", "--no-such-option"], "--no-such-option"),
+        (["RHEL-9.2", "{dest}", "--filter", ":"], "filter"),
+        (["RHEL-9.2", "{dest}", "--limit-rate", "fast"], "--limit-rate"),
+        (["RHEL-9.2", "{dest}", "--connections", "0"], "--connections"),
+        (["RHEL-9.2", "{dest}", "--patience", "-1"], "--patience"),
+        (["--component-id", "x", "a", "b", "c"], "DEST"),
+        (["demo", "a", "b"], "b"),
+    ],
+)
+def test_bad_usage_is_2_and_says_what(run, dest, arguments, says):
+    code, out, err = run(*(argument.format(dest=dest) for argument in arguments))
+    assert (code, out) == (2, "")
+    assert says in err
+    assert "hint: " in err
+
+
+def test_no_credentials_is_3(run, dest, monkeypatch):
+    monkeypatch.delenv("DCI_API_SECRET")
+    code, _, err = run("RHEL-9.2", dest)
+    assert code == 3
+    assert "DCI_API_SECRET is not set" in err
+    assert "dcirc.sh" in err
+
+
+def test_a_wrong_secret_is_3(run, dest, monkeypatch):
+    monkeypatch.setenv("DCI_API_SECRET", "wrong" * 12)
+    code, out, err = run("RHEL-9.2", dest, "--json")
+    assert code == 3
+    assert "DCI_API_SECRET" in err
+    assert json.loads(out)["exit_code"] == 3
+    assert "wrongwrong" not in out + err
+
+
+def test_an_unknown_topic_is_4_and_names_what_is_close(run, dest):
+    code, _, err = run("RHEL-9.1", dest)
+    assert code == 4
+    assert "RHEL-9.1" in err
+    assert "RHEL-9.2" in err
+    assert not dest.exists()
+
+
+def test_a_topic_without_access_is_3(run, lab, dest, compose):
+    secret = lab.catalog.add_topic("RHEL-10.0", teams=["another"])
+    component = lab.build(compose, topic=secret)
+    code, _, err = run("--component-id", component.id, dest)
+    assert code == 3
+    assert "access" in err
+    assert not dest.exists()
+
+
+def test_a_component_without_files_is_4(run, lab, dest):
+    lab.build({}, without_files=True)
+    code, _, err = run("RHEL-9.2", dest)
+    assert code == 4
+    assert "no files" in err
+    assert nothing_published(dest)
+
+
+ENTRY = '{"files": [{"path": "%s", "name": "%s", "sha256": "' + "a" * 64 + '", "size": 1}]}'
+
+
+@pytest.mark.parametrize(
+    ("manifest", "says"),
+    [
+        (b'{"files": [', "truncated"),
+        (b"<!DOCTYPE html><html>log in</html>", "HTML"),
+        ((ENTRY % ("..", "evil")).encode(), "../evil"),
+        ((ENTRY % ("/etc", "evil")).encode(), "/etc"),
+        ((ENTRY % ("a", "../../evil")).encode(), "../../evil"),
+    ],
+)
+def test_a_manifest_that_cannot_be_trusted_is_7(run, lab, dest, manifest, says):
+    lab.build({}, manifest=manifest)
+    code, _, err = run("RHEL-9.2", dest)
+    assert code == 7
+    assert says in err
+    assert nothing_published(dest)
+
+
+def test_wrong_content_is_7_and_names_file_and_digests(run, lab, dest, compose):
+    component = lab.build(compose)
+    lab.catalog.put(component, "metadata/rpms.json", b"x" * len(compose["metadata/rpms.json"]))
+    code, _, err = run("RHEL-9.2", dest)
+    assert code == 7
+    assert "metadata/rpms.json: content does not match" in err
+    assert nothing_published(dest)
+
+
+def test_a_full_disk_is_6(run, lab, dest, compose, monkeypatch):
+    lab.build(compose)
+    monkeypatch.setattr("dci_downloader.mirror.mirror.free_bytes", lambda path: 10)
+    code, _, err = run("RHEL-9.2", dest)
+    assert code == 6
+    assert "are free" in err
+    assert nothing_published(dest)
+
+
+@pytest.mark.parametrize("place", ["file", "below a file"])
+def test_a_destination_that_cannot_be_written_to_is_2(run, lab, tmp_path, compose, place):
+    lab.build(compose)
+    (tmp_path / "file").write_text("mine")
+    code, _, err = run("RHEL-9.2", tmp_path / ("file" if place == "file" else "file/dci"))
+    assert code == 2
+    assert "file" in err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_dead_control_server_is_5(run, dest, monkeypatch):
+    monkeypatch.setenv("DCI_CS_URL", "http://127.0.0.1:9")
+    code, _, err = run("RHEL-9.2", dest, "--patience", "1")
+    assert code == 5
+    assert "127.0.0.1:9" in err
+
+
+def test_a_locked_topic_is_75_at_once_if_asked(run, lab, dest, compose):
+    from dci_downloader import Mirror
+
+    lab.build(compose)
+    with Mirror(dest).topic("RHEL-9.2").lock():
+        code, _, err = run("RHEL-9.2", dest, "--lock-timeout", "0")
+    assert code == 75
+    assert f"pid {os.getpid()}" in err
+
+
+def test_a_reader_that_goes_away_is_no_traceback(lab, compose, tmp_path, monkeypatch):
+    lab.build(compose)
+    command = (
+        f"{sys.executable} -m dci_downloader RHEL-9.2 {tmp_path}/dci --json --quiet | true; echo ${{PIPESTATUS[0]}}"
+    )
+    environ = {**os.environ, **lab.site.environment()}
+    done = subprocess.run(["bash", "-c", command], env=environ, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+    assert done.stdout.strip() in ("0", "1")
+
+
+def written(pid):
+    """Bytes that a process wrote so far (proc(5))."""
+    with open(f"/proc/{pid}/io") as counters:
+        return int(dict(line.split(": ") for line in counters)["wchar"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_130_and_the_next_run_resumes(lab, tmp_path, run, number):
+    content = os.urandom(3_000_000)
+    lab.build({"image": content}, type="compose-noinstall", name="big")
+    lab.catalog.topics[lab.topic.id].component_types = ("compose-noinstall",)
+    arguments = ["RHEL-9.2", f"{tmp_path}/dci", "--all"]
+    command = [sys.executable, "-m", "dci_downloader", *arguments, "--limit-rate", "1M"]
+    with subprocess.Popen(
+        command, env={**os.environ, **lab.site.environment()}, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert "1 file" in process.stderr.readline()
+        while written(process.pid) < 700_000:
+            assert process.poll() is None
+        process.send_signal(number)
+        said = process.stderr.read()
+        assert process.wait(timeout=10) == 130, said
+    assert nothing_published(tmp_path / "dci")
+    code, out, _ = run(*arguments, "--json")
+    assert code == 0
+    assert 0 < json.loads(out)["bytes_downloaded"] < len(content)
+    assert (tmp_path / "dci/RHEL-9.2/compose-noinstall/image").read_bytes() == content
+
+
+def test_help_and_version_go_to_standard_output(capsys):
+    for option in ("--help", "--version"):
+        with pytest.raises(SystemExit) as ended:
+            main([option])
+        assert ended.value.code == 0
+        assert "dci-downloader" in capsys.readouterr().out
+
+
+def test_the_demo_command(run, tmp_path):
+    code, out, _ = run("demo", tmp_path / "demo")
+    assert code == 0
+    assert "0 damages" in out
+
+
+def test_a_terminal_gets_a_bar(run, lab, dest, compose, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    shown = Terminal()
+    monkeypatch.setattr(sys, "stderr", shown)
+    lab.build(compose)
+    assert run("RHEL-9.2", dest)[0] == 0
+    assert "RHEL-9.2.0-0" in shown.getvalue()
+    assert "%|" in shown.getvalue()

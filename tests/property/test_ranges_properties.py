@@ -1,0 +1,99 @@
+"""What is done and what is missing always partition the file."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dci_downloader.transfer import ranges
+from dci_downloader.transfer.ranges import NOTHING, Range, Ranges
+
+QUICK = settings(deadline=None, max_examples=80)
+SIZE = 64
+PIECES = st.lists(st.tuples(st.integers(0, SIZE), st.integers(0, SIZE)), max_size=12)
+
+
+def members(pieces: Ranges) -> set[int]:
+    return {position for start, end in pieces for position in range(start, end)}
+
+
+def assert_normal(pieces: Ranges) -> None:
+    assert all(start < end for start, end in pieces)
+    assert all(left.end < right.start for left, right in zip(pieces, pieces[1:]))
+
+
+@QUICK
+@given(PIECES)
+def test_union_holds_exactly_the_bytes_of_its_pieces(pieces: list[tuple[int, int]]) -> None:
+    merged = ranges.union(pieces)
+    assert_normal(merged)
+    assert members(merged) == {position for start, end in pieces for position in range(start, end)}
+    assert ranges.total(merged) == len(members(merged))
+
+
+@QUICK
+@given(PIECES, st.integers(0, SIZE))
+def test_done_and_missing_partition_the_file(pieces: list[tuple[int, int]], size: int) -> None:
+    done = ranges.union(pieces)
+    inside, gaps = ranges.within(done, size), ranges.missing(done, size)
+    assert_normal(inside)
+    assert_normal(gaps)
+    assert ranges.union((*inside, *gaps)) == ranges.union([(0, size)])
+    assert ranges.total(inside) + ranges.total(gaps) == size
+
+
+@QUICK
+@given(PIECES, st.integers(1, SIZE), st.integers(1, 20))
+def test_segments_cover_the_gaps_once_and_none_crosses_a_boundary(
+    pieces: list[tuple[int, int]], size: int, segment: int
+) -> None:
+    gaps = ranges.missing(ranges.union(pieces), size)
+    segments = ranges.split(gaps, segment)
+    assert ranges.union(segments) == gaps
+    assert ranges.total(segments) == ranges.total(gaps)
+    assert all(start // segment == (end - 1) // segment for start, end in segments)
+
+
+@QUICK
+@given(st.integers(1, 40), st.integers(4, 20), st.data())
+def test_any_order_of_completions_interruptions_and_restarts_ends_with_the_whole_file(
+    size: int, segment: int, data: st.DataObject
+) -> None:
+    done, moved, runs = NOTHING, 0, 0
+    while ranges.missing(done, size):
+        runs += 1
+        for piece in data.draw(st.permutations(ranges.split(ranges.missing(done, size), segment))):
+            came = data.draw(st.integers(0 if runs < 4 else piece.size, piece.size))  # cut off anywhere
+            done = ranges.add(done, piece.start, piece.start + came)
+            moved += came
+            assert_normal(done)
+            assert ranges.total(done) == moved  # no byte is fetched twice
+            assert ranges.union((*done, *ranges.missing(done, size))) == ((0, size),)
+            assert not members(done) & members(ranges.missing(done, size))
+    assert done == ((0, size),)
+    assert ranges.prefix(done) == moved == size
+
+
+@QUICK
+@given(PIECES)
+def test_prefix_is_how_far_no_byte_is_missing(pieces: list[tuple[int, int]]) -> None:
+    there = members(ranges.union(pieces))
+    expected = next(position for position in range(SIZE + 2) if position not in there)
+    assert ranges.prefix(ranges.union(pieces)) == expected
+
+
+@QUICK
+@given(st.integers(0, 2**60), st.integers(1, 2**60), st.one_of(st.none(), st.integers(0, 2**60)))
+def test_request_header_and_content_range_speak_of_the_same_bytes(start: int, length: int, beyond: int | None) -> None:
+    end = start + length
+    size = None if beyond is None else end + beyond
+    answer = f"bytes {ranges.header(start, end)}/{'*' if size is None else size}"
+    assert ranges.parse_content_range(answer) == (Range(start, end), size)
+
+
+@QUICK
+@given(st.text("0123456789-/* =,٣", max_size=40))
+def test_no_content_range_is_beyond_reading(value: str) -> None:
+    for text in (value, f"bytes {value}"):
+        parsed = ranges.parse_content_range(text)
+        assert parsed is None or 0 <= parsed[0].start < parsed[0].end <= (parsed[1] or parsed[0].end)

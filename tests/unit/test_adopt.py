@@ -1,0 +1,112 @@
+import os
+import stat
+
+import pytest
+
+from dci_downloader.errors import CancelledError
+from dci_downloader.mirror import adopt as adopt_module
+from dci_downloader.mirror.adopt import adopt, adoptable
+from dci_downloader.models import Never
+from tests.unit.samples import FIRST, LINKS, Sample, component_of, entry_of, manifest_of
+
+WANTED = manifest_of(FIRST, LINKS)
+BASH = entry_of("same", b"bash" * 100)
+
+
+@pytest.fixture
+def sample(tmp_path):
+    """A mirror whose compose folder the previous downloader filled."""
+    sample = Sample(tmp_path / "mirror")
+    sample.mirror.prepare()
+    put(sample.link, FIRST)
+    return sample
+
+
+def put(root, files):
+    for path, content in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(content)
+
+
+def test_files_that_fit_are_linked_in_and_the_folder_stays(sample):
+    inodes = {path.stat().st_ino for path in sample.link.rglob("*.rpm")}
+    assert adoptable(sample.link, WANTED, sample.store) == (2, 405)
+    assert adopt(sample.link, WANTED, sample.store, threads=1) == (2, 405)
+    assert sample.store.path(BASH.sha256).stat().st_ino in inodes
+    assert stat.S_IMODE(sample.store.path(BASH.sha256).stat().st_mode) == 0o444
+    assert sample.read() == FIRST
+    assert os.listdir(sample.store.partials) == []
+    assert sample.mirror.plan(component_of("c1"), WANTED).missing == ()
+    sample.publish("c1", FIRST)
+    assert sample.link.is_symlink()
+
+
+def test_adopting_again_finds_nothing_to_do(sample):
+    adopt(sample.link, WANTED, sample.store)
+    assert adopt(sample.link, WANTED, sample.store) == (0, 0)
+
+
+def test_other_content_of_the_same_size_is_told_apart_by_its_digest(sample):
+    (sample.link / ".composeinfo").write_bytes(b"FIRST")
+    assert adoptable(sample.link, WANTED, sample.store) == (2, 405)
+    assert adopt(sample.link, WANTED, sample.store) == (1, 400)
+    assert (sample.link / ".composeinfo").read_bytes() == b"FIRST"
+
+
+def test_other_sizes_missing_files_and_folders_are_not_even_read(sample):
+    (sample.link / ".composeinfo").write_bytes(b"longer than it should be")
+    (sample.link / "same").unlink()
+    rpm = sample.link / "BaseOS/x86_64/os/Packages/b/bash.rpm"
+    rpm.unlink()
+    rpm.mkdir()
+    assert adoptable(sample.link, WANTED, sample.store) == (0, 0)
+    assert adopt(sample.link, WANTED, sample.store) == (0, 0)
+
+
+def test_a_file_that_has_another_name_outside_is_copied_and_stays_writable(sample, tmp_path):
+    os.link(sample.link / ".composeinfo", tmp_path / "mine")
+    mode = (tmp_path / "mine").stat().st_mode
+    assert adopt(sample.link, WANTED, sample.store) == (2, 405)
+    entry = entry_of("", b"first")
+    assert sample.store.path(entry.sha256).read_bytes() == b"first"
+    assert not os.path.samefile(tmp_path / "mine", sample.store.path(entry.sha256))
+    assert (tmp_path / "mine").stat().st_mode == mode
+
+
+def test_a_file_reached_through_a_symlink_is_copied(sample, tmp_path):
+    (sample.link / ".composeinfo").rename(tmp_path / "mine")
+    (sample.link / ".composeinfo").symlink_to(tmp_path / "mine")
+    assert adopt(sample.link, WANTED, sample.store) == (2, 405)
+    assert (tmp_path / "mine").stat().st_nlink == 1
+
+
+def test_a_file_that_may_not_be_linked_is_copied(sample, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", refuse)
+    assert adopt(sample.link, WANTED, sample.store) == (2, 405)
+    assert sample.store.path(BASH.sha256).stat().st_nlink == 1
+
+
+def test_a_copy_that_changed_under_our_hands_does_not_enter_the_store(sample, tmp_path, monkeypatch):
+    os.link(sample.link / ".composeinfo", tmp_path / "mine")
+    monkeypatch.setattr(adopt_module, "sha256_file", lambda _: "0" * 64)
+    assert adopt(sample.link, WANTED, sample.store) == (1, 400)
+    assert not sample.store.holds(entry_of("", b"first"))
+    assert os.listdir(sample.store.partials) == []
+
+
+def test_a_published_link_is_nothing_to_adopt(sample):
+    sample.publish("c1", FIRST)
+    sample.store.remove(BASH.sha256)
+    assert adopt(sample.link, WANTED, sample.store) == (0, 0)
+
+
+def test_adoption_can_be_interrupted(sample):
+    class Now(Never):
+        def requested(self):
+            return True
+
+    with pytest.raises(CancelledError):
+        adopt(sample.link, WANTED, sample.store, stop=Now())

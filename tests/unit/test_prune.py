@@ -1,0 +1,82 @@
+import os
+
+import pytest
+
+from dci_downloader.errors import LockedError, NotFoundError
+from dci_downloader.mirror.prune import prune
+from dci_downloader.mirror.version import record_path
+from tests.unit.samples import FIRST, SECOND, Sample, entry_of
+
+
+@pytest.fixture
+def sample(tmp_path):
+    return Sample(tmp_path / "mirror")
+
+
+def test_prune_keeps_what_is_published_and_so_many_older_and_no_orphan(sample):
+    for number in range(4):
+        sample.publish(f"c{number}", {"own": b"%d" % number, **FIRST})
+    sample.fill({"orphan": b"orphan"})
+    removed = prune(sample.mirror, keep=1)
+    assert removed == (("c1", "c0"), 3, 8)
+    assert [version.folder for version in sample.topic.versions("compose")] == ["c3", "c2"]
+    assert not sample.store.holds(entry_of("", b"orphan"))
+    assert sample.topic.intact(sample.topic.published("compose"))
+    assert prune(sample.mirror, keep=1) == ((), 0, 0)
+
+
+def test_prune_finishes_what_killed_runs_left(sample):
+    sample.publish("c1", FIRST)
+    sample.fill(SECOND)
+    new = sample.folder / ".new-1"
+    new.mkdir()
+    os.link(sample.store.path(entry_of("", b"new").sha256), new / "f")
+    (sample.store.partials / "1234-1.tmp").write_bytes(b"x" * 5000)
+    assert prune(sample.mirror).size > 5000
+    assert sorted(os.listdir(sample.folder)) == ["c1", "c1.json"]
+    assert os.listdir(sample.store.partials) == []
+    assert not sample.store.holds(entry_of("", b"new"))
+
+
+def test_partials_stay_for_a_day(sample):
+    sample.publish("c1", FIRST)
+    partial = sample.store.open_partial(entry_of("big", b"x" * 10_000))
+    partial.close()
+    written = partial.path.stat().st_mtime
+    prune(sample.mirror, now=lambda: written + 86_000)
+    assert len(os.listdir(sample.store.partials)) == 2
+    assert prune(sample.mirror, now=lambda: written + 87_000).size >= 10_000
+    assert os.listdir(sample.store.partials) == []
+
+
+def test_content_that_a_version_names_stays_even_when_its_tree_lost_it(sample):
+    sample.publish("c1", FIRST)
+    (sample.link / ".composeinfo").unlink()
+    prune(sample.mirror)
+    assert sample.store.holds(entry_of("", b"first"))
+
+
+def test_a_tree_that_lost_its_record_is_left_alone(sample):
+    version = sample.publish("c1", FIRST).version
+    record_path(sample.topic.tree(version)).unlink()
+    prune(sample.mirror, keep=0)
+    assert sample.read()[".composeinfo"] == b"first"
+
+
+def test_hidden_files_of_folders_that_are_no_topics_are_left_alone(sample):
+    sample.publish("c1", FIRST)
+    (sample.root / "mine").mkdir()
+    (sample.root / "mine" / ".new-idea").touch()
+    prune(sample.mirror)
+    assert (sample.root / "mine" / ".new-idea").exists()
+
+
+def test_prune_waits_for_running_syncs_or_says_that_they_run(sample):
+    with sample.topic.lock(), pytest.raises(LockedError):
+        prune(sample.mirror, timeout=0)
+
+
+def test_prune_of_nothing_is_an_error_and_creates_nothing(sample):
+    with pytest.raises(NotFoundError):
+        prune(sample.mirror)
+    assert not sample.root.exists()

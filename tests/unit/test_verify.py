@@ -1,0 +1,153 @@
+import errno
+import os
+
+import pytest
+
+from dci_downloader.errors import CancelledError, IntegrityError, NotFoundError
+from dci_downloader.mirror.verify import repair, verify
+from dci_downloader.models import Never, Silence
+from tests.unit.samples import FIRST, SECOND, Sample, entry_of
+
+
+@pytest.fixture
+def sample(tmp_path):
+    sample = Sample(tmp_path / "mirror")
+    sample.publish("c1", FIRST)
+    return sample
+
+
+def rot(path):
+    """Change bytes in place, as a disk does."""
+    os.chmod(path, 0o644)
+    content = bytearray(path.read_bytes())
+    content[0] ^= 1
+    path.write_bytes(content)
+    os.chmod(path, 0o444)
+
+
+class Counting(Silence):
+    def __init__(self):
+        self.files = self.size = 0
+
+    def advance(self, files, size):
+        self.files += files
+        self.size += size
+
+
+def test_a_whole_mirror_is_recorded_as_verified_and_each_content_hashed_once(sample):
+    progress = Counting()
+    (one,) = verify(sample.mirror, threads=2, progress=progress)
+    assert one.damages == ()
+    assert (progress.files, progress.size) == (2, 405)
+    assert sample.topic.published("compose").last_verified is not None
+    assert sample.mirror.status().rows[0].last_verified is not None
+
+
+def test_older_versions_and_unpublished_types_are_not_hashed(sample):
+    sample.publish("c2", SECOND)
+    sample.publish("h1", {"h": b"h"}, links=(), type="hwcert")
+    (sample.topic.path / "hwcert").unlink()
+    assert [one.version.folder for one in verify(sample.mirror)] == ["c2"]
+
+
+def test_rot_is_told_for_every_path_with_both_digests(sample):
+    entry = entry_of("", b"bash" * 100)
+    rot(sample.link / "same")
+    (one,) = verify(sample.mirror)
+    assert [damage.path for damage in one.damages] == ["BaseOS/x86_64/os/Packages/b/bash.rpm", "same"]
+    assert {damage.expected for damage in one.damages} == {f"sha256 {entry.sha256}"}
+    assert all(damage.found.startswith("sha256 ") and damage.found != damage.expected for damage in one.damages)
+    assert one.objects == {entry.sha256}
+    assert sample.topic.published("compose").last_verified is None
+
+
+def test_a_lost_object_a_replaced_file_an_extra_and_a_wrong_link_are_told(sample):
+    sample.store.remove(entry_of("", b"first").sha256)
+    (sample.link / "same").unlink()
+    (sample.link / "same").write_bytes(b"bash" * 100)
+    (sample.link / "mine").touch()
+    (sample.link / "BaseOS" / "latest").unlink()
+    (one,) = verify(sample.mirror)
+    assert [(damage.path, damage.found) for damage in one.damages] == [
+        (".composeinfo", "nothing that can be read"),
+        ("BaseOS/latest", "nothing"),
+        ("mine", "something that is not in the manifest"),
+        ("same", "another file"),
+    ]
+
+
+def test_copies_are_hashed_themselves(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EXDEV, "cross-device")
+
+    monkeypatch.setattr(os, "link", refuse)
+    sample = Sample(tmp_path / "other")
+    sample.publish("c1", FIRST)
+    assert verify(sample.mirror)[0].damages == ()
+    rot(sample.link / "same")
+    (one,) = verify(sample.mirror)
+    assert [damage.path for damage in one.damages] == ["same"]
+    assert one.objects == frozenset()
+    repair(sample.mirror, [one], no_fetch)
+    assert verify(sample.mirror)[0].damages == ()
+
+
+def no_fetch(version, entries):
+    raise AssertionError("nothing is missing")
+
+
+def test_repair_fetches_only_what_is_damaged_and_writes_into_no_file(sample, tmp_path):
+    asked = []
+
+    def fetch(version, entries):
+        asked.extend(entry.path for entry in entries)
+        sample.store.add(entry_of("", b"first"), [b"first"])
+
+    os.link(sample.link / ".composeinfo", tmp_path / "witness")
+    rot(sample.link / ".composeinfo")
+    rotten = (tmp_path / "witness").read_bytes()
+    repair(sample.mirror, verify(sample.mirror), fetch)
+    assert asked == [".composeinfo"]
+    assert (tmp_path / "witness").read_bytes() == rotten
+    assert (sample.link / ".composeinfo").read_bytes() == b"first"
+    assert verify(sample.mirror)[0].damages == ()
+
+
+def test_repair_removes_extras_without_fetching_and_leaves_whole_versions_alone(sample):
+    (sample.link / "mine").touch()
+    sample.publish("h1", {"h": b"h"}, links=(), type="hwcert")
+    inode = (sample.topic.path / "hwcert").stat().st_ino
+    repair(sample.mirror, verify(sample.mirror), no_fetch)
+    assert not (sample.link / "mine").exists()
+    assert (sample.topic.path / "hwcert").stat().st_ino == inode
+
+
+def test_a_repair_that_cannot_fetch_leaves_the_published_tree(sample):
+    rot(sample.link / ".composeinfo")
+    with pytest.raises(IntegrityError):
+        repair(sample.mirror, verify(sample.mirror), lambda version, entries: None)
+    assert (sample.link / "same").read_bytes() == FIRST["same"]
+    assert not sample.topic.intact(sample.topic.published("compose")), "so that the next sync fetches it"
+
+
+def test_a_version_that_was_replaced_while_it_was_hashed_is_not_recorded(sample):
+    class Racing(Silence):
+        def end(self):
+            sample.publish("c2", SECOND)
+
+    verify(sample.mirror, progress=Racing())
+    assert [version.last_verified for version in sample.topic.versions("compose")] == [None, None]
+
+
+def test_verification_can_be_interrupted(sample):
+    class Now(Never):
+        def requested(self):
+            return True
+
+    with pytest.raises(CancelledError):
+        verify(sample.mirror, stop=Now())
+
+
+def test_verify_of_nothing_is_an_error(tmp_path):
+    with pytest.raises(NotFoundError):
+        verify(Sample(tmp_path / "none").mirror)
