@@ -97,7 +97,7 @@ _HOMES = {
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME)  # noqa: PLE0605  computed from the table above; a test compares both with the typed imports
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:

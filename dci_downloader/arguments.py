@@ -94,7 +94,11 @@ def sync_parser() -> Parser:
     what = parser.add_argument_group("what to fetch")
     what.add_argument("--component-id", default="", metavar="ID", help="this component; TOPIC may be left out")
     what.add_argument(
-        "--filter", action="append", dest="filters", metavar="TYPE[:TAG]", help="newest of a type, with this tag; repeat"
+        "--filter",
+        action="append",
+        dest="filters",
+        metavar="TYPE[:TAG]",
+        help="newest of a type, with this tag; repeat",
     )
     what.add_argument("--arch", action="append", dest="archs", metavar="ARCH", help="default: x86_64; repeat for more")
     what.add_argument("--variant", action="append", dest="variants", metavar="NAME", help="default: all; repeat")
@@ -115,7 +119,9 @@ def sync_parser() -> Parser:
     how.add_argument(
         "--patience", type=_patience, default=30.0, metavar="SECONDS", help="without progress, give up (default: 30)"
     )
-    how.add_argument("--lock-timeout", type=_seconds, metavar="SECONDS", help="wait for another run (default: for ever)")
+    how.add_argument(
+        "--lock-timeout", type=_seconds, metavar="SECONDS", help="wait for another run (default: for ever)"
+    )
     say = parser.add_argument_group("output")
     say.add_argument("--json", action="store_true", help="a report for programs on standard output")
     say.add_argument("--quiet", action="store_true", help="nothing but errors")
@@ -131,7 +137,9 @@ def demo_parser() -> Parser:
         description="Mirror two nightlies of a sample topic from a server inside this program: no account, no network.",
         allow_abbrev=False,
     )
-    parser.add_argument("destination", nargs="?", metavar="DEST", help="an empty or new folder (default: a temporary one)")
+    parser.add_argument(
+        "destination", nargs="?", metavar="DEST", help="an empty or new folder (default: a temporary one)"
+    )
     parser.add_argument(
         "--serve", action="store_true", help="keep the server up and print the DCI_* variables for it, until Ctrl-C"
     )

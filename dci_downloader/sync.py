@@ -14,10 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Optional
 
+from dci_downloader import words
 from dci_downloader.content.selection import Selection
 from dci_downloader.control.client import ControlServer
 from dci_downloader.control.resolver import resolve_components, resolve_topic
 from dci_downloader.errors import AccessError, DownloaderError, IntegrityError, NotFoundError, TransferError
+from dci_downloader.mirror.adopt import adopt, adoptable
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version, identity
@@ -124,6 +126,7 @@ class _Sync:
             return self._report(component, Outcome.UNCHANGED, wanted)
         if image_list is not None:
             self.mirror.store.add(_image_list_entry(image_list), [image_list])
+        adopt(self.folder.link(component.type), wanted, self.mirror.store, progress=self.progress, stop=self.stop)
         plan = self.mirror.plan(component, wanted)
         self.mirror.check_space([plan])
         fetched = self._fetch(component, plan)
@@ -132,12 +135,11 @@ class _Sync:
         if fetched.failures:
             return replace(report, failures=fetched.failures)
         done = self.folder.publish(component, self._recorded, wanted)
-        surplus = self.folder.surplus(component.type, self.options.keep)
         removed = self.folder.retire(component.type, self.options.keep)
         return replace(
             report,
             outcome=Outcome.PUBLISHED,
-            versions_removed=tuple(version.folder for version in surplus),
+            versions_removed=removed.versions,
             bytes_removed=removed.size,
             notes=(*report.notes, *done.notes),
         )
@@ -151,10 +153,23 @@ class _Sync:
         if published is None or not self._is(published, component, wanted):
             coming = identity(component, self._recorded, wanted)
             surplus = self.folder.surplus(component.type, self.options.keep, coming)
+        removed = self.folder.freed(surplus)
+        report = self._with_plan(self._report(component, Outcome.PLANNED, wanted), plan)
         return replace(
-            self._with_plan(self._report(component, Outcome.PLANNED, wanted), plan),
-            versions_removed=tuple(version.folder for version in surplus),
-            bytes_removed=self.folder.freed(surplus).size,
+            report,
+            versions_removed=removed.versions,
+            bytes_removed=removed.size,
+            notes=(*report.notes, *self._adoption(component, wanted)),
+        )
+
+    def _adoption(self, component: Component, wanted: Manifest) -> tuple[str, ...]:
+        """What a plain folder of the previous downloader would save, by size alone."""
+        found = adoptable(self.folder.link(component.type), wanted, self.mirror.store)
+        if not found.files:
+            return ()
+        what = f"{words.count(found.files, 'file')}, {words.size(found.size)}"
+        return (
+            f"of these, up to {what} may be taken over from the folder that is there, once their content is checked",
         )
 
     @property
@@ -166,7 +181,7 @@ class _Sync:
         return version.identity == identity(component, self._recorded, wanted)
 
     def _wanted(self, component: Component, published: Optional[Version]) -> tuple[Manifest, Optional[bytes]]:
-        """The files to have, and the image list among them. A manifest that is known is only asked whether it changed."""
+        """The files to have, the image list among them. Of a known manifest it is only asked whether it changed."""
         manifest: Optional[Manifest] = None
         if published is not None and (published.component.id, published.selection) == (component.id, self._recorded):
             manifest = self.server.manifest(component, etag=published.manifest.etag)

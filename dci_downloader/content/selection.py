@@ -10,7 +10,7 @@ architectures there are (3.2.0 had lists built in). The rules, observed of dci-d
 * ``source/tree`` if asked for, whichever variants and architectures are wanted. A variant that says for itself whether
   it wants sources decides for its own. (3.2.0 did not read that setting.)
 * Package filters thin out ``os``, ``debug`` and ``iso``, repository metadata included: a file stays if a filter, as a
-  regular expression, is found in its path below that folder. (That it may also be plain text, ``libsigc++20``, is ours.)
+  regular expression, is found in its path below that folder. (That plain text will do too, ``libsigc++20``, is ours.)
 * ``all`` wants everything, whatever the rest says.
 * Other types of component are wanted whole.
 
@@ -102,8 +102,10 @@ class Selection:
         files: Iterable[FileEntry] = manifest.files
         if manifest.component_type in COMPOSE_TYPES and not self.all:
             files = self._of_compose(manifest.files)
-        included, excluded = _glob_matcher(self.include or ("*",)), _glob_matcher(self.exclude)
-        kept = tuple(entry for entry in files if included(entry.path) and not excluded(entry.path))
+        included, excluded = _glob_matcher(self.include), _glob_matcher(self.exclude)
+        kept = tuple(
+            entry for entry in files if (not self.include or included(entry.path)) and not excluded(entry.path)
+        )
         if not kept:
             what = "the selection matches no file" if manifest.files else "the component has no files"
             raise _not_found(what, _trees(manifest.files).values())

@@ -119,6 +119,7 @@ class ComponentFiles:
         self._sent = f"{signer.base}{path}/"
         parts = urlsplit(self._sent)
         self._signed = f"{parts.scheme}://{parts.netloc}{_twice_unquoted(parts.path)}"
+        self._elsewhere: set[str] = set()
 
     def request(self, path: str) -> SignedRequest:
         """Sign, afresh at each call, the request that is answered with a redirect to the file."""
@@ -128,11 +129,17 @@ class ComponentFiles:
 
     def follow(self, url: str) -> Optional[SignedRequest]:
         """Sign a redirect that stays on the control server; None for one that leads elsewhere."""
+        place = "/".join(url.split("/", 3)[:3])  # judged once: a component's files are all in one object store
+        if place in self._elsewhere:
+            return None
         try:
             url = normal(url)
         except ValueError:
             return None
-        return SignedRequest(url, self._signer.headers(url)) if origin(url) == self._signer.origin else None
+        if origin(url) == self._signer.origin:
+            return SignedRequest(url, self._signer.headers(url))
+        self._elsewhere.add(place)
+        return None
 
 
 def _twice_unquoted(path: str) -> str:

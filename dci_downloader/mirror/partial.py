@@ -125,15 +125,14 @@ class Partial:
         end = offset + len(chunk)
         if offset < 0 or end > self.size:
             raise ValueError(f"bytes {offset}-{end} are outside a file of {self.size}")
-        if offset < self._hashed:
-            with self._hashing:
-                self._digest, self._hashed = hashlib.sha256(), 0
         with disk_errors(self.path):
             rest = memoryview(chunk)
             while rest:
                 rest = rest[os.pwrite(self._fd, rest, end - len(rest)) :]
         with self._hashing:
-            if offset == self._hashed:
+            if offset < self._hashed:
+                self._digest, self._hashed = hashlib.sha256(), 0
+            elif offset == self._hashed:
                 self._digest.update(chunk)
                 self._hashed = end
             start = self._runs.pop(offset, offset)

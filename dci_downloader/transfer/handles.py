@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import pycurl
 
@@ -29,7 +28,7 @@ class HandlePool:
         self._options = options
         self._http_version = http_version
         self._ca_bundle = ca_bundle(options.network)
-        self._proxies: dict[tuple[str, str], str] = {}
+        self._proxies: dict[tuple[str, ...], str] = {}
         self._free: list[Any] = []
 
     def take(self, url: str, headers: Sequence[str], write: Callable[..., Any], head: Callable[..., Any]) -> Any:
@@ -74,8 +73,7 @@ class HandlePool:
 
     def _proxy(self, url: str) -> str:
         """The proxy, chosen as for API calls; an empty string keeps libcurl from reading the environment itself."""
-        parts = urlsplit(url)
-        place = (parts.scheme, parts.netloc)
+        place = tuple(url.split("/", 3)[:3])
         if place not in self._proxies:
             self._proxies[place] = proxy_for(url, self._options.network)
         return self._proxies[place]

@@ -16,6 +16,7 @@ answers with bytes). The rules, from RFC 9110 and from what the two servers were
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -38,6 +39,9 @@ MOST_REFUSALS = 3
 
 _URL_CHARACTERS = "%:/?#[]@!$&'()*+,;=~"
 """What stays as it is in a redirect: all that may stand in a URL. Servers send raw spaces and UTF-8 besides."""
+
+_PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[1-9][0-9]{0,4})?/[!#-;=?-\[\]_a-z~]*", re.ASCII)
+"""What nearly every redirect looks like: an absolute URL in which nothing is to be joined, quoted or doubted."""
 
 _UNTRUSTED = {
     pycurl.E_PEER_FAILED_VERIFICATION: "its certificate cannot be trusted",
@@ -104,18 +108,22 @@ class Head(NamedTuple):
     headers: Mapping[str, str]
 
 
+_THAT_COUNT = re.compile(
+    rb"^(location|retry-after|content-(?:length|range|encoding|type))[ \t]*:[ \t]*([^\r\n]*)",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""The headers that are judged; the rest is not even read, for there are tens of thousands of answers."""
+
+
 def read_head(lines: Sequence[bytes]) -> Head:
     """Read the raw lines of an answer's head. Those of a proxy and of interim answers come first, and do not count."""
-    status, headers = 0, dict[str, str]()
-    for line in lines:
-        if line.startswith(b"HTTP/"):
-            code = line.split(None, 2)[1]
-            status, headers = int(code) if code.isdigit() else 0, {}
-            continue
-        name, colon, value = line.decode("latin-1").partition(":")
-        if colon:
-            headers[name.strip().lower()] = value.strip()
-    return Head(status, headers)
+    raw = b"".join(lines)
+    raw = raw[max(raw.rfind(b"\nHTTP/") + 1, 0) :]
+    code = raw[:20].split(None, 2)[1:2]
+    headers = {
+        name.decode("ascii").lower(): value.decode("latin-1").rstrip() for name, value in _THAT_COUNT.findall(raw)
+    }
+    return Head(int(code[0]) if code and code[0].isdigit() else 0, headers)
 
 
 def retry_after(value: str, now: datetime) -> float:
@@ -216,6 +224,8 @@ def _judge_redirect(head: Head, url: str) -> Verdict:
     place = head.headers.get("location", "")
     if not place:
         return Verdict(Action.REFUSE, "a redirect came without a place to go")
+    if _PLAIN_URL.fullmatch(place):
+        return Verdict(Action.REDIRECT, location=place)
     try:
         location = urljoin(url, quote(place.encode("latin-1"), safe=_URL_CHARACTERS))
         scheme, host, port = urlsplit(location).scheme, urlsplit(location).hostname, urlsplit(location).port

@@ -19,7 +19,20 @@ from dci_downloader.models import Failure, Network
 from dci_downloader.transfer import engine
 from tests.faults.certificates import make_authority, server_side
 from tests.faults.conftest import BIG, SECRETS, SEGMENT, SMALL, Bench
-from tests.faults.server import Answer, Behaviour, Exchange, changed, chunked, cut, drop, header, redirect, serve, stall, status
+from tests.faults.server import (
+    Answer,
+    Behaviour,
+    Exchange,
+    changed,
+    chunked,
+    cut,
+    drop,
+    header,
+    redirect,
+    serve,
+    stall,
+    status,
+)
 
 VICTIM = "BaseOS/x86_64/os/Packages/c++~1^2 %41 ü.rpm"
 OTHERS = ("other-1.rpm", "other-2.rpm", "empty")
@@ -144,7 +157,9 @@ ROWS = [
     # lengths
     Row("body shorter", [body(shorter)]),
     Row("body longer", [body(longer)]),
-    Row("body shorter for ever", stored=shorter, fails=7, says=f"the manifest says {SMALL}", located=3, sizes=["small"]),
+    Row(
+        "body shorter for ever", stored=shorter, fails=7, says=f"the manifest says {SMALL}", located=3, sizes=["small"]
+    ),
     Row("body shorter for ever", stored=shorter, fails=7, says=f"the manifest says {BIG}", sizes=["big"]),
     Row("body longer for ever", stored=longer, fails=7, says=f"the manifest says {SMALL}", located=3, sizes=["small"]),
     Row("body longer for ever", stored=longer, fails=7, says=f"the manifest says {BIG}", sizes=["big"]),
@@ -168,7 +183,14 @@ ROWS = [
     Row("relative redirect on the control server", control=[redirect("/{path}")]),
     Row("redirect loop", control=[redirect("{here}/{path}")], for_ever=True, fails=5, says="in a circle", located=6),
     Row("redirect in the object store", [redirect("/{path}?{query}")], located=1),
-    Row("redirect loop in the object store", [redirect("/{path}?{query}")], for_ever=True, fails=5, says="circle", located=1),
+    Row(
+        "redirect loop in the object store",
+        [redirect("/{path}?{query}")],
+        for_ever=True,
+        fails=5,
+        says="circle",
+        located=1,
+    ),
     Row("redirect to a file", control=[redirect("file:///etc/passwd")], fails=5, says="file://", located=1),
     Row("redirect of the store to a file", [redirect("file:///etc/passwd")], fails=5, says="file://", located=1),
     Row("redirect to ftp", control=[redirect("ftp://127.0.0.1/{path}")], fails=5, says="ftp://", located=1),
@@ -192,7 +214,9 @@ def test_every_fault_ends_with_the_right_content_or_the_designed_failure(bench: 
         bench.add(path, length)
     victim = bench.add(VICTIM, SIZES[size])
     for server, behaviours in ((bench.store, row.store), (bench.control, row.control)):
-        server.scripts[VICTIM] = chain.from_iterable(repeat(behaviours)) if row.for_ever and behaviours else iter(behaviours)
+        server.scripts[VICTIM] = (
+            chain.from_iterable(repeat(behaviours)) if row.for_ever and behaviours else iter(behaviours)
+        )
     held = bench.contents[VICTIM]
     if row.stored is not None:
         bench.contents[VICTIM] = row.stored(held)

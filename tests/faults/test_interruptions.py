@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,11 @@ from typing import Any
 import pytest
 
 from dci_downloader.errors import CancelledError, DiskFullError
-from dci_downloader.mirror import files
+from dci_downloader.mirror import files, partial
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import Never, TransferOptions
 from dci_downloader.transfer import engine, ranges
-from tests.faults.conftest import BIG, SEGMENT, SMALL, Bench, StubSource, Tally
+from tests.faults.conftest import BIG, SEGMENT, SMALL, Bench, Tally
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,9 +72,9 @@ def test_a_stop_before_anything_came_leaves_nothing_of_small_files(bench: Bench)
 
 def test_a_complete_partial_is_finished_without_a_request(bench: Bench):
     big = bench.add("big.iso", BIG)
-    partial = bench.mirror.open_partial(big)
-    partial.write(0, bench.contents["big.iso"])
-    partial.close()
+    complete = bench.mirror.open_partial(big)
+    complete.write(0, bench.contents["big.iso"])
+    complete.close()
     fetched = bench.fetch()
     assert (fetched.files, fetched.bytes, fetched.failures) == (1, 0, ())
     assert bench.arrived("big.iso")
@@ -84,13 +83,17 @@ def test_a_complete_partial_is_finished_without_a_request(bench: Bench):
 
 def test_a_partial_with_wrong_bytes_is_found_out_and_fetched_anew(bench: Bench):
     big = bench.add("big.iso", BIG)
-    partial = bench.mirror.open_partial(big)
-    partial.write(0, bytes(SEGMENT))
-    partial.close()
+    wrong = bench.mirror.open_partial(big)
+    wrong.write(0, bytes(SEGMENT))
+    wrong.close()
     fetched = bench.fetch()
     assert (fetched.files, fetched.failures) == (1, ())
     assert bench.arrived("big.iso")
     assert bench.partials() == []
+
+
+JOURNAL = 1000
+"""Bytes that there is always room for: what a file gives back that is being replaced."""
 
 
 class FullDisk:
@@ -105,13 +108,15 @@ class FullDisk:
         )
 
     def _take(self, size: int) -> None:
-        if size > SEGMENT // 4 and size > self._room:
+        if size > JOURNAL and size > self._room:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._room -= size
 
 
 @pytest.mark.parametrize("sizes", [[SMALL] * 40, [BIG, BIG - 1]], ids=["small", "big"])
-def test_a_full_disk_ends_the_run_and_what_came_is_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch, sizes: list[int]):
+def test_a_full_disk_ends_the_run_and_what_came_is_kept(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, sizes: list[int]
+):
     for number, size in enumerate(sizes):
         bench.add(f"{number}", size)
     with monkeypatch.context() as patched:
@@ -130,11 +135,11 @@ def test_a_full_disk_ends_the_run_and_what_came_is_kept(bench: Bench, monkeypatc
 
 
 def test_no_room_for_a_partial_ends_the_run(bench: Bench, monkeypatch: pytest.MonkeyPatch):
-    def full(fd: int, offset: int, size: int) -> None:
+    def full(fd: int, size: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     bench.add("big.iso", BIG)
-    monkeypatch.setattr(os, "posix_fallocate", full)
+    monkeypatch.setattr(partial, "preallocate", full)
     with pytest.raises(DiskFullError):
         bench.fetch()
     assert bench.partials() == []
@@ -197,7 +202,8 @@ def test_after_kill_9_at_most_one_segment_per_connection_is_asked_for_again(benc
         process = started(bench, "big.iso", connections)
         enough = before + chances.randrange(4, 8)
         while len(bench.store.log) < enough and process.poll() is None:
-            bench.store.closing.wait(chances.random() / 100)
+            bench.store.closing.wait(0.005)
+        bench.store.closing.wait(0.03 + chances.random() / 20)  # time to note the segment before the last request
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
         asked = ranges.union(wanted for wanted in bench.store.ranges("big.iso")[before:] if wanted)

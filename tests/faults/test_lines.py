@@ -11,7 +11,7 @@ import pytest
 
 from dci_downloader.models import Network
 from tests.faults.conftest import BIG, SMALL, Bench
-from tests.faults.server import Answer, Asked, FaultServer
+from tests.faults.server import Answer, Asked, FaultServer, status
 
 
 def forwarded(asked: Asked) -> Answer:
@@ -72,8 +72,6 @@ def test_connections_are_kept_open_and_no_more_than_allowed(bench: Bench, connec
 
 
 def test_an_error_page_does_not_cost_the_connection(bench: Bench):
-    from tests.faults.server import status
-
     for number in range(30):
         bench.add(f"{number}.rpm", 500 + number)
         bench.store.scripts[f"{number}.rpm"] = iter([status(503, body=bytes(9000))])

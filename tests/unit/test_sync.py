@@ -257,3 +257,18 @@ def test_objects_are_shared_by_hard_links(lab, root, compose):
     found = [kept for kept in (store.root / "objects").rglob("*") if kept.is_file() and kept.samefile(path)]
     assert len(found) == 1
     assert path.stat().st_mode & 0o777 == 0o444
+
+
+def test_a_folder_of_the_previous_downloader_is_taken_over(lab, root, compose):
+    old = root / "RHEL-9.2/compose"
+    for path, content in {**compose, ".composeinfo": b"xx", "stale": b"stale"}.items():
+        (old / path).parent.mkdir(parents=True, exist_ok=True)
+        (old / path).write_bytes(content)
+    lab.build(compose)
+    (planned,) = sync(lab, root, options=SyncOptions(dry_run=True)).components
+    assert "up to 5 files" in planned.notes[0]
+    (done,) = sync(lab, root).components
+    assert (lab.fetched(), done.files_downloaded, done.files_reused) == ([".composeinfo"], 1, 4)
+    wanted = {path: content for path, content in compose.items() if "aarch64" not in path}
+    assert old.is_symlink()
+    assert tree(old) == wanted
