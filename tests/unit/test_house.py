@@ -10,9 +10,9 @@ import dci_downloader
 ROOT = Path(dci_downloader.__file__).parent
 
 FLOORS = [
-    "errors models words bounds",
+    "errors models words bounds transfer.ranges",
     "arguments content.manifest content.plan control.answers control.breaks control.signing mirror.files network "
-    "progress report signals transfer.loop transfer.policy transfer.ranges transfer.throttle transfer.width "
+    "progress report signals transfer.loop transfer.policy transfer.throttle transfer.width "
     "transfer.worker",
     "content.selection control.exchange control.refusals environment mirror.partial mirror.tree mirror.version "
     "transfer.handles",
