@@ -40,7 +40,7 @@ MOST_REFUSALS = 3
 _URL_CHARACTERS = "%:/?#[]@!$&'()*+,;=~"
 """What stays as it is in a redirect: all that may stand in a URL. Servers send raw spaces and UTF-8 besides."""
 
-_PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[1-9][0-9]{0,4})?/[!#-;=?-\[\]_a-z~]*", re.ASCII)
+_PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?/[!#-;=?-\[\]_a-z~]*", re.ASCII)
 """What nearly every redirect looks like: an absolute URL in which nothing is to be joined, quoted or doubted."""
 
 _UNTRUSTED = {
@@ -227,14 +227,14 @@ def _judge_redirect(head: Head, url: str) -> Verdict:
     if _PLAIN_URL.fullmatch(place):
         return Verdict(Action.REDIRECT, location=place)
     try:
-        location = urljoin(url, quote(place.encode("latin-1"), safe=_URL_CHARACTERS))
-        scheme, host, port = urlsplit(location).scheme, urlsplit(location).hostname, urlsplit(location).port
+        parts = urlsplit(urljoin(url, quote(place.encode("latin-1"), safe=_URL_CHARACTERS)))
+        scheme, host, port = parts.scheme, parts.hostname, parts.port
     except ValueError:
         return Verdict(Action.GIVE_UP, "a redirect led to something that is no URL")
     if scheme in ("http", "https"):
         if not host or port == 0:
             return Verdict(Action.GIVE_UP, "a redirect led to something that is no URL")
-        return Verdict(Action.REDIRECT, location=location)
+        return Verdict(Action.REDIRECT, location=parts.geturl())
     return Verdict(Action.GIVE_UP, f"a redirect to {scheme}:// was refused; only http and https are followed")
 
 

@@ -3,12 +3,13 @@
 A server nearby is busy with a handful of requests, and slower when crowded; the same server behind 40 ms idles with
 them. Neither can be known beforehand, so the width starts small and follows the answers, as TCP does its window:
 
-* Wider while more are wanted and answers still come about as fast as the best seen: doubling at first, by a quarter
-  once a limit was met.
+* It is reviewed once in as many answers as are under way, which is about one round trip.
+* Wider while more are wanted and answers still come about as fast as at best: doubling at first, by a quarter once a
+  limit was met.
 * Narrower by a quarter when answers take more than about twice the best: they are only waiting in the server's queue.
-* The best seen is forgotten slowly, or one lucky answer would hold the width down for ever.
-
-It is reviewed once in as many answers as are under way, which is about one round trip.
+* What is best is measured anew every ten seconds, at half the width: remembered for ever, one lucky time would hold the
+  width down; forgotten bit by bit, the queue itself would come to look normal and the width creep up.
+* Less than ten milliseconds is as good as ten: that much an answer may wait for this program itself.
 """
 
 from __future__ import annotations
@@ -23,15 +24,18 @@ class Width:
 
     NEAR = 1.5
     FAR = 2.2
-    FORGET = 1.01
+    REMEMBERED_SECONDS = 10.0
+    OWN_SECONDS = 0.01
+    LEAST_ANSWERS = 4
 
     def __init__(self, start: int, most: int) -> None:
         self.most = most
         self.limit = min(start, most)
         self._least = min(2, most)
         self._met_limit = False
-        self._best = 0.0
-        self._recent = 0.0
+        self._best = float("inf")
+        self._age = 0.0
+        self._sum = 0.0
         self._answers = 0
 
     def note(self, seconds: float, wanted: bool) -> None:
@@ -41,17 +45,22 @@ class Width:
             seconds: from request to first byte, handshakes left out.
             wanted: whether more requests than the limit allows could be put to use now.
         """
-        self._recent = seconds if not self._recent else self._recent + (seconds - self._recent) / 8
+        self._sum += seconds
         self._answers += 1
-        if self._answers >= self.limit:
-            self._answers = 0
-            self._review(wanted)
+        if self._answers >= max(self.limit, self.LEAST_ANSWERS):
+            mean = max(self._sum / self._answers, self.OWN_SECONDS)
+            self._sum, self._answers = 0.0, 0
+            self._review(mean, wanted)
 
-    def _review(self, wanted: bool) -> None:
-        self._best = min(self._best * self.FORGET, self._recent) if self._best else self._recent
-        if self._recent > self._best * self.FAR:
+    def _review(self, mean: float, wanted: bool) -> None:
+        self._best = min(self._best, mean)
+        self._age += mean
+        if self._age > self.REMEMBERED_SECONDS:
+            self._best, self._age, self._met_limit = float("inf"), 0.0, True
+            self.limit = max(self._least, self.limit // 2)
+        elif mean > self._best * self.FAR:
             self._met_limit = True
             self.limit = max(self._least, self.limit * 3 // 4)
-        elif wanted and self._recent <= self._best * self.NEAR:
+        elif wanted and mean <= self._best * self.NEAR:
             step = max(1, self.limit // 4) if self._met_limit else self.limit
             self.limit = min(self.most, self.limit + step)

@@ -16,10 +16,15 @@ URL = "https://user:pass@store.example/bucket/a.rpm?X-Amz-Signature=abc"
 @pytest.mark.parametrize(
     ("lines", "status", "headers"),
     [
-        ([b"HTTP/1.1 200 OK\r\n", b"ETag: x\r\n", b"\r\n"], 200, {"etag": "x"}),
+        ([b"HTTP/1.1 200 OK\r\n", b"Content-Length: 5\r\n", b"\r\n"], 200, {"content-length": "5"}),
+        ([b"HTTP/1.1 200 OK\r\n", b"ETag: x\r\n", b"X-Location: y\r\n", b"\r\n"], 200, {}),
         ([b"HTTP/2 302 \r\n", b"location:  https://a/b \r\n"], 302, {"location": "https://a/b"}),
         ([b"HTTP/1.1 200 Connection established\r\n", b"Via: p\r\n", b"\r\n", b"HTTP/1.1 206 x\r\n"], 206, {}),
-        ([b"HTTP/1.1 100 Continue\r\n", b"\r\n", b"HTTP/1.1 404 x\r\n", b"A: 1\r\n", b"a: 2\r\n"], 404, {"a": "2"}),
+        (
+            [b"HTTP/1.1 100 Continue\r\n", b"\r\n", b"HTTP/1.1 404 x\r\n", b"Location: 1\r\n", b"location:2\r\n"],
+            404,
+            {"location": "2"},
+        ),
         ([b"HTTP/1.1 abc\r\n", b"no colon\r\n"], 0, {}),
         ([], 0, {}),
     ],
