@@ -1,12 +1,12 @@
-"""The command line, as argparse sees it. What the options mean together is decided in :mod:`dci_downloader.settings`."""
+"""The command line, as argparse sees it. What the options mean together is decided in ``layers`` and ``settings``."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeVar
 
-from dci_downloader import __version__
+from dci_downloader import __version__, bounds
 from dci_downloader.errors import SettingsError
 
 _EXAMPLES = """\
@@ -15,6 +15,7 @@ examples:
   dci-downloader RHEL-9.2 /srv/dci                     the newest build, x86_64, all variants
   dci-downloader RHEL-9.2 /srv/dci --variant BaseOS --variant AppStream --arch ppc64le
   dci-downloader 'RHEL-9.*' /srv/dci --filter compose:nightly --dry-run
+  dci-downloader --settings /etc/dci-rhel-agent/settings.yml --local-repo /data
   dci-downloader demo                                  see it work: no account, no network
 
 exit codes: 0 done or nothing new, 1 unexpected, 2 usage or settings, 3 no access, 4 not found,
@@ -34,99 +35,112 @@ class Parser(argparse.ArgumentParser):
         raise SettingsError(message, hint=f"see `{self.prog} --help`")
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return number
+class _Wide(argparse.RawDescriptionHelpFormatter):
+    """Leaves room for the longest option, so that each is one line."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26)
 
 
-def _not_negative(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text} is negative")
-    return number
+_Number = TypeVar("_Number", int, float)
 
 
-def _seconds(text: str) -> float:
-    number = float(text)
-    if not 0 <= number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
-    return number
+def _bound(convert: Callable[[str], _Number]) -> Callable[[str], _Number]:
+    """A converter whose own words argparse passes on."""
 
+    def checked(text: str) -> _Number:
+        try:
+            return convert(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{error}, not {text!r}") from None
 
-def _patience(text: str) -> float:
-    number = _seconds(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than one second")
-    return number
-
-
-def _rate(text: str) -> int:
-    """Bytes per second, with the suffixes of curl's and wget's option of that name: powers of 1024."""
-    powers = {"k": 1, "m": 2, "g": 3}
-    digits, suffix = (text[:-1], text[-1].lower()) if text[-1:].isalpha() else (text, "")
-    if suffix and suffix not in powers:
-        raise argparse.ArgumentTypeError(f"{text}: K, M or G may follow the number")
-    rate = int(float(digits) * 1024 ** powers.get(suffix, 0))
-    if rate < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least one byte per second")
-    return rate
-
-
-# argparse names the type in its messages
-_positive.__name__ = _not_negative.__name__ = "number"
-_seconds.__name__ = _patience.__name__ = "number of seconds"
-_rate.__name__ = "rate"
+    return checked
 
 
 def sync_parser() -> Parser:
     """``dci-downloader TOPIC DEST``: mirror a topic."""
     parser = Parser(
         prog="dci-downloader",
-        usage="%(prog)s TOPIC DEST [options]\n       %(prog)s demo [DEST] [--serve]",
+        usage="%(prog)s TOPIC DEST [options]\n       %(prog)s --settings FILE [options]\n"
+        "       %(prog)s settings check FILE...\n       %(prog)s demo [DEST] [--serve]",
         description="Mirror the newest builds of a DCI topic into a folder: resumable, verified, published at once.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Wide,
         allow_abbrev=False,
     )
     parser.add_argument("places", nargs="*", metavar="TOPIC DEST", help="topic or pattern (RHEL-9.*), and folder")
-    what = parser.add_argument_group("what to fetch")
-    what.add_argument("--component-id", default="", metavar="ID", help="this component; TOPIC may be left out")
-    what.add_argument(
-        "--filter",
-        action="append",
-        dest="filters",
-        metavar="TYPE[:TAG]",
-        help="newest of a type, with this tag; repeat",
-    )
-    what.add_argument("--arch", action="append", dest="archs", metavar="ARCH", help="default: x86_64; repeat for more")
-    what.add_argument("--variant", action="append", dest="variants", metavar="NAME", help="default: all; repeat")
-    what.add_argument("--debug", action="store_true", help="debug packages too")
-    what.add_argument("--src", action="store_true", help="source packages too")
-    what.add_argument("--iso", action="store_true", help="ISO images too")
-    what.add_argument("--all", action="store_true", help="everything the component holds")
-    what.add_argument(
-        "--package-filter", action="append", dest="packages", metavar="NAME", help="only these packages; repeat"
-    )
-    what.add_argument("--include", action="append", metavar="GLOB", help="of all that, only these paths; repeat")
-    what.add_argument("--exclude", action="append", metavar="GLOB", help="and not these; repeat")
-    how = parser.add_argument_group("how")
-    how.add_argument("--dry-run", action="store_true", help="say what would be done, write nothing")
-    how.add_argument("--keep", type=_not_negative, default=1, metavar="N", help="older versions that stay (default: 1)")
-    how.add_argument("--connections", type=_positive, default=64, metavar="N", help="at most so many (default: 64)")
-    how.add_argument("--limit-rate", type=_rate, metavar="RATE", help="bytes per second in all: 500K, 50M, 1G")
-    how.add_argument(
-        "--patience", type=_patience, default=30.0, metavar="SECONDS", help="without progress, give up (default: 30)"
-    )
-    how.add_argument(
-        "--lock-timeout", type=_seconds, metavar="SECONDS", help="wait for another run (default: for ever)"
-    )
+    _add_what(parser.add_argument_group("what to fetch"))
+    _add_where(parser.add_argument_group("from where, to where"))
+    _add_how(parser.add_argument_group("how"))
     say = parser.add_argument_group("output")
     say.add_argument("--json", action="store_true", help="a report for programs on standard output")
     say.add_argument("--quiet", action="store_true", help="nothing but errors")
     say.add_argument("--verbose", action="store_true", help="details too")
     say.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser
+
+
+def _add_what(group: argparse._ArgumentGroup) -> None:
+    def many(option: str, metavar: str, dest: str, text: str) -> None:
+        group.add_argument(option, action="append", dest=dest, metavar=metavar, help=text)
+
+    def flag(option: str, dest: str, text: str) -> None:
+        group.add_argument(option, action="store_true", dest=dest, default=None, help=text)
+
+    group.add_argument("--component-id", metavar="ID", help="this component; TOPIC may be left out")
+    many("--filter", "TYPE[:TAG]", "filters", "newest of a type, with this tag; repeat")
+    many("--arch", "ARCH", "archs", "default: x86_64; repeat for more")
+    many("--variant", "NAME", "variants", "default: all; repeat")
+    flag("--debug", "with_debug", "debug packages too")
+    flag("--src", "with_source", "source packages too")
+    flag("--iso", "with_iso", "ISO images too")
+    flag("--all", "download_everything", "everything the component holds")
+    many("--package-filter", "NAME", "package_filters", "only these packages; repeat")
+    many("--include", "GLOB", "include", "of all that, only these paths; repeat")
+    many("--exclude", "GLOB", "exclude", "and not these; repeat")
+
+
+def _add_where(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--settings", action="append", metavar="FILE", help="YAML; repeat: later over earlier")
+    group.add_argument("--local-repo", metavar="DIR", help="the same as DEST")
+    group.add_argument("--dcirc", metavar="FILE", help="credentials, in place of `source FILE`")
+    group.add_argument("--dci-cs-url", metavar="URL", help="control server (default: DCI_CS_URL)")
+    group.add_argument("--dci-repo-url", metavar="URL", help="without effect: the control server knows")
+    group.add_argument("--tech-preview", choices=("rhdl",), help=argparse.SUPPRESS)
+
+
+def _add_how(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--dry-run", action="store_true", help="say what would be done, write nothing")
+    group.add_argument(
+        "--keep", type=_bound(bounds.not_negative), metavar="N", help="older versions that stay (default: 1)"
+    )
+    group.add_argument(
+        "--connections", type=_bound(bounds.at_least_one), metavar="N", help="at most so many (default: 64)"
+    )
+    group.add_argument(
+        "--limit-rate", type=_bound(bounds.rate), metavar="RATE", help="bytes per second in all: 500K, 50M, 1G"
+    )
+    group.add_argument(
+        "--patience", type=_bound(bounds.patience), metavar="SECONDS", help="without progress, give up (default: 30)"
+    )
+    group.add_argument(
+        "--lock-timeout",
+        type=_bound(bounds.seconds),
+        metavar="SECONDS",
+        help="wait for another run (default: for ever)",
+    )
+
+
+def settings_parser() -> Parser:
+    """``dci-downloader settings check``: what the settings come to."""
+    parser = Parser(
+        prog="dci-downloader settings",
+        description="Check settings files, and show what holds: each value, and who says so. Fetches nothing.",
+        epilog="DCI_* variables count too, as they would in a run; secrets are not shown.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("action", choices=("check",), metavar="check", help="what to do")
+    parser.add_argument("settings", nargs="+", metavar="FILE", help="YAML; later over earlier")
     return parser
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from typing import Optional
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Optional
 
-from dci_downloader.arguments import demo_parser, parse, sync_parser
-from dci_downloader.errors import DownloaderError
+from dci_downloader.arguments import demo_parser, parse, settings_parser, sync_parser
+from dci_downloader.errors import CancelledError, DiskFullError, DownloaderError, LockedError
+
+if TYPE_CHECKING:
+    from dci_downloader.control.client import ControlServer
+    from dci_downloader.models import Progress, Report
+    from dci_downloader.settings import Settings, TopicSettings
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -35,7 +40,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 def _command(words: Sequence[str]) -> tuple[Callable[[Sequence[str]], int], Sequence[str]]:
-    commands = {"demo": _demo}
+    commands = {"demo": _demo, "settings": _settings}
     if words and words[0] in commands:
         return commands[words[0]], words[1:]
     return _sync, words
@@ -44,36 +49,89 @@ def _command(words: Sequence[str]) -> tuple[Callable[[Sequence[str]], int], Sequ
 def _sync(words: Sequence[str]) -> int:
     arguments = parse(sync_parser(), words)
     # imported here, so that --help and --version do not wait for what they don't need
-    from dci_downloader import progress, report, settings, signals, sync
+    from dci_downloader import progress, report, settings
     from dci_downloader.control.client import ControlServer
-    from dci_downloader.mirror.mirror import Mirror
 
     began = time.monotonic()
     shown = progress.choose(sys.stderr, quiet=arguments.quiet, verbose=arguments.verbose)
     try:
         wanted = settings.from_command_line(arguments, os.environ)
-        patience = wanted.options.transfer.patience
-        server = ControlServer(wanted.credentials, network=wanted.network, patience=patience)
-        with signals.Signals() as stop, server:
-            done = sync.sync_topic(
-                server,
-                Mirror(wanted.destination),
-                wanted.topic,
-                wanted.selection,
-                options=wanted.options,
-                progress=shown,
-                stop=stop,
-            )
+        for note in wanted.notes:
+            shown.message(f"note: {note}")
+        api = wanted.api_version
+        server = ControlServer(wanted.credentials, network=wanted.network, patience=wanted.patience, api_version=api)
+        with server:
+            done = _sync_topics(wanted, server, shown)
     except DownloaderError as error:
         if arguments.json:
             print(report.error_to_json(str(error), error.hint, error.exit_code))
         raise
+    exit_code = _gravest(each.exit_code for each in done)
     if arguments.json:
-        print(report.to_json([done], time.monotonic() - began, done.exit_code))
-    for line in report.in_words(done):
-        if done.exit_code or not arguments.quiet:
-            print(line, file=sys.stderr)
-    return done.exit_code
+        print(report.to_json(done, time.monotonic() - began, exit_code))
+    for each in done:
+        for line in report.in_words(each):
+            if each.exit_code or not arguments.quiet:
+                print(line, file=sys.stderr)
+    return exit_code
+
+
+def _sync_topics(wanted: Settings, server: ControlServer, progress: Progress) -> list[Report]:
+    """Mirror one topic after the other. Where there are several, one that fails does not stop the others.
+
+    Raises:
+        DownloaderError: the only topic cannot be mirrored.
+    """
+    from dci_downloader import signals, sync
+    from dci_downloader.mirror.mirror import Mirror
+
+    done: list[Report] = []
+    mirror = Mirror(wanted.destination)
+    with signals.Signals() as stop:
+        for topic in wanted.topics:
+            began = time.monotonic()
+            try:
+                done.append(
+                    sync.sync_topic(
+                        server,
+                        mirror,
+                        topic.topic,
+                        topic.selection,
+                        options=topic.options,
+                        progress=progress,
+                        stop=stop,
+                    )
+                )
+            except DownloaderError as error:
+                if len(wanted.topics) == 1:
+                    raise
+                done.append(_failed(topic, error, time.monotonic() - began))
+                if isinstance(error, (DiskFullError, CancelledError)):
+                    break
+    return done
+
+
+def _failed(topic: TopicSettings, error: DownloaderError, seconds: float) -> Report:
+    """The report on a topic that failed as a whole: a component without a name that failed."""
+    from dci_downloader.models import ComponentReport, Failure, Outcome, Report
+
+    failure = Failure("", str(error), error.exit_code, error.hint)
+    nameless = ComponentReport("", "", "", (), "", Outcome.FAILED, failures=(failure,))
+    return Report(topic.topic or f"component {topic.options.component_id}", "", (nameless,), seconds)
+
+
+def _gravest(exit_codes: Iterable[int]) -> int:
+    """The exit code that matters most. That another run holds a lock matters least, whatever its number."""
+    return max(exit_codes, key=lambda code: 0.5 if code == LockedError.exit_code else code)
+
+
+def _settings(words: Sequence[str]) -> int:
+    arguments = parse(settings_parser(), words)
+    from dci_downloader import settings
+
+    for line in settings.check(arguments.settings, os.environ):
+        print(line)
+    return 0
 
 
 def _demo(words: Sequence[str]) -> int:

@@ -3,19 +3,58 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 
 from dci_downloader.control.signing import Credentials
-from dci_downloader.errors import AccessError
+from dci_downloader.errors import AccessError, SettingsError
 from dci_downloader.models import Network
 
-_CREDENTIALS = ("DCI_CLIENT_ID", "DCI_API_SECRET", "DCI_CS_URL")
+CREDENTIALS = ("DCI_CLIENT_ID", "DCI_API_SECRET", "DCI_CS_URL")
 _CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+_ASSIGNMENT = re.compile(
+    r"""(?:export\s+)?([A-Za-z_]\w*)=(?:"([^"$`\\]*)"|'([^']*)'|((?!#)[^\s"'$`\\;&|<>()]*))\s*;?(?:\s+#.*)?$"""
+)
+_NOTHING = re.compile(r"(?:export(?:\s+[A-Za-z_]\w*)+\s*;?\s*)?(?:#.*)?$")
+"""An empty line, a comment, or ``export`` of names that were set before."""
 
 
 def of_process() -> Mapping[str, str]:
     """The environment of this process."""
     return os.environ
+
+
+def dcirc(path: str) -> dict[str, str]:
+    """Read a ``dcirc.sh`` file without a shell.
+
+    Args:
+        path: of a file whose lines are comments, ``export NAME``, ``NAME=value`` or ``export NAME=value``, the value
+            quoted or plain.
+
+    Returns:
+        The variables, later lines over earlier.
+
+    Raises:
+        SettingsError: the file cannot be read, or a line needs a shell. The message names the line and doesn't show it.
+    """
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            lines = file.read().splitlines()
+    except (OSError, ValueError) as error:
+        reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", None) or error
+        raise SettingsError(f"{path}: {reason}", hint="--dcirc takes the dcirc.sh of your remoteci") from None
+    variables = {}
+    for number, line in enumerate(lines, 1):
+        assignment = _ASSIGNMENT.match(line.strip())
+        if assignment:
+            name, *values = assignment.groups(default="")
+            variables[name] = "".join(values)
+        elif not _NOTHING.match(line.strip()):
+            raise SettingsError(
+                f"{path}:{number}: expected export NAME=value, and nothing that needs a shell",
+                hint="run `source` on this file instead of --dcirc",
+            )
+    return variables
 
 
 def credentials(environ: Mapping[str, str]) -> Credentials:
@@ -27,13 +66,13 @@ def credentials(environ: Mapping[str, str]) -> Credentials:
     Raises:
         AccessError: a variable is missing or empty; all that are get named.
     """
-    missing = [name for name in _CREDENTIALS if not environ.get(name)]
+    missing = [name for name in CREDENTIALS if not environ.get(name)]
     if missing:
         raise AccessError(
             f"no credentials: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set",
-            hint="run `source dcirc.sh` first; the file is on the page of your remoteci at distributed-ci.io",
+            hint="run `source dcirc.sh` first, or name it by --dcirc; your remoteci's page at distributed-ci.io has it",
         )
-    client_id, api_secret, url = (environ[name] for name in _CREDENTIALS)
+    client_id, api_secret, url = (environ[name] for name in CREDENTIALS)
     return Credentials(client_id, api_secret, url)
 
 

@@ -1,4 +1,4 @@
-"""Command line over environment over settings files, later files over earlier: what holds, and where each value is from.
+"""Command line over environment over settings files, later files over earlier: what holds, and who says so.
 
 The rules:
 
@@ -12,7 +12,7 @@ The rules:
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
@@ -46,26 +46,6 @@ DEFAULTS: Values = {
     }.items()
 }
 """Every setting of a topic, with the value it has where nobody says otherwise."""
-
-_OPTIONS = {
-    "filters": "--filter",
-    "component_id": "--component-id",
-    "archs": "--arch",
-    "variants": "--variant",
-    "with_debug": "--debug",
-    "with_source": "--src",
-    "with_iso": "--iso",
-    "download_everything": "--all",
-    "package_filters": "--package-filter",
-    "include": "--include",
-    "exclude": "--exclude",
-    "keep": "--keep",
-    "connections": "--connections",
-    "limit_rate": "--limit-rate",
-    "patience": "--patience",
-}
-OPTION_OF: Mapping[str, str] = {**_OPTIONS, "local_repo": "--local-repo"}
-"""The option that says the same as a setting."""
 
 _VARIABLES = {"local_repo": "DCI_LOCAL_REPO", "registry": "DCI_REGISTRY"}
 
@@ -124,7 +104,7 @@ def _read(paths: Iterable[str]) -> list[SettingsFile]:
     return files
 
 
-def _places(places: Sequence[str], component_id: str) -> tuple[str, Optional[Found]]:
+def _places(places: Sequence[str], component_id: Optional[str]) -> tuple[str, Optional[Found]]:
     """TOPIC and DEST, either of which may be missing. With a component id a single one is DEST."""
     if len(places) > 2 or not all(places):
         raise SettingsError(
@@ -136,28 +116,16 @@ def _places(places: Sequence[str], component_id: str) -> tuple[str, Optional[Fou
 
 
 def _command_line(arguments: argparse.Namespace) -> dict[str, Found]:
-    said = {
-        "filters": tuple(parse_filter(text) for text in arguments.filters or ()),
-        "component_id": arguments.component_id,
-        "archs": tuple(arguments.archs or ()),
-        "variants": tuple(Variant(name) for name in arguments.variants or ()),
-        "with_debug": arguments.debug,
-        "with_source": arguments.src,
-        "with_iso": arguments.iso,
-        "download_everything": arguments.all,
-        "package_filters": tuple(arguments.packages or ()),
-        "include": tuple(arguments.include or ()),
-        "exclude": tuple(arguments.exclude or ()),
-        "keep": arguments.keep,
-        "connections": arguments.connections,
-        "limit_rate": arguments.limit_rate,
-        "patience": arguments.patience,
+    """What the options say; argparse keeps them under the names of the settings, None where they are not given."""
+    said = {name: value for name, value in vars(arguments).items() if name in DEFAULTS and value is not None}
+    texts: dict[str, Callable[[str], object]] = {"filters": parse_filter, "variants": Variant}
+    return {
+        name: Found(tuple(map(texts.get(name, str), value)) if isinstance(value, list) else value, "command line")
+        for name, value in said.items()
     }
-    # keep is said even where it is 0; the others are not where they are empty
-    return {name: Found(value, _OPTIONS[name]) for name, value in said.items() if value or value == 0 is not False}
 
 
-def _chosen(topic: str, named: Sequence[Values], component_id: str) -> Iterator[Values]:
+def _chosen(topic: str, named: Sequence[Values], component_id: Optional[str]) -> Iterator[Values]:
     """The topics to mirror, each with what it says of itself."""
     wanted = {"topic": Found(topic, "TOPIC")}
     same = next((own for own in named if topic and own.get("topic", Found("", "")).value.lower() == topic.lower()), {})
@@ -191,22 +159,21 @@ def _each_in_its_own_folder(topics: Sequence[Values]) -> None:
 
 
 def _shared(one: Values, other: Values) -> str:
-    """What two topics would both publish, empty where that cannot be seen: a pattern, a component whose type is unknown."""
-    ids = {one["component_id"].value, other["component_id"].value}
-    if len(ids) == 1 and "" not in ids:
-        return f"component {ids.pop()}"
-    names = {folder_name(values["topic"].value).lower() for values in (one, other)}
-    if len(names) > 1 or "" in names or (len(ids) == 2 and "" not in ids):
+    """What two topics would both publish; empty where settings don't tell, as with a component of unknown type."""
+    ids = [values["component_id"].value for values in (one, other)]
+    if all(ids):
+        return f"component {ids[0]}" if ids[0] == ids[1] else ""
+    folder, another = (folder_name(values["topic"].value) for values in (one, other))
+    if folder.lower() != another.lower():
         return ""
-    folder = folder_name(one["topic"].value)
-    types = [[each.type for each in values["filters"].value] for values in (one, other)]
-    if "" in ids and len(ids) == 2:
-        unnamed = types[0] if one["component_id"].value == "" else types[1]
-        return "" if unnamed else folder
+    # without filters every type of the topic is published, with an id one that only the server knows
+    types = [
+        {each.type for each in values["filters"].value} for values in (one, other) if not values["component_id"].value
+    ]
     if not all(types):
         return folder
-    both = [kind for kind in types[0] if kind in types[1]]
-    return f"{folder}/{folder_name(both[0])}" if both else ""
+    both = set.intersection(*types) if len(types) == 2 else set()
+    return f"{folder}/{folder_name(min(both))}" if both else ""
 
 
 def _told(values: Values) -> str:

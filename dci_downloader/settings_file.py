@@ -92,7 +92,7 @@ class _Reader:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.problems: list[str] = []
+        self.problems: list[tuple[int, int, str]] = []
         self.notes: list[str] = []
         self._left = MOST_VALUES
 
@@ -103,7 +103,7 @@ class _Reader:
         if folder is not None:
             values.setdefault("local_repo", folder)
         topics = self._topics(values)
-        return SettingsFile(values, topics, tuple(dict.fromkeys(self.problems)), tuple(self.notes))
+        return SettingsFile(values, topics, tuple(text for *_, text in sorted(set(self.problems))), tuple(self.notes))
 
     def _topics(self, values: dict[str, Found]) -> Optional[tuple[Values, ...]]:
         """What the file says about topics, taken out of its other values."""
@@ -151,7 +151,8 @@ class _Reader:
         return f"{self.name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
 
     def problem(self, node: Node, text: str) -> None:
-        self.problems.append(f"{self.place(node)}: {text}")
+        mark = node.start_mark
+        self.problems.append((mark.line, mark.column, f"{self.place(node)}: {text}"))
 
     def wrong(self, node: Node, what: str, expected: str) -> None:
         """Note a value of the wrong type. The file counts as wrong then, so that no value needs to be made up."""

@@ -42,6 +42,9 @@ class ControlServer:
         api_version: ``v2`` takes files from RHDL directly; other calls are v1 in any case.
         clock: time and chance, for tests.
 
+    Attributes:
+        network: for those who fetch what it tells the way to.
+
     Raises:
         SettingsError: the server's address, or the path of the certificates, cannot be used.
         AccessError: the credentials cannot be right.
@@ -56,6 +59,7 @@ class ControlServer:
         api_version: str = "v1",
         clock: Clock = Clock(),  # noqa: B008  # frozen
     ) -> None:
+        self.network = network
         self._connection = Connection(Signer(credentials), network, patience, clock)
         self._api_version = api_version
 

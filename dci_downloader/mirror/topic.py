@@ -272,10 +272,7 @@ class TopicMirror:
             NotFoundError: there is nothing older.
             IntegrityError: its tree is damaged, and so is the store.
         """
-        versions = self.versions(component_type)
-        folders = [version.folder for version in versions]
-        published = self.published_folder(component_type)
-        older = versions[folders.index(published) + 1 :] if published in folders else ()
+        older = self._older(component_type)
         if not older:
             raise NotFoundError(
                 f"{self.name}/{component_type}: there is no version older than what is published",
@@ -287,6 +284,17 @@ class TopicMirror:
             self._point(version)
         note = "the next sync publishes the newest again, unless component_id in the settings names another"
         return Published(self.link(component_type), version, (*notes, note))
+
+    def has_older(self, component_type: str) -> bool:
+        """Whether there is something to roll back to."""
+        return bool(self._older(component_type))
+
+    def _older(self, component_type: str) -> tuple[Version, ...]:
+        """The versions published before the present one, the last first; none where nothing is published."""
+        versions = self.versions(component_type)
+        folders = [version.folder for version in versions]
+        published = self.published_folder(component_type)
+        return versions[folders.index(published) + 1 :] if published in folders else ()
 
     def surplus(self, component_type: str, keep: int, coming: str = "") -> tuple[Version, ...]:
         """The versions that :meth:`retire` would remove. No side effect.

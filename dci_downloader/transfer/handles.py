@@ -36,7 +36,10 @@ class HandlePool:
         handle = self._free.pop() if self._free else self._make()
         handle.setopt(pycurl.URL, url)
         handle.setopt(pycurl.PROXY, self._proxy(url))
-        handle.setopt(pycurl.HTTPHEADER, headers)
+        if headers:
+            handle.setopt(pycurl.HTTPHEADER, headers)
+        else:  # an empty list would leave those of the request before
+            handle.unsetopt(pycurl.HTTPHEADER)
         handle.setopt(pycurl.WRITEFUNCTION, write)
         handle.setopt(pycurl.HEADERFUNCTION, head)
         return handle

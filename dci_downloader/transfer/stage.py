@@ -73,7 +73,9 @@ class Stage(Generic[AnyRequest]):
         """Do what can be done without waiting; yield what ended, which ``cancel`` does not know any more."""
         ended = [(self.under_way.pop(finished.handle), finished) for finished in self.loop.turn()]
         for request, (handle, code, message) in ended:
-            seconds = handle.getinfo(pycurl.STARTTRANSFER_TIME) - handle.getinfo(pycurl.PRETRANSFER_TIME)
+            seconds = 0.0
+            if request.headers:  # without a head, libcurl tells some time all the same
+                seconds = handle.getinfo(pycurl.STARTTRANSFER_TIME) - handle.getinfo(pycurl.PRETRANSFER_TIME)
             yield Answer(request, code, message, max(0.0, seconds))
             self._handles.give_back(handle)
 

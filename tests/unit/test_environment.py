@@ -1,7 +1,7 @@
 import pytest
 
 from dci_downloader import environment
-from dci_downloader.errors import AccessError
+from dci_downloader.errors import AccessError, SettingsError
 
 COMPLETE = {"DCI_CLIENT_ID": "remoteci/1", "DCI_API_SECRET": "s3cret", "DCI_CS_URL": "https://api.example.com/"}
 
@@ -57,3 +57,44 @@ def test_the_first_certificate_variable_that_is_set_wins():
         assert environment.network(environ).ca_bundle == f"/{name}"
         environ[name] = ""
     assert environment.network(environ).ca_bundle == ""
+
+
+def dcirc(tmp_path, text):
+    path = tmp_path / "dcirc.sh"
+    path.write_text(text, encoding="utf-8")
+    return environment.dcirc(str(path))
+
+
+def test_a_dcirc_file_is_read_without_a_shell(tmp_path):
+    text = """\
+        # of lab 7
+
+        DCI_CLIENT_ID="remoteci/1"   # who
+        export DCI_API_SECRET='a$b c'
+        DCI_CS_URL=https://api.example.com/#x;
+        export DCI_CLIENT_ID DCI_CS_URL
+        EMPTY=
+    """
+    assert dcirc(tmp_path, text) == {
+        "DCI_CLIENT_ID": "remoteci/1",
+        "DCI_API_SECRET": "a$b c",
+        "DCI_CS_URL": "https://api.example.com/#x",
+        "EMPTY": "",
+    }
+
+
+@pytest.mark.parametrize(
+    "line", ['A="$HOME s3cret"', "A=`s3cret`", "if s3cret; then", "A=s3cret; B=2", 'A="s3cret', "s3cret"]
+)
+def test_a_dcirc_line_that_needs_a_shell_is_named_and_not_shown(tmp_path, line):
+    with pytest.raises(SettingsError, match=r"dcirc\.sh:2: expected export NAME=value") as raised:
+        dcirc(tmp_path, f"B=1\n{line}\n")
+    assert "s3cret" not in f"{raised.value} {raised.value.hint}"
+
+
+def test_a_dcirc_file_that_cannot_be_read_is_an_error(tmp_path):
+    with pytest.raises(SettingsError, match="Is a directory"):
+        environment.dcirc(str(tmp_path))
+    (tmp_path / "x").write_bytes(b"\xff")
+    with pytest.raises(SettingsError, match="not UTF-8"):
+        environment.dcirc(str(tmp_path / "x"))

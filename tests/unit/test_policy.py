@@ -97,10 +97,8 @@ def test_what_a_status_of_the_control_server_means(status, action, exit_code):
 )
 def test_redirects_are_followed(judge, status, place, location):
     head = Head(status, {"location": place})
-    if judge == "locate":
-        verdict = policy.judge_locate(head, URL, NOW)
-    else:
-        verdict = policy.judge_fetch(head, URL, None, 5, NOW)
+    locate = judge == "locate"
+    verdict = policy.judge_locate(head, URL, NOW) if locate else policy.judge_fetch(head, URL, None, 5, NOW)
     assert (verdict.action, verdict.location) == (Action.REDIRECT, location)
 
 

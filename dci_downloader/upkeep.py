@@ -1,0 +1,214 @@
+"""What is done with a mirror that is there: status, verify, repair, rollback, prune; in words and in JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Optional
+
+from dci_downloader import words
+from dci_downloader.control.client import ControlServer
+from dci_downloader.errors import IntegrityError, NotFoundError, TransferError
+from dci_downloader.mirror import prune as pruning
+from dci_downloader.mirror import verify as verification
+from dci_downloader.mirror.mirror import Mirror, StatusRow
+from dci_downloader.mirror.verify import Checked
+from dci_downloader.mirror.version import Version
+from dci_downloader.models import FileEntry, Progress, Stop, TransferOptions
+from dci_downloader.transfer.engine import fetch
+
+
+@dataclass(frozen=True)
+class Told:
+    """The result of a command.
+
+    Attributes:
+        lines: for people.
+        document: the same for programs, as a JSON value.
+        exit_code: what the program exits with.
+    """
+
+    lines: Sequence[str]
+    document: dict[str, Any] = field(default_factory=dict)
+    exit_code: int = 0
+
+
+def status(mirror: Mirror) -> Told:
+    """What is here. Reads records only, and needs no network.
+
+    Raises:
+        NotFoundError: there is no mirror.
+    """
+    _demand(mirror)
+    found = mirror.status()
+    total = f"{words.size(found.size)} in all versions, of which hard links save {words.size(found.saved)}"
+    header = ("TOPIC", "TYPE", "VERSION", "TAGS", "FILES", "SIZE", "PUBLISHED", "VERIFIED", "KEPT")
+    document = {
+        "mirror": str(mirror.root),
+        "versions": [_row_document(row) for row in found.rows],
+        "size": found.size,
+        "saved": found.saved,
+    }
+    return Told((*_table([header, *map(_row, found.rows)]), total), document)
+
+
+def verify(
+    mirror: Mirror, progress: Progress, stop: Stop, repair: Optional[Callable[[], ControlServer]] = None
+) -> Told:
+    """Hash everything that is published again; with a server, fetch what is damaged.
+
+    Args:
+        mirror: which.
+        progress: told of files and bytes.
+        stop: asked whether to end early.
+        repair: makes the server to repair from, asked only if something is damaged; None only tells.
+
+    Raises:
+        NotFoundError: there is no mirror.
+        TransferError: what is damaged could not be fetched.
+    """
+    checked = verification.verify(mirror, progress=progress, stop=stop)
+    damaged = [one for one in checked if one.damages]
+    repaired = False
+    if damaged and repair is not None:
+        with repair() as server:
+            verification.repair(mirror, damaged, _fetcher(server, mirror, progress, stop))
+        still = verification.verify(mirror, progress=progress, stop=stop)
+        repaired = not any(one.damages for one in still)
+    lines = [f"{_name(one)}: {_verdict(one)}" for one in checked]
+    for one in damaged:
+        place = one.topic.link(one.version.component.type)
+        lines += [f"{place}/{path}: expected {expected}, found {found}" for path, expected, found in one.damages]
+    if repaired:
+        lines.append("repaired: everything is whole again")
+    document = {"versions": [_checked_document(one) for one in checked], "repaired": repaired}
+    return Told(lines, document, IntegrityError.exit_code if damaged and not repaired else 0)
+
+
+def rollback(
+    mirror: Mirror, topic_name: str, component_type: str, timeout: Optional[float], progress: Progress
+) -> Told:
+    """Publish the version before the present one again, without network.
+
+    Args:
+        mirror: which.
+        topic_name: the topic.
+        component_type: one type of it; empty for all that have something older.
+        timeout: seconds to wait for another run; None for ever.
+        progress: told whom it waits for.
+
+    Raises:
+        NotFoundError: there is nothing older.
+        LockedError: another run holds the topic for longer than ``timeout``.
+    """
+    _demand(mirror)
+    topic = mirror.topic(topic_name)
+    if component_type not in ("", *topic.types()):
+        raise NotFoundError(f"{topic_name}: nothing of type {component_type} is here", hint="see dci-downloader status")
+    lines = []
+    documents = []
+    with topic.lock(timeout, progress.message):
+        types = (component_type,) if component_type else tuple(filter(topic.has_older, topic.types()))
+        if not types:
+            raise NotFoundError(f"{topic_name}: there is no version older than what is published", hint="--keep more")
+        for each in types:
+            done = topic.rollback(each)
+            lines += [f"{done.path} is {done.version.folder} again", *(f"  note: {note}" for note in done.notes)]
+            documents.append({"path": str(done.path), "version": done.version.folder, "notes": list(done.notes)})
+    return Told(lines, {"rolled_back": documents})
+
+
+def prune(mirror: Mirror, keep: int, timeout: Optional[float], progress: Progress) -> Told:
+    """Remove versions beyond ``keep`` older ones, and what nothing wants any more.
+
+    Raises:
+        NotFoundError: there is no mirror.
+        LockedError: another run is working in it for longer than ``timeout``.
+    """
+    _demand(mirror)
+    removed = pruning.prune(mirror, keep, timeout=timeout, waiting=progress.message)
+    names = ", ".join(removed.versions) or "no version"
+    line = f"removed {names}; {words.count(removed.files, 'file')}, {words.size(removed.size)} freed"
+    return Told((line,), {"versions": list(removed.versions), "files": removed.files, "size": removed.size})
+
+
+def _demand(mirror: Mirror) -> None:
+    if not mirror.store.root.is_dir():
+        raise NotFoundError(f"{mirror.root}: there is no mirror here", hint="name the folder that was synchronised")
+
+
+def _fetcher(
+    server: ControlServer, mirror: Mirror, progress: Progress, stop: Stop
+) -> Callable[[Version, Sequence[FileEntry]], None]:
+    def bring(version: Version, entries: Sequence[FileEntry]) -> None:
+        progress.begin(version.component.name, len(entries), sum(entry.size for entry in entries))
+        try:
+            with stop.deferred():
+                source = server.files(version.component)
+                done = fetch(entries, source, mirror.store, TransferOptions(network=server.network), progress, stop)
+        finally:
+            progress.end()
+        if done.failures:
+            first = done.failures[0]
+            raise TransferError(f"{first.path}: {first.reason}", hint="run the same again; what came stays")
+
+    return bring
+
+
+def _name(one: Checked) -> str:
+    return f"{one.version.topic} {one.version.component.type} {one.version.folder}"
+
+
+def _verdict(one: Checked) -> str:
+    if one.damages:
+        return f"DAMAGED in {words.count(len(one.damages), 'place')}"
+    return f"whole ({words.count(len(one.version.manifest.files), 'file')}, {words.size(one.version.manifest.size)})"
+
+
+def _checked_document(one: Checked) -> dict[str, Any]:
+    return {
+        "topic": one.version.topic,
+        "type": one.version.component.type,
+        "version": one.version.folder,
+        "files": len(one.version.manifest.files),
+        "size": one.version.manifest.size,
+        "damages": [damage._asdict() for damage in one.damages],
+    }
+
+
+def _row(row: StatusRow) -> tuple[str, ...]:
+    return (
+        row.topic,
+        row.type,
+        row.version or "(none)",
+        ",".join(row.tags) or "-",
+        f"{row.files:,}",
+        words.size(row.size),
+        _moment(row.published_at),
+        _moment(row.last_verified),
+        ",".join(row.kept) or "-",
+    )
+
+
+def _row_document(row: StatusRow) -> dict[str, Any]:
+    return {
+        "topic": row.topic,
+        "type": row.type,
+        "version": row.version,
+        "tags": list(row.tags),
+        "files": row.files,
+        "size": row.size,
+        "published_at": row.published_at and row.published_at.isoformat(),
+        "last_verified": row.last_verified and row.last_verified.isoformat(),
+        "kept": list(row.kept),
+    }
+
+
+def _moment(moment: Optional[datetime]) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}Z" if moment else "never"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]

@@ -1,0 +1,178 @@
+"""Sync, kill, rot, repair, prune and roll back in any order: what is published stays one complete version."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from dci_downloader.errors import NotFoundError
+from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.prune import prune
+from dci_downloader.mirror.tree import remove_tree
+from dci_downloader.mirror.verify import repair, verify
+from dci_downloader.models import Component, FileEntry, Manifest, SymlinkEntry
+
+BUILDS = {
+    f"build-{number}": {
+        **{f"os/p{name}": b"content %d" % (number // 2 if name < 3 else number) * (name + 1) for name in range(6)},
+        "root": b"build %d" % number,
+    }
+    for number in range(4)
+}
+STEPS = ("rename", "link", "symlink", "mkdir", "unlink", "fsync", "open", "chmod", "rmdir")
+
+
+def manifest(files):
+    entries = [FileEntry(path, hashlib.sha256(content).hexdigest(), len(content)) for path, content in files.items()]
+    return Manifest("compose", tuple(entries), (SymlinkEntry("os/first", "p0"),))
+
+
+class MirrorMachine(RuleBasedStateMachine):
+    """A mirror, and what it should hold."""
+
+    @initialize()
+    def begin(self):
+        self.root = Path(tempfile.mkdtemp())
+        self.now = datetime(2026, 1, 1, tzinfo=timezone.utc)
+        self.rotten = set()
+        self.open()
+
+    def open(self):
+        """The mirror as a new process sees it."""
+        self.mirror = Mirror(self.root / "dci", clock=lambda: self.now, boot="boot")
+
+    def teardown(self):
+        if hasattr(self, "root"):
+            remove_tree(self.root)
+
+    def bring(self, name):
+        """What a sync does, with the transfer replaced by its result."""
+        self.now += timedelta(minutes=1)
+        component = Component(name, name, "compose", "topic")
+        wanted = manifest(BUILDS[name])
+        topic = self.mirror.topic("RHEL-9.2")
+        with topic.lock(0):
+            for entry in self.mirror.plan(component, wanted).missing:
+                self.mirror.store.add(entry, [BUILDS[name][entry.path]])
+            topic.publish(component, {}, wanted)
+            topic.retire("compose", 1)
+
+    @property
+    def published(self):
+        return self.mirror.topic("RHEL-9.2").published("compose")
+
+    @rule(name=st.sampled_from(sorted(BUILDS)))
+    def sync(self, name):
+        self.bring(name)
+        assert self.published.component.name == name
+
+    @rule(name=st.sampled_from(sorted(BUILDS)), after=st.integers(0, 60))
+    def sync_killed(self, name, after):
+        child = os.fork()
+        if not child:
+            self.open()
+            self.die_after(after)
+            with contextlib.suppress(BaseException):
+                self.bring(name)
+            os._exit(0)
+        os.waitpid(child, 0)
+        self.now += timedelta(minutes=2)
+
+    def die_after(self, steps):
+        """End this process, as ``kill -9`` does, at the so many-th call that changes the disk."""
+        left = iter(range(steps, -1, -1))
+
+        def dying(call):
+            def step(*arguments, **named):
+                if not next(left, 0):
+                    os._exit(9)
+                return call(*arguments, **named)
+
+            return step
+
+        for name in STEPS:
+            setattr(os, name, dying(getattr(os, name)))
+
+    @precondition(lambda self: self.published and not self.rotten)
+    @rule(data=st.data())
+    def rot(self, data):
+        entry = data.draw(st.sampled_from(self.published.manifest.files))
+        path = self.mirror.store.path(entry.sha256)
+        path.chmod(0o644)
+        path.write_bytes(b"?" * entry.size)
+        self.rotten.add(entry.sha256)
+
+    @precondition(lambda self: self.published)
+    @rule()
+    def repair(self):
+        def bring(version, entries):
+            for entry in entries:
+                self.mirror.store.add(entry, [BUILDS[version.component.name][entry.path]])
+
+        checked = verify(self.mirror)
+        damaged = {entry for one in checked for entry in one.objects}
+        assert damaged == self.rotten & {entry.sha256 for entry in self.published.manifest.files}
+        repair(self.mirror, checked, bring)
+        self.rotten -= damaged
+        assert not [one for one in verify(self.mirror) if one.damages]
+
+    @precondition(lambda self: self.published)
+    @rule(data=st.data())
+    def somebody_deletes_a_file(self, data):
+        """The next sync of the same build has to notice."""
+        version = self.published
+        entry = data.draw(st.sampled_from(version.manifest.files))
+        (self.mirror.topic("RHEL-9.2").link("compose") / entry.path).unlink()
+        self.bring(version.component.name)
+
+    @rule()
+    def roll_back(self):
+        before = self.published
+        topic = self.mirror.topic("RHEL-9.2")
+        with topic.lock(0), contextlib.suppress(NotFoundError):
+            topic.rollback("compose")
+            assert self.published.published_at < before.published_at
+
+    @precondition(lambda self: self.published)
+    @rule(keep=st.integers(0, 2))
+    def prune(self, keep):
+        before = self.published
+        prune(self.mirror, keep, now=lambda: self.now.timestamp() + 10**9)
+        assert self.published == before
+        named = {
+            entry.sha256
+            for version in self.mirror.topic("RHEL-9.2").versions("compose")
+            for entry in version.manifest.files
+        }
+        kept = {path.name for path in (self.mirror.store.root / "objects").rglob("*") if path.is_file()}
+        assert kept <= named, "no orphan survives prune"
+        assert not list((self.mirror.store.root / "partial").iterdir())
+
+    @invariant()
+    def what_is_published_is_complete(self):
+        if not hasattr(self, "root") or self.published is None:
+            return
+        files = BUILDS[self.published.component.name]
+        link = self.mirror.topic("RHEL-9.2").link("compose")
+        for path, content in files.items():
+            if hashlib.sha256(content).hexdigest() not in self.rotten:
+                assert (link / path).read_bytes() == content
+        assert os.readlink(link / "os/first") == "p0"
+
+    @invariant()
+    def every_object_hashes_to_its_name(self):
+        if not hasattr(self, "root"):
+            return
+        for path in (self.mirror.store.root / "objects").rglob("*"):
+            if path.is_file() and path.name not in self.rotten:
+                assert hashlib.sha256(path.read_bytes()).hexdigest() == path.name
+
+
+MirrorMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
+TestMirror = MirrorMachine.TestCase

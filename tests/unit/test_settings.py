@@ -1,0 +1,311 @@
+import json
+import re
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from dci_downloader import cli, settings, settings_file
+from dci_downloader.arguments import parse, sync_parser
+from dci_downloader.content.selection import Selection, Variant
+from dci_downloader.demo.catalog import Catalog
+from dci_downloader.demo.site import DemoSite
+from dci_downloader.errors import AccessError, CancelledError, DiskFullError, LockedError, SettingsError
+from dci_downloader.layers import DEFAULTS
+from dci_downloader.models import Filter, SyncOptions
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {"DCI_CLIENT_ID": "remoteci/1", "DCI_API_SECRET": "s3cret", "DCI_CS_URL": "http://u:pass@cs"}
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load(words="", *files, **environ):
+        said = words.split()
+        for number, text in enumerate(files):
+            (tmp_path / f"{number}.yml").write_text(text)
+            said += ["--settings", str(tmp_path / f"{number}.yml")]
+        return settings.from_command_line(parse(sync_parser(), said), {**ENVIRONMENT, **environ})
+
+    return load
+
+
+def topics(loaded):
+    return [topic.topic for topic in loaded.topics]
+
+
+def test_topic_and_destination_alone_give_one_topic_with_the_defaults(load):
+    loaded = load("RHEL-9.2 /srv")
+    assert loaded.destination == Path("/srv")
+    (topic,) = loaded.topics
+    assert (topic.topic, topic.selection) == ("RHEL-9.2", Selection())
+    assert topic.options.transfer == SyncOptions().transfer
+    assert (loaded.api_version, loaded.patience, loaded.notes) == ("v1", 30, ())
+
+
+def test_every_option_of_a_topic_reaches_it(load):
+    words = (
+        "T /srv --arch a --variant v --filter t:u --debug --src --iso --all --package-filter p --include i --exclude e "
+        "--keep 0 --connections 3 --limit-rate 1K --patience 5 --lock-timeout 7 --dry-run --tech-preview rhdl"
+    )
+    loaded = load(words)
+    (topic,) = loaded.topics
+    assert topic.selection == Selection(("a",), (Variant("v"),), True, True, True, True, ("p",), ("i",), ("e",))
+    assert topic.options.filters == (Filter("t", ("u",)),)
+    assert (topic.options.keep, topic.options.lock_timeout, topic.options.dry_run) == (0, 7, True)
+    transfer = topic.options.transfer
+    assert (transfer.connections, transfer.limit_rate, transfer.patience) == (3, 1024, 5)
+    assert (loaded.api_version, loaded.patience) == ("v2", 5)
+
+
+def test_command_line_counts_over_environment_over_later_over_earlier_files(load):
+    files = ("topic: a\nlocal_repo: /1\narchs: [x]\nkeep: 5", "download_folder: /2\narchs: [y]")
+    assert load("", *files).destination == Path("/2")
+    assert load("", *files, DCI_LOCAL_REPO="/3").destination == Path("/3")
+    assert load("--local-repo /4", *files, DCI_LOCAL_REPO="/3").destination == Path("/4")
+    assert load("b /5 --local-repo /4", *files, DCI_LOCAL_REPO="/3").destination == Path("/5")
+    (topic,) = load("", *files).topics
+    assert (topic.selection.archs, topic.options.keep) == (("y",), 5)
+    (topic,) = load("--arch z --keep 0", *files).topics
+    assert (topic.selection.archs, topic.options.keep) == (("z",), 0)
+
+
+def test_what_a_topic_says_counts_over_the_top_level(load):
+    text = "local_repo: /1\nkeep: 5\npatience: 60\ntopics:\n- {topic: a, keep: 2}\n- {topic: b, patience: 90}"
+    loaded = load("", text)
+    assert [topic.options.keep for topic in loaded.topics] == [2, 5]
+    assert loaded.patience == 90
+
+
+def test_the_topics_are_those_of_the_last_file_that_names_any(load):
+    first = "local_repo: /1\ntopics: [{topic: a}, {topic: b}]"
+    assert topics(load("", first, "keep: 2")) == ["a", "b"]
+    assert topics(load("", first, "topic: c")) == ["c"]
+    assert topics(load("", "topic: c", first)) == ["a", "b"]
+
+
+def test_a_topic_of_the_command_line_joins_those_of_the_files(load):
+    text = "local_repo: /1\ntopics: [{topic: A, keep: 2}, {topic: b}]"
+    assert topics(load("c", text)) == ["c", "A", "b"]
+    loaded = load("a /2", text)
+    assert (topics(loaded), loaded.topics[0].options.keep) == (["A", "b"], 2)
+
+
+def test_a_component_id_stands_alone(load):
+    one = "local_repo: /1\ntopics: [{topic: a, archs: [x]}]"
+    several = "local_repo: /1\ntopics: [{topic: a, keep: 2}, {topic: b}]"
+    loaded = load("--component-id 7 /2")
+    assert (topics(loaded), loaded.destination, loaded.topics[0].options.component_id) == ([""], Path("/2"), "7")
+    loaded = load("--component-id 7", one)
+    assert (topics(loaded), loaded.topics[0].selection.archs) == ([""], ("x",))
+    loaded = load("--component-id 7 a /2", several)
+    assert (topics(loaded), loaded.topics[0].options.keep) == (["a"], 2)
+    assert topics(load("--component-id 7 c /2", several)) == ["c"]
+    with pytest.raises(SettingsError, match="several topics"):
+        load("--component-id 7", several)
+    loaded = load("", "local_repo: /1\ncomponent_id: '7'")
+    assert (topics(loaded), loaded.topics[0].options.component_id) == ([""], "7")
+
+
+@pytest.mark.parametrize(
+    ("entries", "shared"),
+    [
+        ("{topic: a}, {topic: A, archs: [x]}", "a"),
+        ("{topic: a b}, {topic: a_b}", "a_b"),
+        ("{topic: a}, {topic: a, filters: [{type: c}]}", "a"),
+        ("{topic: a}, {topic: a, component_id: '1'}", "a"),
+        ("{topic: a, filters: [{type: c}, {type: d}]}, {topic: a, filters: [{type: d, tag: x}]}", "a/d"),
+        ("{topic: a, component_id: '1'}, {component_id: '1'}", "component 1"),
+        ("{topic: a, filters: [{type: c}]}, {topic: a, filters: [{type: d}]}", ""),
+        ("{topic: a, component_id: '1'}, {topic: a, component_id: '2'}", ""),
+        ("{topic: a, component_id: '1'}, {topic: a, filters: [{type: d}]}", ""),
+        ("{topic: a}, {topic: b}", ""),
+    ],
+)
+def test_two_topics_for_one_folder_are_a_mistake(load, entries, shared):
+    text = f"local_repo: /1\ntopics: [{entries}]"
+    if not shared:
+        assert len(load("", text).topics) == 2
+        return
+    with pytest.raises(SettingsError, match="would both be published as") as raised:
+        load("", text)
+    assert str(raised.value).endswith(f" as {shared}")
+    assert len(re.findall(r"\(.*?0\.yml:2:\d+\)", str(raised.value))) >= 1
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("", "there is no topic"),
+        ("RHEL-9.2", "there is no destination"),
+        ("a b c", "one name each"),
+        ("a /srv --filter :x", "filter ':x' cannot be used"),
+        ("a /srv --settings /nowhere/s.yml", "/nowhere/s.yml: No such file or directory"),
+        ("a /srv --dcirc /nowhere/dcirc.sh", "/nowhere/dcirc.sh: No such file or directory"),
+    ],
+)
+def test_what_is_missing_or_wrong_is_a_settings_error(load, words, reason):
+    with pytest.raises(SettingsError, match=reason) as raised:
+        load(words)
+    assert raised.value.hint
+
+
+def test_problems_of_all_files_are_told_at_once(load):
+    with pytest.raises(SettingsError, match="3 problems") as raised:
+        load("a /srv", "keep: x", "varients: 1\narchs: 2")
+    assert re.findall(r"(\d)\.yml:(\d)", str(raised.value)) == [("0", "1"), ("1", "1"), ("1", "2")]
+
+
+def test_credentials_come_from_dcirc_over_the_environment_and_the_server_from_its_option(load, tmp_path):
+    (tmp_path / "dcirc.sh").write_text('export DCI_CLIENT_ID="remoteci/2"\nexport DCI_CS_URL="http://dcirc"\n')
+    credentials = load(f"a /srv --dcirc {tmp_path}/dcirc.sh").credentials
+    assert (credentials.client_id, credentials.api_secret, credentials.url) == ("remoteci/2", "s3cret", "http://dcirc")
+    assert load(f"a /srv --dcirc {tmp_path}/dcirc.sh --dci-cs-url http://cli").credentials.url == "http://cli"
+    with pytest.raises(AccessError):
+        load("a /srv", DCI_CLIENT_ID="")
+
+
+def test_notes_of_files_are_passed_on(load):
+    assert (
+        load("", "local_repo: /1\ntopic: a\njobs: [{topic: b}]")
+        .notes[0]
+        .endswith("jobs is not used, because there is topic")
+    )
+
+
+def checked(tmp_path, text, environ=ENVIRONMENT):
+    (tmp_path / "s.yml").write_text(text)
+    return [re.split(r"  +", line) for line in settings.check([str(tmp_path / "s.yml")], environ)]
+
+
+def test_check_shows_every_value_with_its_origin_and_no_secret(tmp_path):
+    text = "topic: a\nlocal_repo: /1\nvariants: [A, {name: B, with_iso: on}]\n"
+    text += "filters: [{type: c, tag: d}, {type: e, name: f}]"
+    rows = checked(tmp_path, f"{text}\nregistry: u:hidden@host:5000\nwith_debug: on")
+    file = f"{tmp_path}/s.yml"
+    for row in (
+        ["local_repo", "/1", f"{file}:2:1"],
+        ["DCI_CLIENT_ID", "remoteci/1", "environment"],
+        ["DCI_API_SECRET", "********", "environment"],
+        ["DCI_CS_URL", "http://********@cs", "environment"],
+        ["topic", "a", f"{file}:1:1"],
+        ["variants", "A, B (with_iso: true)", f"{file}:3:1"],
+        ["filters", "c:d, e:name=f", f"{file}:4:1"],
+        ["registry", "********@host:5000", f"{file}:5:1"],
+        ["with_debug", "true", f"{file}:6:1"],
+        ["with_iso", "false", "default"],
+        ["limit_rate", "-", "default"],
+    ):
+        assert row in rows
+    assert {row[0] for row in rows} >= set(DEFAULTS)
+
+
+def test_check_tells_what_the_command_line_must_add(tmp_path):
+    rows = checked(tmp_path, "keep: 2", {})
+    assert ["local_repo", "-", "not set: DEST must name it"] in rows
+    assert ["DCI_API_SECRET", "-", "not set"] in rows
+    assert rows[-1] == ["no topic: TOPIC on the command line must name it"]
+
+
+def test_the_environment_is_an_origin(tmp_path):
+    rows = checked(tmp_path, "topic: a", {"DCI_LOCAL_REPO": "/env", "DCI_REGISTRY": "r:5000"})
+    assert ["local_repo", "/env", "DCI_LOCAL_REPO"] in rows
+    assert ["registry", "r:5000", "DCI_REGISTRY"] in rows
+
+
+def test_the_example_loads_and_holds_every_setting():
+    text = (ROOT / "downloader.yml.example").read_text(encoding="utf-8")
+    file = settings_file.parse(text.encode(), "downloader.yml.example")
+    assert (file.problems, file.notes) == ((), ())
+    assert len(file.topics) == 3
+    for name in settings_file.SETTINGS:
+        assert re.search(rf"(?<!\w){name}:", text), name
+
+
+def test_the_readme_has_a_row_for_every_setting_and_its_option_is_in_help():
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("### Settings files")[2]
+    rows = re.findall(r"^\| `(\w+)` \| (?:`(.+?)`)? *\|", section.partition("\n### ")[0], flags=re.MULTILINE)
+    assert sorted(name for name, _ in rows) == sorted(settings_file.SETTINGS)
+    shown = sync_parser().format_help()
+    options = {action.dest: action.option_strings[0] for action in sync_parser()._actions if action.option_strings}
+    for name, option in rows:
+        said_by = "TOPIC" if name == "topic" else "" if name == "version" else options.get(name, "")
+        assert (name, option) == (name, said_by)
+        assert option in shown
+
+
+@pytest.fixture
+def site(monkeypatch):
+    catalog = Catalog()
+    for number, name in enumerate(("A", "B")):
+        moment = datetime(2026, 1, 1 + number, tzinfo=timezone.utc)
+        topic = catalog.add_topic(name, component_types=("compose",), created_at=moment)
+        files = {"BaseOS/x86_64/os/Packages/a.rpm": name.encode()}
+        catalog.add_component(topic, name=f"{name}-1", type="compose", files=files, created_at=moment)
+    with DemoSite(catalog) as site:
+        for name, value in site.environment().items():
+            monkeypatch.setenv(name, value)
+        yield site
+
+
+def run(tmp_path, names, *words):
+    entries = ", ".join(f"{{topic: {name}}}" for name in names)
+    (tmp_path / "s.yml").write_text(f"local_repo: {tmp_path}/m\ntopics: [{entries}]\n")
+    return cli.main(["--settings", f"{tmp_path}/s.yml", *words])
+
+
+def test_all_topics_of_a_file_are_mirrored(site, tmp_path):
+    assert run(tmp_path, "AB") == 0
+    for name in "AB":
+        assert (tmp_path / f"m/{name}/compose/BaseOS/x86_64/os/Packages/a.rpm").read_text() == name
+
+
+def test_a_topic_that_fails_does_not_stop_the_others(site, tmp_path, capsys):
+    assert run(tmp_path, ["A", "nowhere", "B"], "--json") == 4
+    assert (tmp_path / "m/B/compose").is_symlink()
+    output = capsys.readouterr()
+    document = json.loads(output.out)
+    assert [topic["topic"] for topic in document["topics"]] == ["A", "nowhere", "B"]
+    (failure,) = document["topics"][1]["components"][0]["failures"]
+    assert (failure["reason"], failure["exit_code"]) == ("there is no topic nowhere", 4)
+    assert (document["exit_code"], document["failed"]) == (4, 1)
+    assert "there is no topic nowhere" in output.err
+
+
+def test_a_full_disk_or_an_interruption_ends_the_run(site, tmp_path, monkeypatch, capsys):
+    from dci_downloader import sync
+
+    for error in (DiskFullError("full"), CancelledError("stop")):
+
+        def fail(*_, error=error, **__):
+            raise error
+
+        monkeypatch.setattr(sync, "sync_topic", fail)
+        assert run(tmp_path, "AB", "--json") == error.exit_code
+        assert [topic["topic"] for topic in json.loads(capsys.readouterr().out)["topics"]] == ["A"]
+
+
+def test_a_lock_is_the_least_grave_failure(site, tmp_path, monkeypatch):
+    from dci_downloader import sync
+
+    failures = iter([LockedError("held"), SettingsError("contradiction"), LockedError("held"), LockedError("held")])
+
+    def fail(*_, **__):
+        raise next(failures)
+
+    monkeypatch.setattr(sync, "sync_topic", fail)
+    assert run(tmp_path, "AB") == 2
+    assert run(tmp_path, "AB") == 75
+
+
+def test_the_only_topic_fails_as_the_run(site, tmp_path, capsys):
+    assert run(tmp_path, ["nowhere"], "--json") == 4
+    assert json.loads(capsys.readouterr().out)["error"] == "there is no topic nowhere"
+
+
+def test_settings_check_is_a_command(tmp_path, capsys):
+    (tmp_path / "s.yml").write_text("topic: a")
+    assert cli.main(["settings", "check", f"{tmp_path}/s.yml"]) == 0
+    assert "topic" in capsys.readouterr().out
+    assert cli.main(["settings", "check", str(tmp_path)]) == 2
+    assert "Is a directory" in capsys.readouterr().err
