@@ -16,6 +16,7 @@ examples:
   dci-downloader RHEL-9.2 /srv/dci --variant BaseOS --variant AppStream --arch ppc64le
   dci-downloader 'RHEL-9.*' /srv/dci --filter compose:nightly --dry-run
   dci-downloader --settings /etc/dci-rhel-agent/settings.yml --local-repo /data
+  dci-downloader status|verify|rollback|prune --help   look after a mirror that is there
   dci-downloader demo                                  see it work: no account, no network
 
 exit codes: 0 done or nothing new, 1 unexpected, 2 usage or settings, 3 no access, 4 not found,
@@ -141,6 +142,51 @@ def settings_parser() -> Parser:
     )
     parser.add_argument("action", choices=("check",), metavar="check", help="what to do")
     parser.add_argument("settings", nargs="+", metavar="FILE", help="YAML; later over earlier")
+    return parser
+
+
+def _upkeep_parser(command: str, description: str) -> Parser:
+    parser = Parser(prog=f"dci-downloader {command}", description=description, allow_abbrev=False)
+    parser.add_argument("destination", metavar="DEST", help="root of the mirror")
+    parser.add_argument("--json", action="store_true", help="the same for programs")
+    return parser
+
+
+def _add_lock_timeout(parser: Parser) -> None:
+    help_text = "wait for another run (default: for ever)"
+    parser.add_argument("--lock-timeout", type=_bound(bounds.seconds), metavar="SECONDS", help=help_text)
+
+
+def status_parser() -> Parser:
+    """``dci-downloader status``: what is here."""
+    return _upkeep_parser("status", "Show what a mirror holds: versions, sizes, and what hard links save. No network.")
+
+
+def verify_parser() -> Parser:
+    """``dci-downloader verify``: hash everything again."""
+    description = "Hash everything that is published again, offline. Exit code 7 and one line for each damage."
+    parser = _upkeep_parser("verify", description)
+    parser.add_argument("--repair", action="store_true", help="fetch what is damaged, and nothing else")
+    parser.add_argument("--quiet", action="store_true", help="nothing but damage and errors")
+    return parser
+
+
+def rollback_parser() -> Parser:
+    """``dci-downloader rollback``: the version before."""
+    description = "Publish the version before the present one again. No network. The next sync brings the newest back."
+    parser = _upkeep_parser("rollback", description)
+    parser.add_argument("topic", metavar="TOPIC", help="the topic's name")
+    parser.add_argument("type", nargs="?", default="", metavar="TYPE", help="one component type (default: all)")
+    _add_lock_timeout(parser)
+    return parser
+
+
+def prune_parser() -> Parser:
+    """``dci-downloader prune``: old versions and garbage."""
+    parser = _upkeep_parser("prune", "Remove old versions, stale partial files, and what no version holds any more.")
+    help_text = "versions that stay beside the published one (default: 1)"
+    parser.add_argument("--keep", type=_bound(bounds.not_negative), default=1, metavar="N", help=help_text)
+    _add_lock_timeout(parser)
     return parser
 
 

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Optional
 
-from dci_downloader.arguments import demo_parser, parse, settings_parser, sync_parser
-from dci_downloader.errors import CancelledError, DiskFullError, DownloaderError, LockedError
+from dci_downloader.arguments import (
+    demo_parser,
+    parse,
+    prune_parser,
+    rollback_parser,
+    settings_parser,
+    status_parser,
+    sync_parser,
+    verify_parser,
+)
+from dci_downloader.errors import CancelledError, DiskFullError, DownloaderError, gravest
 
 if TYPE_CHECKING:
     from dci_downloader.control.client import ControlServer
     from dci_downloader.models import Progress, Report
     from dci_downloader.settings import Settings, TopicSettings
+    from dci_downloader.upkeep import Told
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -40,7 +51,14 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 def _command(words: Sequence[str]) -> tuple[Callable[[Sequence[str]], int], Sequence[str]]:
-    commands = {"demo": _demo, "settings": _settings}
+    commands = {
+        "demo": _demo,
+        "prune": _prune,
+        "rollback": _rollback,
+        "settings": _settings,
+        "status": _status,
+        "verify": _verify,
+    }
     if words and words[0] in commands:
         return commands[words[0]], words[1:]
     return _sync, words
@@ -66,7 +84,7 @@ def _sync(words: Sequence[str]) -> int:
         if arguments.json:
             print(report.error_to_json(str(error), error.hint, error.exit_code))
         raise
-    exit_code = _gravest(each.exit_code for each in done)
+    exit_code = gravest(each.exit_code for each in done)
     if arguments.json:
         print(report.to_json(done, time.monotonic() - began, exit_code))
     for each in done:
@@ -112,17 +130,61 @@ def _sync_topics(wanted: Settings, server: ControlServer, progress: Progress) ->
 
 
 def _failed(topic: TopicSettings, error: DownloaderError, seconds: float) -> Report:
-    """The report on a topic that failed as a whole: a component without a name that failed."""
-    from dci_downloader.models import ComponentReport, Failure, Outcome, Report
+    """The report on a topic that failed as a whole."""
+    from dci_downloader.models import Failure, Report
 
     failure = Failure("", str(error), error.exit_code, error.hint)
-    nameless = ComponentReport("", "", "", (), "", Outcome.FAILED, failures=(failure,))
-    return Report(topic.topic or f"component {topic.options.component_id}", "", (nameless,), seconds)
+    return Report(topic.topic or f"component {topic.options.component_id}", "", (), seconds, failure)
 
 
-def _gravest(exit_codes: Iterable[int]) -> int:
-    """The exit code that matters most. That another run holds a lock matters least, whatever its number."""
-    return max(exit_codes, key=lambda code: 0.5 if code == LockedError.exit_code else code)
+def _status(words: Sequence[str]) -> int:
+    arguments = parse(status_parser(), words)
+    from dci_downloader import upkeep
+    from dci_downloader.mirror.mirror import Mirror
+
+    return _tell(upkeep.status(Mirror(arguments.destination)), arguments.json)
+
+
+def _verify(words: Sequence[str]) -> int:
+    arguments = parse(verify_parser(), words)
+    from dci_downloader import progress, signals, upkeep
+    from dci_downloader.control.client import ControlServer
+    from dci_downloader.mirror.mirror import Mirror
+
+    shown = progress.choose(sys.stderr, quiet=arguments.quiet, verbose=False)
+    repair = ControlServer.from_env if arguments.repair else None
+    with signals.Signals() as stop:
+        told = upkeep.verify(Mirror(arguments.destination), shown, stop, repair)
+    return _tell(told, arguments.json, quiet=arguments.quiet)
+
+
+def _rollback(words: Sequence[str]) -> int:
+    arguments = parse(rollback_parser(), words)
+    from dci_downloader import progress, upkeep
+    from dci_downloader.mirror.mirror import Mirror
+
+    shown = progress.choose(sys.stderr, quiet=False, verbose=False)
+    mirror = Mirror(arguments.destination)
+    told = upkeep.rollback(mirror, arguments.topic, arguments.type, arguments.lock_timeout, shown)
+    return _tell(told, arguments.json)
+
+
+def _prune(words: Sequence[str]) -> int:
+    arguments = parse(prune_parser(), words)
+    from dci_downloader import progress, upkeep
+    from dci_downloader.mirror.mirror import Mirror
+
+    shown = progress.choose(sys.stderr, quiet=False, verbose=False)
+    told = upkeep.prune(Mirror(arguments.destination), arguments.keep, arguments.lock_timeout, shown)
+    return _tell(told, arguments.json)
+
+
+def _tell(told: Told, as_json: bool, *, quiet: bool = False) -> int:
+    if as_json:
+        print(json.dumps(told.document, indent=2, ensure_ascii=False))
+    elif told.exit_code or not quiet:
+        print("\n".join(told.lines))
+    return told.exit_code
 
 
 def _settings(words: Sequence[str]) -> int:

@@ -21,6 +21,7 @@ The number is the exit code of the command line. ``str(error)`` is one line for 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Optional
 
 
@@ -155,3 +156,12 @@ class CancelledError(DownloaderError):
     """The run was asked to stop. What is complete stays, and the next run goes on from there."""
 
     exit_code = 130
+
+
+def gravest(exit_codes: Iterable[int]) -> int:
+    """The exit code that stands for several; 0 for none at all.
+
+    The highest: wrong content is graver than a full disk, and that than a broken line. But that another run holds a
+    lock matters least, whatever its number.
+    """
+    return max(exit_codes, key=lambda code: 0.5 if code == LockedError.exit_code else code, default=0)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Optional, Protocol
 
+from dci_downloader.errors import gravest
+
 
 @dataclass(frozen=True)
 class Topic:
@@ -257,22 +259,30 @@ class ComponentReport:
 
 @dataclass(frozen=True)
 class Report:
-    """What a run did with a topic."""
+    """What a run did with a topic.
+
+    Attributes:
+        topic: its name, or what was asked for where it could not be found.
+        failure: what kept the topic as a whole from being mirrored; None where its components tell.
+        seconds: how long it took.
+    """
 
     topic: str
     topic_id: str
     components: tuple[ComponentReport, ...]
     seconds: float
+    failure: Optional[Failure] = None
 
     @property
     def failures(self) -> tuple[Failure, ...]:
-        """Everything that failed, over all components."""
-        return tuple(failure for component in self.components for failure in component.failures)
+        """Everything that failed: the topic as a whole, or what its components say."""
+        own = () if self.failure is None else (self.failure,)
+        return (*own, *(failure for component in self.components for failure in component.failures))
 
     @property
     def exit_code(self) -> int:
-        """0, or that of the gravest failure: wrong content is graver than a full disk, that than a broken line."""
-        return max((failure.exit_code for failure in self.failures), default=0)
+        """0, or that of the gravest failure."""
+        return gravest(failure.exit_code for failure in self.failures)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def to_json(reports: Sequence[Report], seconds: float, exit_code: int) -> str:
         "bytes_downloaded": sum(component.bytes_downloaded for component in components),
         "files_reused": sum(component.files_reused for component in components),
         "bytes_reused": sum(component.bytes_reused for component in components),
-        "failed": sum(len(component.failures) for component in components),
+        "failed": sum(len(report.failures) for report in reports),
         "seconds": round(seconds, 3),
         "exit_code": exit_code,
     }
@@ -45,6 +45,7 @@ def _topic(report: Report) -> dict[str, Any]:
         "topic_id": report.topic_id,
         "seconds": round(report.seconds, 3),
         "components": [_component(component) for component in report.components],
+        "failure": None if report.failure is None else _failure(report.failure),
     }
 
 
@@ -62,6 +63,9 @@ def _failure(failure: Failure) -> dict[str, Any]:
 
 def in_words(report: Report) -> Iterator[str]:
     """What happened, one line for each component and each of the first failures, with what to do about them."""
+    if report.failure is not None:
+        yield f"{report.topic}: FAILED"
+        yield from _failures([report.failure])
     for component in report.components:
         yield f"{report.topic} {component.type} {component.name}: {_outcome(component)}"
         yield from (f"  note: {note}" for note in component.notes)

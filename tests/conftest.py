@@ -40,7 +40,8 @@ class Lab:
 @pytest.fixture
 def lab():
     with DemoSite(Catalog()) as site:
-        with ControlServer(Credentials(site.client_id, site.api_secret, site.url), patience=2) as server:
+        credentials = Credentials(site.client_id, site.api_secret, site.url)
+        with ControlServer(credentials, patience=2) as server:
             yield Lab(site, server)
 
 

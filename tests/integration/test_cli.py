@@ -305,3 +305,48 @@ def test_a_terminal_gets_a_bar(run, lab, dest, compose, monkeypatch):
     assert run("RHEL-9.2", dest)[0] == 0
     assert "RHEL-9.2.0-0" in shown.getvalue()
     assert "%|" in shown.getvalue()
+
+
+def test_the_mirror_is_looked_after_by_commands(run, lab, dest, compose):
+    lab.build(compose, number=1)
+    run("RHEL-9.2", dest)
+    lab.build({**compose, ".composeinfo": b"new"}, number=2)
+    run("RHEL-9.2", dest)
+    code, out, _ = run("status", dest)
+    assert code == 0
+    assert "RHEL-9.2.0-2" in out
+    assert run("status", dest, "--json")[1].startswith("{")
+    code, out, err = run("verify", dest)
+    assert (code, "whole" in out, "verify: " in err) == (0, True, True)
+    assert run("verify", dest, "--quiet") == (0, "", "")
+    code, out, _ = run("rollback", dest, "RHEL-9.2")
+    assert code == 0
+    assert (dest / "RHEL-9.2/compose/.composeinfo").read_bytes() == compose[".composeinfo"]
+    assert run("rollback", dest, "RHEL-9.2")[0] == 4
+    code, out, _ = run("prune", dest, "--keep", "0", "--json")
+    assert json.loads(out)["versions"] == ["RHEL-9.2.0-2"]
+
+
+def test_damage_is_7_until_it_is_repaired(run, lab, dest, compose):
+    lab.build(compose)
+    run("RHEL-9.2", dest)
+    path = dest / "RHEL-9.2/compose/.composeinfo"
+    path.chmod(0o644)
+    path.write_bytes(b"xx")
+    code, out, _ = run("verify", dest, "--quiet")
+    assert code == 7
+    assert f"{path}: expected sha256" in out
+    code, out, _ = run("verify", dest, "--repair")
+    assert code == 0
+    assert "repaired" in out
+    assert path.read_bytes() == compose[".composeinfo"]
+
+
+def test_prune_waits_for_nobody_if_asked(run, lab, dest, compose):
+    from dci_downloader import Mirror
+
+    lab.build(compose)
+    run("RHEL-9.2", dest)
+    with Mirror(dest).topic("RHEL-9.2").lock():
+        assert run("prune", dest, "--lock-timeout", "0")[0] == 75
+        assert run("rollback", dest, "RHEL-9.2", "--lock-timeout", "0")[0] == 75

@@ -20,6 +20,9 @@ class Recorder:
     def setopt(self, option, value):
         self.options[option] = value
 
+    def unsetopt(self, option):
+        self.options.pop(option, None)
+
     def close(self):
         self.closed = True
 

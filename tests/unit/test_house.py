@@ -10,7 +10,8 @@ import dci_downloader
 ROOT = Path(dci_downloader.__file__).parent
 
 FLOORS = [
-    "errors models words bounds transfer.ranges",
+    "errors words bounds transfer.ranges",
+    "models",
     "arguments content.manifest content.plan control.answers control.breaks control.signing mirror.files network "
     "progress report signals transfer.loop transfer.policy transfer.throttle transfer.width "
     "transfer.worker",
@@ -20,8 +21,8 @@ FLOORS = [
     "control.client mirror.adopt mirror.topic transfer.backlog transfer.landing",
     "control.resolver mirror.mirror transfer.engine",
     "layers mirror.prune mirror.verify sync",
-    "settings demo.catalog demo.compose demo.content demo.control demo.listing demo.objects demo.serving demo.site "
-    "demo.story",
+    "settings upkeep demo.catalog demo.compose demo.content demo.control demo.listing demo.objects demo.serving "
+    "demo.site demo.story",
     "cli",
 ]
 """From the ground up; the rooms of the demo may look into each other."""

@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from dci_downloader import errors
-from dci_downloader.arguments import demo_parser, sync_parser
+from dci_downloader.arguments import (
+    demo_parser,
+    prune_parser,
+    rollback_parser,
+    status_parser,
+    sync_parser,
+    verify_parser,
+)
 
 README = Path(__file__).parents[2] / "README.md"
 TEXT = README.read_text(encoding="utf-8")
@@ -33,8 +40,10 @@ def test_the_table_of_options_is_that_of_help():
         assert name == real[option] or option in ("-h", "--help", "--version")
 
 
-def test_the_demo_options_are_named():
-    for option, _ in options(demo_parser()):
+@pytest.mark.parametrize("parser", [demo_parser, prune_parser, rollback_parser, status_parser, verify_parser])
+def test_the_other_commands_and_their_options_are_named(parser):
+    assert f"{parser().prog} " in TEXT
+    for option, _ in options(parser()):
         assert option in ("-h", "--help") or option in TEXT
 
 

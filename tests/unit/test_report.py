@@ -1,6 +1,7 @@
 import json
 
 from dci_downloader import report
+from dci_downloader.errors import gravest
 from dci_downloader.models import ComponentReport, Failure, Outcome, Report
 
 
@@ -99,3 +100,22 @@ def test_the_gravest_failure_gives_the_exit_code():
     failures = (Failure("a", "x", 5), Failure("b", "y", 7), Failure("c", "z", 4))
     assert of(component(Outcome.FAILED, failures=failures)).exit_code == 7
     assert of(component(Outcome.UNCHANGED)).exit_code == 0
+
+
+def test_a_topic_that_failed_as_a_whole_says_so():
+    failed = Report("RHEL-99", "", (), 0.1, Failure("", "there is no topic RHEL-99", 4, "look again"))
+    assert list(report.in_words(failed)) == ["RHEL-99: FAILED", "  there is no topic RHEL-99", "  hint: look again"]
+    document = json.loads(report.to_json([failed, of(component(Outcome.UNCHANGED))], 1.0, failed.exit_code))
+    assert (document["failed"], document["exit_code"], document["topics"][1]["failure"]) == (1, 4, None)
+    assert document["topics"][0]["failure"] == {
+        "path": "",
+        "reason": "there is no topic RHEL-99",
+        "exit_code": 4,
+        "hint": "look again",
+    }
+
+
+def test_a_lock_is_the_least_grave():
+    assert gravest([75, 4]) == 4
+    assert gravest([75, 0]) == 75
+    assert gravest([]) == 0

@@ -266,7 +266,7 @@ def test_a_topic_that_fails_does_not_stop_the_others(site, tmp_path, capsys):
     output = capsys.readouterr()
     document = json.loads(output.out)
     assert [topic["topic"] for topic in document["topics"]] == ["A", "nowhere", "B"]
-    (failure,) = document["topics"][1]["components"][0]["failures"]
+    failure = document["topics"][1]["failure"]
     assert (failure["reason"], failure["exit_code"]) == ("there is no topic nowhere", 4)
     assert (document["exit_code"], document["failed"]) == (4, 1)
     assert "there is no topic nowhere" in output.err

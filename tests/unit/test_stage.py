@@ -76,6 +76,7 @@ def test_a_broken_answer_has_its_code_and_words(stage, server):
     (answer,) = answers(stage, 1)
     assert answer.code == pycurl.E_PARTIAL_FILE
     assert answer.message
+    assert answer.seconds > 0
 
 
 def test_no_answer_at_all_took_no_time(stage, server):
