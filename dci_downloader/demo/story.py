@@ -24,10 +24,10 @@ from dci_downloader.sync import sync_topic
 
 Say = Callable[[str], None]
 
-_LINE = 6_000_000
+_LINE = 4_000_000
 """Bytes per second of the line that is cut in the third act: slow enough that there is something to resume."""
 
-_CUT_AFTER = 2_500_000
+_CUT_AFTER = 1_500_000
 
 
 def tell(destination: Optional[str], say: Say) -> int:
