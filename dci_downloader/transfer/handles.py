@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Optional
 
 import pycurl
 
@@ -62,10 +62,7 @@ class HandlePool:
         handle.setopt(pycurl.FOLLOWLOCATION, 0)
         handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         handle.setopt(pycurl.USERAGENT, USER_AGENT)
-        handle.setopt(pycurl.BUFFERSIZE, RECEIVE_BUFFER)
-        if self._options.limit_rate is not None:
-            # the throttle counts what came; this keeps one connection from bringing seconds' worth at once
-            handle.setopt(pycurl.MAX_RECV_SPEED_LARGE, self._options.limit_rate)
+        handle.setopt(pycurl.BUFFERSIZE, _receive_buffer(self._options.limit_rate))
         handle.setopt(pycurl.TCP_NODELAY, 1)
         handle.setopt(pycurl.TCP_KEEPALIVE, 1)
         handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(1000 * min(network.connect_timeout, patience / 2)))
@@ -80,3 +77,8 @@ class HandlePool:
         if place not in self._proxies:
             self._proxies[place] = proxy_for(url, self._options.network)
         return self._proxies[place]
+
+
+def _receive_buffer(rate: Optional[int]) -> int:
+    """Bytes received at once: a tenth of a second's worth, for libcurl fills its buffer ten times before it returns."""
+    return RECEIVE_BUFFER if rate is None else max(1024, min(RECEIVE_BUFFER, rate // 100))
