@@ -134,7 +134,7 @@ class _Sync:
         report = replace(report, files_downloaded=fetched.files, bytes_downloaded=fetched.bytes)
         if fetched.failures:
             return replace(report, failures=fetched.failures)
-        done = self.folder.publish(component, self._recorded, wanted)
+        done = self.folder.publish(component, self._recorded(component), wanted)
         removed = self.folder.retire(component.type, self.options.keep)
         return replace(
             report,
@@ -151,7 +151,7 @@ class _Sync:
         plan = self.mirror.plan(component, wanted)
         surplus: tuple[Version, ...] = ()
         if published is None or not self._is(published, component, wanted):
-            coming = identity(component, self._recorded, wanted)
+            coming = identity(component, self._recorded(component), wanted)
             surplus = self.folder.surplus(component.type, self.options.keep, coming)
         removed = self.folder.freed(surplus)
         report = self._with_plan(self._report(component, Outcome.PLANNED, wanted), plan)
@@ -172,18 +172,20 @@ class _Sync:
             f"of these, up to {what} may be taken over from the folder that is there, once their content is checked",
         )
 
-    @property
-    def _recorded(self) -> Any:
-        """The selection as versions record it."""
-        return self.selection.to_json()
+    def _recorded(self, component: Component) -> Any:
+        """The selection as versions of a component record it."""
+        return self.selection.effective(component.type).to_json()
 
     def _is(self, version: Version, component: Component, wanted: Manifest) -> bool:
-        return version.identity == identity(component, self._recorded, wanted)
+        return version.identity == identity(component, self._recorded(component), wanted)
 
     def _wanted(self, component: Component, published: Optional[Version]) -> tuple[Manifest, Optional[bytes]]:
         """The files to have, the image list among them. Of a known manifest it is only asked whether it changed."""
         manifest: Optional[Manifest] = None
-        if published is not None and (published.component.id, published.selection) == (component.id, self._recorded):
+        if published is not None and (published.component.id, published.selection) == (
+            component.id,
+            self._recorded(component),
+        ):
             manifest = self.server.manifest(component, etag=published.manifest.etag)
             wanted = published.manifest if manifest is None else self.selection.apply(manifest)
         else:

@@ -112,6 +112,12 @@ class Selection:
         symlinks = live_symlinks(kept, (link for link in manifest.symlinks if not excluded(link.path)))
         return replace(manifest, files=kept, symlinks=symlinks)
 
+    def effective(self, component_type: str) -> Selection:
+        """As much of the selection as counts for a type: of what is not a compose, only the globs choose."""
+        if component_type in COMPOSE_TYPES:
+            return self
+        return Selection(include=self.include, exclude=self.exclude)
+
     def to_json(self) -> dict[str, Any]:
         """A form for JSON, to be stored and compared: the same whatever the order and the repetitions."""
         variants = sorted(self._named().items())

@@ -341,6 +341,8 @@ class _Engine:
     def _retry(self, piece: Piece, verdict: Verdict, give_up: bool) -> None:
         transfer = piece.transfer
         if give_up:
+            if verdict.action is not Action.RETRY:
+                self._moved = self._clock()  # an answer that is final is an answer: the server is there
             self._over(transfer, Failure(transfer.entry.path, verdict.reason, verdict.exit_code))
             return
         tries = transfer.attempts + transfer.refusals

@@ -268,3 +268,10 @@ def test_json_form_tells_selections_apart() -> None:
         *(Selection(**{key: ("x",)}) for key in ("packages", "include", "exclude")),
     ]
     assert len({json.dumps(selection.to_json()) for selection in selections}) == len(selections)
+
+
+def test_of_what_is_no_compose_only_the_globs_count():
+    selection = Selection(archs=("s390x",), variants=("BaseOS",), debug=True, include=("a",), exclude=("b",))
+    assert selection.effective("compose") is selection
+    assert selection.effective("compose-noinstall") is selection
+    assert selection.effective("hwcert") == Selection(include=("a",), exclude=("b",))

@@ -272,3 +272,11 @@ def test_a_folder_of_the_previous_downloader_is_taken_over(lab, root, compose):
     wanted = {path: content for path, content in compose.items() if "aarch64" not in path}
     assert old.is_symlink()
     assert tree(old) == wanted
+
+
+def test_a_variant_makes_no_other_version_of_what_has_none(lab, root):
+    lab.topic = lab.catalog.add_topic("OSP", component_types=("hwcert",))
+    lab.build({"a": b"a"}, type="hwcert", name="one")
+    sync(lab, root, topic="OSP")
+    (again,) = sync(lab, root, topic="OSP", selection=Selection(variants=("BaseOS",), archs=("s390x",))).components
+    assert again.outcome is Outcome.UNCHANGED
