@@ -81,7 +81,8 @@ class Site:
                     return
                 status, headers, body = reply
                 self.send_response(status)
-                for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                # it closes, and says so: a client that did not know might send its next request into the void
+                for name, value in {"Connection": "close", "Content-Length": str(len(body)), **headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
