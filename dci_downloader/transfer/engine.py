@@ -29,6 +29,7 @@ from dci_downloader.mirror.store import Store
 from dci_downloader.models import Failure, FileEntry, Progress, SignedRequest, Source, Stop, TransferOptions
 from dci_downloader.transfer import policy, ranges
 from dci_downloader.transfer.backlog import Backlog
+from dci_downloader.transfer.handles import connections
 from dci_downloader.transfer.landing import Landing
 from dci_downloader.transfer.policy import Action, Verdict
 from dci_downloader.transfer.stage import Answer, Stage
@@ -103,24 +104,15 @@ def fetch(
         engine.close()
 
 
-def _connections(options: TransferOptions) -> int:
-    """As many as were asked for, but under a rate limit no more than have something to do."""
-    if options.limit_rate is None:
-        return options.connections
-    return max(1, min(options.connections, options.limit_rate // (256 * 1024)))
-
-
 class _Engine:
     def __init__(
         self, entries: Sequence[FileEntry], source: Source, store: Store, options: TransferOptions, progress: Progress
     ) -> None:
         self._source, self._store, self._options, self._progress = source, store, options, progress
         self._clock = time.monotonic
-        connections = _connections(options)
+        most = connections(options)
         self._locating: Stage[Locate] = Stage(options, pycurl.CURL_HTTP_VERSION_2TLS, Width(4, MOST_LOCATES))
-        self._fetching: Stage[Fetch] = Stage(
-            options, pycurl.CURL_HTTP_VERSION_1_1, Width(min(16, connections), connections)
-        )
+        self._fetching: Stage[Fetch] = Stage(options, pycurl.CURL_HTTP_VERSION_1_1, Width(min(16, most), most))
         self._backlog = Backlog(entries, self._open, self._clock)
         self._ready: deque[Located] = deque()
         self._segments: set[Piece] = set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Optional
+from typing import Any
 
 import pycurl
 
@@ -62,7 +62,7 @@ class HandlePool:
         handle.setopt(pycurl.FOLLOWLOCATION, 0)
         handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         handle.setopt(pycurl.USERAGENT, USER_AGENT)
-        handle.setopt(pycurl.BUFFERSIZE, _receive_buffer(self._options.limit_rate))
+        handle.setopt(pycurl.BUFFERSIZE, _receive_buffer(self._options))
         handle.setopt(pycurl.TCP_NODELAY, 1)
         handle.setopt(pycurl.TCP_KEEPALIVE, 1)
         handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(1000 * min(network.connect_timeout, patience / 2)))
@@ -79,6 +79,19 @@ class HandlePool:
         return self._proxies[place]
 
 
-def _receive_buffer(rate: Optional[int]) -> int:
-    """Bytes received at once: a tenth of a second's worth, for libcurl fills its buffer ten times before it returns."""
-    return RECEIVE_BUFFER if rate is None else max(1024, min(RECEIVE_BUFFER, rate // 100))
+def connections(options: TransferOptions) -> int:
+    """As many connections as were asked for, but under a rate limit no more than have something to do."""
+    if options.limit_rate is None:
+        return options.connections
+    return max(1, min(options.connections, options.limit_rate // (256 * 1024)))
+
+
+def _receive_buffer(options: TransferOptions) -> int:
+    """Bytes received at once.
+
+    Under a rate limit all connections together take no more than a tenth of a second's worth before they are counted;
+    libcurl fills its buffer up to ten times before it returns.
+    """
+    if options.limit_rate is None:
+        return RECEIVE_BUFFER
+    return max(1024, min(RECEIVE_BUFFER, options.limit_rate // (100 * connections(options))))
