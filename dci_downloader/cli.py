@@ -87,10 +87,12 @@ def _sync(words: Sequence[str]) -> int:
     exit_code = gravest(each.exit_code for each in done)
     if arguments.json:
         print(report.to_json(done, time.monotonic() - began, exit_code))
+    # what a dry run says is its result; elsewhere words are only for people
+    stream = sys.stdout if arguments.dry_run and not arguments.json else sys.stderr
     for each in done:
         for line in report.in_words(each):
             if each.exit_code or not arguments.quiet:
-                print(line, file=sys.stderr)
+                print(line, file=stream)
     return exit_code
 
 

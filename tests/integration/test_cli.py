@@ -86,8 +86,11 @@ def test_verbose_tells_more_but_no_secret(run, lab, dest, compose):
 
 def test_a_dry_run_says_what_it_would_do(run, lab, dest, compose):
     lab.build(compose)
-    code, _, err = run("RHEL-9.2", dest, "--dry-run")
-    assert code == 0
+    code, out, err = run("RHEL-9.2", dest, "--dry-run")
+    assert (code, err) == (0, "")
+    assert "would fetch 5 files" in out
+    code, out, err = run("RHEL-9.2", dest, "--dry-run", "--json")
+    assert json.loads(out)["topics"][0]["components"][0]["outcome"] == "planned"
     assert "would fetch 5 files" in err
     assert not dest.exists()
 
