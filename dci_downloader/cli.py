@@ -7,8 +7,11 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Optional
 
+from dci_downloader import words
 from dci_downloader.arguments import (
     demo_parser,
     parse,
@@ -37,20 +40,22 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     Returns:
         The exit code, as the README lists them.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    command, rest = _command(words)
+    command, rest = _command(list(sys.argv[1:] if arguments is None else arguments))
     try:
-        return command(rest)
+        try:
+            return command(rest)
+        finally:
+            sys.stdout.flush()  # here, where it can still be told that nobody takes it
     except DownloaderError as error:
         _complain(error)
         return error.exit_code
-    except BrokenPipeError:
-        # whoever read standard output went away: nothing is left to say, not even by Python's own last flush
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except KeyboardInterrupt:
+        return CancelledError.exit_code
+    except OSError as error:
+        return _unwritten(error)
 
 
-def _command(words: Sequence[str]) -> tuple[Callable[[Sequence[str]], int], Sequence[str]]:
+def _command(given: Sequence[str]) -> tuple[Callable[[Sequence[str]], int], Sequence[str]]:
     commands = {
         "demo": _demo,
         "prune": _prune,
@@ -59,13 +64,13 @@ def _command(words: Sequence[str]) -> tuple[Callable[[Sequence[str]], int], Sequ
         "status": _status,
         "verify": _verify,
     }
-    if words and words[0] in commands:
-        return commands[words[0]], words[1:]
-    return _sync, words
+    if given and given[0] in commands:
+        return commands[given[0]], given[1:]
+    return _sync, given
 
 
-def _sync(words: Sequence[str]) -> int:
-    arguments = parse(sync_parser(), words)
+def _sync(given: Sequence[str]) -> int:
+    arguments = parse(sync_parser(), given)
     # imported here, so that --help and --version do not wait for what they don't need
     from dci_downloader import progress, report, settings
     from dci_downloader.control.client import ControlServer
@@ -88,11 +93,11 @@ def _sync(words: Sequence[str]) -> int:
     if arguments.json:
         print(report.to_json(done, time.monotonic() - began, exit_code))
     # what a dry run says is its result; elsewhere words are only for people
-    stream = sys.stdout if arguments.dry_run and not arguments.json else sys.stderr
+    say = print if arguments.dry_run and not arguments.json else _say
     for each in done:
         for line in report.in_words(each):
             if each.exit_code or not arguments.quiet:
-                print(line, file=stream)
+                say(line)
     return exit_code
 
 
@@ -122,6 +127,8 @@ def _sync_topics(wanted: Settings, server: ControlServer, progress: Progress) ->
                         stop=stop,
                     )
                 )
+                if done[-1].exit_code == DiskFullError.exit_code:
+                    break
             except DownloaderError as error:
                 if len(wanted.topics) == 1:
                     raise
@@ -139,16 +146,16 @@ def _failed(topic: TopicSettings, error: DownloaderError, seconds: float) -> Rep
     return Report(topic.topic or f"component {topic.options.component_id}", "", (), seconds, failure)
 
 
-def _status(words: Sequence[str]) -> int:
-    arguments = parse(status_parser(), words)
+def _status(given: Sequence[str]) -> int:
+    arguments = parse(status_parser(), given)
     from dci_downloader import upkeep
     from dci_downloader.mirror.mirror import Mirror
 
     return _tell(upkeep.status(Mirror(arguments.destination)), arguments.json)
 
 
-def _verify(words: Sequence[str]) -> int:
-    arguments = parse(verify_parser(), words)
+def _verify(given: Sequence[str]) -> int:
+    arguments = parse(verify_parser(), given)
     from dci_downloader import progress, signals, upkeep
     from dci_downloader.control.client import ControlServer
     from dci_downloader.mirror.mirror import Mirror
@@ -160,8 +167,8 @@ def _verify(words: Sequence[str]) -> int:
     return _tell(told, arguments.json, quiet=arguments.quiet)
 
 
-def _rollback(words: Sequence[str]) -> int:
-    arguments = parse(rollback_parser(), words)
+def _rollback(given: Sequence[str]) -> int:
+    arguments = parse(rollback_parser(), given)
     from dci_downloader import progress, upkeep
     from dci_downloader.mirror.mirror import Mirror
 
@@ -171,8 +178,8 @@ def _rollback(words: Sequence[str]) -> int:
     return _tell(told, arguments.json)
 
 
-def _prune(words: Sequence[str]) -> int:
-    arguments = parse(prune_parser(), words)
+def _prune(given: Sequence[str]) -> int:
+    arguments = parse(prune_parser(), given)
     from dci_downloader import progress, upkeep
     from dci_downloader.mirror.mirror import Mirror
 
@@ -189,8 +196,8 @@ def _tell(told: Told, as_json: bool, *, quiet: bool = False) -> int:
     return told.exit_code
 
 
-def _settings(words: Sequence[str]) -> int:
-    arguments = parse(settings_parser(), words)
+def _settings(given: Sequence[str]) -> int:
+    arguments = parse(settings_parser(), given)
     from dci_downloader import settings
 
     for line in settings.check(arguments.settings, os.environ):
@@ -198,16 +205,33 @@ def _settings(words: Sequence[str]) -> int:
     return 0
 
 
-def _demo(words: Sequence[str]) -> int:
-    arguments = parse(demo_parser(), words)
+def _demo(given: Sequence[str]) -> int:
+    arguments = parse(demo_parser(), given)
     from dci_downloader.demo import story
 
+    say = partial(print, flush=True)  # whoever reads the exports through a pipe waits for them
     if arguments.serve:
-        return story.serve(print)
-    return story.tell(arguments.destination, print)
+        return story.serve(say)
+    return story.tell(arguments.destination, say)
+
+
+def _unwritten(error: OSError) -> int:
+    """What cannot be read or written, most often standard output: its reader went away, or its disk is full."""
+    with suppress(OSError, ValueError):
+        # nothing is left to say there, not even by Python's own last flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if not isinstance(error, BrokenPipeError):
+        _complain(DownloaderError(f"{error.filename or 'standard output'}: {error.strerror or error}"))
+    return 1
+
+
+def _say(line: str) -> None:
+    """A line for people. That nobody can read it is no reason to fail."""
+    with suppress(OSError, ValueError, AttributeError):
+        print(words.printable(line), file=sys.stderr)
 
 
 def _complain(error: DownloaderError) -> None:
-    print(f"dci-downloader: error: {error}", file=sys.stderr)
+    _say(f"dci-downloader: error: {error}")
     if error.hint:
-        print(f"  hint: {error.hint}", file=sys.stderr)
+        _say(f"  hint: {error.hint}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, TextIO
+from contextlib import suppress
+from typing import Any, Optional, TextIO
 
 from tqdm import tqdm
 
@@ -33,7 +34,8 @@ class Lines:
 
     def message(self, text: str) -> None:
         """Write a line."""
-        print(text, file=self._stream, flush=True)
+        with suppress(OSError):  # that nobody can read it is no reason to end a transfer
+            print(text, file=self._stream, flush=True)
 
     def detail(self, text: str) -> None:
         """Write a line if details are wanted."""
@@ -113,9 +115,15 @@ class Bar:
             self._bar = None
 
 
-def choose(stream: TextIO, *, quiet: bool, verbose: bool) -> Progress:
-    """The progress that fits where it is seen: a bar where ``stream`` is a terminal, lines elsewhere."""
-    if quiet:
+def choose(stream: Optional[TextIO], *, quiet: bool, verbose: bool) -> Progress:
+    """The progress that fits where it is seen: a bar where ``stream`` is a terminal, lines elsewhere.
+
+    Args:
+        stream: standard error; None where it is closed.
+        quiet: say nothing at all.
+        verbose: tell details too.
+    """
+    if quiet or stream is None:
         return Silence()
     if stream.isatty():
         return Bar(stream, verbose=verbose)

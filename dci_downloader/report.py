@@ -63,6 +63,10 @@ def _failure(failure: Failure) -> dict[str, Any]:
 
 def in_words(report: Report) -> Iterator[str]:
     """What happened, one line for each component and each of the first failures, with what to do about them."""
+    return map(words.printable, _in_words(report))
+
+
+def _in_words(report: Report) -> Iterator[str]:
     if report.failure is not None:
         yield f"{report.topic}: FAILED"
         yield from _failures([report.failure])

@@ -18,7 +18,16 @@ from dci_downloader import words
 from dci_downloader.content.selection import Selection
 from dci_downloader.control.client import ControlServer
 from dci_downloader.control.resolver import resolve_components, resolve_topic
-from dci_downloader.errors import AccessError, DownloaderError, IntegrityError, NotFoundError, TransferError
+from dci_downloader.errors import (
+    AccessError,
+    CancelledError,
+    DiskFullError,
+    DownloaderError,
+    IntegrityError,
+    NotFoundError,
+    SettingsError,
+    TransferError,
+)
 from dci_downloader.mirror.adopt import adopt, adoptable
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.topic import TopicMirror
@@ -115,7 +124,7 @@ class _Sync:
         """Take a step; what goes wrong with this component alone becomes its report."""
         try:
             return step(component)
-        except (AccessError, NotFoundError, TransferError, IntegrityError) as error:
+        except (AccessError, DiskFullError, IntegrityError, NotFoundError, SettingsError, TransferError) as error:
             return self._failed(component, error)
 
     def bring(self, component: Component) -> ComponentReport:
@@ -180,21 +189,30 @@ class _Sync:
         return version.identity == identity(component, self._recorded(component), wanted)
 
     def _wanted(self, component: Component, published: Optional[Version]) -> tuple[Manifest, Optional[bytes]]:
-        """The files to have, the image list among them. Of a known manifest it is only asked whether it changed."""
-        manifest: Optional[Manifest] = None
+        """The files to have, and the image list if it is one of them without being in the manifest.
+
+        A manifest that is known is only asked whether it changed.
+        """
+        image_list = self._image_list(component)
         if published is not None and (published.component.id, published.selection) == (
             component.id,
             self._recorded(component),
         ):
-            manifest = self.server.manifest(component, etag=published.manifest.etag)
-            wanted = published.manifest if manifest is None else self.selection.apply(manifest)
-        else:
-            wanted = self.selection.apply(self.server.manifest(component))
+            recorded = [entry for entry in published.manifest.files if entry.path == IMAGE_LIST]
+            same = recorded == ([] if image_list is None else [_image_list_entry(image_list)])
+            if same and self.server.manifest(component, etag=published.manifest.etag) is None:
+                return published.manifest, image_list
+        manifest = self.server.manifest(component)
+        if image_list is not None and not _holds(manifest, IMAGE_LIST):
+            wanted = self.selection.apply(replace(manifest, files=(*manifest.files, _image_list_entry(image_list))))
+            return wanted, image_list if _holds(wanted, IMAGE_LIST) else None
+        return self.selection.apply(manifest), None
+
+    def _image_list(self, component: Component) -> Optional[bytes]:
         image_list = self.server.image_list(component)
-        files = tuple(entry for entry in wanted.files if entry.path != IMAGE_LIST)
-        if image_list is not None:
-            files = (*files, _image_list_entry(image_list))
-        return replace(wanted, files=files), image_list
+        if image_list is not None and image_list.lstrip().startswith(b"<"):
+            raise TransferError(f"{IMAGE_LIST} of {component.name} is a web page", hint="does a proxy stand between?")
+        return image_list
 
     def _fetch(self, component: Component, plan: Plan) -> Fetched:
         if not plan.missing:
@@ -203,9 +221,12 @@ class _Sync:
         try:
             with self.stop.deferred():
                 source, store = self.server.files(component), self.mirror.store
-                return fetch(plan.missing, source, store, self.options.transfer, self.progress, self.stop)
+                fetched = fetch(plan.missing, source, store, self.options.transfer, self.progress, self.stop)
         finally:
             self.progress.end()
+        if self.stop.requested():  # since fetch asked for the last time
+            raise CancelledError("the run was asked to stop")
+        return fetched
 
     def _report(self, component: Component, outcome: Outcome, wanted: Manifest) -> ComponentReport:
         return ComponentReport(
@@ -223,14 +244,13 @@ class _Sync:
         )
 
     def _with_plan(self, report: ComponentReport, plan: Plan) -> ComponentReport:
-        missing = {entry.sha256 for entry in plan.missing}
-        reused = [entry.size for entry in plan.wanted.files if entry.sha256 not in missing]
+        missing = sum(entry.size for entry in plan.missing)
         return replace(
             report,
             files_downloaded=plan.missing_files,
             bytes_downloaded=plan.missing_bytes,
-            files_reused=len(reused),
-            bytes_reused=sum(reused),
+            files_reused=len(plan.wanted.files) - plan.missing_files,
+            bytes_reused=plan.wanted.size - missing,
         )
 
     def _failed(self, component: Component, error: DownloaderError) -> ComponentReport:
@@ -243,6 +263,12 @@ class _Sync:
             outcome=Outcome.FAILED,
             failures=(Failure("", str(error), error.exit_code, error.hint),),
         )
+
+
+def _holds(manifest: Manifest, path: str) -> bool:
+    """Whether something of that name is in the manifest: a file, a link, or a folder."""
+    names = [*(entry.path for entry in manifest.files), *(link.path for link in manifest.symlinks)]
+    return any(name == path or name.startswith(f"{path}/") for name in names)
 
 
 def _image_list_entry(image_list: bytes) -> FileEntry:

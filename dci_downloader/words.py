@@ -5,6 +5,11 @@ from __future__ import annotations
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
+def printable(text: str) -> str:
+    """The text without what a terminal would obey: a server's words may hold escape sequences. Line ends stay."""
+    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
+
+
 def size(count: float) -> str:
     """Bytes in decimal units, as disks and lines are sold: ``1.4 GB``."""
     unit = 0

@@ -12,6 +12,12 @@ from dci_downloader.demo.site import DemoSite
 FIRST = datetime(2026, 11, 1, tzinfo=timezone.utc)
 
 
+@pytest.fixture(autouse=True)
+def ordinary_buffering(monkeypatch):
+    """Programs that tests start buffer their output as they do for everybody."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+
+
 class Lab:
     """An embedded site with one topic, and a client of it."""
 

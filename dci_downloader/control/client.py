@@ -224,7 +224,7 @@ class ControlServer:
 
 def _segment(given: str, what: str) -> str:
     """An id as a path segment."""
-    if given in ("", ".", "..") or not given.isprintable():
+    if given in ("", ".", "..") or "/" in given or not given.isprintable():
         raise NotFoundError(f"{given!r} is no id of a {what}", hint="ids can be copied from the DCI dashboard")
     return quote(given, safe="")
 

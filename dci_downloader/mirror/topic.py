@@ -365,7 +365,7 @@ class TopicMirror:
 def _free_name(folder: Path, component: Component, wished: str) -> str:
     name = check_name(component.name, "component")
     for candidate in (name, f"{name}+{wished[:8]}"):
-        if not os.path.lexists(folder / candidate):
+        if not (os.path.lexists(folder / candidate) or os.path.lexists(record_path(folder / candidate))):
             return candidate
     raise SettingsError(f"{folder / candidate} is no version of this program", hint="move it aside")
 

@@ -353,3 +353,30 @@ def test_prune_waits_for_nobody_if_asked(run, lab, dest, compose):
     with Mirror(dest).topic("RHEL-9.2").lock():
         assert run("prune", dest, "--lock-timeout", "0")[0] == 75
         assert run("rollback", dest, "RHEL-9.2", "--lock-timeout", "0")[0] == 75
+
+
+def test_an_interruption_while_nothing_runs_is_130(monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dci_downloader.upkeep.status", interrupted)
+    assert main(["status", "x"]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("option", ["--help", "--json"])
+def test_a_full_standard_output_is_one_line(lab, compose, tmp_path, option):
+    lab.build(compose)
+    command = f"{sys.executable} -m dci_downloader RHEL-9.2 {tmp_path}/dci {option} --quiet >/dev/full"
+    environ = {**os.environ, **lab.site.environment()}
+    done = subprocess.run(["bash", "-c", command], env=environ, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "No space left on device" in done.stderr
+
+
+def test_a_closed_standard_error_stops_nothing(lab, compose, tmp_path):
+    lab.build(compose)
+    command = f"{sys.executable} -m dci_downloader RHEL-9.2 {tmp_path}/dci 2>&-"
+    done = subprocess.run(["bash", "-c", command], env={**os.environ, **lab.site.environment()})
+    assert done.returncode == 0
+    assert (tmp_path / "dci/RHEL-9.2/compose").is_symlink()

@@ -86,3 +86,17 @@ def test_the_bar_shows_bytes_and_files_and_goes_away():
     bar.end()
     bar.end()
     assert stream.getvalue().endswith("\r")
+
+
+def test_without_standard_error_nothing_is_said():
+    assert isinstance(choose(None, quiet=False, verbose=True), Silence)
+
+
+def test_a_reader_that_went_away_does_not_end_the_work():
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    lines = Lines(Gone())
+    lines.begin("x", 1, 1)
+    lines.message("y")

@@ -7,7 +7,6 @@ import pytest
 
 from dci_downloader import (
     CancelledError,
-    DiskFullError,
     Filter,
     Mirror,
     NotFoundError,
@@ -17,6 +16,7 @@ from dci_downloader import (
     SyncOptions,
     sync_topic,
 )
+from dci_downloader import sync as sync_module
 from dci_downloader.mirror.store import Store
 
 
@@ -220,9 +220,8 @@ def test_two_components_for_one_folder_are_refused_before_anything_is_fetched(la
 def test_a_full_disk_is_found_before_the_first_byte(lab, root, compose, monkeypatch):
     lab.build(compose)
     monkeypatch.setattr("dci_downloader.mirror.mirror.free_bytes", lambda path: 10)
-    with pytest.raises(DiskFullError):
-        sync(lab, root)
-    assert lab.fetched() == []
+    report = sync(lab, root)
+    assert (report.exit_code, lab.fetched()) == (6, [])
 
 
 def test_a_request_to_stop_publishes_nothing_and_loses_nothing(lab, root, compose):
@@ -280,3 +279,77 @@ def test_a_variant_makes_no_other_version_of_what_has_none(lab, root):
     sync(lab, root, topic="OSP")
     (again,) = sync(lab, root, topic="OSP", selection=Selection(variants=("BaseOS",), archs=("s390x",))).components
     assert again.outcome is Outcome.UNCHANGED
+
+
+LISTED = b"- image: listed\n"
+
+
+@pytest.mark.parametrize("served", [b"- image: another\n", b"<html>", None])
+def test_an_image_list_that_the_manifest_names_is_a_file_like_any_other(lab, root, served):
+    component = lab.build({"a": b"a", "images_list.yaml": LISTED}, images_list=LISTED)
+    assert sync(lab, root, selection=Selection(all=True)).exit_code == 0
+    assert (root / "RHEL-9.2/compose/images_list.yaml").read_bytes() == LISTED
+    assert sync(lab, root, selection=Selection(all=True)).components[0].outcome is Outcome.UNCHANGED
+    if served is None:
+        lab.catalog.drop(component, "images_list.yaml")
+    else:
+        lab.catalog.put(component, "images_list.yaml", served)
+    again = root.parent / "again"
+    report = sync(lab, again, selection=Selection(all=True))
+    assert report.exit_code in (5, 7)
+    assert not os.path.lexists(again / "RHEL-9.2/compose")
+
+
+def test_an_image_list_that_the_manifest_does_not_name_obeys_the_globs(lab, root):
+    lab.build({"a": b"a"}, images_list=LISTED)
+    for _ in range(2):
+        sync(lab, root, selection=Selection(all=True, exclude=("images_list.yaml",)))
+        assert tree(root / "RHEL-9.2/compose") == {"a": b"a"}
+
+
+def test_a_web_page_is_no_image_list(lab, root):
+    lab.build({"a": b"a"}, images_list=b" <html>log in</html>")
+    report = sync(lab, root, selection=Selection(all=True))
+    assert (report.exit_code, "web page" in report.failures[0].reason) == (5, True)
+
+
+def test_a_request_to_stop_that_comes_as_the_transfer_ends_is_heard(lab, root, compose, monkeypatch):
+    class Late:
+        heard = False
+
+        def requested(self):
+            return self.heard
+
+        def deferred(self):
+            return nullcontext()
+
+    def fetch(*arguments):
+        done = real(*arguments)
+        stop.heard = True
+        return done
+
+    stop = Late()
+    real = sync_module.fetch
+    monkeypatch.setattr(sync_module, "fetch", fetch)
+    lab.build(compose)
+    with pytest.raises(CancelledError):
+        sync(lab, root, stop=stop)
+    assert not os.path.lexists(root / "RHEL-9.2/compose")
+
+
+def test_a_component_in_whose_place_a_file_stands_does_not_hide_the_others(lab, root):
+    lab.topic = lab.catalog.add_topic("OSP", component_types=("one", "two"))
+    for kind in ("one", "two"):
+        lab.build({kind: kind.encode()}, name=kind, type=kind)
+    (root / "OSP").mkdir(parents=True)
+    (root / "OSP/two").write_text("mine")
+    report = sync(lab, root, topic="OSP")
+    assert [done.outcome for done in report.components] == [Outcome.PUBLISHED, Outcome.FAILED]
+    assert (report.exit_code, (root / "OSP/two").read_text()) == (2, "mine")
+
+
+def test_figures_add_up(lab, root):
+    lab.build({"a": b"same", "b": b"same", "c": b"other"})
+    (done,) = sync(lab, root, selection=Selection(all=True)).components
+    assert (done.files, done.files_downloaded, done.files_reused) == (3, 2, 1)
+    assert (done.size, done.bytes_downloaded, done.bytes_reused) == (13, 9, 4)

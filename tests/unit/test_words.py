@@ -42,3 +42,7 @@ def test_counts_agree_with_their_noun(number, said):
 )
 def test_durations_are_said_in_two_units_at_most(seconds, said):
     assert words.duration(seconds) == said
+
+
+def test_what_a_terminal_would_obey_is_shown_instead():
+    assert words.printable("a\x1b[31mred\u202e\n – é") == "a\\x1b[31mred\\u202e\n – é"
