@@ -58,6 +58,13 @@ def _bound(convert: Callable[[str], _Number]) -> Callable[[str], _Number]:
     return checked
 
 
+def _filled(text: str) -> str:
+    """A value that is there: what an unset variable leaves must not come to mean everything."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("its value is empty")
+    return text
+
+
 def sync_parser() -> Parser:
     """``dci-downloader TOPIC DEST``: mirror a topic."""
     parser = Parser(
@@ -83,12 +90,12 @@ def sync_parser() -> Parser:
 
 def _add_what(group: argparse._ArgumentGroup) -> None:
     def many(option: str, metavar: str, dest: str, text: str) -> None:
-        group.add_argument(option, action="append", dest=dest, metavar=metavar, help=text)
+        group.add_argument(option, action="append", type=_filled, dest=dest, metavar=metavar, help=text)
 
     def flag(option: str, dest: str, text: str) -> None:
         group.add_argument(option, action="store_true", dest=dest, default=None, help=text)
 
-    group.add_argument("--component-id", metavar="ID", help="this component; TOPIC may be left out")
+    group.add_argument("--component-id", type=_filled, metavar="ID", help="this component; TOPIC may be left out")
     many("--filter", "TYPE[:TAG]", "filters", "newest of a type, with this tag; repeat")
     many("--arch", "ARCH", "archs", "default: x86_64; repeat for more")
     many("--variant", "NAME", "variants", "default: all; repeat")

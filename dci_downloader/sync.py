@@ -28,7 +28,7 @@ from dci_downloader.errors import (
     SettingsError,
     TransferError,
 )
-from dci_downloader.mirror.adopt import adopt, adoptable
+from dci_downloader.mirror.adopt import adopt, adoptable, strangers
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version, identity
@@ -143,6 +143,7 @@ class _Sync:
         report = replace(report, files_downloaded=fetched.files, bytes_downloaded=fetched.bytes)
         if fetched.failures:
             return replace(report, failures=fetched.failures)
+        notes = (*report.notes, *self._strangers(component, wanted))
         done = self.folder.publish(component, self._recorded(component), wanted)
         removed = self.folder.retire(component.type, self.options.keep)
         return replace(
@@ -150,7 +151,7 @@ class _Sync:
             outcome=Outcome.PUBLISHED,
             versions_removed=removed.versions,
             bytes_removed=removed.size,
-            notes=(*report.notes, *done.notes),
+            notes=(*notes, *done.notes),
         )
 
     def preview(self, component: Component) -> ComponentReport:
@@ -174,12 +175,20 @@ class _Sync:
     def _adoption(self, component: Component, wanted: Manifest) -> tuple[str, ...]:
         """What a plain folder of the previous downloader would save, by size alone."""
         found = adoptable(self.folder.link(component.type), wanted, self.mirror.store)
+        notes = self._strangers(component, wanted)
+        if found.files:
+            what = f"{words.count(found.files, 'file')}, {words.size(found.size)}"
+            notes = (f"of these, up to {what} may be taken over from the folder that is there, once checked", *notes)
+        return notes
+
+    def _strangers(self, component: Component, wanted: Manifest) -> tuple[str, ...]:
+        """What else stands in such a folder and goes with it."""
+        place = self.folder.link(component.type)
+        found = strangers(place, wanted)
         if not found.files:
             return ()
         what = f"{words.count(found.files, 'file')}, {words.size(found.size)}"
-        return (
-            f"of these, up to {what} may be taken over from the folder that is there, once their content is checked",
-        )
+        return (f"{what} in the folder {place} are no part of this build and go when it is published",)
 
     def _recorded(self, component: Component) -> Any:
         """The selection as versions of a component record it."""

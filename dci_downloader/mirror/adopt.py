@@ -43,6 +43,26 @@ def adoptable(folder: Path, wanted: Manifest, store: Store) -> Adopted:
     return Adopted(len(found), sum(entry.size for entry in found.values()))
 
 
+def strangers(folder: Path, wanted: Manifest) -> Adopted:
+    """What stands in a plain folder and is no part of what is wanted there, by path: it goes with the folder.
+
+    Args:
+        folder: where the published link belongs; when it is no plain folder, there is nothing.
+        wanted: what is wanted there.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        return Adopted(0, 0)
+    known = {entry.path for entry in wanted.files}
+    sizes = []
+    with disk_errors(folder):
+        for place, _, names in os.walk(folder):
+            for name in names:
+                path = Path(place, name)
+                if path.relative_to(folder).as_posix() not in known:
+                    sizes.append(path.lstat().st_size)
+    return Adopted(len(sizes), sum(sizes))
+
+
 def adopt(
     folder: Path,
     wanted: Manifest,

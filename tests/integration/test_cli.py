@@ -126,6 +126,8 @@ def test_a_component_id_needs_no_topic(run, lab, dest, compose):
         (["RHEL-9.2", "{dest}", "--patience", "-1"], "--patience"),
         (["--component-id", "x", "a", "b", "c"], "DEST"),
         (["demo", "a", "b"], "b"),
+        (["--component-id", "", "RHEL-9.2", "{dest}"], "--component-id"),
+        (["RHEL-9.2", "{dest}", "--package-filter", ""], "--package-filter"),
     ],
 )
 def test_bad_usage_is_2_and_says_what(run, dest, arguments, says):

@@ -266,7 +266,9 @@ def test_a_folder_of_the_previous_downloader_is_taken_over(lab, root, compose):
     lab.build(compose)
     (planned,) = sync(lab, root, options=SyncOptions(dry_run=True)).components
     assert "up to 5 files" in planned.notes[0]
+    assert planned.notes[1].startswith("2 files, ")
     (done,) = sync(lab, root).components
+    assert done.notes == planned.notes[1:]
     assert (lab.fetched(), done.files_downloaded, done.files_reused) == ([".composeinfo"], 1, 4)
     wanted = {path: content for path, content in compose.items() if "aarch64" not in path}
     assert old.is_symlink()
