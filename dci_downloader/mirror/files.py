@@ -16,7 +16,7 @@ import secrets
 import socket
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
@@ -30,15 +30,13 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _IN_THE_WAY = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENOTEMPTY}
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 _READ_SIZE = 1 << 20
-_IOV_MAX = 1024
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-@contextmanager
-def disk_errors(where: Union[Path, str]) -> Iterator[None]:
+class disk_errors:  # noqa: N801  a context manager, used like a function
     """Turn every ``OSError`` of the block into an error that says what to do; ``where`` is named in it.
 
     Raises:
@@ -47,19 +45,31 @@ def disk_errors(where: Union[Path, str]) -> Iterator[None]:
         IntegrityError: a path longer than the system allows.
         DownloaderError: anything else, an I/O error for example.
     """
-    try:
-        yield
-    except OSError as error:
-        message = f"{where}: {error.strerror or error}"
-        if error.errno in _FULL:
-            raise DiskFullError(message, hint="make room there and run again: what is complete stays") from error
-        if error.errno in _FORBIDDEN:
-            raise SettingsError(message, hint="choose a destination that this user may write to") from error
-        if error.errno in _IN_THE_WAY:
-            raise SettingsError(message, hint="something else is in the way: move it aside") from error
-        if error.errno == errno.ENAMETOOLONG:
-            raise IntegrityError(message, hint="choose a destination with a shorter path") from error
-        raise DownloaderError(message, hint="look for disk errors in the system's log") from error
+
+    __slots__ = ("_where",)
+
+    def __init__(self, where: Union[Path, str]) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        """Nothing is held."""
+
+    def __exit__(self, _: object, error: Optional[BaseException], __: object) -> None:
+        if isinstance(error, OSError):
+            raise _disk_error(error, self._where) from error
+
+
+def _disk_error(error: OSError, where: Union[Path, str]) -> DownloaderError:
+    message = f"{where}: {error.strerror or error}"
+    if error.errno in _FULL:
+        return DiskFullError(message, hint="make room there and run again: what is complete stays")
+    if error.errno in _FORBIDDEN:
+        return SettingsError(message, hint="choose a destination that this user may write to")
+    if error.errno in _IN_THE_WAY:
+        return SettingsError(message, hint="something else is in the way: move it aside")
+    if error.errno == errno.ENAMETOOLONG:
+        return IntegrityError(message, hint="choose a destination with a shorter path")
+    return DownloaderError(message, hint="look for disk errors in the system's log")
 
 
 def utc_now() -> datetime:
@@ -91,12 +101,13 @@ def make_folder(path: Path) -> None:
                 raise SettingsError(f"{path} is {what}", hint="a folder belongs there: move it aside") from None
 
 
-def write_all(fd: int, chunks: Sequence[bytes]) -> None:
-    """Append chunks to an open file, with one system call where it takes them all."""
-    written = os.writev(fd, chunks[:_IOV_MAX]) if chunks else 0
-    rest = memoryview(b"".join(chunks))[written:] if written < sum(map(len, chunks)) else memoryview(b"")
-    while rest:
-        rest = rest[os.write(fd, rest) :]
+def write_all(fd: int, content: bytes) -> None:
+    """Append to an open file, with one system call where it takes all at once."""
+    written = os.write(fd, content)
+    if written < len(content):
+        rest = memoryview(content)[written:]
+        while rest:
+            rest = rest[os.write(fd, rest) :]
 
 
 def replace_atomically(path: Path, content: bytes, *, durable: bool = False) -> None:
@@ -108,7 +119,7 @@ def replace_atomically(path: Path, content: bytes, *, durable: bool = False) -> 
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
-            write_all(fd, [content])
+            write_all(fd, content)
             if durable:
                 os.fsync(fd)
         finally:

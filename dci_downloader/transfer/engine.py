@@ -11,15 +11,17 @@ how many requests are worth having under way (:mod:`dci_downloader.transfer.widt
 
 from __future__ import annotations
 
+import operator
 import os
 import random
 import select
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from typing import NamedTuple, Optional
 
 import pycurl
@@ -29,13 +31,14 @@ from dci_downloader.mirror.store import Store
 from dci_downloader.models import Failure, FileEntry, Progress, SignedRequest, Source, Stop, TransferOptions
 from dci_downloader.transfer import policy, ranges
 from dci_downloader.transfer.backlog import Backlog
-from dci_downloader.transfer.handles import connections
+from dci_downloader.transfer.handles import connections, read_answer
 from dci_downloader.transfer.landing import Landing
+from dci_downloader.transfer.meter import Meter
 from dci_downloader.transfer.policy import Action, Verdict
 from dci_downloader.transfer.stage import Answer, Stage
 from dci_downloader.transfer.throttle import Throttle
 from dci_downloader.transfer.width import Width
-from dci_downloader.transfer.work import IN_MEMORY, Fetch, Locate, Meter, Piece, Transfer, segment_size
+from dci_downloader.transfer.work import IN_MEMORY, WRITE_CHUNKS, Fetch, Locate, Piece, Transfer, segment_size
 
 URL_SECONDS = 300.0
 """Age at which a presigned URL is not used any more: half of its life."""
@@ -52,6 +55,9 @@ MOST_REFUSED = 20
 
 LONGEST_WAIT = 0.25
 """Seconds after which the loop looks up even if nothing happened: for a request to stop."""
+
+LOOK_SECONDS = 0.02
+"""Seconds between two looks at what requests under way have brought."""
 
 
 @dataclass(frozen=True)
@@ -108,11 +114,13 @@ class _Engine:
     def __init__(
         self, entries: Sequence[FileEntry], source: Source, store: Store, options: TransferOptions, progress: Progress
     ) -> None:
-        self._source, self._store, self._options, self._progress = source, store, options, progress
+        self._source, self._store, self._options = source, store, options
         self._clock = time.monotonic
         most = connections(options)
         self._locating: Stage[Locate] = Stage(options, pycurl.CURL_HTTP_VERSION_2TLS, Width(4, MOST_LOCATES))
         self._fetching: Stage[Fetch] = Stage(options, pycurl.CURL_HTTP_VERSION_1_1, Width(min(16, most), most))
+        self._meter = Meter(progress, self._clock)
+        self._looked = 0.0
         self._backlog = Backlog(entries, self._open, self._clock)
         self._ready: deque[Located] = deque()
         self._segments: set[Piece] = set()
@@ -130,9 +138,6 @@ class _Engine:
         self._whole: set[str] = set()
         self._mismatches: Counter[str] = Counter()
         self._refused = 0
-        self._meter = Meter()
-        self._told = 0
-        self._moved = self._clock()
         self._trouble = "no answer"
         self._ending: Optional[Verdict] = None
 
@@ -147,9 +152,9 @@ class _Engine:
             self._start_fetches()
             self._turn()
             self._landing.collect()
-            self._watch_progress()
+            self._look()
         self._fail_the_rest()
-        return Fetched(entries - len(self._failures), self._meter.bytes, tuple(self._failures))
+        return Fetched(entries - len(self._failures), self._meter.received, tuple(self._failures))
 
     def _start_locates(self) -> None:
         ahead = max(8, self._fetching.free + self._fetching.width.limit // 2)
@@ -165,7 +170,7 @@ class _Engine:
 
     def _locate(self, piece: Piece, request: SignedRequest) -> None:
         headers = [f"{name}: {value}" for name, value in request.headers.items()]
-        self._locating.start(Locate(piece, request.url), request.url, headers)
+        self._locating.start(Locate(piece, request.url), headers)
 
     def _start_fetches(self) -> None:
         while self._ready and self._fetching.free > 0:
@@ -175,8 +180,8 @@ class _Engine:
             if self._clock() - since > URL_SECONDS:
                 self._later(piece, 0.0)
                 continue
-            request = Fetch(piece, url, self._meter, self._landing.write)
-            self._fetching.start(request, url, request.request_headers())
+            request = Fetch(piece, url)
+            self._fetching.start(request, request.request_headers())
 
     def _turn(self) -> None:
         resting = self._throttle.seconds()
@@ -192,26 +197,55 @@ class _Engine:
         for answer in self._locating.turn():
             self._located(answer)
         if reading:
-            before = self._meter.bytes
             for answer in self._fetching.turn():
                 self._fetched(answer)
-            self._throttle.spend(self._meter.bytes - before)
+            if self._segments:
+                self._write_segments()
+
+    def _write_segments(self) -> None:
+        """Hand over what came of big files, where it is enough; end the answers that are something else."""
+        for request in list(self._fetching.under_way.values()):
+            if len(request.chunks) < WRITE_CHUNKS or request.piece.transfer.partial is None:
+                continue
+            verdict = self._take(request)
+            if verdict.action is not Action.ACCEPT:
+                self._break_off(partial(operator.is_, request))
+                self._judged(request.piece, verdict)
+
+    def _take(self, request: Fetch) -> Verdict:
+        """Write what came of a segment so far; the judgement of its head."""
+        head = read_answer(request.handle, request.headers)
+        chunks = request.take(head)
+        if chunks:
+            self._landing.write(request.piece, chunks)
+        return request.judge(head)
 
     def _wait_seconds(self, resting: float) -> float:
         longest = min(LONGEST_WAIT, resting) if resting else LONGEST_WAIT
         longest = self._locating.loop.wait_seconds(self._backlog.wait_seconds(longest))
         return self._fetching.loop.wait_seconds(longest) if self._reading else longest
 
-    def _watch_progress(self) -> None:
+    def _look(self) -> None:
+        """See what requests under way have brought; end those that stand still, and the run when all does."""
         now = self._clock()
-        came = self._meter.bytes - self._told
-        if came:
-            self._told = self._meter.bytes
-            self._progress.advance(0, came)
-        if came or not self._reading or not self._landing.idle or self._backlog.blocked:
-            self._moved = now
-        elif now - self._moved > self._options.patience:
-            reason = f"nothing arrived for {self._options.patience:g} s; last trouble: {self._trouble}"
+        if now - self._looked < LOOK_SECONDS and self._options.limit_rate is None:
+            return
+        self._looked = now
+        under_way = self._fetching.look()
+        self._throttle.spend(self._meter.look(under_way))
+        self._locating.look()
+        if not self._reading:
+            self._fetching.rest()
+        patience = self._options.patience
+        stall = min(self._options.network.read_timeout, patience / 3)
+        for answer in self._locating.overdue(stall):
+            self._located(answer)
+        for answer in self._fetching.overdue(stall):
+            self._fetched(answer)
+        if not self._reading or not self._landing.idle or self._backlog.blocked:
+            self._meter.moved()
+        elif self._meter.idle_seconds() > patience:
+            reason = f"nothing arrived for {patience:g} s; last trouble: {self._trouble}"
             self._ending = Verdict(Action.ABORT, reason)
 
     # a file begins
@@ -233,6 +267,7 @@ class _Engine:
                 pieces = [Piece(transfer, *gap) for gap in ranges.split(gaps, segment_size(entry.size))]
         self._transfers.add(transfer)
         transfer.unfinished = len(pieces)
+        transfer.in_one_piece = [piece.end - piece.start for piece in pieces] == [entry.size]
         if not pieces:
             self._landing.finish(transfer)
         return pieces
@@ -247,8 +282,7 @@ class _Engine:
             self._judged(piece, policy.judge_failure(answer.code, answer.message, answer.request.url))
             return
         self._locating.width.note(answer.seconds, wanted=not self._ready and self._fetching.free > 0)
-        head = policy.read_head(answer.request.headers)
-        verdict = policy.judge_locate(head, answer.request.url, datetime.now(timezone.utc))
+        verdict = policy.judge_locate(answer.head, answer.request.url, datetime.now(timezone.utc))
         if verdict.action is Action.REDIRECT:
             self._refused = 0
             self._follow(piece, verdict.location)
@@ -272,37 +306,38 @@ class _Engine:
 
     def _fetched(self, answer: Answer) -> None:
         request: Fetch = answer.request
-        piece = request.piece
+        piece, transfer = request.piece, request.piece.transfer
         if answer.seconds:
             self._fetching.width.note(answer.seconds, wanted=bool(self._ready))
+        chunks = request.take(answer.head) if answer.head.status else []
         if piece.reach < request.position:
             piece.reach = request.position
-            piece.transfer.got_farther(self._clock())
-        if piece.transfer.over:  # abandoned by an answer that came at the same time
-            self._progress.advance(0, request.began - request.position)
+            transfer.got_farther(self._clock())
+        if transfer.over:  # abandoned by an answer that came at the same time
+            self._meter.wasted(request.came)
             return
-        self._keep(request)
-        verdict = request.outcome(answer.code, answer.message)
+        verdict = request.outcome(answer.code, answer.message, answer.head)
+        self._keep(request, chunks)
         if verdict.action is Action.REDIRECT:
             self._follow(piece, verdict.location)
         elif verdict.action is not Action.ACCEPT:
             self._judged(piece, verdict)
-        elif piece.transfer.partial is None:
-            self._landing.small_file(piece.transfer, request.chunks)
+        elif transfer.partial is None:
+            self._landing.small_file(transfer, chunks)
         else:
             self._segments.discard(piece)
-            self._landing.segment(piece.transfer)
+            self._landing.segment(transfer)
 
-    def _keep(self, request: Fetch) -> None:
-        """Write what came of a segment. Of a file in memory that is not complete, nothing can be kept."""
-        came = request.position - request.began
+    def _keep(self, request: Fetch, chunks: list[bytes]) -> None:
+        """Keep what came of a segment. Of a file in memory that is not complete, nothing can be kept."""
         transfer = request.piece.transfer
         if transfer.partial is not None or request.position == request.piece.end:
-            transfer.came += came
+            transfer.came += request.came
+            self._meter.came(request.came)
         else:
-            self._progress.advance(0, -came)
-        if transfer.partial is not None and request.chunks:
-            request.release()
+            self._meter.wasted(request.came)
+        if transfer.partial is not None and chunks:
+            self._landing.write(request.piece, chunks)
 
     def _judged(self, piece: Piece, verdict: Verdict) -> None:
         """Do what follows from an answer that did not bring what was asked for."""
@@ -326,6 +361,8 @@ class _Engine:
     def _note_progress(self, transfer: Transfer) -> None:
         """While other segments of a file get farther, one that does not is no reason to give it up."""
         for request in self._fetching.under_way.values():
+            if request.piece.transfer is transfer and request.chunks and transfer.partial is not None:
+                self._take(request)
             if request.piece.transfer is transfer and request.position > request.piece.reach:
                 request.piece.reach = request.position
                 transfer.got_farther(self._clock())
@@ -334,13 +371,13 @@ class _Engine:
         transfer = piece.transfer
         if give_up:
             if verdict.action is not Action.RETRY:
-                self._moved = self._clock()  # an answer that is final is an answer: the server is there
+                self._meter.moved()  # an answer that is final is an answer: the server is there
             self._over(transfer, Failure(transfer.entry.path, verdict.reason, verdict.exit_code))
             return
         tries = transfer.attempts + transfer.refusals
         chance = random.random()  # noqa: S311  jitter, not a secret
         if transfer.entry.sha256 in self._whole:
-            self._progress.advance(0, -transfer.came)
+            self._meter.lost(transfer.came)
             piece.start = transfer.came = 0
         self._later(piece, policy.back_off(tries, verdict.wait, self._options.patience, chance))
 
@@ -369,7 +406,7 @@ class _Engine:
 
     def _begin_anew(self, transfer: Transfer) -> None:
         """What came of a file cannot be used; another transfer takes its place."""
-        self._progress.advance(0, -transfer.came)
+        self._meter.lost(transfer.came)
         transfer.over = True
         self._transfers.discard(transfer)
         self._backlog.again(transfer.entry)
@@ -378,7 +415,7 @@ class _Engine:
         transfer.over = True
         self._transfers.discard(transfer)
         self._unfinished -= 1
-        self._progress.advance(1, 0)
+        self._meter.file()
 
     def _over(self, transfer: Transfer, failure: Failure) -> None:
         """Give a file up. What came of it stays for another run."""
@@ -395,9 +432,14 @@ class _Engine:
         """End every request for a file."""
         transfer.over = True
         self._locating.cancel(lambda request: request.piece.transfer is transfer)
-        for request in self._fetching.cancel(lambda request: request.piece.transfer is transfer):
-            self._keep(request)
+        self._break_off(lambda request: request.piece.transfer is transfer)
         self._segments = {piece for piece in self._segments if piece.transfer is not transfer}
+
+    def _break_off(self, unwanted: Callable[[Fetch], bool]) -> None:
+        """End requests to the object store, and keep what they brought."""
+        for request in self._fetching.cancel(unwanted):
+            head = read_answer(request.handle, request.headers)
+            self._keep(request, request.take(head) if head.status else [])
 
     def _fail_the_rest(self) -> None:
         """The run ends early: every file that is not complete becomes a failure."""
@@ -409,8 +451,8 @@ class _Engine:
 
     def close(self) -> None:
         """Save what came, end the workers, drop the connections. Afterwards nothing of the run is left."""
-        for request in self._fetching.cancel(lambda _: True):
-            self._keep(request)
+        self._break_off(lambda _: True)
+        self._meter.look(0)
         self._landing.close(self._transfers)
         self._locating.close()
         self._fetching.close()

@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import pycurl
 
 from dci_downloader import __version__
 from dci_downloader.models import TransferOptions
 from dci_downloader.network import ca_bundle, proxy_for
+from dci_downloader.transfer.policy import Head, read_head
 
 USER_AGENT = f"dci-downloader/{__version__}"
 RECEIVE_BUFFER = 64 * 1024
+
+READS_EVERY_HEAD = not hasattr(pycurl, "RETRY_AFTER")
+"""Whether this pycurl is too old to tell what libcurl keeps of a head: its lines are collected then, at some cost."""
+
+_SIZE_DOWNLOAD = getattr(pycurl, "SIZE_DOWNLOAD_T", None) or pycurl.SIZE_DOWNLOAD
+
+
+class Receiver(Protocol):
+    """What takes an answer in."""
+
+    url: str
+    headers: list[bytes]
+    chunks: list[bytes]
+
+    @property
+    def reads_head(self) -> bool:
+        """Whether raw lines of the head are wanted."""
+
+    @property
+    def largest(self) -> int:
+        """Bytes of a body beyond which libcurl gives up; 0 for no limit."""
 
 
 class HandlePool:
@@ -31,17 +53,25 @@ class HandlePool:
         self._proxies: dict[tuple[str, ...], str] = {}
         self._free: list[Any] = []
 
-    def take(self, url: str, headers: Sequence[str], write: Callable[..., Any], head: Callable[..., Any]) -> Any:
-        """A handle that will ask for ``url``, giving chunks of the body to ``write`` and headers to ``head``."""
+    def take(self, receiver: Receiver, headers: Sequence[str]) -> Any:
+        """A handle that will ask for the receiver's URL, sending these headers, and fill its lists.
+
+        They are filled by ``list.append`` itself: every call back into Python costs microseconds, and contends for the
+        interpreter lock with the thread that writes.
+        """
         handle = self._free.pop() if self._free else self._make()
-        handle.setopt(pycurl.URL, url)
-        handle.setopt(pycurl.PROXY, self._proxy(url))
+        handle.setopt(pycurl.URL, receiver.url)
+        handle.setopt(pycurl.PROXY, self._proxy(receiver.url))
         if headers:
             handle.setopt(pycurl.HTTPHEADER, headers)
         else:  # an empty list would leave those of the request before
             handle.unsetopt(pycurl.HTTPHEADER)
-        handle.setopt(pycurl.WRITEFUNCTION, write)
-        handle.setopt(pycurl.HEADERFUNCTION, head)
+        handle.setopt(pycurl.WRITEFUNCTION, receiver.chunks.append)
+        if receiver.reads_head or READS_EVERY_HEAD:
+            handle.setopt(pycurl.HEADERFUNCTION, receiver.headers.append)
+        else:
+            handle.unsetopt(pycurl.HEADERFUNCTION)
+        handle.setopt(pycurl.MAXFILESIZE_LARGE, receiver.largest)
         return handle
 
     def give_back(self, handle: Any) -> None:
@@ -66,8 +96,6 @@ class HandlePool:
         handle.setopt(pycurl.TCP_NODELAY, 1)
         handle.setopt(pycurl.TCP_KEEPALIVE, 1)
         handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(1000 * min(network.connect_timeout, patience / 2)))
-        handle.setopt(pycurl.LOW_SPEED_LIMIT, 1)
-        handle.setopt(pycurl.LOW_SPEED_TIME, max(1, int(min(network.read_timeout, patience / 3))))
         handle.setopt(pycurl.CAPATH if os.path.isdir(self._ca_bundle) else pycurl.CAINFO, self._ca_bundle)
         return handle
 
@@ -95,3 +123,25 @@ def _receive_buffer(options: TransferOptions) -> int:
     if options.limit_rate is None:
         return RECEIVE_BUFFER
     return max(1024, min(RECEIVE_BUFFER, options.limit_rate // (100 * connections(options))))
+
+
+def read_answer(handle: Any, lines: Sequence[bytes]) -> Head:
+    """The head of the answer that a handle has, or is just receiving: from its raw lines, or what libcurl kept of it.
+
+    libcurl does not keep ``Content-Range`` and ``Content-Encoding``. The status is 0 when no head has come.
+    """
+    if lines:
+        return read_head(lines)
+    status = handle.getinfo(pycurl.RESPONSE_CODE)
+    if not status:
+        return Head(0, {})
+    texts = (("location", pycurl.REDIRECT_URL), ("content-type", pycurl.CONTENT_TYPE))
+    numbers = (("content-length", pycurl.CONTENT_LENGTH_DOWNLOAD_T), ("retry-after", pycurl.RETRY_AFTER))
+    headers = {name: value.decode("latin-1") for name, kept in texts if (value := handle.getinfo_raw(kept))}
+    headers.update({name: str(value) for name, kept in numbers if (value := handle.getinfo(kept)) >= 0})
+    return Head(status, headers)
+
+
+def body_size(handle: Any) -> int:
+    """Bytes of the body that came so far."""
+    return int(handle.getinfo(_SIZE_DOWNLOAD))

@@ -217,6 +217,8 @@ def judge_failure(code: int, message: str, url: str) -> Verdict:
     host = urlsplit(url).hostname
     if code in _UNTRUSTED:
         return Verdict(Action.ABORT, f"{host}: {_UNTRUSTED[code]} ({message})")
+    if code == pycurl.E_FILESIZE_EXCEEDED:
+        return Verdict(Action.REFUSE, f"{host}: it sends more than it should", exit_code=IntegrityError.exit_code)
     return Verdict(Action.RETRY, f"{host}: {_BROKEN.get(code) or message or f'libcurl error {code}'}")
 
 

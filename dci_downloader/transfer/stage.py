@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import pycurl
 
 from dci_downloader.models import TransferOptions
-from dci_downloader.transfer.handles import HandlePool
+from dci_downloader.transfer.handles import HandlePool, body_size, read_answer
 from dci_downloader.transfer.loop import CurlLoop
+from dci_downloader.transfer.policy import Head
 from dci_downloader.transfer.width import Width
-
-
-class Request(Protocol):
-    """What a stage needs of a request: somewhere to put the answer."""
-
-    headers: list[bytes]
-    handle: Any
-
-    def receive(self, chunk: bytes) -> int:
-        """Take a chunk of the body."""
-
+from dci_downloader.transfer.work import Request
 
 AnyRequest = TypeVar("AnyRequest", bound=Request)
 
@@ -33,12 +25,14 @@ class Answer(NamedTuple):
         request: the request; its handle is not its own any more.
         code: libcurl's error code, 0 for none.
         message: libcurl's words for it.
+        head: of the answer; its status is 0 when none came.
         seconds: from request to first byte, handshakes left out; 0 when none came.
     """
 
     request: Any
     code: int
     message: str
+    head: Head
     seconds: float
 
 
@@ -49,23 +43,31 @@ class Stage(Generic[AnyRequest]):
         options: how to connect.
         http_version: one of libcurl's ``CURL_HTTP_VERSION_…``.
         width: how many at once.
+        clock: seconds, monotonic.
     """
 
-    def __init__(self, options: TransferOptions, http_version: int, width: Width) -> None:
+    def __init__(
+        self,
+        options: TransferOptions,
+        http_version: int,
+        width: Width,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.width = width
         self.loop = CurlLoop(width.most)
         self.under_way: dict[Any, AnyRequest] = {}
         self._handles = HandlePool(options, http_version)
+        self._clock = clock
 
     @property
     def free(self) -> int:
         """How many more requests may start now."""
         return self.width.limit - len(self.under_way)
 
-    def start(self, request: AnyRequest, url: str, headers: Sequence[str]) -> None:
+    def start(self, request: AnyRequest, headers: Sequence[str]) -> None:
         """Send a request."""
-        handle = self._handles.take(url, headers, request.receive, request.headers.append)
-        request.handle = handle
+        request.handle = handle = self._handles.take(request, headers)
+        request.moved = self._clock()
         self.under_way[handle] = request
         self.loop.add(handle)
 
@@ -73,11 +75,39 @@ class Stage(Generic[AnyRequest]):
         """Do what can be done without waiting; yield what ended, which ``cancel`` does not know any more."""
         ended = [(self.under_way.pop(finished.handle), finished) for finished in self.loop.turn()]
         for request, (handle, code, message) in ended:
-            seconds = 0.0
-            if request.headers:  # without a head, libcurl tells some time all the same
-                seconds = handle.getinfo(pycurl.STARTTRANSFER_TIME) - handle.getinfo(pycurl.PRETRANSFER_TIME)
-            yield Answer(request, code, message, max(0.0, seconds))
+            yield self._answer(request, code, message)
             self._handles.give_back(handle)
+
+    def look(self) -> int:
+        """Bytes of all bodies that came so far of requests under way; notes which requests got farther."""
+        now, total = self._clock(), 0
+        for handle, request in self.under_way.items():
+            seen = body_size(handle)
+            if seen != request.seen:
+                request.seen, request.moved = seen, now
+            total += seen
+        return total
+
+    def rest(self) -> None:
+        """Hold nothing against the requests under way: it is this program that does not read."""
+        now = self._clock()
+        for request in self.under_way.values():
+            request.moved = now
+
+    def overdue(self, seconds: float) -> Iterator[Answer]:
+        """End the requests that stood still for so long at the last :meth:`look`, and those that bring far too much."""
+        before = self._clock() - seconds
+        for request in list(self.under_way.values()):
+            if request.largest and request.seen > request.largest:  # an old libcurl notices only what was announced
+                code = pycurl.E_FILESIZE_EXCEEDED
+            elif request.moved < before:
+                code = pycurl.E_OPERATION_TIMEDOUT
+            else:
+                continue
+            del self.under_way[request.handle]
+            self.loop.remove(request.handle)
+            yield self._answer(request, code, "")
+            self._handles.give_back(request.handle)
 
     def cancel(self, unwanted: Callable[[AnyRequest], bool]) -> list[AnyRequest]:
         """Abandon requests, and return them."""
@@ -93,3 +123,11 @@ class Stage(Generic[AnyRequest]):
         self.cancel(lambda _: True)
         self._handles.close()
         self.loop.close()
+
+    def _answer(self, request: AnyRequest, code: int, message: str) -> Answer:
+        handle = request.handle
+        head = read_answer(handle, request.headers)
+        seconds = 0.0
+        if head.status:  # without a head, libcurl tells some time all the same
+            seconds = handle.getinfo(pycurl.STARTTRANSFER_TIME) - handle.getinfo(pycurl.PRETRANSFER_TIME)
+        return Answer(request, code, message, head, max(0.0, seconds))

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Optional
 
 from dci_downloader.mirror.partial import Partial
 from dci_downloader.models import FileEntry
-from dci_downloader.transfer.policy import ACCEPT, Action, Verdict, judge_end, judge_failure, judge_fetch, read_head
+from dci_downloader.transfer.policy import ACCEPT, Action, Head, Verdict, judge_end, judge_failure, judge_fetch
 from dci_downloader.transfer.ranges import Range, header
 
 IN_MEMORY = 1 << 20
 """Files of at most so many bytes are held in memory until they are complete; bigger ones go to a partial."""
 
-WRITE_PIECE = 256 * 1024
-"""Bytes of a bigger file that are written at once."""
+WRITE_CHUNKS = 16
+"""Chunks of a bigger file, of mostly 16 KiB each, that are written at once."""
 
 ERROR_BODY = 16 * 1024
 """Bytes of an error's body that are read, so that its connection can be used again."""
@@ -35,6 +34,7 @@ class Transfer:
     Attributes:
         partial: where its bytes go; None for a file that fits into memory.
         unfinished: pieces that are not written yet.
+        in_one_piece: it comes from its first byte to its last, in order.
         stuck_since: when trying began, or last got farther; None before the first try.
         attempts: tries since it last got farther.
         refusals: wrong answers since it last got farther.
@@ -45,6 +45,7 @@ class Transfer:
     entry: FileEntry
     partial: Optional[Partial] = None
     unfinished: int = 0
+    in_one_piece: bool = False
     stuck_since: Optional[float] = None
     attempts: int = 0
     refusals: int = 0
@@ -83,57 +84,72 @@ class Piece:
         return Range(self.start, self.end)
 
 
-@dataclass
-class Meter:
-    """Bytes that came over the network, in vain or not."""
-
-    bytes: int = 0
-
-
 @dataclass(eq=False)
-class Locate:
-    """A request to the control server."""
-
-    piece: Piece
-    url: str
-    handle: Any = None
-    headers: list[bytes] = field(default_factory=list)
-    body: int = 0
-
-    def receive(self, chunk: bytes) -> int:
-        """Read past the body, within reason: what counts is in the head."""
-        self.body += len(chunk)
-        return len(chunk) if self.body <= ERROR_BODY else 0
-
-
-@dataclass(eq=False)
-class Fetch:
-    """A request to the object store, whose body it takes in.
+class Request:
+    """A request under way. What comes piles up in lists that libcurl appends to without a line of Python in between.
 
     Attributes:
-        url: presigned; never to be shown.
-        meter: counts what comes.
-        hand_over: called with the piece and its next chunks when there is enough to write.
-        began: the first byte that was asked for.
-        position: the byte after the last that came.
-        verdict: the judgement of the head, once there is one.
+        url: where it goes; one to the object store is presigned and never to be shown.
+        headers: raw lines of the answer's head; only where ``reads_head``, for each line costs a call.
+        chunks: of the answer's body, as they came.
+        seen: bytes of the body at the last look, and ``moved`` when that last changed.
     """
 
     piece: Piece
     url: str
-    meter: Meter
-    hand_over: Callable[[Piece, list[bytes]], None]
     handle: Any = None
     headers: list[bytes] = field(default_factory=list)
     chunks: list[bytes] = field(default_factory=list)
+    seen: int = 0
+    moved: float = 0.0
+
+    @property
+    def reads_head(self) -> bool:
+        """Whether more is to be known of the head than libcurl keeps of it."""
+        return False
+
+    @property
+    def largest(self) -> int:
+        """Bytes of a body beyond which libcurl is to give up; 0 for no limit."""
+        return ERROR_BODY
+
+
+class Locate(Request):
+    """A request to the control server."""
+
+
+@dataclass(eq=False)
+class Fetch(Request):
+    """A request to the object store, whose body becomes part of a file.
+
+    Attributes:
+        began: the first byte that was asked for.
+        position: the byte after the last that was taken.
+        verdict: the judgement of the head, once there is one.
+    """
+
     began: int = 0
     position: int = 0
-    held: int = 0
-    spilt: int = 0
     verdict: Optional[Verdict] = None
 
     def __post_init__(self) -> None:
         self.began = self.position = self.piece.start
+
+    @property
+    def reads_head(self) -> bool:
+        """For ranges, and to find out what is wrong with an answer when the first try failed."""
+        transfer = self.piece.transfer
+        return self.piece.wanted is not None or transfer.attempts + transfer.refusals > 0
+
+    @property
+    def largest(self) -> int:
+        """A file in memory is given up when it proves larger than it should be; any other is judged as it comes."""
+        return max(self.piece.end, ERROR_BODY) if self.piece.transfer.partial is None else 0
+
+    @property
+    def came(self) -> int:
+        """Bytes of the file that were taken."""
+        return self.position - self.began
 
     def request_headers(self) -> list[str]:
         """What is sent: nothing that could tell who asks."""
@@ -142,49 +158,39 @@ class Fetch:
             return ["Accept-Encoding: identity"]
         return ["Accept-Encoding: identity", f"Range: bytes={header(wanted.start, wanted.end)}"]
 
-    def receive(self, chunk: bytes) -> int:
-        """Take a chunk in. Any number but its length makes libcurl end the request."""
-        size = len(chunk)
-        verdict = self.verdict or self.judge()
-        if verdict.action is not Action.ACCEPT:
-            self.spilt += size
-            return size if self.spilt <= ERROR_BODY else 0
-        if size > self.piece.end - self.position:  # more than was asked for: the hash says what the rest is worth
-            chunk, size = chunk[: self.piece.end - self.position], 0
-        taken = len(chunk)
-        self.meter.bytes += taken
-        self.position += taken
-        self.chunks.append(chunk)
-        self.held += taken
-        if self.held >= WRITE_PIECE and self.piece.transfer.partial is not None:
-            self.release()
-        return size
+    def take(self, head: Head) -> list[bytes]:
+        """What came since the last call and belongs to the file: nothing unless the head is what it should be."""
+        chunks = self.chunks[:]
+        self.chunks.clear()
+        if self.judge(head).action is not Action.ACCEPT:
+            return []
+        size, room = sum(map(len, chunks)), self.piece.end - self.position
+        if size > room:  # more than was asked for: the hash says what the rest is worth
+            chunks, size = [b"".join(chunks)[:room]], room
+        self.position += size
+        return chunks
 
-    def release(self) -> None:
-        """Hand over what is held, for writing."""
-        chunks, self.chunks, self.held = self.chunks, [], 0
-        self.hand_over(self.piece, chunks)
+    def judge(self, head: Head) -> Verdict:
+        """Judge the head of the answer, once."""
+        if self.verdict is None:
+            now = datetime.now(timezone.utc)
+            size = self.piece.transfer.entry.size
+            self.verdict = judge_fetch(head, self.url, self.piece.wanted, size, now)
+        return self.verdict
 
-    def outcome(self, code: int, message: str) -> Verdict:
-        """Judge the answer as a whole, now that it ended.
+    def outcome(self, code: int, message: str, head: Head) -> Verdict:
+        """Judge the answer as a whole, now that it ended and :meth:`take` had what came of it.
 
         Args:
             code: libcurl's error code, 0 for none.
             message: libcurl's words for it.
+            head: of the answer; its status is 0 when none came.
         """
-        if self.verdict is None and not code:
-            self.judge()
-        if self.verdict is not None and self.verdict.action is not Action.ACCEPT:
-            return self.verdict
-        if self.verdict is not None and self.position == self.piece.end:
+        verdict = self.judge(head) if head.status or not code else None
+        if verdict is not None and verdict.action is not Action.ACCEPT:
+            return verdict
+        if verdict is not None and self.position == self.piece.end:
             return ACCEPT  # however it ended
         if code:
             return judge_failure(code, message, self.url)
-        return judge_end(read_head(self.headers), self.position, self.piece.end)
-
-    def judge(self) -> Verdict:
-        """Judge the head of the answer."""
-        now = datetime.now(timezone.utc)
-        size = self.piece.transfer.entry.size
-        self.verdict = judge_fetch(read_head(self.headers), self.url, self.piece.wanted, size, now)
-        return self.verdict
+        return judge_end(head, self.position, self.piece.end)

@@ -15,7 +15,7 @@ import pytest
 
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry, Network, Never, SignedRequest, Silence, Stop, TransferOptions
-from dci_downloader.transfer import backlog, engine, policy, work
+from dci_downloader.transfer import backlog, engine, policy
 from dci_downloader.transfer.engine import Fetched
 from tests.faults.server import FaultServer, control_answers, store_answers
 
@@ -126,7 +126,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     for module in (backlog, engine):
         monkeypatch.setattr(module, "IN_MEMORY", SEGMENT // 2)
     monkeypatch.setattr(engine, "segment_size", lambda size: SEGMENT)
-    monkeypatch.setattr(work, "WRITE_PIECE", 8 * 1024)
+    monkeypatch.setattr(engine, "WRITE_CHUNKS", 1)
     store = Store(tmp_path / "mirror" / ".dci-downloader")
     store.prepare()
     bench = Bench(store)

@@ -101,11 +101,9 @@ class FullDisk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
         self._room = room
-        pwrite, writev = os.pwrite, os.writev
+        pwrite, write = os.pwrite, os.write
         monkeypatch.setattr(os, "pwrite", lambda fd, chunk, at: self._take(len(chunk)) or pwrite(fd, chunk, at))
-        monkeypatch.setattr(
-            files.os, "writev", lambda fd, chunks: self._take(sum(map(len, chunks))) or writev(fd, chunks)
-        )
+        monkeypatch.setattr(files.os, "write", lambda fd, content: self._take(len(content)) or write(fd, content))
 
     def _take(self, size: int) -> None:
         if size > JOURNAL and size > self._room:

@@ -4,7 +4,8 @@ import pytest
 from dci_downloader import __version__
 from dci_downloader.models import Network, TransferOptions
 from dci_downloader.transfer import handles
-from dci_downloader.transfer.handles import HandlePool
+from dci_downloader.transfer.handles import HandlePool, body_size, read_answer
+from tests.faults.server import Answer, FaultServer
 
 
 class Recorder:
@@ -33,9 +34,20 @@ def recorded(monkeypatch):
     monkeypatch.setattr(handles.pycurl, "Curl", Recorder)
 
 
+class Receiver:
+    """What a request is to a handle."""
+
+    def __init__(self, url, reads_head=False, largest=0):
+        self.url = url
+        self.reads_head = reads_head
+        self.largest = largest
+        self.headers = []
+        self.chunks = []
+
+
 def taken(url="https://store.example/a?s=1", network=None, patience=30.0):
     options = TransferOptions(network=network or Network(), patience=patience)
-    return HandlePool(options, pycurl.CURL_HTTP_VERSION_1_1).take(url, ["A: b"], len, len).options
+    return HandlePool(options, pycurl.CURL_HTTP_VERSION_1_1).take(Receiver(url), ["A: b"]).options
 
 
 @pytest.mark.usefixtures("recorded")
@@ -60,11 +72,23 @@ def test_connecting_takes_at_most_half_of_the_patience(patience, connect, millis
 
 
 @pytest.mark.usefixtures("recorded")
-@pytest.mark.parametrize(("patience", "read"), [(30.0, 30.0), (60.0, 5.0), (1.0, 30.0), (3600.0, 30.0)])
-def test_a_stall_is_cut_well_inside_the_patience(patience, read):
-    options = taken(network=Network(read_timeout=read), patience=patience)
-    assert options[pycurl.LOW_SPEED_LIMIT] == 1
-    assert 1 <= options[pycurl.LOW_SPEED_TIME] <= max(1, min(read, patience / 3))
+def test_lines_of_the_head_are_collected_only_where_they_are_wanted(monkeypatch):
+    monkeypatch.setattr(handles, "READS_EVERY_HEAD", False)
+    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1)
+    curious = Receiver("http://a/", reads_head=True, largest=7)
+    handle = pool.take(curious, [])
+    assert handle.options[pycurl.HEADERFUNCTION] == curious.headers.append
+    assert handle.options[pycurl.WRITEFUNCTION] == curious.chunks.append
+    assert handle.options[pycurl.MAXFILESIZE_LARGE] == 7
+    pool.give_back(handle)
+    assert pycurl.HEADERFUNCTION not in pool.take(Receiver("http://a/"), []).options
+
+
+@pytest.mark.usefixtures("recorded")
+def test_an_old_pycurl_collects_them_always(monkeypatch):
+    monkeypatch.setattr(handles, "READS_EVERY_HEAD", True)
+    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1)
+    assert pycurl.HEADERFUNCTION in pool.take(Receiver("http://a/"), []).options
 
 
 @pytest.mark.usefixtures("recorded")
@@ -89,16 +113,16 @@ def test_the_proxy_of_a_server_is_looked_up_once(monkeypatch):
     monkeypatch.setattr(handles, "proxy_for", lambda url, network: asked.append(url) or "")
     pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1)
     for url in ("http://a/1", "http://a/2", "https://a/3", "http://a:8080/4"):
-        pool.take(url, [], len, len)
+        pool.take(Receiver(url), [])
     assert asked == ["http://a/1", "https://a/3", "http://a:8080/4"]
 
 
 @pytest.mark.usefixtures("recorded")
 def test_handles_given_back_are_used_again_and_closed_in_the_end():
     pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1)
-    one, two = (pool.take("http://a/", [], len, len) for _ in range(2))
+    one, two = (pool.take(Receiver("http://a/"), []) for _ in range(2))
     pool.give_back(one)
-    assert pool.take("http://b/", ["X: y"], len, len) is one
+    assert pool.take(Receiver("http://b/"), ["X: y"]) is one
     assert one.options[pycurl.URL] == "http://b/"
     assert Recorder.made == 2
     pool.give_back(two)
@@ -108,5 +132,44 @@ def test_handles_given_back_are_used_again_and_closed_in_the_end():
 
 def test_libcurl_knows_every_option():
     pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_2TLS)
-    pool.give_back(pool.take("https://a.example/", ["A: b"], len, len))
+    pool.give_back(pool.take(Receiver("https://a.example/", reads_head=True), ["A: b"]))
+    pool.close()
+
+
+ODD = (
+    ("Location", "/els where?a=b"),
+    ("Content-Type", "text/html; charset=utf-8"),
+    ("Retry-After", "17"),
+    ("X-Other", "1"),
+)
+
+
+@pytest.mark.skipif(handles.READS_EVERY_HEAD, reason="this pycurl does not tell what libcurl keeps")
+def test_libcurl_keeps_of_a_head_what_its_lines_say():
+    server = FaultServer(lambda asked: Answer(302, ODD, b"body"))
+    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1)
+    heads = []
+    for reads_head in (True, False):
+        receiver = Receiver(f"{server.url}/a", reads_head)
+        handle = pool.take(receiver, [])
+        handle.perform()
+        heads.append(read_answer(handle, receiver.headers))
+        assert body_size(handle) == 4
+        pool.give_back(handle)
+    pool.close()
+    server.close()
+    by_lines, kept = heads
+    assert by_lines.headers.pop("location") == "/els where?a=b"
+    assert kept.headers.pop("location") == f"{server.url}/els%20where?a=b"  # as an absolute URL already
+    assert by_lines == kept
+    assert kept == (302, {"content-type": "text/html; charset=utf-8", "content-length": "4", "retry-after": "17"})
+
+
+def test_without_an_answer_the_status_is_0():
+    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1)
+    handle = pool.take(Receiver("http://127.0.0.1:1/"), [])
+    with pytest.raises(pycurl.error):
+        handle.perform()
+    assert read_answer(handle, []) == (0, {})
+    pool.give_back(handle)
     pool.close()

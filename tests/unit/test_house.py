@@ -13,12 +13,12 @@ FLOORS = [
     "errors words bounds transfer.ranges",
     "models",
     "arguments content.manifest content.plan control.answers control.breaks control.signing mirror.files network "
-    "progress report signals transfer.loop transfer.policy transfer.throttle transfer.width "
-    "transfer.worker",
+    "progress report signals transfer.loop transfer.meter transfer.policy transfer.throttle "
+    "transfer.width transfer.worker",
     "content.selection control.exchange control.refusals environment mirror.partial mirror.tree mirror.version "
     "transfer.handles",
-    "control.connection mirror.store settings_file transfer.stage transfer.work",
-    "control.client mirror.adopt mirror.topic transfer.backlog transfer.landing",
+    "control.connection mirror.store settings_file transfer.work",
+    "control.client mirror.adopt mirror.topic transfer.backlog transfer.landing transfer.stage",
     "control.resolver mirror.mirror transfer.engine",
     "layers mirror.prune mirror.verify sync",
     "settings upkeep demo.catalog demo.compose demo.content demo.control demo.listing demo.objects demo.serving "

@@ -5,6 +5,7 @@ import select
 import pytest
 
 from dci_downloader.errors import DigestMismatchError, DiskFullError
+from dci_downloader.mirror.partial import Partial
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry
 from dci_downloader.transfer.landing import Landing
@@ -62,9 +63,7 @@ def rig(tmp_path):
 def test_a_small_file_lands_as_a_whole(rig):
     transfer = Transfer(entry_of(CONTENT))
     rig.landing.small_file(transfer, [CONTENT[:HALF], CONTENT[HALF:]])
-    assert rig.landing.unwritten == len(CONTENT)
-    assert not rig.landing.idle
-    rig.settle()
+    assert rig.landing.idle
     assert rig.told == [(transfer, None)]
     assert rig.landing.unwritten == 0
     assert rig.store.path(transfer.entry.sha256).read_bytes() == CONTENT
@@ -95,6 +94,20 @@ def test_a_big_file_is_finished_with_its_last_segment_whatever_the_order(rig, or
     assert rig.told == [(transfer, None)]
     assert rig.store.path(transfer.entry.sha256).read_bytes() == CONTENT
     assert list(rig.store.partials.iterdir()) == []
+
+
+def test_a_file_in_one_piece_is_finished_without_a_journal(rig, monkeypatch):
+    monkeypatch.setattr(Partial, "save", lambda *_, **__: pytest.fail("a journal was written"))
+    transfer = rig.big(pieces=1)
+    transfer.in_one_piece = True
+    piece = Piece(transfer, 0, len(CONTENT))
+    for start in range(0, len(CONTENT), 1000):
+        rig.landing.write(piece, [CONTENT[start : start + 1000]])
+    rig.landing.segment(transfer)
+    rig.settle()
+    rig.unfinished.clear()
+    assert rig.told == [(transfer, None)]
+    assert rig.store.path(transfer.entry.sha256).read_bytes() == CONTENT
 
 
 def test_each_segment_is_noted_for_the_next_run(rig):

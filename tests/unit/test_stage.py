@@ -1,5 +1,4 @@
 import select
-from dataclasses import dataclass, field
 
 import pycurl
 import pytest
@@ -10,15 +9,28 @@ from dci_downloader.transfer.width import Width
 from tests.faults.server import Answer, FaultServer, cut
 
 
-@dataclass(eq=False)
 class Request:
-    url: str
-    handle: object = None
-    headers: list = field(default_factory=list)
-    body: list = field(default_factory=list)
+    """What a stage needs of a request."""
 
-    def receive(self, chunk):
-        self.body.append(chunk)
+    def __init__(self, url, largest=0):
+        self.url = url
+        self.largest = largest
+        self.reads_head = True
+        self.handle = None
+        self.headers = []
+        self.chunks = []
+        self.seen = 0
+        self.moved = 0.0
+
+
+class Now:
+    """A clock that stands still until it is set."""
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    def __call__(self):
+        return self.seconds
 
 
 @pytest.fixture
@@ -29,16 +41,31 @@ def server():
 
 
 @pytest.fixture
-def stage():
-    stage = Stage(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, Width(3, 8))
+def now():
+    return Now()
+
+
+@pytest.fixture
+def stage(now):
+    stage = Stage(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, Width(3, 8), now)
     yield stage
     stage.close()
 
 
-def start(stage, server, path, headers=()):
-    request = Request(f"{server.url}/{path}")
-    stage.start(request, request.url, list(headers))
+def start(stage, server, path, headers=(), largest=0):
+    request = Request(f"{server.url}/{path}", largest)
+    stage.start(request, list(headers))
     return request
+
+
+def turn_until(stage, condition):
+    """Let what comes come in."""
+    for _ in range(1000):
+        if condition():
+            return
+        select.select([stage.loop.fileno()], [], [], stage.loop.wait_seconds(0.05))
+        assert list(stage.turn()) == []
+    raise AssertionError("it did not come")
 
 
 def answers(stage, count):
@@ -57,7 +84,8 @@ def test_an_answer_brings_head_body_and_time_to_its_request(stage, server):
     assert (answer.code, answer.message) == (0, "")
     assert 0 < answer.seconds < 10
     assert b"X-Asked: this\r\n" in request.headers
-    assert request.body == [b"content"]
+    assert request.chunks == [b"content"]
+    assert answer.head.status == 200
     assert stage.free == 3
 
 
@@ -85,6 +113,50 @@ def test_no_answer_at_all_took_no_time(stage, server):
     (answer,) = answers(stage, 1)
     assert answer.code == pycurl.E_COULDNT_CONNECT
     assert answer.seconds == 0.0
+
+
+def half_then_silence(exchange):
+    exchange.send(exchange.answer().head() + b"con")
+    exchange.wait_for_the_end()
+
+
+def test_a_request_that_stands_still_is_ended_and_what_came_of_it_is_there(stage, server, now):
+    server.scripts["a"] = iter([half_then_silence])
+    request = start(stage, server, "a")
+    turn_until(stage, lambda: stage.look() == 3)
+    now.seconds = 4.0
+    assert list(stage.overdue(5.0)) == []
+    assert stage.look() == 3
+    now.seconds = 5.1
+    ((ended, code, _, head, _),) = stage.overdue(5.0)
+    assert (ended, code, head.status) == (request, pycurl.E_OPERATION_TIMEDOUT, 200)
+    assert request.chunks == [b"con"]
+    assert stage.under_way == {}
+
+
+def test_a_server_that_says_nothing_at_all_stands_still_too(stage, server, now):
+    server.scripts["a"] = iter([lambda exchange: exchange.wait_for_the_end()])
+    start(stage, server, "a")
+    turn_until(stage, lambda: server.log)
+    now.seconds = 5.1
+    assert stage.look() == 0
+    assert [answer.head.status for answer in stage.overdue(5.0)] == [0]
+
+
+def test_nothing_is_held_against_requests_while_nobody_reads(stage, server, now):
+    server.scripts["a"] = iter([half_then_silence])
+    start(stage, server, "a")
+    now.seconds = 100.0
+    stage.rest()
+    assert list(stage.overdue(5.0)) == []
+
+
+def test_an_answer_that_is_far_too_large_is_ended(stage, server):
+    server.scripts["a"] = iter([half_then_silence])
+    request = start(stage, server, "a", largest=7)
+    turn_until(stage, lambda: stage.look() == 3)
+    request.largest = 2  # as for a libcurl that looks only at what was announced
+    assert [answer.code for answer in stage.overdue(5.0)] == [pycurl.E_FILESIZE_EXCEEDED]
 
 
 def test_cancelled_requests_are_returned_and_never_answered(stage, server):

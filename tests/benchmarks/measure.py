@@ -1,0 +1,99 @@
+"""Runs programs as whole processes, in turn, and compares what they took."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Usage(NamedTuple):
+    """What one run took.
+
+    Attributes:
+        wall: seconds.
+        cpu: seconds of user and system time, of the process and its children.
+        peak: the most memory that one process held, bytes.
+    """
+
+    wall: float
+    cpu: float
+    peak: int
+
+
+@dataclass(frozen=True)
+class Program:
+    """Something that fetches the files of a case.
+
+    Attributes:
+        command: what is run; ``{dest}`` stands for an empty folder.
+        environ: what is in its environment beside PATH and HOME.
+        flushes: whether the destination's file system is flushed (sync -f) within the time that is measured.
+    """
+
+    name: str
+    command: Sequence[str]
+    environ: Mapping[str, str] = field(default_factory=dict)
+    flushes: bool = False
+
+    def run(self, dest: Path) -> Usage:
+        """Run it into a new folder.
+
+        Raises:
+            RuntimeError: it failed; the end of what it said is in the message.
+        """
+        shutil.rmtree(dest, ignore_errors=True)
+        dest.mkdir(parents=True)
+        command = [part.replace("{dest}", str(dest)) for part in self.command]
+        own = {"PATH": os.environ["PATH"], "HOME": str(dest.parent), "LC_ALL": "C.UTF-8", **self.environ}
+        said = dest.parent / "said"
+        with said.open("wb") as output:
+            began = time.monotonic()
+            process = subprocess.Popen(command, env=own, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if self.flushes:
+                subprocess.run(["sync", "-f", str(dest)], check=True)
+            wall = time.monotonic() - began
+        if process.returncode:
+            end = said.read_text(errors="replace")[-2000:]
+            raise RuntimeError(f"{self.name} left with {process.returncode}:\n{end}")
+        return Usage(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+
+
+def alternate(
+    programs: Sequence[Program], runs: int, dest: Path, check: Callable[[Program, Path], None]
+) -> dict[str, list[Usage]]:
+    """Run the programs in turn, A B A B, so that a machine that slows down slows down all of them.
+
+    Args:
+        programs: which.
+        runs: how often each; one run more of each goes before and is not counted.
+        dest: a folder that is made anew for each run.
+        check: sees that a run brought what it should.
+    """
+    used: dict[str, list[Usage]] = {program.name: [] for program in programs}
+    for run in range(runs + 1):
+        for program in programs:
+            usage = program.run(dest)
+            check(program, dest)
+            if run:
+                used[program.name].append(usage)
+    shutil.rmtree(dest, ignore_errors=True)
+    return used
+
+
+def median(usages: Sequence[Usage], figure: str) -> float:
+    """The median of one figure of :class:`Usage`."""
+    return statistics.median(getattr(usage, figure) for usage in usages)
+
+
+def ratio(ours: Sequence[Usage], theirs: Sequence[Usage], figure: str = "wall") -> float:
+    """The median of the ratios of runs that stood side by side."""
+    return statistics.median(getattr(a, figure) / getattr(b, figure) for a, b in zip(ours, theirs))
