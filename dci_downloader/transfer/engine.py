@@ -44,8 +44,11 @@ URL_SECONDS = 300.0
 """Age at which a presigned URL is not used any more: half of its life."""
 
 MOST_LOCATES = 64
-UNWRITTEN_BYTES = 32 << 20
+UNWRITTEN_BYTES = 16 << 20
 """Bytes that may wait for the disk before the network has to."""
+
+SOCKETS_OF_SEGMENTS = 2
+"""Sockets looked at before what came of big files goes to the writer: all at once could bring 100 MB and more."""
 
 MOST_MISMATCHES = 2
 """How often a file whose content is wrong is fetched again."""
@@ -197,7 +200,7 @@ class _Engine:
         for answer in self._locating.turn():
             self._located(answer)
         if reading:
-            for answer in self._fetching.turn():
+            for answer in self._fetching.turn(SOCKETS_OF_SEGMENTS if self._segments else -1):
                 self._fetched(answer)
             if self._segments:
                 self._write_segments()
@@ -281,7 +284,8 @@ class _Engine:
         if answer.code:
             self._judged(piece, policy.judge_failure(answer.code, answer.message, answer.request.url))
             return
-        self._locating.width.note(answer.seconds, wanted=not self._ready and self._fetching.free > 0)
+        wanted = self._locating.full and not self._ready and self._fetching.free > 0
+        self._locating.width.note(answer.seconds, wanted)
         verdict = policy.judge_locate(answer.head, answer.request.url, datetime.now(timezone.utc))
         if verdict.action is Action.REDIRECT:
             self._refused = 0
@@ -308,7 +312,7 @@ class _Engine:
         request: Fetch = answer.request
         piece, transfer = request.piece, request.piece.transfer
         if answer.seconds:
-            self._fetching.width.note(answer.seconds, wanted=bool(self._ready))
+            self._fetching.width.note(answer.seconds, self._fetching.full and bool(self._ready))
         chunks = request.take(answer.head) if answer.head.status else []
         if piece.reach < request.position:
             piece.reach = request.position

@@ -58,9 +58,14 @@ class CurlLoop:
             return most
         return max(0.0, min(most, self._due - time.monotonic()))
 
-    def turn(self) -> list[Finished]:
-        """Do what can be done without waiting, and say which transfers ended: they are out of the loop."""
-        for fd, event in self._epoll.poll(0):
+    def turn(self, sockets: int = -1) -> list[Finished]:
+        """Do what can be done without waiting, and say which transfers ended: they are out of the loop.
+
+        Args:
+            sockets: at how many to look at the most; those left over are ready at the next turn. For each, libcurl
+                serves every transfer that still has something to read, so that a turn can bring their product.
+        """
+        for fd, event in self._epoll.poll(0, sockets):
             mask = pycurl.CSELECT_IN if event & select.EPOLLIN else 0
             if event & select.EPOLLOUT:
                 mask |= pycurl.CSELECT_OUT

@@ -44,6 +44,9 @@ class Stage(Generic[AnyRequest]):
         http_version: one of libcurl's ``CURL_HTTP_VERSION_…``.
         width: how many at once.
         clock: seconds, monotonic.
+
+    Attributes:
+        full: whether as many requests as the width allows were under way before the last turn.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Stage(Generic[AnyRequest]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.width = width
+        self.full = False
         self.loop = CurlLoop(width.most)
         self.under_way: dict[Any, AnyRequest] = {}
         self._handles = HandlePool(options, http_version)
@@ -71,9 +75,14 @@ class Stage(Generic[AnyRequest]):
         self.under_way[handle] = request
         self.loop.add(handle)
 
-    def turn(self) -> Iterator[Answer]:
-        """Do what can be done without waiting; yield what ended, which ``cancel`` does not know any more."""
-        ended = [(self.under_way.pop(finished.handle), finished) for finished in self.loop.turn()]
+    def turn(self, sockets: int = -1) -> Iterator[Answer]:
+        """Do what can be done without waiting; yield what ended, which ``cancel`` does not know any more.
+
+        Args:
+            sockets: at how many to look at the most; see :meth:`CurlLoop.turn`.
+        """
+        self.full = self.free <= 0
+        ended = [(self.under_way.pop(finished.handle), finished) for finished in self.loop.turn(sockets)]
         for request, (handle, code, message) in ended:
             yield self._answer(request, code, message)
             self._handles.give_back(handle)

@@ -3,16 +3,20 @@
 A server nearby is busy with a handful of requests, and slower when crowded; the same server behind 40 ms idles with
 them. Neither can be known beforehand, so the width starts small and follows the answers, as TCP does its window:
 
-* It is reviewed once in as many answers as are under way, which is about one round trip.
+* It is reviewed once in as many answers as are under way, which is about one round trip; after a change, those that
+  were under way before it don't count, for they tell of the width before.
 * Wider while more are wanted and answers still come about as fast as at best: doubling at first, by a quarter once a
   limit was met.
 * Narrower by a quarter when answers take more than about twice the best: they are only waiting in the server's queue.
 * What is best is measured anew every ten seconds, at half the width: remembered for ever, one lucky time would hold the
   width down; forgotten bit by bit, the queue itself would come to look normal and the width creep up.
+* What is reviewed is the median: one answer that waited for a handshake or for this program says nothing.
 * Less than ten milliseconds is as good as ten: that much an answer may wait for this program itself.
 """
 
 from __future__ import annotations
+
+import statistics
 
 
 class Width:
@@ -35,8 +39,8 @@ class Width:
         self._met_limit = False
         self._best = float("inf")
         self._age = 0.0
-        self._sum = 0.0
-        self._answers = 0
+        self._answers: list[float] = []
+        self._before = 0
 
     def note(self, seconds: float, wanted: bool) -> None:
         """Take account of one answer.
@@ -45,22 +49,26 @@ class Width:
             seconds: from request to first byte, handshakes left out.
             wanted: whether more requests than the limit allows could be put to use now.
         """
-        self._sum += seconds
-        self._answers += 1
-        if self._answers >= max(self.limit, self.LEAST_ANSWERS):
-            mean = max(self._sum / self._answers, self.OWN_SECONDS)
-            self._sum, self._answers = 0.0, 0
-            self._review(mean, wanted)
+        if self._before:
+            self._before -= 1
+            return
+        self._answers.append(seconds)
+        if len(self._answers) >= max(self.limit, self.LEAST_ANSWERS):
+            usual = max(statistics.median(self._answers), self.OWN_SECONDS)
+            self._answers.clear()
+            limit = self.limit
+            self._review(usual, wanted)
+            self._before = limit if limit != self.limit else 0
 
-    def _review(self, mean: float, wanted: bool) -> None:
-        self._best = min(self._best, mean)
-        self._age += mean
+    def _review(self, usual: float, wanted: bool) -> None:
+        self._best = min(self._best, usual)
+        self._age += usual
         if self._age > self.REMEMBERED_SECONDS:
             self._best, self._age, self._met_limit = float("inf"), 0.0, True
             self.limit = max(self._least, self.limit // 2)
-        elif mean > self._best * self.FAR:
+        elif usual > self._best * self.FAR:
             self._met_limit = True
             self.limit = max(self._least, self.limit * 3 // 4)
-        elif wanted and mean <= self._best * self.NEAR:
+        elif wanted and usual <= self._best * self.NEAR:
             step = max(1, self.limit // 4) if self._met_limit else self.limit
             self.limit = min(self.most, self.limit + step)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from tests.benchmarks.measure import Program
@@ -63,8 +62,3 @@ def rclone(site: Site, root: Path, parallel: int) -> Program:
     how = ["--transfers", str(parallel), "--checkers", str(parallel), "--ca-cert", str(site.authority), "--quiet"]
     what = ["--http-url", site.store, "--files-from-raw", str(listed), "--no-traverse"]
     return Program(f"rclone --transfers {parallel}", ["rclone", "copy", ":http:", "{dest}", *what, *how])
-
-
-def named(programs: Sequence[Program], name: str) -> bool:
-    """Whether one of the programs has that name."""
-    return any(program.name == name for program in programs)

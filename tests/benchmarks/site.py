@@ -11,9 +11,10 @@ import os
 import random
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -25,6 +26,7 @@ TOPIC_ID = "f0d0c57f-4632-54ed-846e-da30fb6f9fc7"
 COMPONENT_ID = "84a8dbea-8e6a-5dbd-983a-419d9408a468"
 PRESIGNED = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=20221121T000000Z&X-Amz-Expires=600&X-Amz-Signature=" + "0" * 64
 
+_SERVERS = (sys.executable, "-m", "tests.benchmarks.servers")
 _NGINX = """
 {user} daemon off; worker_processes 2; pid {root}/nginx.pid; error_log {root}/error.log;
 worker_rlimit_nofile 4096;
@@ -40,7 +42,7 @@ http {{
         default_type application/json;
         location = /api/v1/topics {{ alias {root}/topics.json; }}
         location ~ ^/api/v1/topics/[^/]+/components$ {{ alias {root}/components.json; }}
-        location /api/v1/components/ {{ return 302 {store_url}/{component}/$object?{presigned}; }}
+        location /api/v1/components/ {{ return 302 {store_url}/$object?{presigned}; }}
     }}
     server {{
         listen 127.0.0.1:{store} ssl;
@@ -118,17 +120,28 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve(root: Path, sizes: Sequence[int], *, connection_rate: str = "", store_port: int = 0) -> Iterator[Site]:
+def serve(
+    root: Path,
+    sizes: Sequence[int],
+    *,
+    connection_rate: str = "",
+    round_trip: float = 0.0,
+    limited: bool = False,
+) -> Iterator[Site]:
     """nginx with files of these sizes, until the block ends.
 
     Args:
         root: an empty folder for everything.
         sizes: bytes of each file.
         connection_rate: bytes per second of each connection to the object store, as nginx writes it.
-        store_port: the port that redirects name, where something stands before the object store.
+        round_trip: seconds of the lines to both servers.
+        limited: whether the control server has the speed of a real one.
     """
-    control, store = free_port(), free_port()
-    store_url = f"https://127.0.0.1:{store_port or store}"
+    root.mkdir(parents=True)
+    control, store, near_control, near_store = (free_port() for _ in range(4))
+    if not round_trip:
+        near_control, near_store = control, store
+    store_url = f"https://127.0.0.1:{store}/{COMPONENT_ID}"
     files = make_files(root / "store" / COMPONENT_ID, sizes)
     _write_answers(root, files)
     authority = make_authority(root, "authority")
@@ -137,24 +150,44 @@ def serve(root: Path, sizes: Sequence[int], *, connection_rate: str = "", store_
         _NGINX.format(
             root=root,
             user="user root;" if os.geteuid() == 0 else "",
-            control=control,
-            store=store,
+            control=free_port() if limited else near_control,
+            store=near_store,
             store_url=store_url,
-            component=COMPONENT_ID,
             presigned=PRESIGNED,
             limit=f"limit_rate {connection_rate};" if connection_rate else "",
         )
     )
-    server = subprocess.Popen(["nginx", "-c", str(root / "nginx.conf"), "-p", str(root), "-e", str(root / "error.log")])
+    with ExitStack() as running:
+        running.enter_context(_started("nginx", "-c", root / "nginx.conf", "-p", root, "-e", root / "error.log"))
+        if limited:
+            running.enter_context(_started(*_SERVERS, "limited", near_control, root, store_url))
+        if round_trip:
+            running.enter_context(_started(*_SERVERS, "delay", control, near_control, round_trip))
+            running.enter_context(_started(*_SERVERS, "delay", store, near_store, round_trip))
+        for port in (near_control, near_store, control, store):
+            _wait_for(port)
+        yield Site(files, f"https://127.0.0.1:{control}", store_url, authority)
+
+
+@contextmanager
+def _started(*command: object) -> Iterator[None]:
+    process = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL)
     try:
-        while not (root / "nginx.pid").exists():
-            if server.poll() is not None:
-                raise RuntimeError((root / "error.log").read_text())
-            time.sleep(0.01)
-        yield Site(files, f"https://127.0.0.1:{control}", f"https://127.0.0.1:{store}/{COMPONENT_ID}", authority)
+        yield
     finally:
-        server.terminate()
-        server.wait(timeout=10)
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + 10
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"nothing listens on port {port}")
+        time.sleep(0.02)
 
 
 def _write_answers(root: Path, files: Sequence[File]) -> None:

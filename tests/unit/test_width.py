@@ -4,10 +4,14 @@ from dci_downloader.transfer.width import Width
 
 
 def answers(width, seconds, rounds=1, wanted=True):
-    """One answer for each request under way, a round after the other; gives the limit that comes of it."""
+    """Answers to what is under way, and then to as many that were asked since; gives the limit that comes of it."""
     for _ in range(rounds):
-        for _ in range(max(width.limit, Width.LEAST_ANSWERS)):
+        before = width.limit
+        for _ in range(before):
             width.note(seconds, wanted)
+        if width.limit == before:
+            for _ in range(max(before, Width.LEAST_ANSWERS)):
+                width.note(seconds, wanted)
     return width.limit
 
 
