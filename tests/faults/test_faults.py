@@ -480,8 +480,8 @@ def test_answers_at_once_of_which_the_first_discards_the_file_do_not_end_the_run
     held: list[stage.Answer] = []
     turn = engine.Stage.turn
 
-    def together(one: engine.Stage) -> list[stage.Answer]:
-        answers = list(turn(one))
+    def together(one: engine.Stage, sockets: int = -1) -> list[stage.Answer]:
+        answers = list(turn(one, sockets))
         if one.width.most == engine.MOST_LOCATES:
             return answers
         held.extend(answers)
