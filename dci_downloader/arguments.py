@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+import re
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn, TypeVar
 
 from dci_downloader import __version__, bounds
 from dci_downloader.errors import SettingsError
 
+_USAGE = """\
+%(prog)s TOPIC DEST [options]        the newest build of a topic
+       %(prog)s --settings FILE [options]   every topic of the file
+       %(prog)s COMMAND --help              topics, components, status,
+                     verify, rollback, prune, settings, completion, demo"""
+
 _EXAMPLES = """\
 examples:
-  source dcirc.sh                                      your credentials
-  dci-downloader RHEL-9.2 /srv/dci                     the newest build, x86_64, all variants
-  dci-downloader RHEL-9.2 /srv/dci --variant BaseOS --variant AppStream --arch ppc64le
+  source dcirc.sh                        # your credentials; then
+  dci-downloader RHEL-9.2 /srv/dci       # x86_64, all variants
+  dci-downloader RHEL-9.2 /srv/dci --variant BaseOS --arch aarch64
   dci-downloader 'RHEL-9.*' /srv/dci --filter compose:nightly --dry-run
-  dci-downloader --settings /etc/dci-rhel-agent/settings.yml --local-repo /data
-  dci-downloader status|verify|rollback|prune --help   look after a mirror that is there
-  dci-downloader demo                                  see it work: no account, no network
-
-exit codes: 0 done or nothing new, 1 unexpected, 2 usage or settings, 3 no access, 4 not found,
-  5 transfers failed (run again), 6 disk full, 7 wrong content, 75 locked, 130 interrupted
+  dci-downloader --settings settings.yml --local-repo /srv/dci
+exit codes: 0 done or nothing new, 1 unexpected, 2 usage or settings,
+  3 no access, 4 not found, 5 transfers failed (run again), 6 disk full,
+  7 wrong content, 75 locked, 130 interrupted
 """
 
 
@@ -37,10 +43,17 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Wide(argparse.RawDescriptionHelpFormatter):
-    """Leaves room for the longest option, so that each is one line."""
+    """Leaves room for the longest option, so that each is one line of the smallest terminal."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=26)
+        super().__init__(prog, max_help_position=27, width=80)
+
+
+class _Dense(_Wide):
+    """Loses no line between groups, so that many options fit a screen."""
+
+    def format_help(self) -> str:
+        return re.sub(r"\n\n(?!examples:|what to fetch:)", "\n", super().format_help())
 
 
 _Number = TypeVar("_Number", int, float)
@@ -65,18 +78,33 @@ def _filled(text: str) -> str:
     return text
 
 
+def _registry(text: str) -> str:
+    """A registry; a wrong one is not shown, for it may hold a login."""
+    try:
+        return bounds.registry(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def sync_parser() -> Parser:
     """``dci-downloader TOPIC DEST``: mirror a topic."""
     parser = Parser(
         prog="dci-downloader",
-        usage="%(prog)s TOPIC DEST [options]\n       %(prog)s --settings FILE [options]\n"
-        "       %(prog)s settings check FILE...\n       %(prog)s demo [DEST] [--serve]",
-        description="Mirror the newest builds of a DCI topic into a folder: resumable, verified, published at once.",
+        usage=_USAGE,
+        description="Mirror builds of Distributed CI: resumable, verified, published at once.",
         epilog=_EXAMPLES,
-        formatter_class=_Wide,
-        allow_abbrev=False,
+        formatter_class=_Dense,
+        allow_abbrev=True,  # 3.2.0 took `--setting` for --settings, so cron lines may hold such
+        add_help=False,  # not in a group of its own
     )
-    parser.add_argument("places", nargs="*", metavar="TOPIC DEST", help="topic or pattern (RHEL-9.*), and folder")
+    # TOPIC and DEST are explained by the usage
+    parser.add_argument("places", nargs="*", metavar="TOPIC DEST", help=argparse.SUPPRESS)
+    add_sync_options(parser)
+    return parser
+
+
+def add_sync_options(parser: Parser) -> None:
+    """The options of a sync, in their groups."""
     _add_what(parser.add_argument_group("what to fetch"))
     _add_where(parser.add_argument_group("from where, to where"))
     _add_how(parser.add_argument_group("how"))
@@ -84,8 +112,8 @@ def sync_parser() -> Parser:
     say.add_argument("--json", action="store_true", help="a report for programs on standard output")
     say.add_argument("--quiet", action="store_true", help="nothing but errors")
     say.add_argument("--verbose", action="store_true", help="details too")
-    say.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    return parser
+    say.add_argument("--version", action="version", version=f"%(prog)s {__version__}", help="the version")
+    say.add_argument("-h", "--help", action="help", help="this")
 
 
 def _add_what(group: argparse._ArgumentGroup) -> None:
@@ -111,10 +139,15 @@ def _add_what(group: argparse._ArgumentGroup) -> None:
 def _add_where(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--settings", action="append", metavar="FILE", help="YAML; repeat: later over earlier")
     group.add_argument("--local-repo", metavar="DIR", help="the same as DEST")
+    _add_control_server(group)
+    group.add_argument("--dci-repo-url", metavar="URL", help="without effect: the control server knows")
+    group.add_argument("--registry", type=_registry, metavar="HOST:PORT", help="the lab's, for container images")
+    group.add_argument("--tech-preview", choices=("rhdl",), help=argparse.SUPPRESS)
+
+
+def _add_control_server(group: argparse._ActionsContainer) -> None:
     group.add_argument("--dcirc", metavar="FILE", help="credentials, in place of `source FILE`")
     group.add_argument("--dci-cs-url", metavar="URL", help="control server (default: DCI_CS_URL)")
-    group.add_argument("--dci-repo-url", metavar="URL", help="without effect: the control server knows")
-    group.add_argument("--tech-preview", choices=("rhdl",), help=argparse.SUPPRESS)
 
 
 def _add_how(group: argparse._ArgumentGroup) -> None:
@@ -139,21 +172,94 @@ def _add_how(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def _command_parser(command: str, description: str, *examples: str, ending: str = "") -> Parser:
+    """The parser of a command: what it does, and lines that show how it is used."""
+    shown = ["examples:", *(f"  dci-downloader {example}" for example in examples)] if examples else []
+    return Parser(
+        prog=f"dci-downloader {command}",
+        description=textwrap.fill(description, 80),
+        epilog="\n".join([*shown, *([ending] if ending else [])]),
+        formatter_class=_Wide,
+        allow_abbrev=False,
+    )
+
+
+def _list_parser(command: str, description: str, *examples: str, sort: Sequence[str], limit: int) -> Parser:
+    """The parser of a command that lists what the control server offers."""
+    ending = "A pipe gets one line for each, tab-separated and without a header."
+    parser = _command_parser(command, description, *examples, ending=ending)
+    parser.add_argument(
+        "--sort", choices=sort, default=sort[0], metavar="KEY", help=f"{', '.join(sort)} (the default: {sort[0]})"
+    )
+    parser.add_argument("--reverse", action="store_true", help="the other way round")
+    shown = f"at most so many (default: {limit}; 0: all)" if limit else "at most so many (default: all)"
+    parser.add_argument("--limit", type=_bound(bounds.not_negative), default=limit, metavar="N", help=shown)
+    parser.add_argument("--json", action="store_true", help="the same for programs")
+    _add_control_server(parser)
+    return parser
+
+
+def topics_parser() -> Parser:
+    """``dci-downloader topics``: what this remoteci may have."""
+    parser = _list_parser(
+        "topics",
+        "List the active topics that this remoteci has access to, the newest first.",
+        "topics",
+        "topics 'RHEL-9.*' --sort name",
+        sort=("created", "name"),
+        limit=0,
+    )
+    parser.add_argument("pattern", nargs="?", default="*", metavar="PATTERN", help="a name, or how it begins: RHEL-9.*")
+    return parser
+
+
+def components_parser() -> Parser:
+    """``dci-downloader components``: which builds of a topic there are."""
+    parser = _list_parser(
+        "components",
+        "List the active components of a topic, the newest first; private ones are those of your team.",
+        "components RHEL-9.2 --limit 5",
+        "components RHEL-9.2 --filter compose:nightly --sizes",
+        sort=("created", "name", "type", "size"),
+        limit=20,
+    )
+    parser.add_argument("topic", metavar="TOPIC", help="name or pattern, as for mirroring it")
+    parser.add_argument(
+        "--filter", action="append", type=_filled, dest="filters", metavar="TYPE[:TAG]", help="only these; repeat"
+    )
+    parser.add_argument("--sizes", action="store_true", help="ask the file list of each how large it is")
+    return parser
+
+
+def completion_parser() -> Parser:
+    """``dci-downloader completion``: for the shell's TAB key."""
+    parser = _command_parser(
+        "completion",
+        "Print what teaches a shell to complete the command line.",
+        "completion bash > ~/.local/share/bash-completion/completions/dci-downloader",
+        "completion zsh > ~/.zfunc/_dci-downloader",
+        "completion fish > ~/.config/fish/completions/dci-downloader.fish",
+        ending="zsh looks into ~/.zfunc once ~/.zshrc says so, before compinit: fpath+=~/.zfunc",
+    )
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
+    return parser
+
+
 def settings_parser() -> Parser:
     """``dci-downloader settings check``: what the settings come to."""
-    parser = Parser(
-        prog="dci-downloader settings",
-        description="Check settings files, and show what holds: each value, and who says so. Fetches nothing.",
-        epilog="DCI_* variables count too, as they would in a run; secrets are not shown.",
-        allow_abbrev=False,
+    parser = _command_parser(
+        "settings",
+        "Check settings files, and show what holds: each value, and who says so. Fetches nothing.",
+        "settings check settings.yml",
+        ending="DCI_* variables count too, as they would in a run; secrets are not shown.",
     )
     parser.add_argument("action", choices=("check",), metavar="check", help="what to do")
     parser.add_argument("settings", nargs="+", metavar="FILE", help="YAML; later over earlier")
     return parser
 
 
-def _upkeep_parser(command: str, description: str) -> Parser:
-    parser = Parser(prog=f"dci-downloader {command}", description=description, allow_abbrev=False)
+def _upkeep_parser(command: str, description: str, *examples: str) -> Parser:
+    parser = _command_parser(command, description, *examples)
     parser.add_argument("destination", metavar="DEST", help="root of the mirror")
     parser.add_argument("--json", action="store_true", help="the same for programs")
     return parser
@@ -166,13 +272,14 @@ def _add_lock_timeout(parser: Parser) -> None:
 
 def status_parser() -> Parser:
     """``dci-downloader status``: what is here."""
-    return _upkeep_parser("status", "Show what a mirror holds: versions, sizes, and what hard links save. No network.")
+    description = "Show what a mirror holds: versions, sizes, and what hard links save. No network."
+    return _upkeep_parser("status", description, "status /srv/dci")
 
 
 def verify_parser() -> Parser:
     """``dci-downloader verify``: hash everything again."""
     description = "Hash everything that is published again, offline. Exit code 7 and one line for each damage."
-    parser = _upkeep_parser("verify", description)
+    parser = _upkeep_parser("verify", description, "verify /srv/dci", "verify /srv/dci --repair")
     parser.add_argument("--repair", action="store_true", help="fetch what is damaged, and nothing else")
     parser.add_argument("--quiet", action="store_true", help="nothing but damage and errors")
     return parser
@@ -181,7 +288,7 @@ def verify_parser() -> Parser:
 def rollback_parser() -> Parser:
     """``dci-downloader rollback``: the version before."""
     description = "Publish the version before the present one again. No network. The next sync brings the newest back."
-    parser = _upkeep_parser("rollback", description)
+    parser = _upkeep_parser("rollback", description, "rollback /srv/dci RHEL-9.2", "rollback /srv/dci RHEL-9.2 compose")
     parser.add_argument("topic", metavar="TOPIC", help="the topic's name")
     parser.add_argument("type", nargs="?", default="", metavar="TYPE", help="one component type (default: all)")
     _add_lock_timeout(parser)
@@ -190,8 +297,9 @@ def rollback_parser() -> Parser:
 
 def prune_parser() -> Parser:
     """``dci-downloader prune``: old versions and garbage."""
-    parser = _upkeep_parser("prune", "Remove old versions, stale partial files, and what no version holds any more.")
-    help_text = "versions that stay beside the published one (default: 1)"
+    description = "Remove old versions, stale partial files, and what no version holds any more."
+    parser = _upkeep_parser("prune", description, "prune /srv/dci", "prune /srv/dci --keep 0")
+    help_text = "older versions that stay (default: 1)"
     parser.add_argument("--keep", type=_bound(bounds.not_negative), default=1, metavar="N", help=help_text)
     _add_lock_timeout(parser)
     return parser
@@ -199,18 +307,27 @@ def prune_parser() -> Parser:
 
 def demo_parser() -> Parser:
     """``dci-downloader demo``: the whole thing against an embedded server."""
-    parser = Parser(
-        prog="dci-downloader demo",
-        description="Mirror two nightlies of a sample topic from a server inside this program: no account, no network.",
-        allow_abbrev=False,
-    )
+    description = "Mirror two nightlies of a sample topic from a server inside this program: no account, no network."
+    parser = _command_parser("demo", description, "demo", "demo --serve")
     parser.add_argument(
         "destination", nargs="?", metavar="DEST", help="an empty or new folder (default: a temporary one)"
     )
-    parser.add_argument(
-        "--serve", action="store_true", help="keep the server up and print the DCI_* variables for it, until Ctrl-C"
-    )
+    parser.add_argument("--serve", action="store_true", help="only keep the server up, and print its DCI_* variables")
     return parser
+
+
+COMMANDS: Mapping[str, Callable[[], Parser]] = {
+    "topics": topics_parser,
+    "components": components_parser,
+    "status": status_parser,
+    "verify": verify_parser,
+    "rollback": rollback_parser,
+    "prune": prune_parser,
+    "settings": settings_parser,
+    "completion": completion_parser,
+    "demo": demo_parser,
+}
+"""What may stand where otherwise a topic stands, in the order of ``--help``."""
 
 
 def parse(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Optional
 
 _POWERS = {"k": 1, "m": 2, "g": 3}
+_REGISTRY = re.compile(
+    r"(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(\d{1,5}))?", re.ASCII | re.IGNORECASE
+)
 
 
 def at_least_one(text: str) -> int:
@@ -58,6 +62,18 @@ def rate(text: str) -> int:
     if number is None or number * 1024**power < 1:
         raise ValueError("expected bytes per second, at least 1, like 500K, 50M or 1G")
     return int(number * 1024**power)
+
+
+def registry(text: str) -> str:
+    """A container registry as tools for images name it: a host with its port, and nothing else.
+
+    Raises:
+        ValueError: it is something else, a URL or a login for example.
+    """
+    match = _REGISTRY.fullmatch(text)
+    if match is None or not 0 < int(match[1] or 443) < 2**16:
+        raise ValueError("expected HOST:PORT, like localhost:5000, without scheme and login")
+    return text
 
 
 def _whole(text: str, least: int) -> int:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from dci_downloader import settings_file
+from dci_downloader import bounds, settings_file
 from dci_downloader.content.selection import Selection, Variant
 from dci_downloader.control.resolver import parse_filter
 from dci_downloader.errors import SettingsError
@@ -47,7 +47,10 @@ DEFAULTS: Values = {
 }
 """Every setting of a topic, with the value it has where nobody says otherwise."""
 
-_VARIABLES = {"local_repo": "DCI_LOCAL_REPO", "registry": "DCI_REGISTRY"}
+_VARIABLES: Mapping[str, tuple[str, Callable[[str], str]]] = {
+    "local_repo": ("DCI_LOCAL_REPO", str),
+    "registry": ("DCI_REGISTRY", bounds.registry),
+}
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def lay(arguments: argparse.Namespace, environ: Mapping[str, str], files: Sequen
     read = _read(files)
     topic, destination = _places(arguments.places, arguments.component_id)
     said = _command_line(arguments)
-    variables = {name: Found(environ[at], at) for name, at in _VARIABLES.items() if environ.get(at)}
+    variables = _variables(environ)
     top = {key: found for layer in (*(file.values for file in read), variables) for key, found in layer.items()}
     named = next((file.topics for file in reversed(read) if file.topics is not None), None)
     if named is None and "component_id" in top:
@@ -92,7 +95,21 @@ def lay(arguments: argparse.Namespace, environ: Mapping[str, str], files: Sequen
     _each_in_its_own_folder(topics)
     if not destination and arguments.local_repo:
         destination = Found(arguments.local_repo, "--local-repo")
-    return Effective(destination or top.get("local_repo"), topics, tuple(note for file in read for note in file.notes))
+    notes = [note for file in read for note in file.notes]
+    for values in topics:
+        component_id, filters = values["component_id"], values["filters"]
+        if component_id.value and filters.value:
+            because = f"because component_id ({component_id.origin}) names the component"
+            notes.append(f"filters ({filters.origin}) are not used, {because}")
+    return Effective(destination or top.get("local_repo"), topics, tuple(dict.fromkeys(notes)))
+
+
+def _variables(environ: Mapping[str, str]) -> dict[str, Found]:
+    """What the environment says; an empty variable says nothing."""
+    try:
+        return {name: Found(convert(environ[at]), at) for name, (at, convert) in _VARIABLES.items() if environ.get(at)}
+    except ValueError as error:
+        raise SettingsError(f"DCI_REGISTRY: {error}") from None
 
 
 def _read(paths: Iterable[str]) -> list[SettingsFile]:

@@ -5,7 +5,7 @@ The rules:
 * The loader is that of ``yaml.safe_load``, stopped before it builds values: only known settings are looked at, whatever
   else the file holds. Aliases and merge keys are followed, within a bound.
 * A key that is not a setting is somebody else's, unless it is one edit away from a setting: then it is a mistake.
-* The topics of a file are its ``topic``, else its ``jobs``, else its ``topics``, as in the previous downloader.
+* The topics of a file are its ``jobs``, else its ``topic``, else its ``topics``, as in the previous downloader.
 * A setting without a value counts as not set.
 """
 
@@ -107,7 +107,7 @@ class _Reader:
 
     def _topics(self, values: dict[str, Found]) -> Optional[tuple[Values, ...]]:
         """What the file says about topics, taken out of its other values."""
-        said = [(key, values.pop(key)) for key in ("topic", "jobs", "topics") if key in values]
+        said = [(key, values.pop(key)) for key in ("jobs", "topic", "topics") if key in values]
         if not said:
             return None
         (first, found), others = said[0], said[1:]
@@ -244,6 +244,16 @@ def _flag(reader: _Reader, node: Node, what: str) -> Any:
     return reader.wrong(node, what, "true or false")
 
 
+def _registry(reader: _Reader, node: Node, what: str) -> Any:
+    if _is(node, "str") and not node.value.strip():
+        return ""  # what a template makes of a lab without one
+    text = _string(reader, node, what)
+    try:
+        return text and bounds.registry(text)
+    except ValueError as error:
+        return reader.problem(node, f"{what}: {error}")
+
+
 def _version(reader: _Reader, node: Node, what: str) -> Any:
     if _is(node, "str", "int", "float"):
         return node.value
@@ -319,7 +329,7 @@ _FILTER: dict[str, _Converter] = {
 OPTIONS: Mapping[str, _Converter] = {
     "filters": _list(_filter, "mappings with type and tag"),
     "component_id": _string,
-    "archs": _list(_string, "architectures", least=1),
+    "archs": _list(_string, "architectures"),
     "variants": _list(_variant, "variants"),
     **_FLAGS,
     "download_everything": _flag,
@@ -330,7 +340,7 @@ OPTIONS: Mapping[str, _Converter] = {
     "connections": _number(bounds.at_least_one, "a whole number", "int"),
     "limit_rate": _number(bounds.rate, "bytes per second, like 50M", "int", "float", "str"),
     "patience": _number(bounds.patience, "a number of seconds", "int", "float"),
-    "registry": _string,
+    "registry": _registry,
 }
 """What may stand on the top level, for all topics, or in one of them."""
 

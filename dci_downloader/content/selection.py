@@ -5,7 +5,7 @@ A component of type ``compose`` or ``compose-noinstall`` is laid out as ``<varia
 architectures there are (3.2.0 had lists built in). The rules, observed of dci-downloader 3.2.0 unless said otherwise:
 
 * Files at the root and below ``metadata/`` are always wanted.
-* ``os`` of the wanted variants (none named: all) for the wanted architectures; ``debug`` likewise if asked for.
+* ``os`` of the wanted variants for the wanted architectures (none named: all); ``debug`` likewise if asked for.
 * ``iso`` likewise. (3.2.0 fetched ISO images only for variants that were named.)
 * ``source/tree`` if asked for, whichever variants and architectures are wanted. A variant that says for itself whether
   it wants sources decides for its own. (3.2.0 did not read that setting.)
@@ -72,7 +72,7 @@ class Selection:
     """What is wanted of every component of a topic; the rules are those of this module.
 
     Attributes:
-        archs: architectures.
+        archs: architectures; none for all.
         variants: names, or :class:`Variant` for one with wishes of its own; none for all variants.
         debug: debug packages too.
         src: source trees too.
@@ -158,7 +158,9 @@ class Selection:
 
     def _wants(self, tree: _Tree, named: Mapping[str, Variant]) -> bool:
         """Whether a part of a compose is wanted; package filters come later."""
-        if tree.kind != "src" and (tree.arch not in self.archs or (named and tree.variant not in named)):
+        if tree.kind != "src" and (
+            (self.archs and tree.arch not in self.archs) or (named and tree.variant not in named)
+        ):
             return False
         wish = {"os": True, "debug": self.debug, "src": self.src, "iso": self.iso}[tree.kind]
         own = getattr(named.get(tree.variant), tree.kind, None)

@@ -26,6 +26,28 @@ def test_settings_files_are_kept_in_their_order():
     assert parse(settings_parser(), ["check", "a", "b"]).settings == ["a", "b"]
 
 
+@pytest.mark.parametrize("registry", ["localhost:5000", "r.lab", "10.0.0.1:443", "[::1]:5000", "my_registry:1"])
+def test_a_registry_is_a_host_with_its_port(registry):
+    assert parse(sync_parser(), ["--registry", registry]).registry == registry
+
+
+def test_a_login_of_a_registry_is_not_repeated_in_the_error():
+    with pytest.raises(SettingsError) as raised:
+        parse(sync_parser(), ["--registry", "u:hidden@r:5000"])
+    assert "hidden" not in str(raised.value)
+
+
+def test_options_may_be_abbreviated_as_in_the_previous_downloader():
+    said = parse(sync_parser(), ["--set", "a", "--filt", "t", "--deb", "--local", "/srv", "--comp", "7"])
+    assert (said.settings, said.filters, said.with_debug, said.local_repo, said.component_id) == (
+        ["a"],
+        ["t"],
+        True,
+        "/srv",
+        "7",
+    )
+
+
 @pytest.mark.parametrize(("text", "rate"), [("500K", 512_000), ("1.5m", 1_572_864), ("1G", 2**30), ("7", 7)])
 def test_rates_have_the_suffixes_of_curl(text, rate):
     assert parse(sync_parser(), ["--limit-rate", text]).limit_rate == rate
@@ -42,6 +64,10 @@ def test_rates_have_the_suffixes_of_curl(text, rate):
         ("--patience 0.5", "expected a number of seconds, at least 1, not '0.5'"),
         ("--patience nan", "expected a number of seconds"),
         ("--lock-timeout inf", "expected a number of seconds, at least 0, not 'inf'"),
+        ("--registry http://r", "argument --registry: expected HOST:PORT, like localhost:5000"),
+        ("--registry r:99999", "argument --registry: expected HOST:PORT"),
+        ("--registry r:0", "argument --registry: expected HOST:PORT"),
+        ("--co 1", "ambiguous option: --co could match --component-id, --connections"),
         ("--tech-preview else", "invalid choice"),
         ("--unknown", "unrecognized arguments"),
     ],

@@ -169,7 +169,7 @@ def test_notes_of_files_are_passed_on(load):
     assert (
         load("", "local_repo: /1\ntopic: a\njobs: [{topic: b}]")
         .notes[0]
-        .endswith("jobs is not used, because there is topic")
+        .endswith("topic is not used, because there is jobs")
     )
 
 
@@ -181,7 +181,7 @@ def checked(tmp_path, text, environ=ENVIRONMENT):
 def test_check_shows_every_value_with_its_origin_and_no_secret(tmp_path):
     text = "topic: a\nlocal_repo: /1\nvariants: [A, {name: B, with_iso: on}]\n"
     text += "filters: [{type: c, tag: d}, {type: e, name: f}]"
-    rows = checked(tmp_path, f"{text}\nregistry: u:hidden@host:5000\nwith_debug: on")
+    rows = checked(tmp_path, f"{text}\nregistry: host:5000\nwith_debug: on")
     file = f"{tmp_path}/s.yml"
     for row in (
         ["local_repo", "/1", f"{file}:2:1"],
@@ -191,7 +191,7 @@ def test_check_shows_every_value_with_its_origin_and_no_secret(tmp_path):
         ["topic", "a", f"{file}:1:1"],
         ["variants", "A, B (with_iso: true)", f"{file}:3:1"],
         ["filters", "c:d, e:name=f", f"{file}:4:1"],
-        ["registry", "********@host:5000", f"{file}:5:1"],
+        ["registry", "host:5000", f"{file}:5:1"],
         ["with_debug", "true", f"{file}:6:1"],
         ["with_iso", "false", "default"],
         ["limit_rate", "-", "default"],
@@ -205,6 +205,25 @@ def test_check_tells_what_the_command_line_must_add(tmp_path):
     assert ["local_repo", "-", "not set: DEST must name it"] in rows
     assert ["DCI_API_SECRET", "-", "not set"] in rows
     assert rows[-1] == ["no topic: TOPIC on the command line must name it"]
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "note"),
+    [
+        ("--component-id 7 --filter t:u a", "keep: 1", "filters (command line) are not used"),
+        ("--component-id 7", "topic: a\nfilters: [{type: t}]", "filters ({file}:2:1) are not used"),
+        ("--filter t", "topics: [{topic: a, component_id: '7'}]", "component_id ({file}:1:21) names the component"),
+    ],
+)
+def test_that_a_component_id_leaves_no_place_for_filters_is_said(load, tmp_path, words, text, note):
+    (said,) = load(f"{words} --local-repo /srv", text).notes
+    assert note.format(file=f"{tmp_path}/0.yml") in said
+
+
+def test_check_says_so_too(tmp_path):
+    rows = checked(tmp_path, "topic: a\nfilters: [{type: t}]\ncomponent_id: '7'")
+    assert "filters" in rows[0][0]
+    assert "are not used, because component_id" in rows[0][0]
 
 
 def test_the_environment_is_an_origin(tmp_path):
@@ -232,6 +251,12 @@ def test_the_readme_has_a_row_for_every_setting_and_its_option_is_in_help():
         said_by = "TOPIC" if name == "topic" else "" if name == "version" else options.get(name, "")
         assert (name, option) == (name, said_by)
         assert option in shown
+
+
+def test_a_registry_of_the_environment_that_cannot_be_one_is_a_settings_error(load):
+    with pytest.raises(SettingsError, match="DCI_REGISTRY: expected HOST:PORT") as raised:
+        load("a /srv", DCI_REGISTRY="http://u:hidden@r")
+    assert "hidden" not in str(raised.value)
 
 
 @pytest.fixture

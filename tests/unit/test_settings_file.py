@@ -43,14 +43,14 @@ def test_the_topics_of_every_generation_are_read(text):
     assert [values(topic) for topic in file.topics] == [{"topic": "RHEL-9.2"}]
 
 
-def test_a_topic_on_the_top_level_comes_before_jobs_and_they_before_topics():
+def test_jobs_come_before_a_topic_on_the_top_level_and_that_before_topics():
     file = of("topics: [{topic: c}]\njobs: [{topic: b}]\ntopic: a\n")
-    assert [values(topic) for topic in file.topics] == [{"topic": "a"}]
+    assert [values(topic) for topic in file.topics] == [{"topic": "b"}]
     assert file.notes == (
-        "s.yml:2:1: jobs is not used, because there is topic",
-        "s.yml:1:1: topics is not used, because there is topic",
+        "s.yml:3:1: topic is not used, because there is jobs",
+        "s.yml:1:1: topics is not used, because there is jobs",
     )
-    assert [values(topic) for topic in of("topics: [{topic: c}]\njobs: [{topic: b}]").topics] == [{"topic": "b"}]
+    assert [values(topic) for topic in of("topics: [{topic: c}]\ntopic: a").topics] == [{"topic": "a"}]
 
 
 def test_a_file_without_topics_names_none():
@@ -60,6 +60,10 @@ def test_a_file_without_topics_names_none():
 def test_local_repo_comes_before_download_folder():
     assert values(of("download_folder: /a").values) == {"local_repo": "/a"}
     assert values(of("local_repo: /b\ndownload_folder: /a").values) == {"local_repo": "/b"}
+
+
+def test_an_empty_registry_is_none():
+    assert values(of("registry: ''\narchs: []").values) == {"registry": "", "archs": ()}
 
 
 def test_values_have_their_types_and_places():
@@ -155,6 +159,12 @@ def test_mistakes_below_the_top_level_are_found_too():
         ("limit_rate: fast", "1:13: limit_rate: expected bytes per second, at least 1, like 500K, 50M or 1G"),
         ("variants: [1]", "1:12: variants: expected a name, or a mapping with name, with_debug, with_source, with_iso"),
         ("variants: [{with_iso: on}]", "1:12: variants: expected a name in this variant"),
+        (
+            "registry: http://r:5000",
+            "1:11: registry: expected HOST:PORT, like localhost:5000, without scheme and login",
+        ),
+        ("registry: u:hidden@r:5000", "1:11: registry: expected HOST:PORT"),
+        ("registry: 5000", "1:11: registry: expected a string in quotes, not a number"),
         ("filters: [{tag: a}]", "1:11: filters: expected a type in this filter"),
         ("filters: [a]", "1:11: filters: expected a mapping with type and tag, not a string"),
         ("topic: a\nlab: 1\ntopic: b", "3:1: topic: set twice, first on line 1"),
