@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Optional
 
 from dci_downloader import words
 from dci_downloader.arguments import (
+    completion_parser,
+    components_parser,
     demo_parser,
     parse,
     prune_parser,
@@ -20,15 +24,17 @@ from dci_downloader.arguments import (
     settings_parser,
     status_parser,
     sync_parser,
+    topics_parser,
     verify_parser,
 )
 from dci_downloader.errors import CancelledError, DiskFullError, DownloaderError, gravest
 
 if TYPE_CHECKING:
     from dci_downloader.control.client import ControlServer
+    from dci_downloader.listing import Shape
     from dci_downloader.models import Progress, Report
+    from dci_downloader.report import Told
     from dci_downloader.settings import Settings, TopicSettings
-    from dci_downloader.upkeep import Told
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -50,22 +56,15 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         _complain(error)
         return error.exit_code
     except KeyboardInterrupt:
+        _complain(CancelledError("interrupted"))
         return CancelledError.exit_code
     except OSError as error:
         return _unwritten(error)
 
 
 def _command(given: Sequence[str]) -> tuple[Callable[[Sequence[str]], int], Sequence[str]]:
-    commands = {
-        "demo": _demo,
-        "prune": _prune,
-        "rollback": _rollback,
-        "settings": _settings,
-        "status": _status,
-        "verify": _verify,
-    }
-    if given and given[0] in commands:
-        return commands[given[0]], given[1:]
+    if given and given[0] in COMMANDS:
+        return COMMANDS[given[0]], given[1:]
     return _sync, given
 
 
@@ -146,6 +145,46 @@ def _failed(topic: TopicSettings, error: DownloaderError, seconds: float) -> Rep
     return Report(topic.topic or f"component {topic.options.component_id}", "", (), seconds, failure)
 
 
+def _topics(given: Sequence[str]) -> int:
+    arguments = parse(topics_parser(), given)
+    from dci_downloader import listing
+
+    return _list(arguments, lambda server, shape, shown: listing.topics(server, arguments.pattern, shape, shown))
+
+
+def _components(given: Sequence[str]) -> int:
+    arguments = parse(components_parser(), given)
+    from dci_downloader import listing
+    from dci_downloader.control.resolver import parse_filter
+
+    filters = [parse_filter(text) for text in arguments.filters or ()]
+
+    def ask(server: ControlServer, shape: Shape, shown: Progress) -> Told:
+        return listing.components(server, arguments.topic, filters, shape, shown, sizes=arguments.sizes)
+
+    return _list(arguments, ask)
+
+
+def _list(arguments: argparse.Namespace, ask: Callable[[ControlServer, Shape, Progress], Told]) -> int:
+    """Show what the control server offers, as the terminal or the pipe likes it."""
+    from dci_downloader import environment, progress, report
+    from dci_downloader.control.client import ControlServer
+    from dci_downloader.listing import Shape
+
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    shape = Shape(arguments.sort, arguments.reverse, arguments.limit, width)
+    shown = progress.choose(sys.stderr, quiet=False, verbose=False)
+    try:
+        environ = environment.with_options(os.environ, arguments.dcirc, arguments.dci_cs_url)
+        with ControlServer.from_env(environ) as server:
+            told = ask(server, shape, shown)
+    except DownloaderError as error:
+        if arguments.json:
+            print(report.error_to_json(str(error), error.hint, error.exit_code))
+        raise
+    return _tell(told, arguments.json)
+
+
 def _status(given: Sequence[str]) -> int:
     arguments = parse(status_parser(), given)
     from dci_downloader import upkeep
@@ -205,6 +244,14 @@ def _settings(given: Sequence[str]) -> int:
     return 0
 
 
+def _completion(given: Sequence[str]) -> int:
+    arguments = parse(completion_parser(), given)
+    from dci_downloader import completion
+
+    print(completion.script(arguments.shell))
+    return 0
+
+
 def _demo(given: Sequence[str]) -> int:
     arguments = parse(demo_parser(), given)
     from dci_downloader.demo import story
@@ -213,6 +260,20 @@ def _demo(given: Sequence[str]) -> int:
     if arguments.serve:
         return story.serve(say)
     return story.tell(arguments.destination, say)
+
+
+COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
+    "completion": _completion,
+    "components": _components,
+    "demo": _demo,
+    "prune": _prune,
+    "rollback": _rollback,
+    "settings": _settings,
+    "status": _status,
+    "topics": _topics,
+    "verify": _verify,
+}
+"""What each command does."""
 
 
 def _unwritten(error: OSError) -> int:

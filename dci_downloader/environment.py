@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from typing import Optional
 
 from dci_downloader.control.signing import Credentials
 from dci_downloader.errors import AccessError, SettingsError
@@ -55,6 +56,15 @@ def dcirc(path: str) -> dict[str, str]:
                 hint="run `source` on this file instead of --dcirc",
             )
     return variables
+
+
+def with_options(environ: Mapping[str, str], dcirc_path: Optional[str], url: Optional[str]) -> Mapping[str, str]:
+    """The environment after ``--dcirc`` and ``--dci-cs-url``, each None where it is not given.
+
+    Raises:
+        SettingsError: the file cannot be used.
+    """
+    return {**environ, **(dcirc(dcirc_path) if dcirc_path else {}), **({"DCI_CS_URL": url} if url else {})}
 
 
 def credentials(environ: Mapping[str, str]) -> Credentials:

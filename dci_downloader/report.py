@@ -1,15 +1,31 @@
-"""A report in JSON, for programs, and in words, for people."""
+"""Results in JSON, for programs, and in words, for people."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from dci_downloader import words
 from dci_downloader.models import ComponentReport, Failure, Outcome, Report
 
 FAILURES_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Told:
+    """The result of a command.
+
+    Attributes:
+        lines: for people.
+        document: the same for programs, as a JSON value.
+        exit_code: what the program exits with.
+    """
+
+    lines: Sequence[str]
+    document: dict[str, Any] = field(default_factory=dict)
+    exit_code: int = 0
 
 
 def to_json(reports: Sequence[Report], seconds: float, exit_code: int) -> str:

@@ -70,10 +70,7 @@ def from_command_line(arguments: argparse.Namespace, environ: Mapping[str, str])
         SettingsError: a file or the command line cannot be used, or topic or destination are missing.
         AccessError: there are no credentials.
     """
-    if arguments.dcirc:
-        environ = {**environ, **environment.dcirc(arguments.dcirc)}
-    if arguments.dci_cs_url:
-        environ = {**environ, "DCI_CS_URL": arguments.dci_cs_url}
+    environ = environment.with_options(environ, arguments.dcirc, arguments.dci_cs_url)
     effective = lay(arguments, environ, arguments.settings or ())
     if not effective.topics:
         raise SettingsError(

@@ -234,7 +234,7 @@ class _Sync:
         finally:
             self.progress.end()
         if self.stop.requested():  # since fetch asked for the last time
-            raise CancelledError("the run was asked to stop")
+            raise CancelledError("interrupted")
         return fetched
 
     def _report(self, component: Component, outcome: Outcome, wanted: Manifest) -> ComponentReport:

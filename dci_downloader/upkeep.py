@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Optional
 
@@ -16,22 +15,8 @@ from dci_downloader.mirror.mirror import Mirror, StatusRow
 from dci_downloader.mirror.verify import Checked
 from dci_downloader.mirror.version import Version
 from dci_downloader.models import FileEntry, Progress, Stop, TransferOptions
+from dci_downloader.report import Told
 from dci_downloader.transfer.engine import fetch
-
-
-@dataclass(frozen=True)
-class Told:
-    """The result of a command.
-
-    Attributes:
-        lines: for people.
-        document: the same for programs, as a JSON value.
-        exit_code: what the program exits with.
-    """
-
-    lines: Sequence[str]
-    document: dict[str, Any] = field(default_factory=dict)
-    exit_code: int = 0
 
 
 def status(mirror: Mirror) -> Told:
@@ -50,7 +35,7 @@ def status(mirror: Mirror) -> Told:
         "size": found.size,
         "saved": found.saved,
     }
-    return Told((*_table([header, *map(_row, found.rows)]), total), document)
+    return Told((*words.table([header, *map(_row, found.rows)]), total), document)
 
 
 def verify(
@@ -207,8 +192,3 @@ def _row_document(row: StatusRow) -> dict[str, Any]:
 
 def _moment(moment: Optional[datetime]) -> str:
     return f"{moment:%Y-%m-%d %H:%M}Z" if moment else "never"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]

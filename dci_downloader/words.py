@@ -1,6 +1,8 @@
-"""How numbers are said to people, in one place so that every message says them alike."""
+"""How numbers and tables are said to people, in one place so that every message says them alike."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
@@ -37,3 +39,9 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min"
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines whose columns are aligned, two spaces between them."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]

@@ -97,12 +97,14 @@ class ControlServer:
         for fields in self._pages("/api/v1/topics", "topics", list(where.items()), "-created_at"):
             yield answers.topic(fields)
 
-    def components(self, topic_id: str, *, type: str, tags: Sequence[str] = (), name: str = "") -> Iterator[Component]:
+    def components(
+        self, topic_id: str, *, type: str = "", tags: Sequence[str] = (), name: str = ""
+    ) -> Iterator[Component]:
         """The active components of a topic, newest created first, page by page; one's team's private ones included.
 
         Args:
             topic_id: of the topic.
-            type: exact type.
+            type: exact type, or empty for any.
             tags: all of them are on the component.
             name: exact name, or empty for any.
         """
@@ -111,7 +113,8 @@ class ControlServer:
         for fields in self._pages(path, "components", where, "-created_at"):
             found = answers.component(fields)
             # What the server may have read differently (a name that ends in "*", letter case) is sorted out here.
-            if (found.type, found.state) == (type, "active") and name in ("", found.name) and {*tags} <= {*found.tags}:
+            fits = type in ("", found.type) and name in ("", found.name) and {*tags} <= {*found.tags}
+            if fits and found.state == "active":
                 yield found
 
     def topic(self, topic_id: str) -> Topic:
@@ -121,7 +124,11 @@ class ControlServer:
     def component(self, component_id: str) -> Component:
         """One component, active or not, private ones included."""
         path = f"/api/v1/components/{_segment(component_id, 'component')}"
-        return answers.component(self._read(path).object("component"))
+        try:
+            return answers.component(self._read(path).object("component"))
+        except NotFoundError:
+            hint = "`dci-downloader components TOPIC` lists those there are, with --json their ids"
+            raise NotFoundError(f"there is no component with the id {component_id}", hint=hint) from None
 
     def job(self, job_id: str) -> Job:
         """One job, with its topic and exactly the components that it was scheduled with."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
-from typing import Optional
+from typing import Optional, Union
 
 from dci_downloader.content.manifest import check_name
 from dci_downloader.control.client import ControlServer
@@ -23,7 +23,7 @@ from dci_downloader.errors import NotFoundError, SettingsError
 from dci_downloader.models import Component, Filter, Progress, Silence, Topic, folder_name
 
 _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
-_NOT_LISTED = "topics that this remoteci has no access to are not listed"
+_NOT_LISTED = "not those that this remoteci has no access to"
 
 
 def parse_filter(text: str) -> Filter:
@@ -56,11 +56,34 @@ def resolve_topic(server: ControlServer, pattern: str, progress: Progress) -> To
         NotFoundError: there is none, or it is not active.
         ManifestError: the topic's name cannot be that of a folder.
     """
-    topic = _newest_topic(server, pattern, progress) if pattern.endswith("*") else _named_topic(server, pattern)
-    if topic is None:
-        raise _unknown_topic(server, pattern)
+    fitting = topics_that_fit(server, pattern)
+    topic = max(fitting, key=age)
+    if pattern.endswith("*"):
+        progress.message(f"{pattern} means {topic.name}, the newest of {len(fitting)} that fit")
     check_name(folder_name(topic.name), "topic")
     return topic
+
+
+def topics_that_fit(server: ControlServer, pattern: str) -> list[Topic]:
+    """The active topics that a name or pattern fits, at least one.
+
+    Raises:
+        NotFoundError: there is none, or it is not active.
+    """
+    if pattern.endswith("*"):
+        begin = pattern[:-1].lower()
+        # The server takes "*" for "contains", which finds these and more.
+        fitting = [topic for topic in server.topics(pattern if begin else "") if topic.name.lower().startswith(begin)]
+    else:
+        fitting = [topic for topic in [_named_topic(server, pattern)] if topic is not None]
+    if not fitting:
+        raise _unknown_topic(server, pattern)
+    return fitting
+
+
+def age(one: Union[Topic, Component]) -> tuple[datetime, str]:
+    """By what topics and components are ordered: when they were created, then their name."""
+    return one.created_at or _LONG_AGO, one.name
 
 
 def resolve_components(
@@ -87,7 +110,7 @@ def resolve_components(
     if component_id is not None:
         chosen = [_by_id(server, topic, component_id)]
     elif filters:
-        chosen = [_by_filter(server, topic, wanted) for wanted in _merged(filters)]
+        chosen = [_by_filter(server, topic, wanted) for wanted in merged(filters)]
     else:
         chosen = _one_of_each(server, topic, progress)
     for component in chosen:
@@ -115,17 +138,6 @@ def in_own_folders(components: Iterable[Component]) -> tuple[Component, ...]:
     return tuple(folders.values())
 
 
-def _newest_topic(server: ControlServer, pattern: str, progress: Progress) -> Optional[Topic]:
-    begin = pattern[:-1].lower()
-    # The server takes "*" for "contains", which finds these and more.
-    fitting = [topic for topic in server.topics(pattern if begin else "") if topic.name.lower().startswith(begin)]
-    if not fitting:
-        return None
-    newest = max(fitting, key=lambda topic: (topic.created_at or _LONG_AGO, topic.name))
-    progress.message(f"{pattern} means {newest.name}, the newest of {len(fitting)} that fit")
-    return newest
-
-
 def _named_topic(server: ControlServer, name: str, active: bool = True) -> Optional[Topic]:
     fitting = [topic for topic in server.topics(name, active=active) if topic.name.lower() == name.lower()]
     return next((topic for topic in fitting if topic.name == name), fitting[0] if fitting else None)
@@ -138,7 +150,8 @@ def _unknown_topic(server: ControlServer, pattern: str) -> NotFoundError:
             return NotFoundError(f"topic {inactive.name} is no longer active", hint="choose a newer one")
     names = {topic.name.lower(): topic.name for topic in server.topics()}
     close = [names[name] for name in difflib.get_close_matches(pattern.rstrip("*").lower(), names, n=5)]
-    hint = f"did you mean {', '.join(close)}? {_NOT_LISTED}" if close else _NOT_LISTED
+    hint = f"did you mean {', '.join(close)}?" if close else "`dci-downloader topics` lists those there are"
+    hint += f" ({_NOT_LISTED})"
     if "*" in pattern[:-1]:
         hint += "; a * may only stand at the end"
     what = "no active topic fits" if pattern.endswith("*") else "there is no topic"
@@ -155,19 +168,23 @@ def _by_id(server: ControlServer, topic: Topic, component_id: str) -> Component:
     return component
 
 
-def _merged(filters: Sequence[Filter]) -> list[Filter]:
-    """One filter for each type: what several ask for, together."""
-    merged: dict[str, Filter] = {}
+def merged(filters: Sequence[Filter]) -> list[Filter]:
+    """One filter for each type: what several ask for, together.
+
+    Raises:
+        SettingsError: two ask for different names.
+    """
+    together: dict[str, Filter] = {}
     for wanted in filters:
-        before = merged.get(wanted.type, wanted)
+        before = together.get(wanted.type, wanted)
         if before.name and wanted.name and before.name != wanted.name:
             raise SettingsError(
                 f"two filters want different components of type {wanted.type}: {before.name} and {wanted.name}",
                 hint="mirror them into two folders, in two runs",
             )
         tags = tuple(dict.fromkeys((*before.tags, *wanted.tags)))
-        merged[wanted.type] = Filter(wanted.type, tags, before.name or wanted.name)
-    return list(merged.values())
+        together[wanted.type] = Filter(wanted.type, tags, before.name or wanted.name)
+    return list(together.values())
 
 
 def _by_filter(server: ControlServer, topic: Topic, wanted: Filter) -> Component:

@@ -93,7 +93,7 @@ def adopt(
         try:
             for path, digest in hash_files(expected, threads):
                 if stop.requested():
-                    raise CancelledError("interrupted while adopting")
+                    raise CancelledError("interrupted")
                 entry = expected[path]
                 if digest == entry.sha256 and _take(path, entry, folder, store):
                     files, size = files + 1, size + entry.size

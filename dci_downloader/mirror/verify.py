@@ -90,7 +90,7 @@ def _hash(mirror: Mirror, versions: Iterable[Version], threads: int, progress: P
     try:
         for path, digest in hash_files(map(mirror.store.path, sizes), threads):
             if stop.requested():
-                raise CancelledError("interrupted while verifying")
+                raise CancelledError("interrupted")
             found[path.name] = digest
             progress.advance(1, sizes[path.name])
     finally:

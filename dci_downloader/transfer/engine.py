@@ -150,7 +150,7 @@ class _Engine:
         entries = self._unfinished
         while self._unfinished and not self._ending:
             if stop.requested():
-                raise CancelledError("the run was asked to stop")
+                raise CancelledError("interrupted")
             self._start_locates()
             self._start_fetches()
             self._turn()

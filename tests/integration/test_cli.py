@@ -363,7 +363,7 @@ def test_an_interruption_while_nothing_runs_is_130(monkeypatch, capsys):
 
     monkeypatch.setattr("dci_downloader.upkeep.status", interrupted)
     assert main(["status", "x"]) == 130
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "dci-downloader: error: interrupted\n")
 
 
 @pytest.mark.parametrize("option", ["--help", "--json"])

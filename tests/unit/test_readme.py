@@ -5,15 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dci_downloader import errors
-from dci_downloader.arguments import (
-    demo_parser,
-    prune_parser,
-    rollback_parser,
-    status_parser,
-    sync_parser,
-    verify_parser,
-)
+from dci_downloader import cli, errors
+from dci_downloader.arguments import COMMANDS, sync_parser
 
 README = Path(__file__).parents[2] / "README.md"
 TEXT = README.read_text(encoding="utf-8")
@@ -40,16 +33,26 @@ def test_the_table_of_options_is_that_of_help():
         assert name == real[option] or option in ("-h", "--help", "--version")
 
 
-@pytest.mark.parametrize("parser", [demo_parser, prune_parser, rollback_parser, status_parser, verify_parser])
-def test_the_other_commands_and_their_options_are_named(parser):
-    assert f"{parser().prog} " in TEXT
-    for option, _ in options(parser()):
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_other_commands_and_their_options_are_named(name):
+    parser = COMMANDS[name]()
+    assert parser.prog == f"dci-downloader {name}"
+    assert f"{parser.prog} " in TEXT
+    for option, _ in options(parser):
         assert option in ("-h", "--help") or option in TEXT
 
 
-def test_help_fits_a_screen():
-    assert len(sync_parser().format_help().splitlines()) <= 60
-    assert len(demo_parser().format_help().splitlines()) <= 20
+def test_the_commands_of_help_are_those_there_are():
+    usage = " ".join(sync_parser().format_help().partition("COMMAND --help")[2].split())
+    assert usage.startswith(f"{', '.join(COMMANDS)} ")
+    assert set(COMMANDS) == set(cli.COMMANDS)
+
+
+@pytest.mark.parametrize(("make", "lines"), [(sync_parser, 50), *((make, 26) for make in COMMANDS.values())])
+def test_help_fits_a_screen(make, lines):
+    shown = make().format_help().splitlines()
+    assert len(shown) <= lines
+    assert [line for line in shown if len(line) > 80 and "completion" not in line] == []  # its paths are long
 
 
 @pytest.mark.parametrize(
