@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -294,9 +295,83 @@ def test_help_and_version_go_to_standard_output(capsys):
 
 
 def test_the_demo_command(run, tmp_path):
+    began = time.monotonic()
     code, out, _ = run("demo", tmp_path / "demo")
     assert code == 0
+    assert time.monotonic() - began < 10
     assert "0 damages" in out
+
+
+def test_topics_and_components_are_listed(run, lab):
+    lab.build({"a": b"1"}, tags=("nightly",))
+    code, out, err = run("topics")
+    assert (code, out.split("\t")[0], err) == (0, "RHEL-9.2", "")
+    code, out, err = run("components", "RHEL-9*", "--filter", "compose:nightly", "--sizes")
+    assert (code, out.split("\t")[:2], err.count("\n")) == (0, ["compose", "RHEL-9.2.0-0"], 1)
+    code, out, _ = run("components", "RHEL-9.2", "--json")
+    assert (code, json.loads(out)["components"][0]["tags"]) == (0, ["nightly"])
+
+
+def test_a_list_on_a_terminal_has_a_header(run, lab, monkeypatch, capsys):
+    lab.build({"a": b"1"})
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run("components", "RHEL-9.2")[1].startswith("TYPE ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["topics", "OSP*"], 4, "no active topic fits OSP*"),
+        (["components", "RHEL-9.1"], 4, "did you mean RHEL-9.2?"),
+        (["components", "RHEL-9.2", "--filter", "x"], 4, "no active component that fits"),
+        (["components", "RHEL-9.2", "--filter", ":"], 2, "filter ':' cannot be used"),
+        (["components"], 2, "TOPIC"),
+        (["components", "RHEL-9.2", "--sort", "age"], 2, "--sort"),
+        (["components", "RHEL-9.2", "--limit", "-1"], 2, "--limit"),
+        (["topics", "--dcirc", "/nowhere"], 2, "/nowhere"),
+        (["completion", "tcsh"], 2, "SHELL"),
+    ],
+)
+def test_a_list_that_cannot_be_made_says_why(run, lab, arguments, code, says):
+    shown = run(*arguments)
+    assert (shown[0], shown[1]) == (code, "")
+    assert says in shown[2]
+
+
+def test_an_error_is_json_too_where_that_is_asked_for(run, lab):
+    code, out, _ = run("topics", "OSP*", "--json")
+    assert (code, json.loads(out)["exit_code"]) == (4, 4)
+
+
+def test_lists_take_credentials_and_server_as_mirroring_does(run, lab, tmp_path, monkeypatch):
+    (tmp_path / "dcirc.sh").write_text("".join(f"{name}='{value}'\n" for name, value in lab.site.environment().items()))
+    for name in lab.site.environment():
+        monkeypatch.delenv(name)
+    assert run("topics")[0] == 3
+    assert run("topics", "--dcirc", tmp_path / "dcirc.sh")[0] == 0
+    assert run("topics", "--dcirc", tmp_path / "dcirc.sh", "--dci-cs-url", "ftp://x")[0] == 2
+
+
+def test_a_component_id_that_is_none_says_where_ids_are(run, dest):
+    code, _, err = run("RHEL-9.2", dest, "--component-id", "nope")
+    assert code == 4
+    assert "there is no component with the id nope" in err
+    assert "components TOPIC" in err
+
+
+def test_filters_beside_a_component_id_are_told_to_be_unused(run, lab, dest, compose):
+    component = lab.build(compose)
+    code, _, err = run("RHEL-9.2", dest, "--component-id", component.id, "--filter", "hwcert")
+    assert code == 0
+    assert err.splitlines()[0].startswith("note: filters (command line) are not used, because component_id")
+
+
+def test_files_come_through_the_second_api_where_that_is_asked_for(run, lab, dest, compose):
+    lab.build(compose)
+    assert run("RHEL-9.2", dest, "--tech-preview", "rhdl")[0] == 0
+    versions = {request.path.split("/")[2] for request in lab.site.control.requests if "/files/" in request.path}
+    assert versions == {"v2"}
 
 
 def test_a_terminal_gets_a_bar(run, lab, dest, compose, monkeypatch):

@@ -1,0 +1,49 @@
+"""What a newcomer meets: the top level, what gets installed, and the README's first line."""
+
+import re
+import shutil
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TOP_LEVEL = {
+    ".ci",
+    ".gitignore",
+    "LICENSE",
+    "README.md",
+    "dci_downloader",
+    "downloader.yml.example",
+    "pyproject.toml",
+    "tests",
+}
+
+
+def test_the_top_level_is_small():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("this is not a git checkout")
+    assert {line.split("/")[0] for line in listed.stdout.splitlines()} == TOP_LEVEL
+
+
+def test_five_packages_are_needed_to_run():
+    needed = [text for text in metadata.requires("dci-downloader") or () if "extra ==" not in text]
+    assert {re.split(r"\W", text)[0].lower() for text in needed} == {"dciauth", "pycurl", "pyyaml", "requests", "tqdm"}
+
+
+@pytest.mark.slow
+def test_the_first_line_of_the_readme_runs(tmp_path):
+    line = next(
+        line
+        for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("python3 -m venv")
+    )
+    clone = tmp_path / "clone"
+    shutil.copytree(ROOT, clone, ignore=shutil.ignore_patterns(".venv", ".git", ".*_cache", "__pycache__"))
+    done = subprocess.run(["bash", "-c", line], cwd=clone, capture_output=True, text=True, timeout=300)
+    if "No matching distribution" in done.stderr:
+        pytest.skip(f"the package index cannot be reached: {done.stderr.splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr
+    assert "0 damages" in done.stdout
