@@ -29,6 +29,20 @@ exit codes: 0 done or nothing new, 1 unexpected, 2 usage or settings,
   7 wrong content, 75 locked, 130 interrupted
 """
 
+_SETTINGS = """\
+DCI_* variables count too, as they would in a run; secrets are not shown.
+
+settings, explained by README and downloader.yml.example:
+  for the run:    local_repo or download_folder, version
+  what:           topic; or topics, or jobs: lists of mappings with topic or name
+  for all topics, or in one of them:
+                  component_id, filters (type, tag, tags, name), archs,
+                  variants (name, with_debug, with_source, with_iso),
+                  with_debug, with_source, with_iso, download_everything,
+                  package_filters, include, exclude, keep, connections,
+                  limit_rate, patience, registry
+"""
+
 
 class Parser(argparse.ArgumentParser):
     """A parser that raises instead of leaving the program."""
@@ -251,7 +265,7 @@ def settings_parser() -> Parser:
         "settings",
         "Check settings files, and show what holds: each value, and who says so. Fetches nothing.",
         "settings check settings.yml",
-        ending="DCI_* variables count too, as they would in a run; secrets are not shown.",
+        ending=_SETTINGS,
     )
     parser.add_argument("action", choices=("check",), metavar="check", help="what to do")
     parser.add_argument("settings", nargs="+", metavar="FILE", help="YAML; later over earlier")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dci_downloader import cli, settings, settings_file
-from dci_downloader.arguments import parse, sync_parser
+from dci_downloader.arguments import parse, settings_parser, sync_parser
 from dci_downloader.content.selection import Selection, Variant
 from dci_downloader.demo.catalog import Catalog
 from dci_downloader.demo.site import DemoSite
@@ -257,6 +257,12 @@ def test_a_registry_of_the_environment_that_cannot_be_one_is_a_settings_error(lo
     with pytest.raises(SettingsError, match="DCI_REGISTRY: expected HOST:PORT") as raised:
         load("a /srv", DCI_REGISTRY="http://u:hidden@r")
     assert "hidden" not in str(raised.value)
+
+
+def test_help_names_every_setting():
+    shown = settings_parser().format_help().partition("settings, explained")[2]
+    for name in settings_file.SETTINGS:
+        assert re.search(rf"\b{name}\b", shown), name
 
 
 @pytest.fixture
