@@ -34,7 +34,7 @@ DCI_* variables count too, as they would in a run; secrets are not shown.
 
 settings, explained by README and downloader.yml.example:
   for the run:    local_repo or download_folder, version
-  what:           topic; or topics, or jobs: lists of mappings with topic or name
+  what:           topic; or lists of topics: topics or jobs, with topic or name
   for all topics, or in one of them:
                   component_id, filters (type, tag, tags, name), archs,
                   variants (name, with_debug, with_source, with_iso),
@@ -53,7 +53,17 @@ class Parser(argparse.ArgumentParser):
         Raises:
             SettingsError: always.
         """
-        raise SettingsError(message, hint=f"see `{self.prog} --help`")
+        meant = self._meant(message)
+        raise SettingsError(message, hint=f"did you mean {meant}?" if meant else f"see `{self.prog} --help`")
+
+    def _meant(self, message: str) -> str:
+        """The option that is most like one that isn't there; empty for other mistakes, or where none is like it."""
+        import difflib  # is for mistakes only, and --version is to be quick
+
+        there = [option for option, action in self._option_string_actions.items() if action.help != argparse.SUPPRESS]
+        strange = message.partition("unrecognized arguments: ")[2].split()
+        close = (difflib.get_close_matches(word.partition("=")[0], there, n=1) for word in strange if word[:2] == "--")
+        return next((options[0] for options in close if options), "")
 
 
 class _Wide(argparse.RawDescriptionHelpFormatter):

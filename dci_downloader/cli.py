@@ -54,6 +54,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
             sys.stdout.flush()  # here, where it can still be told that nobody takes it
     except DownloaderError as error:
         _complain(error)
+        if command is _sync:
+            _name_command(rest[:1])
         return error.exit_code
     except KeyboardInterrupt:
         _complain(CancelledError("interrupted"))
@@ -290,6 +292,15 @@ def _say(line: str) -> None:
     """A line for people. That nobody can read it is no reason to fail."""
     with suppress(OSError, ValueError, AttributeError):
         print(words.printable(line), file=sys.stderr)
+
+
+def _name_command(first: Sequence[str]) -> None:
+    """What was taken for a topic may be a command with a letter wrong."""
+    import difflib
+
+    for close in [difflib.get_close_matches(word, [*COMMANDS, "help"], n=1, cutoff=0.75) for word in first]:
+        for name in close:
+            _say(f"  hint: for the command: dci-downloader {name if name in COMMANDS else '--help'}")
 
 
 def _complain(error: DownloaderError) -> None:

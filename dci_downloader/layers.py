@@ -117,7 +117,9 @@ def _read(paths: Iterable[str]) -> list[SettingsFile]:
     problems = [problem for file in files for problem in file.problems]
     if problems:
         several = f"{len(problems)} problems in the settings\n  " if len(problems) > 1 else ""
-        raise SettingsError(several + "\n  ".join(problems), hint="`dci-downloader settings --help` names every setting")
+        raise SettingsError(
+            several + "\n  ".join(problems), hint="`dci-downloader settings --help` names every setting"
+        )
     return files
 
 

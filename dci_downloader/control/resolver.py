@@ -23,7 +23,7 @@ from dci_downloader.errors import NotFoundError, SettingsError
 from dci_downloader.models import Component, Filter, Progress, Silence, Topic, folder_name
 
 _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
-_NOT_LISTED = "not those that this remoteci has no access to"
+_NOT_LISTED = "topics that this remoteci has no access to are not listed"
 
 
 def parse_filter(text: str) -> Filter:
@@ -150,8 +150,8 @@ def _unknown_topic(server: ControlServer, pattern: str) -> NotFoundError:
             return NotFoundError(f"topic {inactive.name} is no longer active", hint="choose a newer one")
     names = {topic.name.lower(): topic.name for topic in server.topics()}
     close = [names[name] for name in difflib.get_close_matches(pattern.rstrip("*").lower(), names, n=5)]
-    hint = f"did you mean {', '.join(close)}?" if close else "`dci-downloader topics` lists those there are"
-    hint += f" ({_NOT_LISTED})"
+    hint = f"did you mean {', '.join(close)}?" if close else "see `dci-downloader topics`;"
+    hint += f" {_NOT_LISTED}"
     if "*" in pattern[:-1]:
         hint += "; a * may only stand at the end"
     what = "no active topic fits" if pattern.endswith("*") else "there is no topic"

@@ -138,6 +138,21 @@ def test_bad_usage_is_2_and_says_what(run, dest, arguments, says):
     assert "hint: " in err
 
 
+@pytest.mark.parametrize(
+    ("word", "named"),
+    [
+        ("topic", "dci-downloader topics"),
+        ("componets", "dci-downloader components"),
+        ("help", "dci-downloader --help"),
+        ("RHEL-9.0", None),
+    ],
+)
+def test_a_command_with_a_letter_wrong_is_named(run, dest, word, named):
+    code, _, err = run(word, dest)
+    assert code == 4
+    assert f"for the command: {named}" in err if named else "command" not in err
+
+
 def test_no_credentials_is_3(run, dest, monkeypatch):
     monkeypatch.delenv("DCI_API_SECRET")
     code, _, err = run("RHEL-9.2", dest)

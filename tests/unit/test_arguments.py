@@ -26,6 +26,16 @@ def test_settings_files_are_kept_in_their_order():
     assert parse(settings_parser(), ["check", "a", "b"]).settings == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [("a b --variants x", "--variant"), ("--local-dir=x", "--local-repo"), ("--src --isos", "--iso")],
+)
+def test_an_option_that_is_like_another_names_it(words, meant):
+    with pytest.raises(SettingsError) as raised:
+        parse(sync_parser(), words.split())
+    assert raised.value.hint == f"did you mean {meant}?"
+
+
 @pytest.mark.parametrize("registry", ["localhost:5000", "r.lab", "10.0.0.1:443", "[::1]:5000", "my_registry:1"])
 def test_a_registry_is_a_host_with_its_port(registry):
     assert parse(sync_parser(), ["--registry", registry]).registry == registry
@@ -70,6 +80,7 @@ def test_rates_have_the_suffixes_of_curl(text, rate):
         ("--co 1", "ambiguous option: --co could match --component-id, --connections"),
         ("--tech-preview else", "invalid choice"),
         ("--unknown", "unrecognized arguments"),
+        ("--tech-previews=x", "unrecognized arguments"),
     ],
 )
 def test_a_wrong_option_says_what_was_expected(words, reason):

@@ -119,7 +119,9 @@ def test_an_unknown_topic_is_answered_with_names_that_are_close():
 def test_an_unknown_topic_without_a_like_is_answered_with_the_remark_about_access():
     with pytest.raises(NotFoundError) as caught:
         resolve_topic(Server([TOPIC]), "zzz", Silence())
-    assert caught.value.hint.startswith("`dci-downloader topics` lists those there are (not those that")
+    assert caught.value.hint == (
+        "see `dci-downloader topics`; topics that this remoteci has no access to are not listed"
+    )
 
 
 def test_an_inactive_topic_is_called_so():
