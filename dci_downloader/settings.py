@@ -161,6 +161,8 @@ def _in_words(name: str, value: Any) -> str:
         return ", ".join(_item(item) for item in value) or "-"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:g}"
     return "-" if value in ("", None) else str(value)
 
 

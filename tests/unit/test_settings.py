@@ -195,6 +195,7 @@ def test_check_shows_every_value_with_its_origin_and_no_secret(tmp_path):
         ["with_debug", "true", f"{file}:6:1"],
         ["with_iso", "false", "default"],
         ["limit_rate", "-", "default"],
+        ["patience", "30", "default"],
     ):
         assert row in rows
     assert {row[0] for row in rows} >= set(DEFAULTS)
