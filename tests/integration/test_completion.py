@@ -18,6 +18,7 @@ TYPED = [
     ("dci-downloader completion fi\t\n", "<completion><fish>"),
     ("dci-downloader --dry\t\n", "<--dry-run>"),
     ("dci-downloader RHEL-9.2 /srv --pack\t\n", "<RHEL-9.2></srv><--package-filter>"),
+    ("dci-downloader --filter compose:nightly --verb\t\n", "<--filter><compose:nightly><--verbose>"),
     ("dci-downloader --settings lab7\t\n", "<--settings><lab7.yml>"),
     ("dci-downloader RHEL-9.2 mirr\t\n", "<RHEL-9.2><mirror>"),
 ]
@@ -79,6 +80,8 @@ def test_bash_and_zsh_complete_commands_options_and_files(script, shell):
         assert "ready" in terminal.type(ready, "\nready")
         for typed, wanted in TYPED:
             assert f"ran{wanted}." in terminal.type(typed, f"ran{wanted}.")
+        # a value that nothing can be offered for: no complaint of the script appears
+        assert "not found" not in terminal.type("dci-downloader --filter x\t\n", "ran<--filter><x>.")
     finally:
         terminal.close()
 

@@ -8,7 +8,7 @@ import pytest
 from dci_downloader import listing
 from dci_downloader.errors import NotFoundError
 from dci_downloader.listing import Shape
-from dci_downloader.models import Filter, Silence
+from dci_downloader.models import Component, Filter, Silence
 
 
 class Notes(Silence):
@@ -107,6 +107,18 @@ def test_sizes_are_asked_for_only_if_wanted_and_only_of_what_is_listed(lab, buil
     found = [(one["files"], one["size"]) for one in told.document["components"]]
     assert found == [(1, 3), (None, None), (1, 1)]
     assert len(manifests()) == 3
+
+
+def test_a_manifest_that_cannot_be_read_hides_no_other_component(lab, builds):
+    lab.build({}, number=6, name="broken", manifest=b"<html>")
+    told = components(lab, sizes=True, limit=2)
+    assert [(one["name"], one["size"]) for one in told.document["components"]] == [("broken", None), ("mine", 3)]
+
+
+def test_who_has_no_date_is_shown_without():
+    undated = Component("7", "x", "t", "1")
+    for piped, shown in ((True, ""), (False, "-")):
+        assert listing._component_row(listing._Listed(undated), piped)[2] == shown
 
 
 def test_a_pipe_gets_each_component_in_tab_separated_fields(lab, builds):

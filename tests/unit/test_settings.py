@@ -77,6 +77,12 @@ def test_what_a_topic_says_counts_over_the_top_level(load):
     assert loaded.patience == 90
 
 
+def test_an_option_counts_over_what_a_topic_says_of_itself(load):
+    text = "local_repo: /1\ntopics: [{topic: a, keep: 2, archs: [x], filters: [{type: t}]}, {topic: b}]"
+    for topic in load("--keep 0 --arch y --filter u", text).topics:
+        assert (topic.options.keep, topic.selection.archs, topic.options.filters) == (0, ("y",), (Filter("u"),))
+
+
 def test_the_topics_are_those_of_the_last_file_that_names_any(load):
     first = "local_repo: /1\ntopics: [{topic: a}, {topic: b}]"
     assert topics(load("", first, "keep: 2")) == ["a", "b"]
