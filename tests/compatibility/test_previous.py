@@ -74,6 +74,8 @@ SAME = [
     options("component-id-over-filters", "--component-id", "{ids[milestone]}", "--filter", "hwcert"),
     options("abbreviated", "--filt", "compose:milestone", "--debu"),
     options("repo-url-is-without-effect", "--dci-repo-url", "http://127.0.0.1:9"),
+    options("repo-url-variable-is-without-effect", environ={"DCI_REPO_URL": "http://127.0.0.1:9"}),
+    options("registry-variable-without-images", environ={"DCI_REGISTRY": "127.0.0.1:5000"}),
     options("registry-without-images", "--registry", "127.0.0.1:5000"),
     options("destination-over-local-repo", "--local-repo", "{dir}/elsewhere"),
     Case("options-first", ("--arch", "aarch64", *TO)),
