@@ -63,10 +63,10 @@ def topics(server: ControlServer, pattern: str, shape: Shape, progress: Progress
     """
     newest_first = sorted(topics_that_fit(server, pattern), key=age, reverse=True)
     keys: dict[str, Callable[[Topic], Any]] = {"name": lambda topic: _natural(topic.name)}
-    chosen = _limited(_ordered(newest_first, keys.get(shape.sort), shape.reverse), shape.limit, progress)
+    chosen, more = _limited(_ordered(newest_first, keys.get(shape.sort), shape.reverse), shape.limit, progress)
     rows = [_topic_row(topic, shape.width is None) for topic in chosen]
     lines = _lines([("TOPIC", "CREATED", "TYPES", "ID"), *rows], shape.width)
-    return Told(lines, {"topics": [_topic_document(topic) for topic in chosen]})
+    return Told(lines, {"topics": [_topic_document(topic) for topic in chosen], "more": more})
 
 
 def components(
@@ -100,7 +100,7 @@ def components(
         "type": lambda one: one.component.type,
         "size": lambda one: -(one.size or 0),
     }
-    chosen = _limited(_ordered(listed, keys.get(shape.sort), shape.reverse), shape.limit, progress)
+    chosen, more = _limited(_ordered(listed, keys.get(shape.sort), shape.reverse), shape.limit, progress)
     if not chosen:
         what = "component that fits" if filters else "component"
         hint = f"it has the types {', '.join(topic.component_types) or '(none)'}"
@@ -112,7 +112,8 @@ def components(
     if not piped and all(one.size is None for one in chosen):
         rows = [(*row[:3], *row[4:]) for row in rows]
     documents = [_component_document(one) for one in chosen]
-    return Told(_lines(rows, shape.width), {"topic": topic.name, "topic_id": topic.id, "components": documents})
+    document = {"topic": topic.name, "topic_id": topic.id, "components": documents, "more": more}
+    return Told(_lines(rows, shape.width), document)
 
 
 def _offered(server: ControlServer, topic: Topic, filters: Sequence[Filter]) -> Iterator[_Listed]:
@@ -139,13 +140,13 @@ def _ordered(newest_first: Iterable[_Item], key: Optional[Callable[[_Item], Any]
     return reversed(ordered) if reverse else iter(ordered)
 
 
-def _limited(items: Iterator[_Item], limit: int, progress: Progress) -> list[_Item]:
-    """The first so many; takes one more to know whether there are more."""
+def _limited(items: Iterator[_Item], limit: int, progress: Progress) -> tuple[list[_Item], bool]:
+    """The first so many, and whether there are more."""
     chosen = list(itertools.islice(items, limit + 1 if limit else None))
     if limit and len(chosen) > limit:
         progress.message(f"these are the first {limit}; --limit 0 shows all")
-        return chosen[:limit]
-    return chosen
+        return chosen[:limit], True
+    return chosen, False
 
 
 def _topic_row(topic: Topic, piped: bool) -> tuple[str, ...]:

@@ -153,6 +153,35 @@ def test_a_command_with_a_letter_wrong_is_named(run, dest, word, named):
     assert f"for the command: {named}" in err if named else "command" not in err
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "s.yml: the file is empty"),
+        (b"- topic: a", "s.yml:1:1: expected settings"),
+        (b"topic: [", "s.yml:1:9: this is not YAML"),
+        (b"topic: \xff", "s.yml:1:8: this is not UTF-8"),
+        (b"topic: a\nvarients: [b]", "s.yml:2:1: varients is not a setting: did you mean variants?"),
+        (b"topic: !!python/object/apply:os.abort []", "s.yml:1:8: topic: expected a string, not a list"),
+        (b"a: &a [*a, *a]\ntopics: *a", "s.yml:1:4: topics: expected a mapping with topic, not a list"),
+        ("folder", "Is a directory"),
+        ("missing", "No such file or directory"),
+        ("/proc/self/mem", "Input/output error"),
+    ],
+)
+def test_a_settings_file_that_cannot_be_used_is_2_and_says_where(run, dest, tmp_path, content, says):
+    path = tmp_path / "s.yml"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        path = tmp_path / content
+        (tmp_path / "folder").mkdir()
+    for command in (["settings", "check", path], ["--settings", path, "--local-repo", dest]):
+        code, out, err = run(*command)
+        assert (code, out) == (2, "")
+        assert says in err
+    assert not dest.exists()
+
+
 def test_no_credentials_is_3(run, dest, monkeypatch):
     monkeypatch.delenv("DCI_API_SECRET")
     code, _, err = run("RHEL-9.2", dest)
@@ -294,6 +323,7 @@ def test_a_signal_ends_it_with_130_and_the_next_run_resumes(lab, tmp_path, run, 
         process.send_signal(number)
         said = process.stderr.read()
         assert process.wait(timeout=10) == 130, said
+        assert said.splitlines()[-1] == "dci-downloader: error: interrupted"
     assert nothing_published(tmp_path / "dci")
     code, out, _ = run(*arguments, "--json")
     assert code == 0

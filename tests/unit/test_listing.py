@@ -62,10 +62,12 @@ def test_the_order_is_that_of_the_key_and_can_be_turned_round(lab, builds, sort,
 
 def test_a_limit_says_that_there_is_more_and_only_then(lab, builds):
     notes = Notes()
-    assert names(components(lab, limit=2, progress=notes)) == ["mine", "empty"]
+    told = components(lab, limit=2, progress=notes)
+    assert (names(told), told.document["more"]) == (["mine", "empty"], True)
     assert notes.messages == ["these are the first 2; --limit 0 shows all"]
     notes = Notes()
-    assert len(names(components(lab, limit=4, progress=notes))) == 4
+    told = components(lab, limit=4, progress=notes)
+    assert (len(names(told)), told.document["more"]) == (4, False)
     assert notes.messages == []
 
 
