@@ -5,7 +5,8 @@ The rules:
 * The loader is that of ``yaml.safe_load``, stopped before it builds values: only known settings are looked at, whatever
   else the file holds. Aliases and merge keys are followed, within a bound.
 * A key that is not a setting is somebody else's, unless it is one edit away from a setting: then it is a mistake.
-* The topics of a file are its ``jobs``, else its ``topic``, else its ``topics``, as in the previous downloader.
+* The topics of a file are its ``jobs``, else its ``topic``, else its ``topics``, as in the previous downloader; an empty
+  list is passed over where there is another.
 * A setting without a value counts as not set.
 """
 
@@ -110,7 +111,14 @@ class _Reader:
         said = [(key, values.pop(key)) for key in ("jobs", "topic", "topics") if key in values]
         if not said:
             return None
-        (first, found), others = said[0], said[1:]
+        filled = [(key, found) for key, found in said if found.value != ()]
+        if not filled:
+            key, empty = said[0]
+            line, column = map(int, empty.origin.rsplit(":", 2)[1:])
+            text = f"{empty.origin}: {key}: expected a list of mappings with topic, not an empty one"
+            self.problems.append((line - 1, column - 1, text))
+            return None
+        (first, found), others = filled[0], filled[1:]
         self.notes += [f"{other.origin}: {key} is not used, because there is {first}" for key, other in others]
         return ({"topic": found},) if first == "topic" else found.value
 
@@ -272,12 +280,10 @@ def _number(parse: Callable[[str], Union[int, float]], like: str, *tags: str) ->
     return convert
 
 
-def _list(item: _Converter, of: str, *, least: int = 0) -> _Converter:
+def _list(item: _Converter, of: str) -> _Converter:
     def convert(reader: _Reader, node: Node, what: str) -> Any:
         if not isinstance(node, SequenceNode):
             return reader.wrong(node, what, f"a list of {of}")
-        if len(node.value) < least:
-            return reader.problem(node, f"{what}: expected a list of {of}, not an empty one")
         reader.spend(len(node.value))
         return tuple(item(reader, each, what) for each in node.value)
 
@@ -345,7 +351,7 @@ OPTIONS: Mapping[str, _Converter] = {
 """What may stand on the top level, for all topics, or in one of them."""
 
 _TOPIC: dict[str, _Converter] = {"topic": _string, "name": _string, **OPTIONS}
-_TOPICS = _list(_topic, "mappings with topic", least=1)
+_TOPICS = _list(_topic, "mappings with topic")
 _ROOT: dict[str, _Converter] = {
     "version": _version,
     "local_repo": _string,

@@ -94,6 +94,7 @@ SAME = [
     settings("jobs", "version: '2'\njobs: [{topic: RHEL-8.8, name: nightly tests}]"),
     settings("jobs-over-topic", "topic: RHEL-9.2\njobs: [{topic: RHEL-8.8}]"),
     settings("topic-over-topics", "topic: RHEL-9.2\ntopics: [{topic: RHEL-8.8}]"),
+    settings("empty-topics-beside-a-topic", "topic: RHEL-8.8\ntopics: []"),
     settings("variants-by-name", "topic: RHEL-9.2\nvariants: [BaseOS]\nwith_source: true"),
     settings(
         "variants-as-mappings",

@@ -34,6 +34,7 @@ def values(found):
         "base: &b {topic: RHEL-9.2}\ntopics: [{<<: *b}]",
         "base: &b {topic: RHEL-8.8}\ntopics: [{<<: [{topic: RHEL-9.2}, *b]}]",
         "\ufefftopic: RHEL-9.2",
+        "topic: RHEL-9.2\njobs: []\ntopics: []",
         "topic: RHEL-9.2\nvariants:\nfilters: ~",
     ],
 )
@@ -141,7 +142,7 @@ def test_mistakes_below_the_top_level_are_found_too():
         ("topic: !x y", "1:8: topic: expected a string, not a value of another type"),
         ("topic: [a]", "1:8: topic: expected a string, not a list"),
         ("topics: a", "1:9: topics: expected a list of mappings with topic, not a string"),
-        ("topics: []", "1:9: topics: expected a list of mappings with topic, not an empty one"),
+        ("topics: []", "1:1: topics: expected a list of mappings with topic, not an empty one"),
         ("topics: [a]", "1:10: topics: expected a mapping with topic, not a string"),
         ("topics: {a: b}", "1:9: topics: expected a list of mappings with topic, not a mapping"),
         (
