@@ -5,8 +5,8 @@ The rules:
 * The loader is that of ``yaml.safe_load``, stopped before it builds values: only known settings are looked at, whatever
   else the file holds. Aliases and merge keys are followed, within a bound.
 * A key that is not a setting is somebody else's, unless it is one edit away from a setting: then it is a mistake.
-* The topics of a file are its ``jobs``, else its ``topic``, else its ``topics``, as in the previous downloader; an empty
-  list is passed over where there is another.
+* The topics of a file are its ``jobs``, else its ``topic``, else its ``topics``, as in the previous downloader; an
+  empty list is passed over where there is another.
 * A setting without a value counts as not set.
 """
 
