@@ -15,7 +15,9 @@ from typing import NamedTuple
 
 from dci_downloader.errors import CancelledError
 from dci_downloader.mirror import tree
-from dci_downloader.mirror.files import disk_errors, hash_files, remove_file, sha256_file
+from dci_downloader.mirror.digests import digests
+from dci_downloader.mirror.files import disk_errors, remove_file
+from dci_downloader.mirror.hashing import hash_files
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry, Manifest, Never, Progress, Silence, Stop
 
@@ -68,7 +70,7 @@ def adopt(
     wanted: Manifest,
     store: Store,
     *,
-    threads: int = 0,
+    workers: int = 0,
     progress: Progress = Silence(),  # noqa: B008  has no state
     stop: Stop = Never(),  # noqa: B008  has no state
 ) -> Adopted:
@@ -78,7 +80,7 @@ def adopt(
         folder: where the published link belongs; when it is no plain folder, nothing is done.
         wanted: what is wanted there.
         store: the mirror's, prepared.
-        threads: how many files are hashed side by side; 0 for one on each core.
+        workers: how many processes hash side by side; 0 for one on each core.
         progress: told about files and bytes.
         stop: asked after every few files.
 
@@ -91,7 +93,7 @@ def adopt(
     if expected:
         progress.begin("adopt", len(expected), sum(entry.size for entry in expected.values()))
         try:
-            for path, digest in hash_files(expected, threads):
+            for path, digest in hash_files(((path, entry.size) for path, entry in expected.items()), workers):
                 if stop.requested():
                     raise CancelledError("interrupted")
                 entry = expected[path]
@@ -103,7 +105,7 @@ def adopt(
     return Adopted(files, size)
 
 
-def _candidates(folder: Path, wanted: Manifest, store: Store) -> Iterator[tuple[Path, FileEntry]]:
+def _candidates(folder: Path, wanted: Manifest, store: Store) -> Iterator[tuple[str, FileEntry]]:
     """Real paths that may hold a content that the store lacks, each content and each path once."""
     if folder.is_symlink() or not folder.is_dir():
         return
@@ -111,7 +113,7 @@ def _candidates(folder: Path, wanted: Manifest, store: Store) -> Iterator[tuple[
     for entry in wanted.files:
         if entry.sha256 in seen or store.holds(entry):
             continue
-        path = Path(os.path.realpath(folder / entry.path))
+        path = os.path.realpath(folder / entry.path)
         try:
             found = os.lstat(path)
         except OSError:
@@ -121,15 +123,15 @@ def _candidates(folder: Path, wanted: Manifest, store: Store) -> Iterator[tuple[
             yield path, entry
 
 
-def _take(path: Path, entry: FileEntry, folder: Path, store: Store) -> bool:
+def _take(path: str, entry: FileEntry, folder: Path, store: Store) -> bool:
     """Link or copy a file into the store; false where its content changed under our hands."""
-    own = path == Path(os.path.realpath(folder)) / entry.path and os.lstat(path).st_nlink == 1
+    own = path == os.path.join(os.path.realpath(folder), entry.path) and os.lstat(path).st_nlink == 1
     temporary = store.temporary()
     with disk_errors(path):
         try:
-            if not (own and _link(str(path), temporary)):
-                tree.copy_file(str(path), temporary)
-                if sha256_file(temporary) != entry.sha256:
+            if not (own and _link(path, temporary)):
+                tree.copy_file(path, temporary)
+                if digests([temporary]) != [entry.sha256]:
                     return False
             store.enter(temporary, entry.sha256)
         finally:

@@ -10,14 +10,12 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
-import hashlib
 import os
 import secrets
 import socket
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -29,7 +27,6 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _IN_THE_WAY = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENOTEMPTY}
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
-_READ_SIZE = 1 << 20
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
@@ -201,65 +198,6 @@ def free_bytes(path: Path) -> int:
         path = path.parent
     figures = os.statvfs(path)
     return figures.f_bavail * figures.f_frsize
-
-
-def sha256_file(path: Union[Path, str], buffer: Optional[bytearray] = None) -> str:
-    """The digest of a file's content, 64 lower-case hexadecimal digits. A symbolic link is not followed.
-
-    Args:
-        path: of a regular file.
-        buffer: to read into, for those who hash many files.
-    """
-    digest = hashlib.sha256()
-    buffer = buffer or bytearray(_READ_SIZE)
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        with memoryview(buffer) as view:
-            while size := os.readv(fd, [buffer]):
-                digest.update(view[:size])
-    finally:
-        os.close(fd)
-    return digest.hexdigest()
-
-
-def hash_files(paths: Iterable[Path], threads: int = 0) -> Iterator[tuple[Path, str]]:
-    """Hash files side by side (hashlib lets go of the interpreter lock), in the order given.
-
-    Args:
-        paths: of regular files.
-        threads: how many; 0 for one on each core.
-
-    Yields:
-        The path and its digest, or an empty string where it cannot be read to its end.
-    """
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
-        for digests in pool.map(_hash_batch, _batches(paths)):
-            yield from digests
-
-
-def _batches(paths: Iterable[Path]) -> Iterator[list[Path]]:
-    """Small files in handfuls, for handing over each costs more than hashing it; large ones alone."""
-    batch: list[Path] = []
-    size = 0
-    for path in paths:
-        with suppress(OSError):
-            size += os.lstat(path).st_size
-        batch.append(path)
-        if size >= 16 * _READ_SIZE or len(batch) == 64:
-            yield batch
-            batch, size = [], 0
-    yield batch
-
-
-def _hash_batch(paths: list[Path]) -> list[tuple[Path, str]]:
-    buffer = bytearray(_READ_SIZE)
-    digests = []
-    for path in paths:
-        digest = ""
-        with suppress(OSError):
-            digest = sha256_file(path, buffer)
-        digests.append((path, digest))
-    return digests
 
 
 def _ignore(_: str) -> None:

@@ -28,12 +28,12 @@ from dci_downloader.mirror.files import (
     boot_id,
     disk_errors,
     flush_file_system,
-    hash_files,
     make_folder,
     remove_file,
     replace_atomically,
     write_all,
 )
+from dci_downloader.mirror.hashing import hash_files
 from dci_downloader.mirror.partial import Partial, recorded
 from dci_downloader.models import FileEntry
 from dci_downloader.transfer import ranges
@@ -225,7 +225,7 @@ class Store:
                         return True
         return False
 
-    def recover(self, threads: int = 0) -> int:
+    def recover(self, workers: int = 0) -> int:
         """Hash again every object that no version holds, for it may never have reached the disk; remove those at fault.
 
         Everything in a version was flushed before it was recorded. To be called under the exclusive lock.
@@ -235,8 +235,9 @@ class Store:
         """
         removed = 0
         with disk_errors(self.root):
-            for path, digest in hash_files((path for path, found in self.listed() if found.st_nlink == 1), threads):
-                if digest != path.name:
+            loose = [(str(path), found.st_size) for path, found in self.listed() if found.st_nlink == 1]
+            for path, digest in hash_files(loose, workers):
+                if digest != path[-64:]:
                     removed += remove_file(path)
             flush_file_system(self.root)
             for marker in _listed(self.markers):

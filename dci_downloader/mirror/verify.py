@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dci_downloader.errors import CancelledError, NotFoundError
 from dci_downloader.mirror import tree
-from dci_downloader.mirror.files import hash_files
+from dci_downloader.mirror.hashing import hash_files
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.tree import Damage
@@ -40,7 +40,7 @@ class Checked:
 def verify(
     mirror: Mirror,
     *,
-    threads: int = 0,
+    workers: int = 0,
     progress: Progress = Silence(),  # noqa: B008  has no state
     stop: Stop = Never(),  # noqa: B008  has no state
 ) -> tuple[Checked, ...]:
@@ -51,7 +51,7 @@ def verify(
 
     Args:
         mirror: which.
-        threads: how many hash side by side; 0 for one on each core.
+        workers: how many processes hash side by side; 0 for one on each core.
         progress: told about files and bytes.
         stop: asked after every few files.
 
@@ -64,7 +64,7 @@ def verify(
     mirror.prepare()
     with mirror.store.lock().holding(shared=True):
         published = tuple(_published(mirror))
-        found = _hash(mirror, [version for _, version in published], threads, progress, stop)
+        found = _hash(mirror, [version for _, version in published], workers, progress, stop)
         checked = tuple(_check(mirror, topic, version, found) for topic, version in published)
     for one in checked:
         if not one.damages:
@@ -82,17 +82,19 @@ def _published(mirror: Mirror) -> Iterator[tuple[TopicMirror, Version]]:
                 yield topic, version
 
 
-def _hash(mirror: Mirror, versions: Iterable[Version], threads: int, progress: Progress, stop: Stop) -> dict[str, str]:
+def _hash(mirror: Mirror, versions: Iterable[Version], workers: int, progress: Progress, stop: Stop) -> dict[str, str]:
     """The digest of each object that a version names, by the digest it should have; empty where it cannot be read."""
     sizes = {entry.sha256: entry.size for version in versions for entry in version.manifest.files}
     found = {}
     progress.begin("verify", len(sizes), sum(sizes.values()))
     try:
-        for path, digest in hash_files(map(mirror.store.path, sizes), threads):
+        objects = [(mirror.store.object_path(sha256), size) for sha256, size in sizes.items()]
+        for path, digest in hash_files(objects, workers):
             if stop.requested():
                 raise CancelledError("interrupted")
-            found[path.name] = digest
-            progress.advance(1, sizes[path.name])
+            sha256 = path[-64:]
+            found[sha256] = digest
+            progress.advance(1, sizes[sha256])
     finally:
         progress.end()
     return found
@@ -115,8 +117,9 @@ def _check(mirror: Mirror, topic: TopicMirror, version: Version, found: dict[str
 
 def _copies(place: Path, version: Version, seen: set[str]) -> Iterator[Damage]:
     """Hash what is not the object itself but a copy of it."""
-    expected = {place / entry.path: entry for entry in version.manifest.files if entry.path in version.copies - seen}
-    for path, digest in hash_files(expected):
+    copies = version.copies - seen
+    expected = {f"{place}/{entry.path}": entry for entry in version.manifest.files if entry.path in copies}
+    for path, digest in hash_files((path, entry.size) for path, entry in expected.items()):
         if digest != expected[path].sha256:
             yield Damage(expected[path].path, f"sha256 {expected[path].sha256}", _words(digest))
 

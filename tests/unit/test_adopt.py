@@ -31,7 +31,7 @@ def put(root, files):
 def test_files_that_fit_are_linked_in_and_the_folder_stays(sample):
     inodes = {path.stat().st_ino for path in sample.link.rglob("*.rpm")}
     assert adoptable(sample.link, WANTED, sample.store) == (2, 405)
-    assert adopt(sample.link, WANTED, sample.store, threads=1) == (2, 405)
+    assert adopt(sample.link, WANTED, sample.store, workers=1) == (2, 405)
     assert sample.store.path(BASH.sha256).stat().st_ino in inodes
     assert stat.S_IMODE(sample.store.path(BASH.sha256).stat().st_mode) == 0o444
     assert sample.read() == FIRST
@@ -91,7 +91,7 @@ def test_a_file_that_may_not_be_linked_is_copied(sample, monkeypatch):
 
 def test_a_copy_that_changed_under_our_hands_does_not_enter_the_store(sample, tmp_path, monkeypatch):
     os.link(sample.link / ".composeinfo", tmp_path / "mine")
-    monkeypatch.setattr(adopt_module, "sha256_file", lambda _: "0" * 64)
+    monkeypatch.setattr(adopt_module, "digests", lambda _: ["0" * 64])
     assert adopt(sample.link, WANTED, sample.store) == (1, 400)
     assert not sample.store.holds(entry_of("", b"first"))
     assert os.listdir(sample.store.partials) == []

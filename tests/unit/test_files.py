@@ -148,16 +148,6 @@ def test_free_bytes_of_a_folder_that_is_not_made_yet_is_that_of_its_file_system(
     assert files.free_bytes(tmp_path / "a" / "b") > 0
 
 
-def test_hashing_side_by_side_keeps_the_order_and_marks_what_cannot_be_read(tmp_path):
-    (tmp_path / "a").write_bytes(b"abc")
-    (tmp_path / "empty").touch()
-    (tmp_path / "link").symlink_to("a")
-    paths = [tmp_path / name for name in ("a", "gone", "link", "empty")]
-    digests = [digest[:6] for _, digest in files.hash_files(paths, 2)]
-    assert digests == ["ba7816", "", "", "e3b0c4"]
-    assert [path for path, _ in files.hash_files(paths)] == paths
-
-
 class Clock:
     def __init__(self):
         self.now = 0.0
@@ -229,11 +219,3 @@ def test_lock_file_that_is_a_symlink_is_refused(tmp_path):
     with pytest.raises(SettingsError, match=r"\.lock"):
         files.FileLock(tmp_path / ".lock").acquire()
     assert stat.S_ISLNK(os.lstat(tmp_path / ".lock").st_mode)
-
-
-def test_large_files_are_hashed_beside_small_ones(tmp_path):
-    for name, size in (("small", 1), ("large", 16 << 20), ("other", 1)):
-        (tmp_path / name).touch()
-        os.truncate(tmp_path / name, size)
-    paths = [tmp_path / name for name in ("small", "large", "other")]
-    assert [digest[:6] for _, digest in files.hash_files(paths)] == ["6e340b", "080acf", "6e340b"]

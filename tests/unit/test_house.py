@@ -12,10 +12,11 @@ ROOT = Path(dci_downloader.__file__).parent
 FLOORS = [
     "errors words bounds transfer.ranges",
     "models",
-    "arguments content.manifest content.plan control.answers control.breaks control.signing mirror.files network "
-    "progress report signals transfer.loop transfer.meter transfer.policy transfer.throttle "
+    "arguments content.manifest content.plan control.answers control.breaks control.signing mirror.digests "
+    "mirror.files network progress report signals transfer.loop transfer.meter transfer.policy transfer.throttle "
     "transfer.width transfer.worker",
-    "content.selection control.exchange control.refusals environment mirror.partial mirror.tree mirror.version "
+    "content.selection control.exchange control.refusals environment mirror.hashing mirror.partial mirror.tree "
+    "mirror.version "
     "transfer.handles",
     "control.connection mirror.store settings_file transfer.work",
     "control.client mirror.adopt mirror.topic transfer.backlog transfer.landing transfer.stage",

@@ -36,7 +36,7 @@ class Counting(Silence):
 
 def test_a_whole_mirror_is_recorded_as_verified_and_each_content_hashed_once(sample):
     progress = Counting()
-    (one,) = verify(sample.mirror, threads=2, progress=progress)
+    (one,) = verify(sample.mirror, workers=2, progress=progress)
     assert one.damages == ()
     assert (progress.files, progress.size) == (2, 405)
     assert sample.topic.published("compose").last_verified is not None
