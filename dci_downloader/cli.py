@@ -198,11 +198,14 @@ def _status(given: Sequence[str]) -> int:
 def _verify(given: Sequence[str]) -> int:
     arguments = parse(verify_parser(), given)
     from dci_downloader import progress, signals, upkeep
-    from dci_downloader.control.client import ControlServer
     from dci_downloader.mirror.mirror import Mirror
 
     shown = progress.choose(sys.stderr, quiet=arguments.quiet, verbose=False)
-    repair = ControlServer.from_env if arguments.repair else None
+    repair = None
+    if arguments.repair:
+        from dci_downloader.control.client import ControlServer
+
+        repair = ControlServer.from_env
     with signals.Signals() as stop:
         told = upkeep.verify(Mirror(arguments.destination), shown, stop, repair)
     return _tell(told, arguments.json, quiet=arguments.quiet)

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Optional, TextIO
 
-from tqdm import tqdm
-
 from dci_downloader import words
 from dci_downloader.models import Progress, Silence
 
@@ -79,6 +77,9 @@ class Bar:
     """
 
     def __init__(self, stream: TextIO, *, verbose: bool = False) -> None:
+        from tqdm import tqdm  # here, for cron jobs need not wait for it
+
+        self._tqdm = tqdm
         self._stream = stream
         self._verbose = verbose
         self._bar: Any = None
@@ -86,7 +87,7 @@ class Bar:
 
     def message(self, text: str) -> None:
         """Write a line above the bar."""
-        tqdm.write(text, file=self._stream)
+        self._tqdm.write(text, file=self._stream)
 
     def detail(self, text: str) -> None:
         """Write a line above the bar if details are wanted."""
@@ -96,7 +97,7 @@ class Bar:
     def begin(self, label: str, files: int, size: int) -> None:
         """Show the bar."""
         self._files, self._files_done = files, 0
-        self._bar = tqdm(
+        self._bar = self._tqdm(
             desc=label, total=size, unit="B", unit_scale=True, file=self._stream, dynamic_ncols=True, leave=False
         )
         self._bar.set_postfix_str(f"0/{files:,} files", refresh=False)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from dci_downloader import words
-from dci_downloader.control.client import ControlServer
 from dci_downloader.errors import IntegrityError, NotFoundError, TransferError
 from dci_downloader.mirror import prune as pruning
 from dci_downloader.mirror import verify as verification
@@ -16,7 +15,9 @@ from dci_downloader.mirror.verify import Checked
 from dci_downloader.mirror.version import Version
 from dci_downloader.models import FileEntry, Progress, Stop, TransferOptions
 from dci_downloader.report import Told
-from dci_downloader.transfer.engine import fetch
+
+if TYPE_CHECKING:
+    from dci_downloader.control.client import ControlServer
 
 
 def status(mirror: Mirror) -> Told:
@@ -126,6 +127,8 @@ def _demand(mirror: Mirror) -> None:
 def _fetcher(
     server: ControlServer, mirror: Mirror, progress: Progress, stop: Stop
 ) -> Callable[[Version, Sequence[FileEntry]], None]:
+    from dci_downloader.transfer.engine import fetch  # here, for only a repair has to wait for libcurl
+
     def bring(version: Version, entries: Sequence[FileEntry]) -> None:
         progress.begin(version.component.name, len(entries), sum(entry.size for entry in entries))
         try:

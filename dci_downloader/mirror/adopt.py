@@ -17,7 +17,7 @@ from dci_downloader.errors import CancelledError
 from dci_downloader.mirror import tree
 from dci_downloader.mirror.digests import digests
 from dci_downloader.mirror.files import disk_errors, remove_file
-from dci_downloader.mirror.hashing import hash_files
+from dci_downloader.mirror.hashing import hashing
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry, Manifest, Never, Progress, Silence, Stop
 
@@ -93,13 +93,14 @@ def adopt(
     if expected:
         progress.begin("adopt", len(expected), sum(entry.size for entry in expected.values()))
         try:
-            for path, digest in hash_files(((path, entry.size) for path, entry in expected.items()), workers):
-                if stop.requested():
-                    raise CancelledError("interrupted")
-                entry = expected[path]
-                if digest == entry.sha256 and _take(path, entry, folder, store):
-                    files, size = files + 1, size + entry.size
-                progress.advance(1, entry.size)
+            with hashing(((path, entry.size) for path, entry in expected.items()), workers) as found:
+                for path, digest in found:
+                    if stop.requested():
+                        raise CancelledError("interrupted")
+                    entry = expected[path]
+                    if digest == entry.sha256 and _take(path, entry, folder, store):
+                        files, size = files + 1, size + entry.size
+                    progress.advance(1, entry.size)
         finally:
             progress.end()
     return Adopted(files, size)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from hashlib import sha256
 from typing import BinaryIO, Union
 
@@ -22,10 +23,10 @@ def digests(paths: Iterable[Union[str, bytes]]) -> list[str]:
     buffer = bytearray(_READ_SIZE)
     found = []
     for path in paths:
-        try:
-            found.append(sha256_file(path, buffer))
-        except OSError:
-            found.append("")
+        digest = ""
+        with suppress(OSError):
+            digest = sha256_file(path, buffer)
+        found.append(digest)
     return found
 
 

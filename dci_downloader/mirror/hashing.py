@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Optional
 
@@ -23,27 +24,27 @@ _BATCH_SIZE = 16 << 20
 Batch = list[str]
 
 
-def hash_files(files: Iterable[tuple[str, int]], workers: int = 0) -> Iterator[tuple[str, str]]:
-    """Hash files side by side, the biggest first, so that none trails at the end.
+@contextmanager
+def hashing(files: Iterable[tuple[str, int]], workers: int = 0) -> Iterator[Iterator[tuple[str, str]]]:
+    """Hash files side by side for a block, the biggest first, so that none trails at the end.
 
-    To leave the iterator early ends the work at once.
+    The work goes on while the block does something else; leaving the block ends it at once.
 
     Args:
         files: the paths of regular files, with how many bytes they should have; it need not be true.
         workers: how many processes; 0 for one on each core.
 
     Yields:
-        The path and its digest, or an empty string where it cannot be read to its end.
+        An iterator over each path and its digest, an empty string where it cannot be read to its end.
     """
     batches = _batches(files)
     count = min(workers or len(os.sched_getaffinity(0)), len(batches))
-    if len(batches) < 2 or count < 2:  # another process would be no help
-        for batch in batches:
-            yield from zip(batch, digests.digests(batch))
+    if count < 2:  # another process would be no help
+        yield (found for batch in batches for found in zip(batch, digests.digests(batch)))
         return
     crew = _Crew(count)
     try:
-        yield from crew.hash(batches)
+        yield crew.hash(batches)
     finally:
         crew.end()
 
@@ -73,9 +74,9 @@ class _Crew:
         self._ended = False
 
     def hash(self, batches: list[Batch]) -> Iterator[tuple[str, str]]:
-        """Hash all files of the batches."""
-        for batch, found in zip(batches, self._threads.map(self._hash, batches)):
-            yield from zip(batch, found)
+        """Begin to hash all files of the batches."""
+        answers = zip(batches, self._threads.map(self._hash, batches))
+        return (found for batch, answer in answers for found in zip(batch, answer))
 
     def _hash(self, batch: Batch) -> list[str]:
         """Let an idle worker hash a batch. Where one cannot be started, or died, it is done here."""
@@ -94,7 +95,7 @@ class _Crew:
         for worker in self._workers:
             if worker is not None:
                 worker.kill()
-        self._threads.shutdown()
+        self._threads.shutdown(cancel_futures=True)
         for worker in self._workers:
             if worker is not None:
                 worker.communicate()

@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from dci_downloader.errors import DigestMismatchError, IntegrityError, SettingsError
 from dci_downloader.mirror.files import (
@@ -33,7 +33,7 @@ from dci_downloader.mirror.files import (
     replace_atomically,
     write_all,
 )
-from dci_downloader.mirror.hashing import hash_files
+from dci_downloader.mirror.hashing import hashing
 from dci_downloader.mirror.partial import Partial, recorded
 from dci_downloader.models import FileEntry
 from dci_downloader.transfer import ranges
@@ -53,6 +53,20 @@ class Removed(NamedTuple):
     versions: tuple[str, ...] = ()
     files: int = 0
     size: int = 0
+
+
+class _Folders(dict[str, dict[str, int]]):
+    """The inodes of objects by digest, by the folder they are in, each of which is read when it is first asked for."""
+
+    def __init__(self, objects: str) -> None:
+        super().__init__()
+        self._objects = objects
+
+    def __missing__(self, prefix: str) -> dict[str, int]:
+        self[prefix] = {}
+        with suppress(OSError), os.scandir(f"{self._objects}/{prefix}") as found:
+            self[prefix] = {item.name: item.inode() for item in found}
+        return self[prefix]
 
 
 class Store:
@@ -109,19 +123,19 @@ class Store:
             return False
         return stat.S_ISREG(found.st_mode) and found.st_size == entry.size
 
-    def inodes(self) -> Callable[[str], Optional[int]]:
-        """A question for the inode of the object of a digest, as of now: by reading folders, not file by file."""
-        folders: dict[str, dict[str, int]] = {}
+    def recogniser(self) -> Callable[[str, os.stat_result], bool]:
+        """A question whether a file is the object of a digest, as of now: by reading folders, not file by file."""
+        folders = _Folders(self._objects)
 
-        def inode(sha256: str) -> Optional[int]:
-            prefix = sha256[:2]
-            if prefix not in folders:
-                folders[prefix] = {}
-                with suppress(OSError), os.scandir(f"{self._objects}/{prefix}") as found:
-                    folders[prefix] = {item.name: item.inode() for item in found}
-            return folders[prefix].get(sha256)
+        def is_object(sha256: str, found: os.stat_result) -> bool:
+            if folders[sha256[:2]].get(sha256) == found.st_ino:
+                return True
+            try:  # where file systems lie over each other, folders may number inodes otherwise than stat(2)
+                return os.path.samestat(os.lstat(self.object_path(sha256)), found)
+            except OSError:
+                return False
 
-        return inode
+        return is_object
 
     def add(self, entry: FileEntry, chunks: Sequence[bytes]) -> None:
         """Take in a content that is in memory. Content that is there already is a success; nothing is left on failure.
@@ -236,9 +250,10 @@ class Store:
         removed = 0
         with disk_errors(self.root):
             loose = [(str(path), found.st_size) for path, found in self.listed() if found.st_nlink == 1]
-            for path, digest in hash_files(loose, workers):
-                if digest != path[-64:]:
-                    removed += remove_file(path)
+            with hashing(loose, workers) as found:
+                for path, digest in found:
+                    if digest != path[-64:]:
+                        removed += remove_file(path)
             flush_file_system(self.root)
             for marker in _listed(self.markers):
                 remove_file(marker)

@@ -160,7 +160,7 @@ class TopicMirror:
 
     def differences(self, version: Version) -> Iterator[Damage]:
         """What a look by stat(2) finds wrong with a version's tree."""
-        return tree.differences(self.tree(version), version.manifest, self._store.inodes(), version.copies)
+        return tree.differences(self.tree(version), version.manifest, self._store.recogniser(), version.copies)
 
     def find(self, component: Component, selection: Any, wanted: Manifest) -> Optional[Version]:
         """The intact version of exactly this content, when there is one: publishing it needs no transfer."""
@@ -379,7 +379,7 @@ def sweep_topic(path: Path) -> None:
                     tree.remove_tree(found)
         for folder in real_folders(path / ".versions"):
             for record in folder.glob("*.json"):
-                if read_record(record.with_suffix("")) and not os.path.lexists(record.with_suffix("")):
+                if not os.path.lexists(record.with_suffix("")) and read_record(record.with_suffix("")):
                     remove_file(record)
 
 

@@ -14,7 +14,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from dci_downloader.errors import IntegrityError
 from dci_downloader.mirror.files import disk_errors, exchange
@@ -24,7 +24,7 @@ _NO_LINK = {errno.EMLINK, errno.EPERM, errno.EXDEV, errno.EOPNOTSUPP}
 _FICLONE = 0x40049409
 
 ObjectPath = Callable[[str], str]
-Inode = Callable[[str], Optional[int]]
+IsObject = Callable[[str, os.stat_result], bool]
 
 
 class Damage(NamedTuple):
@@ -121,27 +121,32 @@ def _paths(manifest: Manifest) -> Iterator[str]:
 def extras(root: Path, manifest: Manifest) -> Iterator[Damage]:
     """What is in a tree and not in its manifest: files, links, and folders that hold nothing of it."""
     known = set(_paths(manifest))
-    folders = {path[:end] for path in known for end, letter in enumerate(path) if letter == "/"}
+    folders = {""}
+    for path in known:
+        while (path := path.rpartition("/")[0]) not in folders:
+            folders.add(path)
+    above = f"{root}/"
     for parent, inside, files in os.walk(root):
-        below = os.path.relpath(parent, root)
+        below = parent[len(above) :]
         for name in sorted((*inside, *files)):
-            path = name if below == "." else f"{below}/{name}"
-            if path not in known and (path not in folders or os.path.islink(f"{root}/{path}")):
+            path = f"{below}/{name}" if below else name
+            if path not in known and (path not in folders or os.path.islink(above + path)):
                 yield Damage(path, "nothing", "something that is not in the manifest")
 
 
-def differences(root: Path, manifest: Manifest, inode: Inode, copies: frozenset[str]) -> Iterator[Damage]:
+def differences(root: Path, manifest: Manifest, is_object: IsObject, copies: frozenset[str]) -> Iterator[Damage]:
     """Compare a tree with its manifest by stat(2) alone: inodes, sizes, targets of links.
 
     Args:
         root: the tree.
         manifest: what should be there.
-        inode: the number of the object of a digest, None where there is none.
+        is_object: whether a file is the object of a digest.
         copies: the paths that are not links to their objects.
     """
+    above = f"{root}/"
     for path, sha256, size in manifest.files:
         try:
-            found = os.lstat(f"{root}/{path}")
+            found = os.lstat(above + path)
         except OSError:
             yield Damage(path, f"sha256 {sha256}", "nothing")
             continue
@@ -149,7 +154,7 @@ def differences(root: Path, manifest: Manifest, inode: Inode, copies: frozenset[
             yield Damage(path, f"sha256 {sha256}", "not a regular file")
         elif found.st_size != size:
             yield Damage(path, f"{size} bytes", f"{found.st_size} bytes")
-        elif path not in copies and found.st_ino != inode(sha256):
+        elif path not in copies and not is_object(sha256, found):
             yield Damage(path, f"sha256 {sha256}", "another file")
     for path, destination in manifest.symlinks:
         target = "nothing"

@@ -6,13 +6,13 @@ unlinked, its content fetched again under the same name, and the trees that need
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dci_downloader.errors import CancelledError, NotFoundError
 from dci_downloader.mirror import tree
-from dci_downloader.mirror.hashing import hash_files
+from dci_downloader.mirror.hashing import hashing
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.tree import Damage
@@ -64,8 +64,11 @@ def verify(
     mirror.prepare()
     with mirror.store.lock().holding(shared=True):
         published = tuple(_published(mirror))
-        found = _hash(mirror, [version for _, version in published], workers, progress, stop)
-        checked = tuple(_check(mirror, topic, version, found) for topic, version in published)
+        sizes = {entry.sha256: entry.size for _, version in published for entry in version.manifest.files}
+        with hashing(((mirror.store.object_path(sha256), size) for sha256, size in sizes.items()), workers) as hashes:
+            looks = [_look(topic, version) for topic, version in published]
+            found = _collect(hashes, sizes, progress, stop)
+        checked = tuple(_judge(topic, version, found, look) for (topic, version), look in zip(published, looks))
     for one in checked:
         if not one.damages:
             with one.topic.lock():
@@ -82,14 +85,19 @@ def _published(mirror: Mirror) -> Iterator[tuple[TopicMirror, Version]]:
                 yield topic, version
 
 
-def _hash(mirror: Mirror, versions: Iterable[Version], workers: int, progress: Progress, stop: Stop) -> dict[str, str]:
-    """The digest of each object that a version names, by the digest it should have; empty where it cannot be read."""
-    sizes = {entry.sha256: entry.size for version in versions for entry in version.manifest.files}
+def _look(topic: TopicMirror, version: Version) -> list[Damage]:
+    """What is wrong with a tree as far as can be seen without reading content."""
+    return [*topic.differences(version), *tree.extras(topic.tree(version), version.manifest)]
+
+
+def _collect(
+    hashes: Iterator[tuple[str, str]], sizes: Mapping[str, int], progress: Progress, stop: Stop
+) -> dict[str, str]:
+    """The digest of each object, by the digest it should have; empty where it cannot be read."""
     found = {}
     progress.begin("verify", len(sizes), sum(sizes.values()))
     try:
-        objects = [(mirror.store.object_path(sha256), size) for sha256, size in sizes.items()]
-        for path, digest in hash_files(objects, workers):
+        for path, digest in hashes:
             if stop.requested():
                 raise CancelledError("interrupted")
             sha256 = path[-64:]
@@ -100,18 +108,16 @@ def _hash(mirror: Mirror, versions: Iterable[Version], workers: int, progress: P
     return found
 
 
-def _check(mirror: Mirror, topic: TopicMirror, version: Version, found: dict[str, str]) -> Checked:
+def _judge(topic: TopicMirror, version: Version, found: Mapping[str, str], look: Sequence[Damage]) -> Checked:
     wrong = frozenset(entry.sha256 for entry in version.manifest.files if found[entry.sha256] != entry.sha256)
     damages = [
         Damage(entry.path, f"sha256 {entry.sha256}", _words(found[entry.sha256]))
         for entry in version.manifest.files
         if entry.sha256 in wrong
     ]
-    place = topic.tree(version)
     seen = {damage.path for damage in damages}
-    looked = (*topic.differences(version), *tree.extras(place, version.manifest))
-    damages += [damage for damage in looked if damage.path not in seen]
-    damages += _copies(place, version, {damage.path for damage in damages})
+    damages += [damage for damage in look if damage.path not in seen]
+    damages += _copies(topic.tree(version), version, {damage.path for damage in damages})
     return Checked(topic, version, tuple(sorted(damages)), wrong)
 
 
@@ -119,9 +125,10 @@ def _copies(place: Path, version: Version, seen: set[str]) -> Iterator[Damage]:
     """Hash what is not the object itself but a copy of it."""
     copies = version.copies - seen
     expected = {f"{place}/{entry.path}": entry for entry in version.manifest.files if entry.path in copies}
-    for path, digest in hash_files((path, entry.size) for path, entry in expected.items()):
-        if digest != expected[path].sha256:
-            yield Damage(expected[path].path, f"sha256 {expected[path].sha256}", _words(digest))
+    with hashing((path, entry.size) for path, entry in expected.items()) as found:
+        for path, digest in found:
+            if digest != expected[path].sha256:
+                yield Damage(expected[path].path, f"sha256 {expected[path].sha256}", _words(digest))
 
 
 def _words(digest: str) -> str:

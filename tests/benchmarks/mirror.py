@@ -2,7 +2,7 @@
 
 | case | what is measured | to reach |
 | --- | --- | --- |
-| noop | a whole run of the program, nothing new, 50,000 files published, against the embedded servers | < 1 s, < 150 MB |
+| noop | a whole run with nothing new, 50,000 files published, against the embedded servers | < 1 s, < 150 MB |
 | restore | the same after somebody deleted, replaced and truncated a file of the published tree | nothing fetched |
 | first | a first run that fetches 50,000 files of 2 KB from the embedded servers: peak memory | < 150 MB |
 | publish | a run whose 50,000 contents are there already: tree, record, link | |

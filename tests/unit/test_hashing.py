@@ -7,7 +7,6 @@ import sys
 import pytest
 
 from dci_downloader.mirror import digests, hashing
-from dci_downloader.mirror.hashing import hash_files
 
 
 @pytest.fixture
@@ -20,6 +19,11 @@ def files(tmp_path):
     (tmp_path / "folder").mkdir()
     expected = {str(tmp_path / name): hashlib.sha256(content).hexdigest() for name, content in names.items()}
     return {**expected, **{str(tmp_path / name): "" for name in ("gone", "link", "folder")}}
+
+
+def hash_files(files, workers=0):
+    with hashing.hashing(files, workers) as found:
+        yield from found
 
 
 def listed(files):

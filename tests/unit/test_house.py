@@ -16,8 +16,7 @@ FLOORS = [
     "mirror.files network progress report signals transfer.loop transfer.meter transfer.policy transfer.throttle "
     "transfer.width transfer.worker",
     "content.selection control.exchange control.refusals environment mirror.hashing mirror.partial mirror.tree "
-    "mirror.version "
-    "transfer.handles",
+    "mirror.version transfer.handles",
     "control.connection mirror.store settings_file transfer.work",
     "control.client mirror.adopt mirror.topic transfer.backlog transfer.landing transfer.stage",
     "control.resolver mirror.mirror transfer.engine",

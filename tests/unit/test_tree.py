@@ -23,7 +23,7 @@ def build(sample, manifest=None):
 
 
 def look(sample, root, copies=frozenset()):
-    return list(tree.differences(root, manifest_of(FIRST, LINKS), sample.store.inodes(), copies))
+    return list(tree.differences(root, manifest_of(FIRST, LINKS), sample.store.recogniser(), copies))
 
 
 def test_tree_holds_the_objects_themselves_and_the_links(sample):
@@ -176,3 +176,30 @@ def test_removing_follows_no_link_and_can_be_repeated(tmp_path):
     for name in ("folder", "link", "gone"):
         tree.remove_tree(tmp_path / name)
     assert os.listdir(tmp_path) == ["kept"]
+
+
+def test_inodes_are_asked_for_where_folders_number_them_otherwise(sample, monkeypatch):
+    class Lying:
+        def __init__(self, item):
+            self.name = item.name
+
+        def inode(self):
+            return 7
+
+    class Scan:
+        def __init__(self, path):
+            self.path = path
+
+        def __enter__(self):
+            return map(Lying, real(self.path))
+
+        def __exit__(self, *_):
+            return False
+
+    root, _ = build(sample)
+    real = os.scandir
+    monkeypatch.setattr(os, "scandir", Scan)
+    assert look(sample, root) == []
+    (root / "same").unlink()
+    (root / "same").write_bytes(b"bash" * 100)
+    assert [damage.path for damage in look(sample, root)] == ["same"]
