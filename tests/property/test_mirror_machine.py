@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from dci_downloader.errors import NotFoundError
+from dci_downloader.errors import IntegrityError, NotFoundError
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.prune import prune
 from dci_downloader.mirror.tree import remove_tree
@@ -41,6 +41,7 @@ class MirrorMachine(RuleBasedStateMachine):
         self.root = Path(tempfile.mkdtemp())
         self.now = datetime(2026, 1, 1, tzinfo=timezone.utc)
         self.rotten = set()
+        self.torn = False  # whether a repair died after it fetched contents and before it built the tree of them
         self.open()
 
     def open(self):
@@ -62,6 +63,8 @@ class MirrorMachine(RuleBasedStateMachine):
                 self.mirror.store.add(entry, [BUILDS[name][entry.path]])
             topic.publish(component, {}, wanted)
             topic.retire("compose", 1)
+        self.torn = False
+        self.look_for_rot()
 
     @property
     def published(self):
@@ -74,12 +77,46 @@ class MirrorMachine(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(sorted(BUILDS)), after=st.integers(0, 60))
     def sync_killed(self, name, after):
+        self.killed(lambda: self.bring(name), after)
+
+    @precondition(lambda self: self.published)
+    @rule(keep=st.integers(0, 2), after=st.integers(0, 30))
+    def prune_killed(self, keep, after):
+        before = self.published
+        self.killed(lambda: prune(self.mirror, keep, now=lambda: self.now.timestamp() + 10**9), after)
+        assert self.published == before
+
+    @rule(after=st.integers(0, 10))
+    def rollback_killed(self, after):
+        def roll_back():
+            topic = self.mirror.topic("RHEL-9.2")
+            with topic.lock(0):
+                topic.rollback("compose")
+
+        self.killed(roll_back, after)
+
+    @precondition(lambda self: self.published)
+    @rule(after=st.integers(0, 60))
+    def repair_killed(self, after):
+        self.torn |= bool(self.rotten)
+        self.killed(self.mend, after)
+        self.look_for_rot()
+
+    def look_for_rot(self):
+        """A repair that died left some contents mended, and some for the next sync to mend."""
+        for digest in tuple(self.rotten):
+            path = self.mirror.store.path(digest)
+            if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == digest:
+                self.rotten.discard(digest)
+
+    def killed(self, action, after):
+        """Let another process do something, and die at the so many-th change of the disk."""
         child = os.fork()
         if not child:
             self.open()
             self.die_after(after)
             with contextlib.suppress(BaseException):
-                self.bring(name)
+                action()
             os._exit(0)
         os.waitpid(child, 0)
         self.now += timedelta(minutes=2)
@@ -108,18 +145,22 @@ class MirrorMachine(RuleBasedStateMachine):
         path.write_bytes(b"?" * entry.size)
         self.rotten.add(entry.sha256)
 
-    @precondition(lambda self: self.published)
-    @rule()
-    def repair(self):
+    def mend(self):
         def bring(version, entries):
             for entry in entries:
                 self.mirror.store.add(entry, [BUILDS[version.component.name][entry.path]])
 
         checked = verify(self.mirror)
-        damaged = {entry for one in checked for entry in one.objects}
-        assert damaged == self.rotten & {entry.sha256 for entry in self.published.manifest.files}
         repair(self.mirror, checked, bring)
+        return {entry for one in checked for entry in one.objects}
+
+    @precondition(lambda self: self.published)
+    @rule()
+    def repair(self):
+        damaged = self.mend()
+        assert damaged == self.rotten & {entry.sha256 for entry in self.published.manifest.files}
         self.rotten -= damaged
+        self.torn = False
         assert not [one for one in verify(self.mirror) if one.damages]
 
     @precondition(lambda self: self.published)
@@ -135,7 +176,8 @@ class MirrorMachine(RuleBasedStateMachine):
     def roll_back(self):
         before = self.published
         topic = self.mirror.topic("RHEL-9.2")
-        with topic.lock(0), contextlib.suppress(NotFoundError):
+        refusals = (NotFoundError, IntegrityError) if self.rotten else NotFoundError
+        with topic.lock(0), contextlib.suppress(refusals):
             topic.rollback("compose")
             assert self.published.published_at < before.published_at
 
@@ -161,7 +203,7 @@ class MirrorMachine(RuleBasedStateMachine):
         files = BUILDS[self.published.component.name]
         link = self.mirror.topic("RHEL-9.2").link("compose")
         for path, content in files.items():
-            if hashlib.sha256(content).hexdigest() not in self.rotten:
+            if hashlib.sha256(content).hexdigest() not in self.rotten and not self.torn:
                 assert (link / path).read_bytes() == content
         assert os.readlink(link / "os/first") == "p0"
 
