@@ -305,7 +305,9 @@ def verify_parser() -> Parser:
     description = "Hash everything that is published again, offline. Exit code 7 and one line for each damage."
     parser = _upkeep_parser("verify", description, "verify /srv/dci", "verify /srv/dci --repair")
     parser.add_argument("--repair", action="store_true", help="fetch what is damaged, and nothing else")
+    parser.add_argument("--dcirc", metavar="FILE", help="credentials for that, in place of `source FILE`")
     parser.add_argument("--quiet", action="store_true", help="nothing but damage and errors")
+    _add_lock_timeout(parser)
     return parser
 
 

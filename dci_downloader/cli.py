@@ -203,11 +203,13 @@ def _verify(given: Sequence[str]) -> int:
     shown = progress.choose(sys.stderr, quiet=arguments.quiet, verbose=False)
     repair = None
     if arguments.repair:
+        from dci_downloader import environment
         from dci_downloader.control.client import ControlServer
 
-        repair = ControlServer.from_env
+        own = environment.dcirc(arguments.dcirc) if arguments.dcirc else {}
+        repair = partial(ControlServer.from_env, {**os.environ, **own})
     with signals.Signals() as stop:
-        told = upkeep.verify(Mirror(arguments.destination), shown, stop, repair)
+        told = upkeep.verify(Mirror(arguments.destination), shown, stop, repair, arguments.lock_timeout)
     return _tell(told, arguments.json, quiet=arguments.quiet)
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 from dci_downloader import words
-from dci_downloader.content.selection import Selection
+from dci_downloader.content.selection import RULES, Selection
 from dci_downloader.control.client import ControlServer
 from dci_downloader.control.resolver import resolve_components, resolve_topic
 from dci_downloader.errors import (
@@ -47,6 +47,7 @@ from dci_downloader.models import (
     Stop,
     SyncOptions,
     Topic,
+    folder_name,
 )
 from dci_downloader.transfer.engine import Fetched, fetch
 
@@ -95,6 +96,7 @@ def sync_topic(
     components = resolve_components(server, found, options.filters, options.component_id or None, progress)
     sync = _Sync(server, mirror, mirror.topic(found.name), selection, options, progress, stop)
     if options.dry_run:
+        sync.folder.check()
         reports = tuple(sync.attempt(sync.preview, component) for component in components)
     else:
         with sync.folder.lock(options.lock_timeout, progress.message):
@@ -110,7 +112,11 @@ def _find_topic(server: ControlServer, topic: str, options: SyncOptions, progres
 
 @dataclass(frozen=True)
 class _Sync:
-    """The steps that each component takes."""
+    """The steps that each component takes.
+
+    Attributes:
+        planned: what a dry run has planned so far and found room for.
+    """
 
     server: ControlServer
     mirror: Mirror
@@ -119,6 +125,7 @@ class _Sync:
     options: SyncOptions
     progress: Progress
     stop: Stop
+    planned: list[Plan] = field(default_factory=list)
 
     def attempt(self, step: Callable[[Component], ComponentReport], component: Component) -> ComponentReport:
         """Take a step; what goes wrong with this component alone becomes its report."""
@@ -155,10 +162,15 @@ class _Sync:
         )
 
     def preview(self, component: Component) -> ComponentReport:
-        """What :meth:`bring` would do. Writes nothing."""
+        """What :meth:`bring` would do, or fail at for want of room. Writes nothing."""
         published = self.folder.published(component.type)
         wanted, _ = self._wanted(component, published)
         plan = self.mirror.plan(component, wanted)
+        found = adoptable(self.folder.link(component.type), wanted, self.mirror.store)
+        at_hand = {entry.sha256 for entry in found}
+        needed = replace(plan, missing=tuple(e for e in plan.missing if e.sha256 not in at_hand))
+        self.mirror.check_space([*self.planned, needed])
+        self.planned.append(needed)
         surplus: tuple[Version, ...] = ()
         if published is None or not self._is(published, component, wanted):
             coming = identity(component, self._recorded(component), wanted)
@@ -169,15 +181,14 @@ class _Sync:
             report,
             versions_removed=removed.versions,
             bytes_removed=removed.size,
-            notes=(*report.notes, *self._adoption(component, wanted)),
+            notes=(*report.notes, *self._adoption(component, wanted, found)),
         )
 
-    def _adoption(self, component: Component, wanted: Manifest) -> tuple[str, ...]:
+    def _adoption(self, component: Component, wanted: Manifest, found: Sequence[FileEntry]) -> tuple[str, ...]:
         """What a plain folder of the previous downloader would save, by size alone."""
-        found = adoptable(self.folder.link(component.type), wanted, self.mirror.store)
         notes = self._strangers(component, wanted)
-        if found.files:
-            what = f"{words.count(found.files, 'file')}, {words.size(found.size)}"
+        if found:
+            what = f"{words.count(len(found), 'file')}, {words.size(sum(entry.size for entry in found))}"
             notes = (f"of these, up to {what} may be taken over from the folder that is there, once checked", *notes)
         return notes
 
@@ -188,11 +199,11 @@ class _Sync:
         if not found.files:
             return ()
         what = f"{words.count(found.files, 'file')}, {words.size(found.size)}"
-        return (f"{what} in the folder {place} are no part of this build and go when it is published",)
+        return (f"{what} in the folder {place} are no part of this build: the run after its publication removes them",)
 
     def _recorded(self, component: Component) -> Any:
-        """The selection as versions of a component record it."""
-        return self.selection.effective(component.type).to_json()
+        """The selection as versions of a component record it, with the edition of the rules that read it."""
+        return {"rules": RULES, **self.selection.effective(component.type).to_json()}
 
     def _is(self, version: Version, component: Component, wanted: Manifest) -> bool:
         return version.identity == identity(component, self._recorded(component), wanted)
@@ -268,7 +279,7 @@ class _Sync:
             name=component.name,
             type=component.type,
             tags=component.tags,
-            path=str(self.folder.path / component.type),
+            path=str(self.folder.path / folder_name(component.type)),
             outcome=Outcome.FAILED,
             failures=(Failure("", str(error), error.exit_code, error.hint),),
         )

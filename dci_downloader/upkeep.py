@@ -13,7 +13,7 @@ from dci_downloader.mirror import verify as verification
 from dci_downloader.mirror.mirror import Mirror, StatusRow
 from dci_downloader.mirror.verify import Checked
 from dci_downloader.mirror.version import Version
-from dci_downloader.models import FileEntry, Progress, Stop, TransferOptions
+from dci_downloader.models import FileEntry, Progress, Stop, TransferOptions, folder_name
 from dci_downloader.report import Told
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def status(mirror: Mirror) -> Told:
     Raises:
         NotFoundError: there is no mirror.
     """
-    _demand(mirror)
+    mirror.demand()
     found = mirror.status()
     total = f"{words.size(found.size)} in all versions, of which hard links save {words.size(found.saved)}"
     header = ("TOPIC", "TYPE", "VERSION", "TAGS", "FILES", "SIZE", "PUBLISHED", "VERIFIED", "KEPT")
@@ -40,7 +40,11 @@ def status(mirror: Mirror) -> Told:
 
 
 def verify(
-    mirror: Mirror, progress: Progress, stop: Stop, repair: Optional[Callable[[], ControlServer]] = None
+    mirror: Mirror,
+    progress: Progress,
+    stop: Stop,
+    repair: Optional[Callable[[], ControlServer]] = None,
+    timeout: Optional[float] = None,
 ) -> Told:
     """Hash everything that is published again; with a server, fetch what is damaged.
 
@@ -49,18 +53,21 @@ def verify(
         progress: told of files and bytes.
         stop: asked whether to end early.
         repair: makes the server to repair from, asked only if something is damaged; None only tells.
+        timeout: seconds to wait for another run; None for ever.
 
     Raises:
         NotFoundError: there is no mirror.
+        LockedError: another run is in the way for longer than ``timeout``.
         TransferError: what is damaged could not be fetched.
     """
-    checked = verification.verify(mirror, progress=progress, stop=stop)
+    checked = verification.verify(mirror, timeout=timeout, progress=progress, stop=stop)
     damaged = [one for one in checked if one.damages]
     repaired = False
     if damaged and repair is not None:
         with repair() as server:
-            verification.repair(mirror, damaged, _fetcher(server, mirror, progress, stop))
-        still = verification.verify(mirror, progress=progress, stop=stop)
+            fetcher = _fetcher(server, mirror, progress, stop)
+            verification.repair(mirror, damaged, fetcher, timeout=timeout, waiting=progress.message)
+        still = verification.verify(mirror, timeout=timeout, progress=progress, stop=stop)
         repaired = not any(one.damages for one in still)
     lines = [f"{_name(one)}: {_verdict(one)}" for one in checked]
     for one in damaged:
@@ -88,16 +95,20 @@ def rollback(
         NotFoundError: there is nothing older.
         LockedError: another run holds the topic for longer than ``timeout``.
     """
-    _demand(mirror)
+    mirror.demand()
     topic = mirror.topic(topic_name)
-    if component_type not in ("", *topic.types()):
+    if not topic.types():
+        raise NotFoundError(f"{topic_name}: nothing of this topic is here", hint="see dci-downloader status")
+    if component_type and folder_name(component_type) not in topic.types():
         raise NotFoundError(f"{topic_name}: nothing of type {component_type} is here", hint="see dci-downloader status")
     lines = []
     documents = []
     with topic.lock(timeout, progress.message):
         types = (component_type,) if component_type else tuple(filter(topic.has_older, topic.types()))
         if not types:
-            raise NotFoundError(f"{topic_name}: there is no version older than what is published", hint="--keep more")
+            raise NotFoundError(
+                f"{topic_name}: there is no version older than what is published", hint="keep more of them: --keep N"
+            )
         for each in types:
             done = topic.rollback(each)
             lines += [f"{done.path} is {done.version.folder} again", *(f"  note: {note}" for note in done.notes)]
@@ -112,16 +123,11 @@ def prune(mirror: Mirror, keep: int, timeout: Optional[float], progress: Progres
         NotFoundError: there is no mirror.
         LockedError: another run is working in it for longer than ``timeout``.
     """
-    _demand(mirror)
+    mirror.demand()
     removed = pruning.prune(mirror, keep, timeout=timeout, waiting=progress.message)
     names = ", ".join(removed.versions) or "no version"
     line = f"removed {names}; {words.count(removed.files, 'file')}, {words.size(removed.size)} freed"
     return Told((line,), {"versions": list(removed.versions), "files": removed.files, "size": removed.size})
-
-
-def _demand(mirror: Mirror) -> None:
-    if not mirror.store.root.is_dir():
-        raise NotFoundError(f"{mirror.root}: there is no mirror here", hint="name the folder that was synchronised")
 
 
 def _fetcher(
@@ -151,7 +157,9 @@ def _name(one: Checked) -> str:
 def _verdict(one: Checked) -> str:
     if one.damages:
         return f"DAMAGED in {words.count(len(one.damages), 'place')}"
-    return f"whole ({words.count(len(one.version.manifest.files), 'file')}, {words.size(one.version.manifest.size)})"
+    note = f"; this is not recorded: {one.obstacle}" if one.obstacle else ""
+    files = words.count(len(one.version.manifest.files), "file")
+    return f"whole ({files}, {words.size(one.version.manifest.size)}){note}"
 
 
 def _checked_document(one: Checked) -> dict[str, Any]:
@@ -161,6 +169,7 @@ def _checked_document(one: Checked) -> dict[str, Any]:
         "version": one.version.folder,
         "files": len(one.version.manifest.files),
         "size": one.version.manifest.size,
+        "recorded": not (one.damages or one.obstacle),
         "damages": [damage._asdict() for damage in one.damages],
     }
 

@@ -38,6 +38,9 @@ from dci_downloader.content.manifest import live_symlinks
 from dci_downloader.errors import NotFoundError
 from dci_downloader.models import FileEntry, Manifest
 
+RULES = 1
+"""The edition of these rules: one more for each change by which a selection chooses other files than before. Versions
+record it, so that what was chosen by older rules is not taken for what is wanted now."""
 COMPOSE_TYPES = ("compose", "compose-noinstall")
 
 _TREE = re.compile(r"(.+?)/(?:(source)/tree|(?!source/)([^/]+)/(os|debug|iso))(?:/|$)")

@@ -33,16 +33,15 @@ class Adopted(NamedTuple):
     size: int
 
 
-def adoptable(folder: Path, wanted: Manifest, store: Store) -> Adopted:
-    """How much :func:`adopt` may take over, judged by size alone. No side effect.
+def adoptable(folder: Path, wanted: Manifest, store: Store) -> tuple[FileEntry, ...]:
+    """What :func:`adopt` may take over, judged by size alone, each content once. No side effect.
 
     Args:
         folder: where the published link belongs (``TopicMirror.link``).
         wanted: what is wanted there.
         store: the mirror's; what it holds is not counted.
     """
-    found = dict(_candidates(folder, wanted, store))
-    return Adopted(len(found), sum(entry.size for entry in found.values()))
+    return tuple(entry for _, entry in _candidates(folder, wanted, store))
 
 
 def strangers(folder: Path, wanted: Manifest) -> Adopted:

@@ -21,7 +21,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Optional, Union
 
-from dci_downloader.errors import DiskFullError, DownloaderError, IntegrityError, LockedError, SettingsError
+from dci_downloader.errors import DiskFullError, DownloaderError, LockedError, SettingsError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -38,8 +38,8 @@ class disk_errors:  # noqa: N801  a context manager, used like a function
 
     Raises:
         DiskFullError: no room, or no quota.
-        SettingsError: not permitted, read-only, or something else stands where a file or folder should be.
-        IntegrityError: a path longer than the system allows.
+        SettingsError: not permitted, read-only, a path longer than the system allows (what manifests may ask for is
+            bounded, so it is the destination's), or something else stands where a file or folder should be.
         DownloaderError: anything else, an I/O error for example.
     """
 
@@ -65,7 +65,7 @@ def _disk_error(error: OSError, where: Union[Path, str]) -> DownloaderError:
     if error.errno in _IN_THE_WAY:
         return SettingsError(message, hint="something else is in the way: move it aside")
     if error.errno == errno.ENAMETOOLONG:
-        return IntegrityError(message, hint="choose a destination with a shorter path")
+        return SettingsError(message, hint="choose a destination with a shorter path")
     return DownloaderError(message, hint="look for disk errors in the system's log")
 
 
@@ -92,10 +92,40 @@ def make_folder(path: Path) -> None:
         try:
             os.mkdir(path)
         except FileExistsError:
-            mode = os.lstat(path).st_mode
-            if not stat.S_ISDIR(mode):
-                what = "a symbolic link" if stat.S_ISLNK(mode) else "not a folder"
-                raise SettingsError(f"{path} is {what}", hint="a folder belongs there: move it aside") from None
+            _demand_folder(path)
+
+
+def _demand_folder(path: Path) -> None:
+    mode = os.lstat(path).st_mode
+    if not stat.S_ISDIR(mode):
+        what = "a symbolic link" if stat.S_ISLNK(mode) else "not a folder"
+        raise SettingsError(f"{path} is {what}", hint="a folder belongs there: move it aside") from None
+
+
+def check_folder(path: Path, *, links: bool = False) -> None:
+    """Raise what making a folder, its parents too, and writing into it would raise. No side effect.
+
+    Args:
+        path: of the folder.
+        links: a symbolic link that leads to a folder is as good as one.
+
+    Raises:
+        SettingsError: something else is in its place, or what is there of it and above it may not be written to.
+    """
+    with disk_errors(path):
+        if os.path.lexists(path) and not (links and path.is_dir()):
+            _demand_folder(path)
+        while True:
+            try:
+                os.stat(path)
+                break
+            except FileNotFoundError:
+                if path.is_symlink():
+                    raise FileExistsError(errno.EEXIST, "a symbolic link that leads nowhere") from None
+                path = path.parent
+        if not os.access(path, os.W_OK | os.X_OK):
+            code = errno.EROFS if os.statvfs(path).f_flag & os.ST_RDONLY else errno.EACCES
+            raise OSError(code, os.strerror(code))
 
 
 def write_all(fd: int, content: bytes) -> None:
@@ -254,7 +284,7 @@ class FileLock:
             SettingsError: the lock file cannot be opened.
         """
         with disk_errors(self.path):
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+            fd = self._open(shared)
             try:
                 self._wait(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, timeout, waiting)
                 holder = f"pid {os.getpid()} on {socket.gethostname()} since {utc_now():%Y-%m-%d %H:%M:%S} UTC"
@@ -265,6 +295,15 @@ class FileLock:
                 os.close(fd)
                 raise
         self._fd = fd
+
+    def _open(self, shared: bool) -> int:
+        flags = os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            return os.open(self.path, os.O_RDWR | os.O_CREAT | flags, 0o644)
+        except OSError as error:
+            if shared and error.errno in _FORBIDDEN:  # who only reads may do so where he may not write
+                return os.open(self.path, os.O_RDONLY | flags)
+            raise
 
     def _wait(self, fd: int, mode: int, timeout: Optional[float], waiting: Callable[[str], None]) -> None:
         started = self._clock()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Optional, Union
 
 from dci_downloader.content.plan import make_plan
-from dci_downloader.errors import DiskFullError
+from dci_downloader.errors import DiskFullError, NotFoundError
 from dci_downloader.mirror.files import disk_errors, free_bytes, utc_now
 from dci_downloader.mirror.store import Store
 from dci_downloader.mirror.topic import TopicMirror
@@ -85,6 +85,19 @@ class Mirror:
         """
         self.store.prepare()
 
+    def demand(self) -> None:
+        """See that there is a mirror. No side effect.
+
+        Raises:
+            NotFoundError: there is none.
+            SettingsError: its path is longer than the system allows.
+        """
+        with disk_errors(self.root):
+            if not self.store.root.is_dir():
+                raise NotFoundError(
+                    f"{self.root}: there is no mirror here", hint="name the folder that was synchronised"
+                )
+
     def topic(self, name: str) -> TopicMirror:
         """The part of the mirror that belongs to a topic, whether it exists or not.
 
@@ -145,6 +158,7 @@ class Mirror:
 
 def _row(topic: TopicMirror, component_type: str) -> StatusRow:
     versions = topic.versions(component_type)
+    component_type = versions[0].component.type
     published = topic.published_folder(component_type)
     kept = tuple(version.folder for version in versions if version.folder != published)
     shown = next((version for version in versions if version.folder == published), None)

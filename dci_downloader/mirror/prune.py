@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Optional
 
-from dci_downloader.errors import NotFoundError
 from dci_downloader.mirror.files import disk_errors, remove_file
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.store import Removed
@@ -44,8 +43,7 @@ def prune(
         NotFoundError: there is no mirror.
         LockedError: a sync runs for longer than ``timeout``.
     """
-    if not mirror.store.root.is_dir():
-        raise NotFoundError(f"{mirror.root}: there is no mirror here", hint="name the folder that was synchronised")
+    mirror.demand()
     mirror.prepare()
     with mirror.store.lock().holding(timeout=timeout, waiting=waiting):
         sweep(mirror.root)

@@ -26,6 +26,7 @@ from dci_downloader.errors import DigestMismatchError, IntegrityError, SettingsE
 from dci_downloader.mirror.files import (
     FileLock,
     boot_id,
+    check_folder,
     disk_errors,
     flush_file_system,
     make_folder,
@@ -98,10 +99,17 @@ class Store:
         Raises:
             SettingsError: something else is in the way, or the place cannot be written to.
         """
+        self.check()
         with disk_errors(self.root.parent):
             os.makedirs(self.root.parent, exist_ok=True)
         for folder in (self.root, self.objects, self.partials, self.markers):
             make_folder(folder)
+
+    def check(self) -> None:
+        """Raise what :meth:`prepare`, and writing after it, would raise. No side effect."""
+        check_folder(self.root.parent, links=True)
+        for folder in (self.root, self.objects, self.partials, self.markers):
+            check_folder(folder)
 
     def lock(self) -> FileLock:
         """The store's lock, for one holder: each call gives another to hold."""
@@ -196,6 +204,13 @@ class Store:
         """Take an object out of the store; trees that hold a link to it keep their content. Safe to repeat."""
         with disk_errors(self.path(sha256)):
             remove_file(self.path(sha256))
+
+    def seal(self, sha256: str) -> None:
+        """Make an object read-only and readable for all again, where it is one. Safe to repeat."""
+        path = self.object_path(sha256)
+        with disk_errors(path), suppress(FileNotFoundError):
+            if stat.S_ISREG(os.lstat(path).st_mode):
+                os.chmod(path, 0o444)
 
     def partial_bytes(self, entry: FileEntry) -> int:
         """Bytes of the entry that an earlier run left and that can be used. No side effect."""

@@ -3,7 +3,7 @@
     <topic>/.lock                       held alone by the sync of this topic
     <topic>/<type>                      -> .versions/<type>/<folder>, swapped by one rename
     <topic>/.versions/<type>/<folder>   a tree, with its record beside it (see :mod:`dci_downloader.mirror.version`)
-    <topic>/.versions/<type>/.new-…     a tree being built, .old-… one being removed: of no meaning to anyone else
+    <topic>/.versions/<type>/.new-…     a tree being built, .old-… one that is no more: of no meaning to anyone else
 
 The order of a publication: tree, flush, record, name, link. Whatever dies in between leaves the published link as it
 was; a version is what has both its name and its record.
@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, Optional
 from dci_downloader.content.manifest import check_name
 from dci_downloader.errors import IntegrityError, LockedError, NotFoundError, SettingsError
 from dci_downloader.mirror import tree
-from dci_downloader.mirror.files import FileLock, disk_errors, flush_folder, make_folder, remove_file
+from dci_downloader.mirror.files import FileLock, check_folder, disk_errors, flush_folder, make_folder, remove_file
 from dci_downloader.mirror.store import Removed, Store
 from dci_downloader.mirror.tree import Damage
 from dci_downloader.mirror.version import (
@@ -110,20 +110,29 @@ class TopicMirror:
                 self._store.collect(named_digests(self.root))
                 self._retired = False
 
+    def check(self) -> None:
+        """Raise what taking the lock would raise because of the place. No side effect.
+
+        Raises:
+            SettingsError: the mirror cannot be written to, or something else is in its place.
+        """
+        self._store.check()
+        check_folder(self.path)
+
     def types(self) -> tuple[str, ...]:
-        """The component types that there are versions of."""
+        """The component types that there are versions of, as their folders are named."""
         return tuple(folder.name for folder in real_folders(self.path / ".versions"))
 
     def link(self, component_type: str) -> Path:
         """Where agents read the published version of a type."""
-        return self.path / check_name(component_type, "component type")
+        return self.path / _kind(component_type)
 
     def tree(self, version: Version) -> Path:
         """The folder of a version."""
         return self._folder(version.component.type) / version.folder
 
     def _folder(self, component_type: str) -> Path:
-        folder = self.path / ".versions" / check_name(component_type, "component type")
+        folder = self.path / ".versions" / _kind(component_type)
         for path in (self.path, folder.parent, folder):
             if path.is_symlink():
                 raise SettingsError(f"{path} is a symbolic link", hint="a folder belongs there: move it aside")
@@ -136,7 +145,8 @@ class TopicMirror:
             SettingsError: the topic, or a folder of its versions, is a link that leads elsewhere.
         """
         found = [read_record(path) for path in real_folders(self._folder(component_type))]
-        whole = [version for version in found if version is not None and version.component.type == component_type]
+        kind = _kind(component_type)
+        whole = [version for version in found if version is not None and _kind(version.component.type) == kind]
         return tuple(sorted(whole, key=lambda version: (version.published_at, version.folder), reverse=True))
 
     def published(self, component_type: str) -> Optional[Version]:
@@ -152,15 +162,21 @@ class TopicMirror:
             parent, _, folder = os.readlink(self.link(component_type)).rpartition("/")
         except OSError:
             return ""
-        return folder if parent == f".versions/{component_type}" else ""
+        return folder if parent == f".versions/{_kind(component_type)}" else ""
 
     def intact(self, version: Version) -> bool:
         """Whether a version's tree is as it was built, by stat(2) alone: no content is read."""
         return next(self.differences(version), None) is None
 
-    def differences(self, version: Version) -> Iterator[Damage]:
-        """What a look by stat(2) finds wrong with a version's tree."""
-        return tree.differences(self.tree(version), version.manifest, self._store.recogniser(), version.copies)
+    def differences(self, version: Version, *, modes: bool = False) -> Iterator[Damage]:
+        """What a look by stat(2) finds wrong with a version's tree.
+
+        Args:
+            version: which.
+            modes: also tell files that not everybody may read, or that others than their owner may write.
+        """
+        is_object = self._store.recogniser()
+        return tree.differences(self.tree(version), version.manifest, is_object, version.copies, modes)
 
     def find(self, component: Component, selection: Any, wanted: Manifest) -> Optional[Version]:
         """The intact version of exactly this content, when there is one: publishing it needs no transfer."""
@@ -174,7 +190,8 @@ class TopicMirror:
         """Make a component, whose objects are all in the store, what agents read. Safe to repeat.
 
         The version of the same content is used again, rebuilt where it was damaged. Until the last step, one rename,
-        what was published before stays; a plain folder in the link's place is removed after that step.
+        what was published before stays; a plain folder in the link's place, or a damaged tree, is out of the way after
+        that step and removed by the next run, so that nobody loses what he is reading.
 
         Args:
             component: what is published.
@@ -233,7 +250,7 @@ class TopicMirror:
             version = replace(version, copies=built.copies)
             self._store.flush()
             write_record(place, version)
-            tree.put_in_place(new, place)
+            _put(new, place)
             flush_folder(place.parent)
         finally:
             tree.remove_tree(new)
@@ -247,7 +264,7 @@ class TopicMirror:
     def _point(self, version: Version) -> None:
         """Swap the link: the one step that makes a version the published one."""
         link = self.link(version.component.type)
-        target = f".versions/{version.component.type}/{version.folder}"
+        target = f".versions/{_kind(version.component.type)}/{version.folder}"
         if link.is_symlink() and os.readlink(link) == target:
             return
         if not link.is_symlink() and link.is_file():
@@ -257,7 +274,7 @@ class TopicMirror:
         new = self.path / f".new-{secrets.token_hex(4)}"
         os.symlink(target, new)
         try:
-            tree.put_in_place(new, link)
+            _put(new, link)
             flush_folder(self.path)
         finally:
             tree.remove_tree(new)
@@ -360,6 +377,21 @@ class TopicMirror:
     def verified(self, version: Version) -> None:
         """Record that every byte of a version was found right just now."""
         write_record(self.tree(version), replace(version, last_verified=self._clock()))
+
+
+def _kind(component_type: str) -> str:
+    """The name of the folder of a component type.
+
+    Raises:
+        ManifestError: it cannot be that of a folder.
+    """
+    return check_name(folder_name(component_type), "component type")
+
+
+def _put(new: Path, place: Path) -> None:
+    """Give something its final name. A folder that had it stays for those who are reading in it, until the next run."""
+    if tree.put_in_place(new, place):
+        os.rename(new, new.with_name(f".old-{secrets.token_hex(4)}"))
 
 
 def _free_name(folder: Path, component: Component, wished: str) -> str:

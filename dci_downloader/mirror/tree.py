@@ -134,7 +134,9 @@ def extras(root: Path, manifest: Manifest) -> Iterator[Damage]:
                 yield Damage(path, "nothing", "something that is not in the manifest")
 
 
-def differences(root: Path, manifest: Manifest, is_object: IsObject, copies: frozenset[str]) -> Iterator[Damage]:
+def differences(
+    root: Path, manifest: Manifest, is_object: IsObject, copies: frozenset[str], modes: bool = False
+) -> Iterator[Damage]:
     """Compare a tree with its manifest by stat(2) alone: inodes, sizes, targets of links.
 
     Args:
@@ -142,6 +144,8 @@ def differences(root: Path, manifest: Manifest, is_object: IsObject, copies: fro
         manifest: what should be there.
         is_object: whether a file is the object of a digest.
         copies: the paths that are not links to their objects.
+        modes: also tell files that not everybody may read, or that others than their owner may write. Which bits are
+            set beyond that is up to the file system: some have none to choose.
     """
     above = f"{root}/"
     for path, sha256, size in manifest.files:
@@ -156,6 +160,8 @@ def differences(root: Path, manifest: Manifest, is_object: IsObject, copies: fro
             yield Damage(path, f"{size} bytes", f"{found.st_size} bytes")
         elif path not in copies and not is_object(sha256, found):
             yield Damage(path, f"sha256 {sha256}", "another file")
+        elif modes and (found.st_mode & 0o444 != 0o444 or found.st_mode & 0o022):
+            yield Damage(path, "mode 0444", f"mode {stat.S_IMODE(found.st_mode):04o}")
     for path, destination in manifest.symlinks:
         target = "nothing"
         with suppress(OSError):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dci_downloader.errors import DiskFullError, DownloaderError, IntegrityError, LockedError, SettingsError
+from dci_downloader.errors import DiskFullError, DownloaderError, LockedError, SettingsError
 from dci_downloader.mirror import files
 
 
@@ -18,7 +18,7 @@ from dci_downloader.mirror import files
         (errno.EACCES, SettingsError),
         (errno.EROFS, SettingsError),
         (errno.ENOTDIR, SettingsError),
-        (errno.ENAMETOOLONG, IntegrityError),
+        (errno.ENAMETOOLONG, SettingsError),
         (errno.EIO, DownloaderError),
     ],
 )
@@ -146,6 +146,28 @@ def test_exchange_says_when_the_kernel_cannot_and_reports_other_failures(tmp_pat
 
 def test_free_bytes_of_a_folder_that_is_not_made_yet_is_that_of_its_file_system(tmp_path):
     assert files.free_bytes(tmp_path / "a" / "b") > 0
+
+
+def test_what_making_a_folder_would_raise_is_known_before(tmp_path, monkeypatch):
+    files.check_folder(tmp_path)
+    files.check_folder(tmp_path / "a" / "b")
+    assert os.listdir(tmp_path) == []
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path)
+    (tmp_path / "dangling").symlink_to("nowhere")
+    files.check_folder(tmp_path / "link", links=True)
+    for name in ("file", "file/below", "link", "dangling", "dangling/below", "x" * 256):
+        with pytest.raises(SettingsError):
+            files.check_folder(tmp_path / name)
+    with pytest.raises(SettingsError):
+        files.check_folder(tmp_path / "dangling", links=True)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(SettingsError, match="Permission denied"):
+        files.check_folder(tmp_path / "a")
+    read_only = os.statvfs_result((*os.statvfs(tmp_path)[:8], os.ST_RDONLY, 255))
+    monkeypatch.setattr(os, "statvfs", lambda path: read_only)
+    with pytest.raises(SettingsError, match="Read-only"):
+        files.check_folder(tmp_path / "a")
 
 
 class Clock:

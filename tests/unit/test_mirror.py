@@ -13,7 +13,7 @@ from dci_downloader.errors import (
     NotFoundError,
     SettingsError,
 )
-from dci_downloader.mirror import files, tree
+from dci_downloader.mirror import digests, files, tree
 from dci_downloader.mirror import mirror as mirror_module
 from dci_downloader.mirror import store as store_module
 from dci_downloader.mirror import topic as topic_module
@@ -100,7 +100,10 @@ def test_a_damaged_tree_is_noticed_and_rebuilt_from_the_store(sample, monkeypatc
     again = sample.publish("c1", FIRST).version
     assert sample.topic.intact(again)
     assert again.folder == "c1"
-    assert sorted(os.listdir(sample.folder)) == ["c1", "c1.json"]
+    (old,) = sample.folder.glob(".old-*")
+    assert (old / ".composeinfo").read_bytes() == b"first", "who is reading there can go on"
+    with sample.topic.lock():
+        assert sorted(os.listdir(sample.folder)) == ["c1", "c1.json"]
 
 
 def test_missing_content_publishes_nothing_and_leaves_nothing(sample):
@@ -189,9 +192,13 @@ def test_a_plain_folder_gives_way_to_the_link(sample, monkeypatch, exchanges):
     sample.link.mkdir(parents=True)
     (sample.link / "old").touch()
     assert sample.topic.published("compose") is None
+    reader = os.open(sample.link, os.O_RDONLY)
     sample.publish("c1", FIRST)
     assert sample.topic.published("compose").folder == "c1"
-    assert sorted(os.listdir(sample.topic.path)) == [".lock", ".versions", "compose"]
+    assert os.listdir(reader) == ["old"], "who is reading there can go on"
+    os.close(reader)
+    with sample.topic.lock():
+        assert sorted(os.listdir(sample.topic.path)) == [".lock", ".versions", "compose"]
 
 
 def test_a_link_that_leads_elsewhere_is_replaced_and_its_target_left_alone(sample, tmp_path):
@@ -328,6 +335,32 @@ def test_rollback_publishes_what_was_published_before_and_refuses_when_nothing_i
             sample.topic.rollback("hwcert")
 
 
+@pytest.mark.parametrize(("keep", "left"), [(2, ["c2", "c1"]), (1, ["c2"]), (0, [])])
+def test_after_a_rollback_the_newer_version_counts_among_those_to_keep_and_comes_first(sample, keep, left):
+    for number in range(3):
+        sample.publish(f"c{number}", {"own": b"%d" % number})
+    with sample.topic.lock():
+        sample.topic.rollback("compose")
+        sample.topic.rollback("compose")
+        sample.topic.retire("compose", keep)
+    assert [version.folder for version in sample.topic.versions("compose")] == [*left, "c0"]
+    assert sample.topic.published("compose").folder == "c0"
+
+
+def test_spaces_in_a_type_become_underscores_everywhere(sample):
+    done = sample.publish("c1", FIRST, type="compose noinstall")
+    assert done.path == sample.topic.path / "compose_noinstall"
+    assert os.readlink(done.path) == ".versions/compose_noinstall/c1"
+    assert sample.topic.types() == ("compose_noinstall",)
+    for name in ("compose noinstall", "compose_noinstall"):
+        assert sample.topic.published(name).identity == done.version.identity
+        assert [version.identity for version in sample.topic.versions(name)] == [done.version.identity]
+    assert [row.type for row in sample.mirror.status().rows] == ["compose noinstall"]
+    sample.publish("c2", SECOND, type="compose noinstall")
+    with sample.topic.lock():
+        assert sample.topic.rollback("compose_noinstall").version.folder == "c1"
+
+
 def test_rollback_to_a_damaged_version_restores_it_first(sample):
     sample.publish("c1", FIRST)
     sample.publish("c2", SECOND)
@@ -346,6 +379,42 @@ def test_one_sync_of_a_topic_keeps_another_out_but_not_one_of_another_topic(samp
             pass
         with sample.mirror.topic("RHEL 9.3").lock(0):
             pass
+
+
+def killed_while_publishing(sample):
+    """A run that fetched everything and dies at the last step."""
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_):
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(topic_module, "write_record", die)
+        patch.setattr(tree, "remove_tree", lambda path: None)
+        with pytest.raises(Killed):
+            sample.publish("c2", SECOND)
+
+
+@pytest.mark.parametrize(("boot", "hashed"), [("boot-1", set()), ("boot-2", {b"second", b"new"})])
+def test_a_killed_run_costs_no_hashing_and_a_power_cut_only_what_no_version_holds(tmp_path, monkeypatch, boot, hashed):
+    before = Sample(tmp_path / "mirror", boot="boot-1")
+    before.publish("c1", FIRST)
+    flush = store_module.Store.flush
+    monkeypatch.setattr(store_module.Store, "flush", lambda store: None)  # killed before it came to that
+    killed_while_publishing(before)
+    monkeypatch.setattr(store_module.Store, "flush", flush)
+    asked = []
+    real = digests.sha256_file
+    monkeypatch.setattr(digests, "sha256_file", lambda path, buffer: asked.append(path[-64:]) or real(path, buffer))
+    after = Sample(tmp_path / "mirror", boot=boot)
+    with after.topic.lock():
+        wanted = manifest_of(SECOND, LINKS)
+        assert after.mirror.plan(component_of("c2"), wanted).missing == ()
+        after.topic.publish(component_of("c2"), None, wanted)
+    assert set(asked) == {entry_of("", content).sha256 for content in hashed}
+    assert (after.link / ".composeinfo").read_bytes() == b"second"
 
 
 def test_after_a_power_cut_what_was_not_flushed_is_hashed_before_it_is_trusted(tmp_path):

@@ -98,6 +98,46 @@ def test_a_file_that_vanished_is_restored_without_network(lab, root, compose):
     assert (root / "RHEL-9.2/compose/.composeinfo").read_bytes() == compose[".composeinfo"]
 
 
+def replaced(path):
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(b"x" * len(content))
+
+
+def shortened(path):
+    path.unlink()
+    path.write_bytes(b"x")
+
+
+def led_elsewhere(path):
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+
+
+@pytest.mark.parametrize("damage", [replaced, shortened, led_elsewhere])
+def test_a_file_that_somebody_put_another_in_place_of_is_restored_without_network(lab, root, compose, damage):
+    lab.build(compose)
+    sync(lab, root)
+    damage(root / "RHEL-9.2/compose/.composeinfo")
+    lab.site.store.forget()
+    sync(lab, root)
+    assert lab.fetched() == []
+    assert (root / "RHEL-9.2/compose/.composeinfo").read_bytes() == compose[".composeinfo"]
+    assert [done.outcome for done in sync(lab, root).components] == [Outcome.UNCHANGED]
+
+
+def test_a_file_that_was_truncated_in_place_is_fetched_again_for_its_content_is_lost(lab, root, compose):
+    lab.build(compose)
+    sync(lab, root)
+    place = root / "RHEL-9.2/compose/.composeinfo"
+    place.chmod(0o644)
+    os.truncate(place, 1)
+    lab.site.store.forget()
+    sync(lab, root)
+    assert lab.fetched() == [".composeinfo"]
+    assert place.read_bytes() == compose[".composeinfo"]
+
+
 def test_another_selection_is_another_version(lab, root, compose):
     lab.build(compose)
     sync(lab, root)
@@ -105,6 +145,16 @@ def test_another_selection_is_another_version(lab, root, compose):
     assert tree(root / "RHEL-9.2/compose") == compose
     first, second = sorted(path.name for path in (root / "RHEL-9.2/.versions/compose").iterdir() if path.is_dir())
     assert (first, second[: len(first) + 1]) == ("RHEL-9.2.0-0", "RHEL-9.2.0-0+")
+
+
+def test_another_edition_of_the_rules_of_selections_is_another_version(lab, root, compose, monkeypatch):
+    lab.build(compose)
+    sync(lab, root)
+    monkeypatch.setattr(sync_module, "RULES", 10_000)
+    lab.site.store.forget()
+    assert [done.outcome for done in sync(lab, root).components] == [Outcome.PUBLISHED]
+    assert lab.fetched() == []
+    assert [done.outcome for done in sync(lab, root).components] == [Outcome.UNCHANGED]
 
 
 def test_older_versions_go_when_the_new_one_is_published(lab, root):

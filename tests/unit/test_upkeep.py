@@ -103,8 +103,9 @@ def test_rollback_without_a_type_takes_all_that_have_something_older(mirror):
 def test_rollback_of_what_is_not_here(mirror):
     with pytest.raises(NotFoundError, match="nothing of type hwcert"):
         upkeep.rollback(mirror, "RHEL-9.2", "hwcert", 0, Silence())
-    with pytest.raises(NotFoundError):
+    with pytest.raises(NotFoundError, match="nothing of this topic"):
         upkeep.rollback(mirror, "RHEL-1", "", 0, Silence())
+    assert not (mirror.root / "RHEL-1").exists()
 
 
 def test_prune_removes_versions_beyond_keep(mirror):

@@ -3,10 +3,10 @@ import os
 
 import pytest
 
-from dci_downloader.errors import CancelledError, IntegrityError, NotFoundError
+from dci_downloader.errors import CancelledError, IntegrityError, LockedError, NotFoundError
 from dci_downloader.mirror.verify import repair, verify
 from dci_downloader.models import Never, Silence
-from tests.unit.samples import FIRST, SECOND, Sample, entry_of
+from tests.unit.samples import FIRST, SECOND, Sample, component_of, entry_of, manifest_of
 
 
 @pytest.fixture
@@ -151,3 +151,41 @@ def test_verification_can_be_interrupted(sample):
 def test_verify_of_nothing_is_an_error(tmp_path):
     with pytest.raises(NotFoundError):
         verify(Sample(tmp_path / "none").mirror)
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o466, 0o664])
+def test_wrong_modes_are_damage_and_repaired_without_a_transfer(sample, mode):
+    os.chmod(sample.link / "same", mode)
+    (one,) = verify(sample.mirror)
+    assert one.damages == (
+        ("BaseOS/x86_64/os/Packages/b/bash.rpm", "mode 0444", f"mode {mode:04o}"),
+        ("same", "mode 0444", f"mode {mode:04o}"),
+    )
+    assert sample.topic.intact(one.version), "for a sync could not mend it"
+    repair(sample.mirror, [one], no_fetch)
+    assert verify(sample.mirror)[0].damages == ()
+
+
+def test_modes_that_a_file_system_may_force_on_us_are_none(sample):
+    os.chmod(sample.link / "same", 0o755)
+    assert verify(sample.mirror)[0].damages == ()
+
+
+def test_every_topic_and_type_is_verified(sample):
+    with sample.mirror.topic("RHEL 9.3").lock() as other:
+        other.publish(component_of("d1"), None, manifest_of(FIRST))
+    sample.publish("h1", {"h": b"h"}, links=(), type="hwcert")
+    rot(sample.root / "RHEL_9.3" / "compose" / ".composeinfo")
+    checked = verify(sample.mirror)
+    assert [(one.version.topic, one.version.folder, len(one.damages)) for one in checked] == [
+        ("RHEL 9.2", "c1", 1),
+        ("RHEL 9.2", "h1", 0),
+        ("RHEL 9.3", "d1", 1),
+    ]
+
+
+def test_a_repair_waits_for_a_running_sync_as_long_as_it_is_told_to(sample):
+    rot(sample.link / ".composeinfo")
+    checked = verify(sample.mirror)
+    with sample.topic.lock(), pytest.raises(LockedError):
+        repair(sample.mirror, checked, no_fetch, timeout=0)
