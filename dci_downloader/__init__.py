@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dci_downloader.errors import NotFoundError as NotFoundError
     from dci_downloader.errors import ServerUnreachableError as ServerUnreachableError
     from dci_downloader.errors import SettingsError as SettingsError
+    from dci_downloader.errors import StaleJobError as StaleJobError
     from dci_downloader.errors import StallError as StallError
     from dci_downloader.errors import StatusError as StatusError
     from dci_downloader.errors import TransferError as TransferError
@@ -69,6 +70,7 @@ _HOMES = {
         "NotFoundError",
         "ServerUnreachableError",
         "SettingsError",
+        "StaleJobError",
         "StallError",
         "StatusError",
         "TransferError",

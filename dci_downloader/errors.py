@@ -6,6 +6,7 @@
     ├ NotFoundError             4    no such topic, component, job or version
     ├ TransferError             5    worth running again
     │ ├ StatusError                  a server answered with an unexpected status
+    │ │ └ StaleJobError              a job has changed since it was read
     │ ├ StallError                   a transfer made no progress for too long
     │ └ ServerUnreachableError       no connection to a server
     ├ DiskFullError             6    not enough room
@@ -76,6 +77,10 @@ class StatusError(TransferError):
         super().__init__(message, hint=hint)
         self.url = url
         self.status = status
+
+
+class StaleJobError(StatusError):
+    """A job is not deleted, because it has changed since it was read. Read it again, and decide anew."""
 
 
 class StallError(TransferError):

@@ -56,12 +56,17 @@ class Component:
 
 @dataclass(frozen=True)
 class Job:
-    """One run of an agent, with the components it was scheduled with."""
+    """One run of an agent, with the components it was scheduled with.
+
+    Attributes:
+        etag: of the job as it was read; empty when the server told none. Every change of the job gives it another.
+    """
 
     id: str
     status: str
     topic: Topic
     components: tuple[Component, ...]
+    etag: str = ""
 
 
 class FileEntry(NamedTuple):

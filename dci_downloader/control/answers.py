@@ -112,7 +112,7 @@ class Fields:
 
 
 def read(answer: Answer) -> Fields:
-    """The JSON object that an answer with status 200 holds.
+    """The JSON object that a good answer holds.
 
     Raises:
         TransferError: it holds something else.
@@ -162,6 +162,7 @@ def job(fields: Fields) -> Job:
         status=fields.text("status"),
         topic=topic(fields.object("topic")),
         components=tuple(component(item) for item in fields.objects("components")),
+        etag=fields.optional_text("etag") or "",
     )
 
 

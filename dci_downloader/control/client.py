@@ -1,14 +1,15 @@
 """The control server's calls: topics, components, jobs, and the files that it tells the way to.
 
-Every call is a GET, safe to repeat, and is tried again by itself while that helps and ``patience`` allows. All of them
-raise the errors that ``refusals`` and ``breaks`` describe: AccessError, NotFoundError, TransferError and what is below
-them.
+What only reads is safe to repeat, and is tried again by itself while that helps and ``patience`` allows; the calls that
+change a job say for themselves what a repetition does. All of them raise the errors that ``refusals`` and ``breaks``
+describe: AccessError, NotFoundError, TransferError and what is below them.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Optional, overload
 from urllib.parse import quote
@@ -20,7 +21,7 @@ from dci_downloader.control.answers import Answer, Fields
 from dci_downloader.control.connection import Clock, Connection
 from dci_downloader.control.refusals import refusal
 from dci_downloader.control.signing import ComponentFiles, Credentials, Signer
-from dci_downloader.errors import NotFoundError, SettingsError
+from dci_downloader.errors import NotFoundError, SettingsError, StaleJobError
 from dci_downloader.models import Component, Job, Manifest, Network, Source, Topic
 
 __all__ = ["Clock", "ControlServer", "Credentials"]
@@ -134,6 +135,70 @@ class ControlServer:
         """One job, with its topic and exactly the components that it was scheduled with."""
         return answers.job(self._read(f"/api/v1/jobs/{_segment(job_id, 'job')}").object("job"))
 
+    def create_job(self, topic: Topic, components: Sequence[Component]) -> Job:
+        """Create a job with exactly these components, in state ``new``.
+
+        Not safe to repeat, and never repeated by itself: every call that arrives creates a job, also one whose answer
+        got lost.
+
+        Args:
+            topic: of the job.
+            components: active ones of that topic, or private ones of one's own team.
+
+        Raises:
+            NotFoundError: there is no such topic or component.
+        """
+        wanted = {"topic_id": topic.id, "components": [component.id for component in components]}
+        made = self._post("/api/v1/jobs", wanted).object("job")
+        return Job(made.text("id"), made.text("status"), topic, tuple(components), made.text("etag"))
+
+    def set_job_state(self, job: Job, status: str, comment: str = "") -> Job:
+        """Say how far a job is.
+
+        To repeat it adds the same state to the job's history once more; it is never repeated by itself.
+
+        Args:
+            job: as it was read, or an older state of it.
+            status: ``new``, ``pre-run``, ``running``, ``post-run``, ``success``, ``failure``, ``error`` or ``killed``.
+            comment: for people; what is written here can be read by everybody in the team.
+
+        Returns:
+            The job as it is now, with its new etag.
+
+        Raises:
+            NotFoundError: there is no such job.
+        """
+        self._post("/api/v1/jobstates", {"job_id": job.id, "status": status, "comment": comment})
+        return self.job(job.id)
+
+    def delete_job(self, job: Job) -> None:
+        """Delete a job, unless it has changed since it was read. Safe to repeat: a job that is gone is a success.
+
+        Args:
+            job: as it was read last.
+
+        Raises:
+            StaleJobError: it has changed since. Nothing was deleted.
+            SettingsError: the server told no etag when the job was read.
+        """
+        if not _header_text(job.etag):
+            raise SettingsError(f"job {job.id} was read without an etag, and cannot be deleted by it")
+        path = f"/api/v1/jobs/{_segment(job.id, 'job')}"
+        answer = self._connection.delete(path, {"If-match": job.etag}, limit=_LARGEST_ANSWER)
+        if answer.status != 404:
+            self._demand(answer, 204)
+            return
+        try:  # the server says "not found" of a stale etag, too
+            self.job(job.id)
+        except NotFoundError:
+            return
+        raise StaleJobError(
+            f"job {job.id} is not deleted: it has changed since it was read, its etag is stale",
+            url=answer.call.rpartition(" ")[2],
+            status=answer.status,
+            hint="read it again with job(), then delete that",
+        )
+
     def latest_component(self, topic_name: str, *, type: str, tags: Sequence[str] = ()) -> Component:
         """The newest active component of a type that is not private.
 
@@ -222,9 +287,13 @@ class ControlServer:
     def _read(self, path: str, query: Optional[dict[str, str]] = None) -> Fields:
         return answers.read(self._demand(self._connection.get(path, query or {}, limit=_LARGEST_ANSWER)))
 
-    def _demand(self, answer: Answer) -> Answer:
+    def _post(self, path: str, document: Mapping[str, object]) -> Fields:
+        answer = self._connection.post(path, json.dumps(document).encode(), limit=_LARGEST_ANSWER)
+        return answers.read(self._demand(answer, 201))
+
+    def _demand(self, answer: Answer, status: int = 200) -> Answer:
         """The answer if it is the one hoped for, an error if not."""
-        if answer.status != 200:
+        if answer.status != status:
             raise refusal(answer, self._connection.clock.wall())
         return answer
 

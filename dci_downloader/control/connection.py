@@ -1,4 +1,4 @@
-"""GET requests that come to an end: signed, redirected by hand, tried again while it helps.
+"""Requests that come to an end: signed, redirected by hand, tried again while it helps and does no harm.
 
 Two clients. One asks the control server; the other asks wherever a redirect leads, and knows no credentials. Once a
 redirect has left the control server nothing is signed any more, even if it leads back.
@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urljoin
 
 from dci_downloader.control.answers import Answer
 from dci_downloader.control.breaks import Break, BrokenError
-from dci_downloader.control.exchange import Client
+from dci_downloader.control.exchange import Call, Client
 from dci_downloader.control.refusals import refusal
 from dci_downloader.control.signing import Signer, normal, origin
 from dci_downloader.errors import TransferError
@@ -77,12 +77,60 @@ class Connection:
         Raises:
             TransferError: no answer, or none that can be used.
         """
-        start, attempt = self.clock.monotonic(), 0
         url = self.signer.base + path + (f"?{urlencode(query)}" if query else "")
+        return self._repeat(lambda: self._follow(url, limit, etag, leave))
+
+    def delete(self, path: str, headers: Mapping[str, str], *, limit: int) -> Answer:
+        """Have the control server delete something, again and again until it answers or patience is over.
+
+        A repetition may find it gone already: the answer to the try before was lost.
+
+        Args:
+            path: below the server's address, quoted.
+            headers: beside those that every request carries.
+            limit: most bytes an answer may hold.
+
+        Raises:
+            TransferError: no answer, or none that can be used.
+        """
+        return self._repeat(lambda: self._change("DELETE", path, headers, b"", limit))
+
+    def post(self, path: str, body: bytes, *, limit: int) -> Answer:
+        """Send the control server a JSON document, once: to repeat it could do what it asks for twice.
+
+        Args:
+            path: below the server's address, quoted.
+            body: the document.
+            limit: most bytes an answer may hold.
+
+        Raises:
+            TransferError: no answer, or none that can be used.
+        """
+        try:
+            return self._change("POST", path, {"Content-Type": "application/json"}, body, limit)
+        except BrokenError as broken:
+            error = broken.cause.error
+            error.hint = f"this is not tried again by itself, for it may have been done; {error.hint}"
+            raise error from None
+
+    def _change(self, method: str, path: str, headers: Mapping[str, str], body: bytes, limit: int) -> Answer:
+        """One try of a request that changes something; a redirect is not followed."""
+        url = self.signer.base + path
+        answer = self._send(Call(method, url, {**headers, **self.signer.headers(url, method, body)}, body), limit)
+        self._demand_final(answer)
+        if answer.status in REDIRECTS:
+            raise TransferError(
+                f"{answer.call}: redirected, which such a request is not",
+                hint="set DCI_CS_URL to the server's own address",
+            )
+        return answer
+
+    def _repeat(self, attempt_once: Callable[[], Answer]) -> Answer:
+        start, attempt = self.clock.monotonic(), 0
         while True:
             attempt += 1
             try:
-                return self._follow(url, limit, etag, leave)
+                return attempt_once()
             except BrokenError as error:
                 pause = back_off(attempt, error.asked, self._patience, self.clock.chance())
                 late = self.clock.monotonic() - start + pause >= self._patience
@@ -97,17 +145,21 @@ class Connection:
         for _ in range(MOST_HOPS):
             signed = signed and origin(url) == self.signer.origin
             answer = self._ask(url, signed, limit, etag)
-            if answer.status in TRANSIENT:
-                asked = retry_after(answer.headers.get("retry-after", ""), self._now())
-                error = refusal(answer, self.clock.wall())
-                assert isinstance(error, TransferError)
-                raise BrokenError(Break(error), asked)
+            self._demand_final(answer)
             if answer.status not in REDIRECTS:
                 return answer
             url = self._target(url, answer, leave)
         raise TransferError(
             f"GET {bare(url)}: redirected more than {MOST_HOPS} times", hint="is DCI_CS_URL right? Is a proxy confused?"
         )
+
+    def _demand_final(self, answer: Answer) -> None:
+        """Raise BrokenError for an answer that says to ask again later."""
+        if answer.status in TRANSIENT:
+            asked = retry_after(answer.headers.get("retry-after", ""), self._now())
+            error = refusal(answer, self.clock.wall())
+            assert isinstance(error, TransferError)
+            raise BrokenError(Break(error), asked)
 
     def _target(self, url: str, answer: Answer, leave: bool) -> str:
         """Where a redirect leads; refused where it may not."""
@@ -133,10 +185,12 @@ class Connection:
         return datetime.fromtimestamp(self.clock.wall(), timezone.utc)
 
     def _ask(self, url: str, signed: bool, limit: int, etag: str) -> Answer:
-        start = self.clock.monotonic()
         if signed:
-            answer = self._client.get(url, self.signer.headers(url), limit)
-        else:
-            answer = self._stranger.get(url, {"If-None-Match": etag} if etag else {}, limit)
+            return self._send(Call("GET", url, self.signer.headers(url)), limit)
+        return self._send(Call("GET", url, {"If-None-Match": etag} if etag else {}), limit, signed=False)
+
+    def _send(self, call: Call, limit: int, *, signed: bool = True) -> Answer:
+        start = self.clock.monotonic()
+        answer = (self._client if signed else self._stranger).send(call, limit)
         _log.debug("%s: %d, %.0f ms", answer.call, answer.status, (self.clock.monotonic() - start) * 1000)
         return replace(answer, signed=signed)

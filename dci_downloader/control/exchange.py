@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, wait
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
-from typing import Optional
+from typing import NamedTuple, Optional
 from urllib.parse import urlsplit
 
 import requests
@@ -29,6 +29,24 @@ from dci_downloader.transfer.policy import bare
 _CHUNK = 8192
 _SLOWEST = 1000
 """Bytes per second below which an answer counts as stalled."""
+
+
+class Call(NamedTuple):
+    """A request that is ready to be sent.
+
+    Attributes:
+        url: in normal form.
+        headers: beside those that every request carries.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    def __str__(self) -> str:
+        """Method and URL without query, for messages."""
+        return f"{self.method} {bare(self.url)}"
 
 
 class _Session(requests.Session):
@@ -70,21 +88,22 @@ class Client:
         """Close idle connections. Safe to repeat."""
         self._session.close()
 
-    def get(self, url: str, headers: Mapping[str, str], limit: int) -> Answer:
-        """Send one GET and wait for all of its answer.
+    def send(self, call: Call, limit: int) -> Answer:
+        """Send one request and wait for all of its answer.
 
         Args:
-            url: in normal form.
-            headers: beside those that every request carries.
+            call: what to send.
             limit: most bytes the answer may hold.
 
         Raises:
             BrokenError: no complete answer came.
             TransferError: the answer is too large.
         """
-        proxy = proxy_for(url, self._network)
-        target = Target(f"GET {bare(url)}", urlsplit(url).netloc, bare(proxy) if proxy else "")
-        request = self._session.prepare_request(requests.Request("GET", url, headers=dict(headers)))
+        proxy = proxy_for(call.url, self._network)
+        target = Target(str(call), urlsplit(call.url).netloc, bare(proxy) if proxy else "")
+        request = self._session.prepare_request(
+            requests.Request(call.method, call.url, headers=dict(call.headers), data=call.body)
+        )
         meter, future = _Meter(), Future[Answer]()
         session = self._session
 
@@ -114,7 +133,7 @@ class Client:
     def _receive(
         self, session: requests.Session, request: requests.PreparedRequest, proxy: str, limit: int, meter: _Meter
     ) -> Answer:
-        call = f"GET {bare(request.url or '')}"
+        call = f"{request.method} {bare(request.url or '')}"
         proxies = {urlsplit(request.url or "").scheme: proxy} if proxy else {}
         with session.send(
             request, stream=True, timeout=self._timeouts, verify=self._verify, proxies=proxies, allow_redirects=False

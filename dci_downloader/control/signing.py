@@ -2,8 +2,8 @@
 
 The rules, from dciauth and from what a control server was seen to do:
 
-* The signature covers method, path, query and the ``host`` header. ``host`` is signed and sent without the scheme's
-  default port, because proxies in between drop it.
+* The signature covers method, path, query, body and the ``host`` header. ``host`` is signed and sent without the
+  scheme's default port, because proxies in between drop it.
 * The server unquotes the path twice. So does what is signed here; it differs from the path that is sent only where a
   name holds a literal percent-escape (a file called ``a%41.txt``).
 * A signature is valid for 15 minutes: every request, and every retry, is signed afresh.
@@ -77,10 +77,10 @@ class _Unsigned:
 
     __slots__ = ("body", "headers", "method", "url")
 
-    def __init__(self, url: str) -> None:
-        self.method = "GET"
+    def __init__(self, url: str, method: str, body: bytes) -> None:
+        self.method = method
         self.url = url
-        self.body: Optional[bytes] = None
+        self.body = body
         self.headers: dict[str, str] = {}
 
 
@@ -99,14 +99,14 @@ class Signer:
         self._netloc = urlsplit(self.base).netloc
         self._auth = HmacAuthBase(credentials.client_id, credentials.api_secret, service="api", region="BHS3")
 
-    def headers(self, url: str) -> dict[str, str]:
-        """The headers that make a GET of ``url`` valid for 15 minutes; the caller has made sure of its origin."""
+    def headers(self, url: str, method: str = "GET", body: bytes = b"") -> dict[str, str]:
+        """The headers that make a request valid for 15 minutes; the caller has made sure of its origin."""
         parts = urlsplit(url)
-        return self.sign(f"{parts.scheme}://{self._netloc}{_twice_unquoted(parts.path)}?{parts.query}")
+        return self.sign(f"{parts.scheme}://{self._netloc}{_twice_unquoted(parts.path)}?{parts.query}", method, body)
 
-    def sign(self, url: str) -> dict[str, str]:
+    def sign(self, url: str, method: str = "GET", body: bytes = b"") -> dict[str, str]:
         """The same for a URL whose host and path are already the ones to sign."""
-        unsigned = _Unsigned(url)
+        unsigned = _Unsigned(url, method, body)
         self._auth(unsigned)
         return unsigned.headers
 

@@ -1,0 +1,184 @@
+"""Jobs, created, moved on and deleted: against the embedded control server, which checks signatures for real."""
+
+import json
+import logging
+
+import pytest
+
+from dci_downloader import AccessError, Credentials, NotFoundError, SettingsError, StaleJobError, StatusError
+from dci_downloader.control.client import Clock, ControlServer
+from dci_downloader.errors import ServerUnreachableError, TransferError
+from dci_downloader.models import Job
+
+
+@pytest.fixture
+def pauses():
+    return []
+
+
+@pytest.fixture
+def server(lab, pauses):
+    credentials = Credentials(lab.site.client_id, lab.site.api_secret, lab.site.url)
+    with ControlServer(credentials, patience=5, clock=Clock(sleep=pauses.append, chance=lambda: 0.0)) as server:
+        yield server
+
+
+@pytest.fixture
+def topic(lab, server):
+    lab.build({"x": b"1"}, number=1, name="older – é")
+    lab.build({"x": b"2"}, number=2)
+    return server.topic(lab.topic.id)
+
+
+@pytest.fixture
+def older(server, topic):
+    return list(server.components(topic.id, type="compose"))[-1]
+
+
+def trouble(*answers):
+    """An intercepting function that answers the first requests, and leaves the others to the server."""
+    left = list(answers)
+
+    def intercept(exchange):
+        if not left:
+            return False
+        answer = left.pop(0)
+        answer(exchange)
+        return True
+
+    return intercept
+
+
+def status(number, body=b"", **headers):
+    return lambda exchange: exchange.answer(number, body, headers)
+
+
+def after(exchange):
+    """The request arrives and is done; the answer gets lost."""
+    exchange.server.respond(_Mute(exchange))
+    exchange.cut()
+
+
+class _Mute:
+    def __init__(self, exchange):
+        self.request = exchange.request
+
+    def answer(self, *_):
+        pass
+
+
+def test_a_job_has_exactly_the_components_it_was_created_with(server, topic, older):
+    job = server.create_job(topic, [older])
+    assert (job.status, job.topic, job.components) == ("new", topic, (older,))
+    assert server.job(job.id) == job
+
+
+def test_an_unknown_component_creates_nothing(lab, server, topic, older):
+    stranger = lab.build({"x": b"3"}, number=3)
+    unknown = server.component(stranger.id)
+    del lab.catalog.components[stranger.id]
+    with pytest.raises(NotFoundError, match="not found"):
+        server.create_job(topic, [older, unknown])
+    assert lab.catalog.jobs == {}
+
+
+def test_a_state_and_its_comment_arrive_and_give_the_job_another_etag(lab, server, topic, older):
+    job = server.create_job(topic, [older])
+    now = server.set_job_state(job, "error", 'no room on "/srv/dci" – 5 GB')
+    (there,) = lab.catalog.jobs.values()
+    assert (there.status, there.comment) == ("error", 'no room on "/srv/dci" – 5 GB')
+    assert (now.status, now.etag) == ("error", there.etag)
+    assert now.etag != job.etag
+
+
+def test_a_state_that_is_none_is_refused_with_the_words_of_the_server(server, topic, older):
+    with pytest.raises(StatusError, match="not a job status"):
+        server.set_job_state(server.create_job(topic, [older]), "asleep")
+
+
+def test_a_job_is_deleted_by_its_present_etag(lab, server, topic, older):
+    job = server.set_job_state(server.create_job(topic, [older]), "pre-run")
+    server.delete_job(job)
+    assert lab.catalog.jobs == {}
+    with pytest.raises(NotFoundError):
+        server.job(job.id)
+
+
+def test_a_stale_etag_deletes_nothing_and_says_so(lab, server, topic, older):
+    job = server.create_job(topic, [older])
+    server.set_job_state(job, "running")
+    with pytest.raises(StaleJobError, match="changed since it was read") as caught:
+        server.delete_job(job)
+    assert (list(lab.catalog.jobs), caught.value.status) == ([job.id], 404)
+    assert "read it again" in caught.value.hint
+    server.delete_job(server.job(job.id))
+    assert lab.catalog.jobs == {}
+
+
+def test_a_job_that_is_gone_counts_as_deleted(server, topic, older):
+    job = server.create_job(topic, [older])
+    server.delete_job(job)
+    server.delete_job(job)
+
+
+def test_a_job_without_an_etag_is_not_deleted(lab, server, topic, older):
+    job = server.create_job(topic, [older])
+    with pytest.raises(SettingsError, match="etag"):
+        server.delete_job(Job(job.id, job.status, topic, job.components))
+    assert list(lab.catalog.jobs) == [job.id]
+
+
+def test_another_team_has_no_access(lab, server, topic, older):
+    theirs = lab.catalog.add_job(lab.topic, [], remoteci=lab.catalog.add_remoteci("others"))
+    with pytest.raises(AccessError):
+        server.set_job_state(Job(theirs.id, "new", topic, ()), "running")
+    with pytest.raises(AccessError):
+        server.delete_job(Job(theirs.id, "new", topic, (), theirs.etag))
+    assert list(lab.catalog.jobs) == [theirs.id]
+
+
+@pytest.mark.parametrize("answer", [status(503, **{"Retry-After": "1"}), status(502), lambda exchange: exchange.cut()])
+def test_creating_a_job_is_never_repeated(lab, server, topic, older, pauses, answer):
+    lab.site.control.forget()
+    lab.site.control.intercept = trouble(answer)
+    with pytest.raises(TransferError) as caught:
+        server.create_job(topic, [older])
+    assert "not tried again" in caught.value.hint
+    assert (len(lab.site.control.requests), pauses) == (1, [])
+
+
+def test_a_job_whose_answer_gets_lost_is_there_once(lab, server, topic, older):
+    lab.site.control.intercept = trouble(after)
+    with pytest.raises(ServerUnreachableError):
+        server.create_job(topic, [older])
+    assert len(lab.catalog.jobs) == 1
+
+
+@pytest.mark.parametrize("answer", [status(503), after])
+def test_deleting_a_job_is_repeated_until_it_is_gone(lab, server, topic, older, pauses, answer):
+    job = server.create_job(topic, [older])
+    lab.site.control.intercept = trouble(answer)
+    server.delete_job(job)
+    assert (lab.catalog.jobs, len(pauses)) == ({}, 1)
+
+
+def test_a_redirect_is_not_followed(lab, server, topic, older):
+    lab.site.control.intercept = trouble(status(307, Location="/api/v1/jobs"))
+    with pytest.raises(TransferError, match="redirected"):
+        server.create_job(topic, [older])
+    assert lab.catalog.jobs == {}
+
+
+def test_the_secret_in_answers_about_jobs_is_never_kept_or_logged(lab, server, topic, older, caplog):
+    caplog.set_level(logging.DEBUG)
+    secret = lab.site.api_secret
+    leaky = json.dumps({"job": {"id": "j", "remoteci": {"api_secret": secret}}}).encode()
+    job = server.set_job_state(server.create_job(topic, [older]), "pre-run")
+    assert secret not in repr(vars(job))
+    for number in (201, 400, 500):
+        lab.site.control.intercept = trouble(status(number, leaky))
+        with pytest.raises(TransferError) as caught:
+            server.create_job(topic, [older])
+        assert secret not in f"{caught.value!r} {caught.value.hint} {vars(caught.value)}"
+    assert caplog.text
+    assert secret not in caplog.text
