@@ -148,6 +148,7 @@ def _add_what(group: argparse._ArgumentGroup) -> None:
         group.add_argument(option, action="store_true", dest=dest, default=None, help=text)
 
     group.add_argument("--component-id", type=_filled, metavar="ID", help="this component; TOPIC may be left out")
+    group.add_argument("--job-id", type=_filled, metavar="ID", help="the components of this job; likewise")
     many("--filter", "TYPE[:TAG]", "filters", "newest of a type, with this tag; repeat")
     many("--arch", "ARCH", "archs", "default: x86_64; repeat for more")
     many("--variant", "NAME", "variants", "default: all; repeat")

@@ -85,6 +85,8 @@ def _sync(given: Sequence[str]) -> int:
         api = wanted.api_version
         server = ControlServer(wanted.credentials, network=wanted.network, patience=wanted.patience, api_version=api)
         with server:
+            if wanted.job_id:
+                wanted = wanted.for_job(server.job(wanted.job_id))
             done = _sync_topics(wanted, server, shown)
     except DownloaderError as error:
         if arguments.json:

@@ -7,6 +7,7 @@ The rules:
   previous downloader; if it is one of them, it is that one.
 * ``--component-id`` asks for that component alone: for TOPIC, else for the only topic of the files, whose name then
   follows from the component.
+* ``--job-id`` asks for what that job was created with: only TOPIC, or else one of the topics of the files, may say how.
 """
 
 from __future__ import annotations
@@ -80,17 +81,19 @@ def lay(arguments: argparse.Namespace, environ: Mapping[str, str], files: Sequen
         SettingsError: a file or the command line cannot be used, or two topics would be published in one folder.
     """
     read = _read(files)
-    topic, destination = _places(arguments.places, arguments.component_id)
+    if arguments.component_id and arguments.job_id:
+        raise SettingsError("--component-id and --job-id each say which components: choose one")
+    topic, destination = _places(arguments.places, arguments.component_id or arguments.job_id)
     said = _command_line(arguments)
     variables = _variables(environ)
     top = {key: found for layer in (*(file.values for file in read), variables) for key, found in layer.items()}
     named = next((file.topics for file in reversed(read) if file.topics is not None), None)
-    if named is None and "component_id" in top:
+    if named is None and ("component_id" in top or arguments.job_id):
         named = ({},)
     everywhere = {**DEFAULTS, **{key: found for key, found in top.items() if key in DEFAULTS}}
     topics = tuple(
         {"topic": Found("", "component_id"), **everywhere, **own, **said}
-        for own in _chosen(topic, named or (), arguments.component_id)
+        for own in _chosen(topic, named or (), arguments)
     )
     _each_in_its_own_folder(topics)
     if not destination and arguments.local_repo:
@@ -123,13 +126,13 @@ def _read(paths: Iterable[str]) -> list[SettingsFile]:
     return files
 
 
-def _places(places: Sequence[str], component_id: Optional[str]) -> tuple[str, Optional[Found]]:
-    """TOPIC and DEST, either of which may be missing. With a component id a single one is DEST."""
+def _places(places: Sequence[str], wanted_id: Optional[str]) -> tuple[str, Optional[Found]]:
+    """TOPIC and DEST, either of which may be missing. With the id of a component or a job a single one is DEST."""
     if len(places) > 2 or not all(places):
         raise SettingsError(
             "TOPIC and DEST are one name each, and not empty", hint="for example: dci-downloader RHEL-9.2 /srv/dci"
         )
-    if component_id and len(places) == 1:
+    if wanted_id and len(places) == 1:
         return "", Found(places[0], "DEST")
     return places[0] if places else "", Found(places[1], "DEST") if len(places) == 2 else None
 
@@ -144,11 +147,14 @@ def _command_line(arguments: argparse.Namespace) -> dict[str, Found]:
     }
 
 
-def _chosen(topic: str, named: Sequence[Values], component_id: Optional[str]) -> Iterator[Values]:
+def _chosen(topic: str, named: Sequence[Values], arguments: argparse.Namespace) -> Iterator[Values]:
     """The topics to mirror, each with what it says of itself."""
     wanted = {"topic": Found(topic, "TOPIC")}
     same = next((own for own in named if topic and own.get("topic", Found("", "")).value.lower() == topic.lower()), {})
-    if component_id:
+    if arguments.job_id and topic:
+        yield same or wanted
+        return
+    if arguments.component_id:
         if not topic and len(named) > 1:
             raise SettingsError(
                 "--component-id asks for one component, but the settings name several topics", hint="name its TOPIC too"

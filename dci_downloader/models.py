@@ -311,6 +311,7 @@ class SyncOptions:
     Attributes:
         filters: which components; none for the newest of each type.
         component_id: exactly this component, or an empty string.
+        job: exactly what this job was created with, in place of ``filters`` and ``component_id``.
         keep: how many older versions stay beside the published one.
         lock_timeout: seconds to wait for another run; None for as long as it takes, 0 not at all.
         dry_run: only say what would be done; nothing is written.
@@ -319,6 +320,7 @@ class SyncOptions:
 
     filters: tuple[Filter, ...] = ()
     component_id: str = ""
+    job: Optional[Job] = None
     keep: int = 1
     lock_timeout: Optional[float] = None
     dry_run: bool = False

@@ -5,17 +5,18 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dci_downloader import environment
 from dci_downloader.arguments import parse, sync_parser
 from dci_downloader.content.selection import Selection, Variant
+from dci_downloader.control.resolver import fits
 from dci_downloader.control.signing import Credentials
 from dci_downloader.errors import SettingsError
 from dci_downloader.layers import DEFAULTS, Effective, lay
-from dci_downloader.models import Filter, Network, SyncOptions, TransferOptions
+from dci_downloader.models import Filter, Job, Network, SyncOptions, TransferOptions
 from dci_downloader.settings_file import Values
 
 _API_VERSIONS = {None: "v1", "rhdl": "v2"}
@@ -43,6 +44,7 @@ class Settings:
         destination: the root of the mirror.
         topics: at least one, in the order in which they are mirrored.
         api_version: of the control server, for files.
+        job_id: of the job whose components are wanted; empty where the topics say which.
         notes: what of the settings is without effect, a line each.
     """
 
@@ -51,12 +53,28 @@ class Settings:
     destination: Path
     topics: tuple[TopicSettings, ...]
     api_version: str = "v1"
+    job_id: str = ""
     notes: tuple[str, ...] = ()
 
     @property
     def patience(self) -> float:
         """Seconds to be patient with the control server: as long as the most patient topic."""
         return max(topic.options.transfer.patience for topic in self.topics)
+
+    def for_job(self, job: Job) -> Settings:
+        """What is to be done for a job: what the topic says whose name, or else whose pattern, is that of the job's.
+
+        Raises:
+            SettingsError: none of the topics is the job's.
+        """
+        fitting = [topic for topic in self.topics if not topic.topic or fits(topic.topic, job.topic.name)]
+        if not fitting:
+            raise SettingsError(
+                f"job {job.id} is of topic {job.topic.name}, not of {', '.join(topic.topic for topic in self.topics)}",
+                hint="leave TOPIC out, for it follows from the job; of settings files, one topic must fit",
+            )
+        chosen = min(fitting, key=lambda topic: (not topic.topic, topic.topic.endswith("*")))
+        return replace(self, topics=(replace(chosen, options=replace(chosen.options, job=job)),))
 
 
 def from_command_line(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
@@ -88,6 +106,7 @@ def from_command_line(arguments: argparse.Namespace, environ: Mapping[str, str])
         destination=Path(effective.destination.value),
         topics=tuple(_topic(values, arguments, network) for values in effective.topics),
         api_version=_API_VERSIONS[arguments.tech_preview],
+        job_id=arguments.job_id or "",
         notes=effective.notes,
     )
 

@@ -17,7 +17,7 @@ from typing import Any, Optional
 from dci_downloader import words
 from dci_downloader.content.selection import RULES, Selection
 from dci_downloader.control.client import ControlServer
-from dci_downloader.control.resolver import resolve_components, resolve_topic
+from dci_downloader.control.resolver import resolve_components, resolve_job, resolve_topic
 from dci_downloader.errors import (
     AccessError,
     CancelledError,
@@ -58,7 +58,7 @@ IMAGE_LIST = "images_list.yaml"
 def sync_topic(
     server: ControlServer,
     mirror: Mirror,
-    topic: str,
+    topic: str = "",
     selection: Selection = Selection(),  # noqa: B008  frozen
     *,
     options: SyncOptions = SyncOptions(),  # noqa: B008  frozen
@@ -73,7 +73,7 @@ def sync_topic(
     Args:
         server: whom to ask.
         mirror: where the topic goes.
-        topic: name, or pattern with a trailing ``*``; may be empty where ``options`` name a component.
+        topic: name, or pattern with a trailing ``*``; may be empty where ``options`` name a component or a job.
         selection: which files of each component.
         options: which components, how many older versions stay, how files are fetched.
         progress: told what happens.
@@ -92,8 +92,7 @@ def sync_topic(
         CancelledError: ``stop`` was requested.
     """
     began = time.monotonic()
-    found = _find_topic(server, topic, options, progress)
-    components = resolve_components(server, found, options.filters, options.component_id or None, progress)
+    found, components = _resolve(server, topic, options, progress)
     sync = _Sync(server, mirror, mirror.topic(found.name), selection, options, progress, stop)
     if options.dry_run:
         sync.folder.check()
@@ -104,10 +103,18 @@ def sync_topic(
     return Report(found.name, found.id, reports, time.monotonic() - began)
 
 
-def _find_topic(server: ControlServer, topic: str, options: SyncOptions, progress: Progress) -> Topic:
+def _resolve(
+    server: ControlServer, topic: str, options: SyncOptions, progress: Progress
+) -> tuple[Topic, tuple[Component, ...]]:
+    if options.job is not None:
+        return resolve_job(options.job, topic)
     if topic:
-        return resolve_topic(server, topic, progress)
-    return server.topic(server.component(options.component_id).topic_id)
+        found = resolve_topic(server, topic, progress)
+    elif options.component_id:
+        found = server.topic(server.component(options.component_id).topic_id)
+    else:
+        raise SettingsError("neither a topic, nor a component, nor a job says what to mirror")
+    return found, resolve_components(server, found, options.filters, options.component_id or None, progress)
 
 
 @dataclass(frozen=True)

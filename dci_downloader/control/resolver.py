@@ -1,9 +1,10 @@
-"""What the user means: topic name or pattern → topic, filters or an id → components.
+"""What the user means: topic name or pattern → topic; filters, an id or a job → components.
 
 The rules:
 
 * A pattern ends in ``*`` and means every active topic whose name begins so; the newest-created one is taken.
 * Without filters each type of the topic gives its newest-created active component; the topic may call a type optional.
+* A job gives exactly the components that it was created with.
 * Tags are ANDed, also those of several filters for one type.
 * A private component is taken only by its exact name or its id (the job scheduler never picks one either).
 * Two components that would be published under one folder are a mistake of the settings, found before anything is
@@ -20,7 +21,7 @@ from typing import Optional, Union
 from dci_downloader.content.manifest import check_name
 from dci_downloader.control.client import ControlServer
 from dci_downloader.errors import NotFoundError, SettingsError
-from dci_downloader.models import Component, Filter, Progress, Silence, Topic, folder_name
+from dci_downloader.models import Component, Filter, Job, Progress, Silence, Topic, folder_name
 
 _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 _NOT_LISTED = "topics that this remoteci has no access to are not listed"
@@ -116,6 +117,35 @@ def resolve_components(
     for component in chosen:
         progress.detail(f"{topic.name}: {component.type} {component.name} (id {component.id})")
     return in_own_folders(chosen)
+
+
+def resolve_job(job: Job, pattern: str = "") -> tuple[Topic, tuple[Component, ...]]:
+    """Topic and components of a job: those it was created with, however old they are by now.
+
+    Args:
+        job: which.
+        pattern: what the topic is expected to be; empty for any.
+
+    Raises:
+        NotFoundError: the job has no components.
+        SettingsError: the job is of another topic, or two components would share a folder.
+        ManifestError: a name cannot be that of a folder.
+    """
+    if pattern and not fits(pattern, job.topic.name):
+        raise SettingsError(
+            f"job {job.id} is of topic {job.topic.name}, not of {pattern}",
+            hint="leave the topic out: it follows from the job",
+        )
+    if not job.components:
+        raise NotFoundError(f"job {job.id} has no components", hint="was it created without any, or is it an old one?")
+    check_name(folder_name(job.topic.name), "topic")
+    return job.topic, in_own_folders(job.components)
+
+
+def fits(pattern: str, name: str) -> bool:
+    """Whether a name, or a pattern with a trailing ``*``, may mean the topic of that name."""
+    pattern, name = pattern.lower(), name.lower()
+    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
 
 
 def in_own_folders(components: Iterable[Component]) -> tuple[Component, ...]:

@@ -502,3 +502,70 @@ def test_a_closed_standard_error_stops_nothing(lab, compose, tmp_path):
     done = subprocess.run(["bash", "-c", command], env={**os.environ, **lab.site.environment()})
     assert done.returncode == 0
     assert (tmp_path / "dci/RHEL-9.2/compose").is_symlink()
+
+
+# the job of an agent
+
+
+@pytest.fixture
+def scheduled(lab, compose):
+    """A job, and a newer build than the one it was scheduled with."""
+    job = lab.catalog.add_job(lab.topic, [lab.build(compose, number=1, name="scheduled")])
+    lab.build({**compose, ".composeinfo": b"newer"}, number=2)
+    return job
+
+
+def component_of_report(out):
+    (topic,) = json.loads(out)["topics"]
+    (component,) = topic["components"]
+    return component
+
+
+def test_a_job_brings_what_it_was_scheduled_with_and_not_the_newest(run, lab, dest, scheduled):
+    code, out, _ = run("--job-id", scheduled.id, dest, "--json")
+    assert (code, component_of_report(out)["name"]) == (0, "scheduled")
+    assert run("--job-id", scheduled.id, "RHEL-9.*", dest, "--quiet") == (0, "", "")
+    code, _, err = run("--job-id", scheduled.id, "RHEL-8.*", dest)
+    assert (code, "of topic RHEL-9.2, not of RHEL-8.*" in err) == (2, True)
+
+
+@pytest.mark.parametrize("fitting", ["RHEL-9.2", "rhel-9.*"])
+def test_the_settings_of_the_jobs_topic_say_how(run, lab, dest, scheduled, tmp_path, fitting):
+    settings = tmp_path / "settings.yml"
+    settings.write_text(
+        f"local_repo: {dest}\ntopics:\n- {{topic: RHEL-8.*, variants: [Nothing]}}\n- {{topic: 'RHEL-*', archs: [none]}}\n"
+        f"- {{topic: {fitting}, archs: [aarch64], filters: [{{type: compose, tag: nightly}}]}}\n"
+        if fitting == "RHEL-9.2"
+        else f"local_repo: {dest}\ntopic: {fitting}\narchs: [aarch64]\nsystems: [a, b]\n"
+    )
+    code, out, err = run("--settings", settings, "--job-id", scheduled.id, "--json")
+    assert (code, component_of_report(out)["name"]) == (0, "scheduled"), err
+    assert (dest / "RHEL-9.2/compose/BaseOS/aarch64").is_dir()
+    assert not (dest / "RHEL-9.2/compose/BaseOS/x86_64").exists()
+    run("--settings", settings, "--job-id", scheduled.id, fitting, dest / "other")
+    assert not (dest / "other/RHEL-9.2/compose/BaseOS/x86_64").exists()
+
+
+def test_settings_without_the_jobs_topic_are_an_error(run, dest, scheduled, tmp_path):
+    settings = tmp_path / "settings.yml"
+    settings.write_text("topics:\n- topic: RHEL-8.*\n- topic: RHEL-10.0\n")
+    code, out, err = run("--settings", settings, "--job-id", scheduled.id, "--local-repo", dest)
+    assert (code, out) == (2, "")
+    assert "of topic RHEL-9.2, not of RHEL-8.*, RHEL-10.0" in err
+    assert run("--settings", settings, "--job-id", scheduled.id, "RHEL-9.2", dest, "--quiet") == (0, "", "")
+
+
+def test_settings_without_any_topic_say_how_for_a_job(run, dest, scheduled, tmp_path):
+    settings = tmp_path / "settings.yml"
+    settings.write_text(f"local_repo: {dest}\narchs: [aarch64]\n")
+    assert run("--settings", settings, "--job-id", scheduled.id, "--quiet") == (0, "", "")
+    assert (dest / "RHEL-9.2/compose/BaseOS/aarch64").is_dir()
+
+
+def test_a_job_that_is_unknown_of_others_or_one_thing_too_many(run, lab, dest, scheduled):
+    code, _, err = run("--job-id", "6c7b0d8c-0000-0000-0000-000000000000", dest)
+    assert (code, "not found" in err) == (4, True)
+    theirs = lab.catalog.add_job(lab.topic, [], remoteci=lab.catalog.add_remoteci("others"))
+    assert run("--job-id", theirs.id, dest)[0] == 3
+    assert run("--job-id", scheduled.id, "--component-id", "x", dest)[0] == 2
+    assert not dest.exists()

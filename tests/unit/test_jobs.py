@@ -5,8 +5,19 @@ import logging
 
 import pytest
 
-from dci_downloader import AccessError, Credentials, NotFoundError, SettingsError, StaleJobError, StatusError
+from dci_downloader import (
+    AccessError,
+    Credentials,
+    Mirror,
+    NotFoundError,
+    SettingsError,
+    StaleJobError,
+    StatusError,
+    SyncOptions,
+    sync_topic,
+)
 from dci_downloader.control.client import Clock, ControlServer
+from dci_downloader.control.resolver import resolve_job
 from dci_downloader.errors import ServerUnreachableError, TransferError
 from dci_downloader.models import Job
 
@@ -182,3 +193,35 @@ def test_the_secret_in_answers_about_jobs_is_never_kept_or_logged(lab, server, t
         assert secret not in f"{caught.value!r} {caught.value.hint} {vars(caught.value)}"
     assert caplog.text
     assert secret not in caplog.text
+
+
+# what a job was created with
+
+
+def test_a_job_gives_its_own_components_however_old_they_are(lab, server, older, topic, tmp_path):
+    job = server.create_job(topic, [older])
+    (done,) = sync_topic(server, Mirror(tmp_path), options=SyncOptions(job=job)).components
+    assert (done.name, (tmp_path / "RHEL-9.2/compose/x").read_bytes()) == (older.name, b"1")
+
+
+def test_a_job_of_another_topic_than_expected_is_refused(server, topic, older, tmp_path):
+    job = server.create_job(topic, [older])
+    assert resolve_job(job, "rhel-9.*") == (topic, (older,))
+    with pytest.raises(SettingsError, match=r"of topic RHEL-9\.2, not of RHEL-9\.3"):
+        sync_topic(server, Mirror(tmp_path / "dci"), "RHEL-9.3", options=SyncOptions(job=job))
+    assert not (tmp_path / "dci").exists()
+
+
+def test_a_job_without_components_is_an_error(server, topic):
+    with pytest.raises(NotFoundError, match="no components"):
+        resolve_job(server.create_job(topic, []))
+
+
+def test_two_components_of_one_type_cannot_share_a_folder(server, topic):
+    with pytest.raises(SettingsError, match="both be published"):
+        resolve_job(server.create_job(topic, list(server.components(topic.id, type="compose"))))
+
+
+def test_neither_topic_nor_component_nor_job_is_an_error(server, tmp_path):
+    with pytest.raises(SettingsError, match="neither"):
+        sync_topic(server, Mirror(tmp_path))
