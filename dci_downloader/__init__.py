@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from dci_downloader.errors import StatusError as StatusError
     from dci_downloader.errors import TransferError as TransferError
     from dci_downloader.mirror.mirror import Mirror as Mirror
+    from dci_downloader.models import Changes as Changes
     from dci_downloader.models import Component as Component
     from dci_downloader.models import ComponentReport as ComponentReport
     from dci_downloader.models import Failure as Failure
@@ -77,6 +78,7 @@ _HOMES = {
     ),
     "mirror.mirror": ("Mirror",),
     "models": (
+        "Changes",
         "Component",
         "ComponentReport",
         "Failure",

@@ -40,6 +40,7 @@ class Component:
     """One build attached to a topic.
 
     Attributes:
+        version: as the control server has it; empty where it has none.
         team_id: the owner of a private component; None for what Red Hat publishes.
     """
 
@@ -52,6 +53,7 @@ class Component:
     released_at: Optional[datetime] = None
     team_id: Optional[str] = None
     state: str = "active"
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,22 @@ class Plan:
         return sum(entry.size for entry in self.missing) - self.partial_bytes
 
 
+class Changes(NamedTuple):
+    """In which files two versions differ.
+
+    Attributes:
+        since: the version that was published before; empty where there was none, and then every file is added.
+        added: paths that were not there.
+        changed: paths whose content was another.
+        removed: paths that are there no more.
+    """
+
+    since: str = ""
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+
+
 class SignedRequest(NamedTuple):
     """A request to the control server that is valid for a few minutes; the headers hold a signature."""
 
@@ -232,7 +250,9 @@ class ComponentReport:
     """What happened to one component.
 
     Attributes:
+        version: the component's own, as the control server has it.
         path: where agents read it: the published link.
+        changes: against what was published when the run began; nothing where the run failed.
         files: how many files the version holds, with ``size`` bytes.
         files_downloaded: fetched by this run, or with ``PLANNED`` to be fetched.
         bytes_downloaded: bytes that came over the network for them, in vain or not; what an earlier run left of them
@@ -260,6 +280,8 @@ class ComponentReport:
     bytes_removed: int = 0
     failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
+    version: str = ""
+    changes: Changes = field(default_factory=Changes)
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,7 @@ def _topic(report: Report) -> dict[str, Any]:
 def _component(component: ComponentReport) -> dict[str, Any]:
     fields = {name: getattr(component, name) for name in component.__dataclass_fields__}
     fields["outcome"] = component.outcome.value
+    fields["changes"] = component.changes._asdict()
     fields["failures"] = [_failure(failure) for failure in component.failures]
     return fields
 
@@ -101,7 +102,9 @@ def _outcome(component: ComponentReport) -> str:
         return f"FAILED, nothing published ({fetched} fetched)"
     if component.outcome is Outcome.PLANNED:
         return f"would fetch {fetched}, reuse {reused}, remove {_removed(component)}"
-    return f"published in {component.path} ({fetched} fetched, {reused} reused, {_removed(component)} removed)"
+    done = f"published in {component.path} ({fetched} fetched, {reused} reused, {_removed(component)} removed)"
+    since, added, changed, removed = component.changes
+    return done + (f"; {added:,} added, {changed:,} changed, {removed:,} removed since {since}" if since else "")
 
 
 def _amount(files: int, size: int) -> str:

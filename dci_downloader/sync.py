@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 from dci_downloader import words
+from dci_downloader.content.plan import changes
 from dci_downloader.content.selection import RULES, Selection
 from dci_downloader.control.client import ControlServer
 from dci_downloader.control.resolver import resolve_components, resolve_job, resolve_topic
@@ -33,6 +34,7 @@ from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version, identity
 from dci_downloader.models import (
+    Changes,
     Component,
     ComponentReport,
     Failure,
@@ -146,7 +148,7 @@ class _Sync:
         published = self.folder.published(component.type)
         wanted, image_list = self._wanted(component, published)
         if published is not None and self._is(published, component, wanted) and self.folder.intact(published):
-            return self._report(component, Outcome.UNCHANGED, wanted)
+            return replace(self._report(component, Outcome.UNCHANGED, wanted), changes=Changes(published.folder))
         if image_list is not None:
             self.mirror.store.add(_image_list_entry(image_list), [image_list])
         adopt(self.folder.link(component.type), wanted, self.mirror.store, progress=self.progress, stop=self.stop)
@@ -163,6 +165,7 @@ class _Sync:
         return replace(
             report,
             outcome=Outcome.PUBLISHED,
+            changes=_changes(published, wanted),
             versions_removed=removed.versions,
             bytes_removed=removed.size,
             notes=(*notes, *done.notes),
@@ -186,6 +189,7 @@ class _Sync:
         report = self._with_plan(self._report(component, Outcome.PLANNED, wanted), plan)
         return replace(
             report,
+            changes=_changes(published, wanted),
             versions_removed=removed.versions,
             bytes_removed=removed.size,
             notes=(*report.notes, *self._adoption(component, wanted, found)),
@@ -260,6 +264,7 @@ class _Sync:
             id=component.id,
             name=component.name,
             type=component.type,
+            version=component.version,
             tags=component.tags,
             path=str(self.folder.link(component.type)),
             outcome=outcome,
@@ -285,11 +290,18 @@ class _Sync:
             id=component.id,
             name=component.name,
             type=component.type,
+            version=component.version,
             tags=component.tags,
             path=str(self.folder.path / folder_name(component.type)),
             outcome=Outcome.FAILED,
             failures=(Failure("", str(error), error.exit_code, error.hint),),
         )
+
+
+def _changes(published: Optional[Version], wanted: Manifest) -> Changes:
+    if published is None:
+        return Changes(added=len(wanted.files))
+    return changes(published.folder, published.manifest, wanted)
 
 
 def _holds(manifest: Manifest, path: str) -> bool:

@@ -1,4 +1,4 @@
-"""Wanted minus held is missing.
+"""Wanted minus held is missing; wanted against what was published before is what changes.
 
 A content that several paths want is fetched once, under the first of them. The biggest comes first, so that none trails
 at the end of a run; equal sizes go by path, so that the same mirror always gives the same plan.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dci_downloader.models import FileEntry, Manifest, Plan
+from dci_downloader.models import Changes, FileEntry, Manifest, Plan
 
 
 def make_plan(wanted: Manifest, holds: Callable[[FileEntry], bool], partial_bytes: Callable[[FileEntry], int]) -> Plan:
@@ -27,3 +27,18 @@ def make_plan(wanted: Manifest, holds: Callable[[FileEntry], bool], partial_byte
     )
     left = sum(min(partial_bytes(entry), entry.size) for entry in missing)
     return Plan(wanted, tuple(missing), left)
+
+
+def changes(since: str, before: Manifest, after: Manifest) -> Changes:
+    """What differs between two versions, by path and content.
+
+    Args:
+        since: the name of the version before.
+        before: what it holds.
+        after: what the other holds.
+    """
+    old = {entry.path: entry.sha256 for entry in before.files}
+    new = {entry.path: entry.sha256 for entry in after.files}
+    both = old.keys() & new.keys()
+    changed = sum(old[path] != new[path] for path in both)
+    return Changes(since, len(new) - len(both), changed, len(old) - len(both))

@@ -152,6 +152,7 @@ def component(fields: Fields) -> Component:
         released_at=fields.instant("released_at"),
         team_id=fields.optional_text("team_id"),
         state=fields.optional_text("state") or "active",
+        version=fields.optional_text("version") or "",
     )
 
 

@@ -533,7 +533,7 @@ def test_a_job_brings_what_it_was_scheduled_with_and_not_the_newest(run, lab, de
 def test_the_settings_of_the_jobs_topic_say_how(run, lab, dest, scheduled, tmp_path, fitting):
     settings = tmp_path / "settings.yml"
     settings.write_text(
-        f"local_repo: {dest}\ntopics:\n- {{topic: RHEL-8.*, variants: [Nothing]}}\n- {{topic: 'RHEL-*', archs: [none]}}\n"
+        f"local_repo: {dest}\ntopics:\n- {{topic: RHEL-8.*, archs: [a]}}\n- {{topic: 'RHEL-*', archs: [none]}}\n"
         f"- {{topic: {fitting}, archs: [aarch64], filters: [{{type: compose, tag: nightly}}]}}\n"
         if fitting == "RHEL-9.2"
         else f"local_repo: {dest}\ntopic: {fitting}\narchs: [aarch64]\nsystems: [a, b]\n"

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from dci_downloader.content.plan import make_plan
-from dci_downloader.models import FileEntry, Manifest
+from dci_downloader.content.plan import changes, make_plan
+from dci_downloader.models import Changes, FileEntry, Manifest
 
 SMALL, TWIN, BIG, MIDDLE, EMPTY = (
     FileEntry("a/small", "1" * 64, 10),
@@ -50,3 +50,9 @@ def test_partials_count_only_for_what_is_missing_and_up_to_its_size() -> None:
 def test_nothing_is_missing_when_all_is_held() -> None:
     plan = make_plan(WANTED, lambda entry: True, nothing)
     assert (plan.missing, plan.missing_bytes) == ((), 0)
+
+
+def test_changes_are_counted_by_path_and_content() -> None:
+    after = Manifest("compose", (SMALL, FileEntry("b/big", "5" * 64, 1000), FileEntry("new", "2" * 64, 1000)))
+    assert changes("v1", WANTED, after) == Changes("v1", added=1, changed=1, removed=3)
+    assert changes("v1", WANTED, WANTED) == Changes("v1")

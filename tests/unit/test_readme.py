@@ -1,11 +1,12 @@
 """The README says what the program does."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
-from dci_downloader import cli, errors
+from dci_downloader import cli, errors, models, report
 from dci_downloader.arguments import COMMANDS, sync_parser
 
 README = Path(__file__).parents[2] / "README.md"
@@ -65,9 +66,23 @@ def test_every_exit_code_is_documented(error):
     assert re.search(rf"\b{error.exit_code} ", shown)
 
 
-def test_the_report_in_the_readme_has_every_field():
-    from dci_downloader.models import ComponentReport, Failure
+def keys_of(document):
+    """Every key of a JSON value, however deep."""
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield key
+            yield from keys_of(value)
+    elif isinstance(document, list):
+        for item in document:
+            yield from keys_of(item)
 
-    for kind in (ComponentReport, Failure):
-        for name in kind.__dataclass_fields__:
-            assert re.search(rf"\b{name}\b", TEXT.partition("### The report")[2]), name
+
+def test_the_report_in_the_readme_has_every_key_and_no_other():
+    failure = models.Failure("a", "b", 5, "c", "d", "e")
+    component = models.ComponentReport("i", "n", "t", (), "p", models.Outcome.FAILED, failures=(failure,))
+    document = json.loads(report.to_json([models.Report("t", "i", (component,), 1.0)], 1.0, 5))
+    document.update(json.loads(report.error_to_json("e", "h", 5)), topics=document["topics"])
+    (shown,) = re.findall(r"^### The report\n.*?```text\n(.*?)```", TEXT, flags=re.MULTILINE | re.DOTALL)
+    columns = [re.split(r"   +", line.strip())[0] for line in shown.splitlines()]
+    documented = {key.strip(" []") for column in columns for key in column.split(",")}
+    assert documented == set(keys_of(document))

@@ -2,7 +2,7 @@ import json
 
 from dci_downloader import report
 from dci_downloader.errors import gravest
-from dci_downloader.models import ComponentReport, Failure, Outcome, Report
+from dci_downloader.models import Changes, ComponentReport, Failure, Outcome, Report
 
 
 def component(outcome, **more):
@@ -67,6 +67,11 @@ def test_words_for_what_was_published():
         " (2 files, 2.0 MB fetched, 1 file, 10 bytes reused, RHEL-9.2.0-0 (5.0 kB) removed)",
         "  note: careful",
     ]
+
+
+def test_words_tell_what_changed_since_the_version_before():
+    (line,) = report.in_words(of(component(Outcome.PUBLISHED, changes=Changes("RHEL-9.2.0-0", 2000, 1, 0))))
+    assert line.endswith("; 2,000 added, 1 changed, 0 removed since RHEL-9.2.0-0")
 
 
 def test_words_for_a_plan():

@@ -7,6 +7,7 @@ import pytest
 
 from dci_downloader import (
     CancelledError,
+    Changes,
     Filter,
     Mirror,
     NotFoundError,
@@ -405,3 +406,24 @@ def test_figures_add_up(lab, root):
     (done,) = sync(lab, root, selection=Selection(all=True)).components
     assert (done.files, done.files_downloaded, done.files_reused) == (3, 2, 1)
     assert (done.size, done.bytes_downloaded, done.bytes_reused) == (13, 9, 4)
+
+
+def test_the_report_says_what_changed_since_the_version_before(lab, root):
+    lab.build({"a": b"1", "b": b"2", "c": b"3"}, number=1)
+    (first,) = sync(lab, root).components
+    assert first.changes == Changes("", added=3)
+    (same,) = sync(lab, root).components
+    assert same.changes == Changes("RHEL-9.2.0-1")
+    lab.build({"a": b"1", "b": b"two", "d": b"4", "e": b"5"}, number=2)
+    expected = Changes("RHEL-9.2.0-1", added=2, changed=1, removed=1)
+    (planned,) = sync(lab, root, options=SyncOptions(dry_run=True)).components
+    (done,) = sync(lab, root).components
+    assert (planned.changes, done.changes, done.version) == (expected, expected, "RHEL-9.2.0-2")
+
+
+def test_a_run_that_fails_changes_nothing(lab, root):
+    lab.build({"a": b"1"}, number=1)
+    sync(lab, root)
+    lab.catalog.drop(lab.build({"a": b"2"}, number=2), "a")
+    (failed,) = sync(lab, root).components
+    assert (failed.outcome, failed.changes) == (Outcome.FAILED, Changes())
