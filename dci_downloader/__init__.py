@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from dci_downloader.models import Plan as Plan
     from dci_downloader.models import Progress as Progress
     from dci_downloader.models import Report as Report
+    from dci_downloader.models import Silence as Silence
     from dci_downloader.models import Stop as Stop
     from dci_downloader.models import SymlinkEntry as SymlinkEntry
     from dci_downloader.models import SyncOptions as SyncOptions
@@ -91,6 +92,7 @@ _HOMES = {
         "Plan",
         "Progress",
         "Report",
+        "Silence",
         "Stop",
         "SymlinkEntry",
         "SyncOptions",

@@ -235,6 +235,10 @@ class Failure:
     expected: str = ""
     actual: str = ""
 
+    def __str__(self) -> str:
+        """Path and reason, one line."""
+        return f"{self.path}: {self.reason}" if self.path and not self.reason.startswith(self.path) else self.reason
+
 
 class Outcome(enum.Enum):
     """What a run did with a component."""
@@ -369,7 +373,7 @@ class Progress(Protocol):
 
 
 class Silence:
-    """The progress that says nothing."""
+    """The progress that says nothing, or in a subclass only what that defines."""
 
     def message(self, text: str) -> None:
         """Say nothing."""

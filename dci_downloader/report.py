@@ -119,8 +119,7 @@ def _removed(component: ComponentReport) -> str:
 
 def _failures(failures: Sequence[Failure]) -> Iterator[str]:
     for failure in failures[:FAILURES_SHOWN]:
-        where = f"{failure.path}: " if failure.path and not failure.reason.startswith(failure.path) else ""
-        yield f"  {where}{failure.reason}"
+        yield f"  {failure}"
     if len(failures) > FAILURES_SHOWN:
         yield f"  … and {words.count(len(failures) - FAILURES_SHOWN, 'more failure')}; --json lists them all"
     hints = {failure.hint: None for failure in failures if failure.hint}

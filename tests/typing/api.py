@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Optional
 
 from dci_downloader import (
@@ -9,11 +10,13 @@ from dci_downloader import (
     ComponentReport,
     ControlServer,
     Filter,
+    Job,
     Manifest,
     Mirror,
     Plan,
     Report,
     Selection,
+    Silence,
     SyncOptions,
     TransferOptions,
     Variant,
@@ -49,3 +52,29 @@ def with_options(server: ControlServer, mirror: Mirror) -> Report:
         transfer=TransferOptions(connections=8, limit_rate=10**6),
     )
     return sync_topic(server, mirror, "RHEL-9.*", options=options)
+
+
+class Percent(Silence):
+    """What it does not define says nothing."""
+
+    def advance(self, files: int, size: int) -> None:
+        print(files, size)
+
+
+class Always:
+    def requested(self) -> bool:
+        return True
+
+    def deferred(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+def pre_run_step(server: ControlServer, mirror: Mirror) -> Report:
+    component = server.latest_component("RHEL-9.2", type="compose")
+    job: Job = server.create_job(server.topic(component.topic_id), [component])
+    job = server.set_job_state(job, "pre-run", "mirroring")
+    report = sync_topic(server, mirror, options=SyncOptions(job=job), progress=Percent(), stop=Always())
+    changed: int = report.components[0].changes.changed
+    server.set_job_state(job, "running" if not changed else "error", str(report.failures[0]))
+    server.delete_job(job)
+    return report

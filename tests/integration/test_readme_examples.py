@@ -1,0 +1,115 @@
+"""What the README shows runs as it stands there."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(heading, language):
+    """The code blocks of a language in a section, its subsections left out."""
+    section = README.partition(f"\n{heading}\n")[2]
+    section = re.split(r"^#{2,3} ", section, flags=re.MULTILINE)[0]
+    found = re.findall(rf"^```{language}\n(.*?)^```", section, flags=re.MULTILINE | re.DOTALL)
+    assert found, f"no {language} below {heading}"
+    return found
+
+
+@pytest.fixture
+def play(lab, tmp_path, monkeypatch):
+    """Run Python from the README in the environment of the embedded site; gives the names it leaves."""
+    for name, value in lab.site.environment().items():
+        monkeypatch.setenv(name, value)
+    opened = []
+
+    def play(*code, **names):
+        names = {"__name__": "example", **names}
+        try:
+            for block in code:
+                exec(compile(block.replace("/srv/dci", str(tmp_path / "dci")), "README.md", "exec"), names)
+        finally:
+            opened.extend(value for value in names.values() if type(value).__name__ == "ControlServer")
+        return names
+
+    yield play
+    for server in opened:
+        server.close()
+
+
+PRE_RUN = blocks("### A pre-run step", "python")
+PROGRESS = blocks("### Progress, and an end", "python")
+
+
+def test_the_first_steps_in_python_run(lab, play, compose, capsys, tmp_path):
+    lab.build(compose)
+    play(*blocks("## From Python", "python"))
+    name, path, size, files, left = capsys.readouterr().out.split()
+    assert (name, path, files, left) == ("RHEL-9.2.0-0", str(tmp_path / "dci/RHEL-9.2/compose"), "0", "0")
+    assert int(size) > 0
+
+
+def test_the_pre_run_step_mirrors_what_its_job_holds(lab, play, compose, tmp_path):
+    lab.build(compose, tags=("nightly",))
+    left = play(*PRE_RUN)
+    (job,) = lab.catalog.jobs.values()
+    assert (job.status, job.comment, left["paths"]) == ("running", "", {"compose": f"{tmp_path}/dci/RHEL-9.2/compose"})
+    states = [json.loads(asked.body) for asked in lab.site.control.requests if asked.path.endswith("/jobstates")]
+    assert [state["status"] for state in states] == ["pre-run", "running"]
+    assert states[0]["comment"] == "mirroring RHEL-9.2.0-0"
+    assert (tmp_path / "dci/RHEL-9.2/compose/.composeinfo").is_file()
+
+
+def test_the_pre_run_step_is_about_ten_lines():
+    (code,) = PRE_RUN
+    assert len([line for line in code.splitlines() if line]) <= 14
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda lab, build, root: lab.catalog.drop(build, ".composeinfo"), ".composeinfo"),
+        (lambda lab, build, root: root.write_text("in the way"), "dci"),
+    ],
+    ids=["a-file-is-gone", "no-folder-for-the-mirror"],
+)
+def test_a_pre_run_step_that_fails_tells_the_job_why(lab, play, compose, tmp_path, spoil, reason):
+    spoil(lab, lab.build(compose, tags=("nightly",)), tmp_path / "dci")
+    left = play(*PRE_RUN)
+    (job,) = lab.catalog.jobs.values()
+    assert (job.status, left["paths"]) == ("error", {})
+    assert reason in job.comment
+
+
+def test_progress_is_told_until_all_is_there(lab, play, compose, capsys):
+    lab.build(compose, tags=("nightly",))
+    lab.build({**compose, "metadata/new.json": b"x" * 1000}, number=1)
+    play(*PRE_RUN, *PROGRESS)
+    assert capsys.readouterr().out.splitlines()[-1] == "RHEL-9.2.0-1: 100 %"
+
+
+def test_a_deadline_that_passes_ends_the_run(lab, play, compose, capsys, tmp_path):
+    lab.build(compose, tags=("nightly",))
+    lab.build({**compose, "metadata/new.json": b"x" * 1000}, number=1)
+    play(*PRE_RUN, *(code.replace("Deadline(3600)", "Deadline(-1)") for code in PROGRESS))
+    assert capsys.readouterr().out == "not today\n"
+    assert not (tmp_path / "dci/RHEL-9.2/compose/metadata/new.json").exists()
+
+
+def test_the_ansible_tasks_parse_and_know_exit_codes_and_keys_of_the_report():
+    (text,) = blocks("### From Ansible", "yaml")
+    mirror, *others = yaml.safe_load(text)
+    assert mirror["ansible.builtin.command"]["argv"][0] == "dci-downloader"
+    conditions = f"{mirror['until']} {mirror['failed_when']}"
+    codes = re.findall(r"\b\d+\b", conditions)
+    assert {"0", "5", "75"} == set(codes)
+    assert all(re.search(rf"^\| {code} \|", README, flags=re.MULTILINE) for code in codes)
+    (shown,) = blocks("### The report", "text")
+    expressions = " ".join(re.findall(r"{{.*?}}", json.dumps(others)))
+    keys = set(re.findall(r"\.(\w+)", expressions)) - {"stdout"}
+    assert {"components", "path", "changed"} <= keys
+    for key in keys:
+        assert re.search(rf"\b{key}\b", shown), key
