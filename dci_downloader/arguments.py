@@ -136,6 +136,10 @@ def add_sync_options(parser: Parser) -> None:
     say.add_argument("--json", action="store_true", help="a report for programs on standard output")
     say.add_argument("--quiet", action="store_true", help="nothing but errors")
     say.add_argument("--verbose", action="store_true", help="details too")
+    say.add_argument("--log-file", type=_filled, metavar="FILE", help="append all that happens, with times")
+    format_help = "json: of the log, else of stderr"
+    say.add_argument("--log-format", choices=("text", "json"), metavar="FORMAT", help=format_help)
+    say.add_argument("--metrics-file", type=_filled, metavar="FILE", help="for Prometheus' node_exporter")
     say.add_argument("--version", action="version", version=f"%(prog)s {__version__}", help="the version")
     say.add_argument("-h", "--help", action="help", help="this")
 

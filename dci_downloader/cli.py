@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Optional
 
@@ -30,6 +30,7 @@ from dci_downloader.arguments import (
 from dci_downloader.errors import CancelledError, DiskFullError, DownloaderError, gravest
 
 if TYPE_CHECKING:
+    from dci_downloader.audience import Audience
     from dci_downloader.control.client import ControlServer
     from dci_downloader.listing import Shape
     from dci_downloader.models import Progress, Report
@@ -73,35 +74,53 @@ def _command(given: Sequence[str]) -> tuple[Callable[[Sequence[str]], int], Sequ
 def _sync(given: Sequence[str]) -> int:
     arguments = parse(sync_parser(), given)
     # imported here, so that --help and --version do not wait for what they don't need
-    from dci_downloader import progress, report, settings
+    from dci_downloader import report
+    from dci_downloader.audience import Audience
+
+    # what a dry run says is its result; elsewhere words are only for people
+    audience = Audience(arguments, sys.stderr, print if arguments.dry_run and not arguments.json else _say)
+    with closing(audience):
+        try:
+            done = _sync_as_told(arguments, audience)
+        except DownloaderError as error:
+            if arguments.json:
+                print(report.error_to_json(str(error), error.hint, error.exit_code))
+            audience.failed(error)
+            if audience.in_words:
+                raise
+            return error.exit_code
+        exit_code = gravest(each.exit_code for each in done)
+        if arguments.json:
+            print(report.to_json(done, audience.seconds, exit_code))
+        audience.finished(done, exit_code)
+        audience.measured(done)
+    return exit_code
+
+
+def _sync_as_told(arguments: argparse.Namespace, audience: Audience) -> list[Report]:
+    """Mirror what command line, environment and settings say.
+
+    Raises:
+        DownloaderError: what is wanted is not known, or the only topic cannot be mirrored.
+    """
+    from dci_downloader import settings
     from dci_downloader.control.client import ControlServer
 
-    began = time.monotonic()
-    shown = progress.choose(sys.stderr, quiet=arguments.quiet, verbose=arguments.verbose)
+    wanted = settings.from_command_line(arguments, os.environ)
+    for note in wanted.notes:
+        audience.progress.message(f"note: {note}")
+    api = wanted.api_version
     try:
-        wanted = settings.from_command_line(arguments, os.environ)
-        for note in wanted.notes:
-            shown.message(f"note: {note}")
-        api = wanted.api_version
-        server = ControlServer(wanted.credentials, network=wanted.network, patience=wanted.patience, api_version=api)
-        with server:
+        with ControlServer(
+            wanted.credentials, network=wanted.network, patience=wanted.patience, api_version=api
+        ) as server:
             if wanted.job_id:
                 wanted = wanted.for_job(server.job(wanted.job_id))
-            done = _sync_topics(wanted, server, shown)
+            return _sync_topics(wanted, server, audience.progress)
     except DownloaderError as error:
-        if arguments.json:
-            print(report.error_to_json(str(error), error.hint, error.exit_code))
+        with suppress(DownloaderError):  # what ended the run matters more
+            audience.measured([_failed(topic, error, audience.seconds) for topic in wanted.topics])
         raise
-    exit_code = gravest(each.exit_code for each in done)
-    if arguments.json:
-        print(report.to_json(done, time.monotonic() - began, exit_code))
-    # what a dry run says is its result; elsewhere words are only for people
-    say = print if arguments.dry_run and not arguments.json else _say
-    for each in done:
-        for line in report.in_words(each):
-            if each.exit_code or not arguments.quiet:
-                say(line)
-    return exit_code
 
 
 def _sync_topics(wanted: Settings, server: ControlServer, progress: Progress) -> list[Report]:

@@ -265,6 +265,7 @@ class ComponentReport:
         versions_removed: older versions that were, or with ``PLANNED`` would be, removed.
         bytes_removed: what that frees.
         failures: what could not be brought.
+        seconds: how long it took.
         notes: one line each: warnings of the manifest, a fallback from hard links to copies.
     """
 
@@ -284,6 +285,7 @@ class ComponentReport:
     bytes_removed: int = 0
     failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
+    seconds: float = 0.0
     version: str = ""
     changes: Changes = field(default_factory=Changes)
 

@@ -1,10 +1,12 @@
-"""What a person sees while it works: a bar on a terminal, a line now and then elsewhere, or nothing."""
+"""What is told while it works: a bar on a terminal, a line now and then elsewhere, a log, or nothing."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime, timezone
 from typing import Any, Optional, TextIO
 
 from dci_downloader import words
@@ -30,22 +32,27 @@ class Lines:
         self._files = self._size = self._files_done = self._size_done = 0
         self._began = self._said = 0.0
 
+    def tell(self, event: str, text: str, **facts: Any) -> None:
+        """Write a line. That nobody can read it is no reason to end a transfer."""
+        if self._verbose or event != "detail":
+            with suppress(OSError, ValueError):
+                print(text, file=self._stream, flush=True)
+
     def message(self, text: str) -> None:
         """Write a line."""
-        with suppress(OSError):  # that nobody can read it is no reason to end a transfer
-            print(text, file=self._stream, flush=True)
+        self.tell("message", text)
 
     def detail(self, text: str) -> None:
         """Write a line if details are wanted."""
-        if self._verbose:
-            self.message(text)
+        self.tell("detail", text)
 
     def begin(self, label: str, files: int, size: int) -> None:
         """Announce the work."""
         self._label, self._files, self._size = label, files, size
         self._files_done = self._size_done = 0
         self._began = self._said = self._clock()
-        self.message(f"{label}: {words.count(files, 'file')}, {words.size(size)}")
+        text = f"{label}: {words.count(files, 'file')}, {words.size(size)}"
+        self.tell("transfer", text, component=label, files=files, bytes=size)
 
     def advance(self, files: int, size: int) -> None:
         """Say how far it is, at most every ten seconds."""
@@ -54,7 +61,9 @@ class Lines:
         now = self._clock()
         if now - self._said >= SECONDS_BETWEEN_LINES:
             self._said = now
-            self.message(f"{self._label}: {self._state(now)}")
+            done = {"files_done": self._files_done, "bytes_done": self._size_done}
+            text = f"{self._label}: {self._state(now)}"
+            self.tell("progress", text, component=self._label, files=self._files, bytes=self._size, **done)
 
     def end(self) -> None:
         """Nothing: the report says how it went."""
@@ -66,6 +75,98 @@ class Lines:
             f"{self._files_done:,} of {words.count(self._files, 'file')}, "
             f"{words.size(self._size_done)} of {words.size(self._size)}, {words.size(rate)}/s{left}"
         )
+
+
+class Log(Lines):
+    """The same for a log: each line with its time, UTC; or each event a JSON object on a line of its own.
+
+    Args:
+        stream: where they go.
+        as_json: objects with ``time``, ``event``, ``text`` and what else the event has to say, in place of lines.
+        verbose: whether details are told too.
+        wall: now, in UTC.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        as_json: bool,
+        verbose: bool = True,
+        wall: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(stream, verbose=verbose, clock=clock)
+        self._as_json = as_json
+        self._wall = wall
+
+    def tell(self, event: str, text: str, **facts: Any) -> None:
+        """Write an event."""
+        moment = self._wall().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+        if self._as_json:
+            told = json.dumps({"time": moment, "event": event, "text": text, **facts})  # ASCII: fit for any terminal
+        else:
+            told = "\n".join(f"{moment} {line}" for line in words.printable(text).splitlines())
+        super().tell(event, told)
+
+
+class Several:
+    """Tells several what happens."""
+
+    def __init__(self, *listeners: Progress) -> None:
+        self._listeners = listeners
+
+    def message(self, text: str) -> None:
+        """Pass on a line."""
+        for listener in self._listeners:
+            listener.message(text)
+
+    def detail(self, text: str) -> None:
+        """Pass on a detail."""
+        for listener in self._listeners:
+            listener.detail(text)
+
+    def begin(self, label: str, files: int, size: int) -> None:
+        """Pass on that work begins."""
+        for listener in self._listeners:
+            listener.begin(label, files, size)
+
+    def advance(self, files: int, size: int) -> None:
+        """Pass on how far it is."""
+        for listener in self._listeners:
+            listener.advance(files, size)
+
+    def end(self) -> None:
+        """Pass on that the work is over."""
+        for listener in self._listeners:
+            listener.end()
+
+
+class OnceItMatters(Several):
+    """Holds lines back until there is something to fetch, or somebody asks: for mails that should not be sent daily."""
+
+    def __init__(self, listener: Progress) -> None:
+        super().__init__(listener)
+        self._held: Optional[list[str]] = []
+
+    def message(self, text: str) -> None:
+        """Hold a line back, or pass it on."""
+        if self._held is None:
+            super().message(text)
+        else:
+            self._held.append(text)
+
+    def begin(self, label: str, files: int, size: int) -> None:
+        """Something is fetched: from now on, everything is passed on."""
+        self.release()
+        super().begin(label, files, size)
+
+    def release(self) -> None:
+        """Pass on what was held back, and what is still to come. Safe to repeat."""
+        held, self._held = self._held or (), None
+        for text in held:
+            super().message(text)
 
 
 class Bar:

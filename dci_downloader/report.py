@@ -38,7 +38,7 @@ def to_json(reports: Sequence[Report], seconds: float, exit_code: int) -> str:
     """
     components = [component for report in reports for component in report.components]
     document = {
-        "topics": [_topic(report) for report in reports],
+        "topics": [topic_document(report) for report in reports],
         "files_downloaded": sum(component.files_downloaded for component in components),
         "bytes_downloaded": sum(component.bytes_downloaded for component in components),
         "files_reused": sum(component.files_reused for component in components),
@@ -55,7 +55,8 @@ def error_to_json(message: str, hint: str, exit_code: int) -> str:
     return json.dumps({"topics": [], "error": message, "hint": hint, "exit_code": exit_code}, indent=2)
 
 
-def _topic(report: Report) -> dict[str, Any]:
+def topic_document(report: Report) -> dict[str, Any]:
+    """The part of the JSON object that is about one topic."""
     return {
         "topic": report.topic,
         "topic_id": report.topic_id,
@@ -69,6 +70,7 @@ def _component(component: ComponentReport) -> dict[str, Any]:
     fields = {name: getattr(component, name) for name in component.__dataclass_fields__}
     fields["outcome"] = component.outcome.value
     fields["changes"] = component.changes._asdict()
+    fields["seconds"] = round(component.seconds, 3)
     fields["failures"] = [_failure(failure) for failure in component.failures]
     return fields
 

@@ -138,10 +138,12 @@ class _Sync:
 
     def attempt(self, step: Callable[[Component], ComponentReport], component: Component) -> ComponentReport:
         """Take a step; what goes wrong with this component alone becomes its report."""
+        began = time.monotonic()
         try:
-            return step(component)
+            report = step(component)
         except (AccessError, DiskFullError, IntegrityError, NotFoundError, SettingsError, TransferError) as error:
-            return self._failed(component, error)
+            report = self._failed(component, error)
+        return replace(report, seconds=time.monotonic() - began)
 
     def bring(self, component: Component) -> ComponentReport:
         """Fetch what is missing of a component and publish it."""

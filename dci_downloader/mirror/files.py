@@ -137,16 +137,19 @@ def write_all(fd: int, content: bytes) -> None:
             rest = rest[os.write(fd, rest) :]
 
 
-def replace_atomically(path: Path, content: bytes, *, durable: bool = False) -> None:
+def replace_atomically(path: Path, content: bytes, *, durable: bool = False, mode: Optional[int] = None) -> None:
     """Give a file new content so that a reader sees the old or the new, never a part.
 
-    Safe to repeat; nothing is left behind on failure. With ``durable`` it is on disk when this returns.
+    Safe to repeat; nothing is left behind on failure. With ``durable`` it is on disk when this returns; ``mode`` are
+    its permissions, whatever the umask says.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
             write_all(fd, content)
+            if mode is not None:
+                os.fchmod(fd, mode)
             if durable:
                 os.fsync(fd)
         finally:

@@ -3,13 +3,16 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from dci_downloader import Mirror
 from dci_downloader.cli import main
 
 
@@ -569,3 +572,130 @@ def test_a_job_that_is_unknown_of_others_or_one_thing_too_many(run, lab, dest, s
     assert run("--job-id", theirs.id, dest)[0] == 3
     assert run("--job-id", scheduled.id, "--component-id", "x", dest)[0] == 2
     assert not dest.exists()
+
+
+# cron and timers
+
+
+@pytest.fixture
+def nightly(run, dest, tmp_path):
+    """The command line as in a crontab: a settings file, and no terminal."""
+    settings = tmp_path / "settings.yml"
+    settings.write_text(f"local_repo: {dest}\ntopics: [{{topic: 'RHEL-9.*'}}]\n")
+    return lambda *more: run("--settings", settings, *more)
+
+
+def test_a_night_without_news_sends_no_mail(nightly, lab, compose):
+    lab.build(compose, number=1)
+    code, out, err = nightly()
+    assert (code, out) == (0, "")
+    assert err.splitlines()[0].startswith("RHEL-9.* means RHEL-9.2")
+    assert "published in" in err.splitlines()[-1]
+    assert nightly() == (0, "", "")
+    assert "RHEL-9.* means" in nightly("--verbose")[2]
+    lab.build({**compose, ".composeinfo": b"new"}, number=2)
+    assert "published in" in nightly()[2]
+
+
+def test_a_night_that_fails_sends_one(nightly, lab, compose):
+    lab.build(compose, number=1)
+    nightly()
+    lab.catalog.drop(lab.build({**compose, ".composeinfo": b"gone"}, number=2), ".composeinfo")
+    code, _, err = nightly()
+    assert (code, ".composeinfo" in err, err.splitlines()[0][:13]) == (5, True, "RHEL-9.* mean")
+    lab.catalog.components.clear()
+    code, _, err = nightly()
+    assert (code, err.splitlines()[0][:13]) == (4, "RHEL-9.* mean")
+    lab.topic.state = "inactive"
+    code, _, err = nightly()
+    assert (code, "no active topic fits RHEL-9.*" in err) == (4, True)
+
+
+def test_only_topics_with_news_are_named(run, lab, dest, compose, tmp_path):
+    settings = tmp_path / "settings.yml"
+    settings.write_text(f"local_repo: {dest}\ntopics: [{{topic: RHEL-9.2}}, {{topic: RHEL-9.3}}]\n")
+    lab.build(compose, number=1)
+    other = lab.catalog.add_topic("RHEL-9.3")
+    lab.build(compose, topic=other, number=1)
+    run("--settings", settings)
+    lab.build({".composeinfo": b"new"}, topic=other, number=2)
+    _, _, err = run("--settings", settings)
+    assert "RHEL-9.3 compose" in err
+    assert "RHEL-9.2 compose" not in err
+
+
+def test_a_run_that_would_overlap_leaves_with_75(nightly, lab, dest, compose):
+    lab.build(compose)
+    with Mirror(dest).topic("RHEL-9.2").lock():
+        code, _, err = nightly("--lock-timeout", "0")
+    assert (code, nothing_published(dest)) == (75, True)
+    assert str(os.getpid()) in err
+
+
+def test_a_log_file_has_every_run_however_quiet_it_is(nightly, lab, compose, tmp_path):
+    lab.build(compose)
+    log = tmp_path / "dci.log"
+    for _ in range(2):
+        nightly("--log-file", log, "--quiet")
+    text = log.read_text()
+    assert all(re.match(r"2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ", line) for line in text.splitlines())
+    assert (text.count("RHEL-9.* means"), text.count("published in"), text.count("nothing new")) == (2, 1, 1)
+    assert text.count("finished with exit code 0") == 2
+    assert lab.site.api_secret not in text
+
+
+def test_a_log_in_json_has_an_object_for_each_event(nightly, lab, compose, tmp_path):
+    lab.build(compose, tags=("nightly",))
+    log = tmp_path / "dci.log"
+    code, out, err = nightly("--log-file", log, "--log-format", "json", "--json")
+    assert "published in" in err
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [event["event"] for event in events] == ["message", "detail", "transfer", "topic", "finished"]
+    (topic,) = json.loads(out)["topics"]
+    assert {key: events[-2][key] for key in topic} == topic
+    assert (events[-1]["exit_code"], code) == (0, 0)
+
+
+def test_json_events_take_the_place_of_words_on_standard_error(nightly, lab, compose):
+    lab.build(compose)
+    _, _, err = nightly("--log-format", "json")
+    assert [json.loads(line)["event"] for line in err.splitlines()] == ["message", "transfer", "topic", "finished"]
+    lab.topic.state = "inactive"
+    code, out, err = nightly("--log-format", "json", "--json")
+    (event,) = [json.loads(line) for line in err.splitlines()]
+    assert (event["event"], event["exit_code"], code, json.loads(out)["exit_code"]) == ("error", 4, 4, 4)
+    assert "no active topic" in event["text"]
+
+
+def test_a_log_file_that_cannot_be_written_is_said_before_the_run(nightly, lab, dest, tmp_path):
+    code, _, err = nightly("--log-file", tmp_path)
+    assert (code, "--log-file" in err, dest.exists()) == (2, True, False)
+
+
+def last_success(path):
+    families = text_string_to_metric_families(path.read_text())
+    return next(
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == "dci_downloader_last_success_timestamp_seconds"
+    )
+
+
+def test_metrics_tell_of_runs_that_succeed_and_that_fail(nightly, lab, compose, tmp_path):
+    path = tmp_path / "dci.prom"
+    lab.build(compose, number=1)
+    nightly("--metrics-file", path, "--dry-run")
+    assert not path.exists()
+    nightly("--metrics-file", path)
+    assert 'dci_downloader_last_run_files{result="fetched",topic="RHEL-9.2",type="compose"} 5.0' in path.read_text()
+    before = last_success(path)
+    lab.topic.state = "inactive"
+    assert nightly("--metrics-file", path)[0] == 4
+    assert 'result="failed",topic="RHEL-9.*",type=""} 1.0' in path.read_text()
+    assert last_success(path) == before
+
+
+def test_metrics_that_cannot_be_written_are_said_before_the_run(nightly, lab, dest, compose, tmp_path):
+    code, _, err = nightly("--metrics-file", tmp_path / "none" / "dci.prom")
+    assert (code, "--metrics-file" in err, dest.exists()) == (2, True, False)

@@ -20,9 +20,9 @@ FLOORS = [
     "control.connection mirror.store settings_file transfer.work",
     "control.client mirror.adopt mirror.topic transfer.backlog transfer.landing transfer.stage",
     "control.resolver mirror.mirror transfer.engine",
-    "layers mirror.prune mirror.verify sync",
-    "completion listing settings upkeep demo.catalog demo.compose demo.content demo.control demo.listing demo.objects "
-    "demo.serving demo.site demo.story",
+    "layers metrics mirror.prune mirror.verify sync",
+    "audience completion listing settings upkeep demo.catalog demo.compose demo.content demo.control demo.listing "
+    "demo.objects demo.serving demo.site demo.story",
     "cli",
 ]
 """From the ground up; the rooms of the demo may look into each other."""

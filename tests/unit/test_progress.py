@@ -1,9 +1,11 @@
 import io
+import json
+from datetime import datetime, timezone
 
 import pytest
 
 from dci_downloader.models import Silence
-from dci_downloader.progress import Bar, Lines, choose
+from dci_downloader.progress import Bar, Lines, Log, OnceItMatters, Several, choose
 
 
 class Terminal(io.StringIO):
@@ -100,3 +102,85 @@ def test_a_reader_that_went_away_does_not_end_the_work():
     lines = Lines(Gone())
     lines.begin("x", 1, 1)
     lines.message("y")
+
+
+WALL = datetime(2026, 11, 25, 3, 4, 5, 678_000, tzinfo=timezone.utc)
+
+
+def log(as_json, **options):
+    clock, stream = Clock(), io.StringIO()
+    return Log(stream, as_json=as_json, wall=lambda: WALL, clock=clock, **options), clock, stream
+
+
+def a_run(progress, clock):
+    progress.message("RHEL-9.* means RHEL-9.2")
+    progress.detail("chosen: é")
+    progress.begin("RHEL-9.2.0-1", 2, 2000)
+    progress.advance(1, 500)
+    clock.now += 10
+    progress.advance(0, 500)
+    progress.end()
+
+
+def test_a_log_in_text_has_the_time_before_each_line():
+    progress, clock, stream = log(as_json=False)
+    a_run(progress, clock)
+    progress.tell("topic", "first\nsecond \x1b[31m")
+    assert stream.getvalue().splitlines() == [
+        "2026-11-25T03:04:05.678Z RHEL-9.* means RHEL-9.2",
+        "2026-11-25T03:04:05.678Z chosen: é",
+        "2026-11-25T03:04:05.678Z RHEL-9.2.0-1: 2 files, 2.0 kB",
+        "2026-11-25T03:04:05.678Z RHEL-9.2.0-1: 1 of 2 files, 1.0 kB of 2.0 kB, 100 bytes/s, 10 s left",
+        "2026-11-25T03:04:05.678Z first",
+        "2026-11-25T03:04:05.678Z second \\x1b[31m",
+    ]
+
+
+def test_a_log_in_json_is_one_object_per_event():
+    progress, clock, stream = log(as_json=True)
+    a_run(progress, clock)
+    events = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [event["event"] for event in events] == ["message", "detail", "transfer", "progress"]
+    assert {event["time"] for event in events} == {"2026-11-25T03:04:05.678Z"}
+    assert events[1]["text"] == "chosen: é"
+    assert (events[2]["component"], events[2]["files"], events[2]["bytes"]) == ("RHEL-9.2.0-1", 2, 2000)
+    assert (events[3]["files_done"], events[3]["bytes_done"]) == (1, 1000)
+
+
+def test_a_log_leaves_details_out_where_they_are_not_wanted():
+    progress, clock, stream = log(as_json=True, verbose=False)
+    a_run(progress, clock)
+    assert "chosen" not in stream.getvalue()
+
+
+def test_a_log_that_cannot_be_written_ends_nothing():
+    progress, clock, stream = log(as_json=True)
+    stream.close()
+    a_run(progress, clock)
+
+
+def test_several_are_told_alike():
+    (first, clock, one), (second, _, other) = log(as_json=False), log(as_json=False)
+    a_run(Several(first, second), clock)
+    assert one.getvalue().splitlines()[:3] == other.getvalue().splitlines()[:3]
+    assert "chosen" in one.getvalue()
+
+
+def test_lines_are_held_back_until_something_is_fetched():
+    clock, stream = Clock(), io.StringIO()
+    progress = OnceItMatters(Lines(stream, clock=clock))
+    progress.message("RHEL-9.* means RHEL-9.2")
+    assert stream.getvalue() == ""
+    progress.begin("RHEL-9.2.0-1", 1, 1)
+    progress.message("now")
+    assert stream.getvalue().splitlines() == ["RHEL-9.* means RHEL-9.2", "RHEL-9.2.0-1: 1 file, 1 bytes", "now"]
+
+
+def test_lines_that_are_held_back_are_released_once():
+    stream = io.StringIO()
+    progress = OnceItMatters(Lines(stream))
+    progress.message("one")
+    progress.release()
+    progress.release()
+    progress.message("two")
+    assert stream.getvalue() == "one\ntwo\n"

@@ -49,7 +49,7 @@ def test_the_commands_of_help_are_those_there_are():
     assert set(COMMANDS) == set(cli.COMMANDS)
 
 
-@pytest.mark.parametrize(("make", "lines"), [(sync_parser, 50), *((make, 30) for make in COMMANDS.values())])
+@pytest.mark.parametrize(("make", "lines"), [(sync_parser, 54), *((make, 30) for make in COMMANDS.values())])
 def test_help_fits_a_screen(make, lines):
     shown = make().format_help().splitlines()
     assert len(shown) <= lines
@@ -86,3 +86,16 @@ def test_the_report_in_the_readme_has_every_key_and_no_other():
     columns = [re.split(r"   +", line.strip())[0] for line in shown.splitlines()]
     documented = {key.strip(" []") for column in columns for key in column.split(",")}
     assert documented == set(keys_of(document))
+
+
+def test_every_metric_and_every_event_is_documented(tmp_path):
+    from dci_downloader import metrics
+
+    metrics.write(tmp_path / "m", [models.Report("t", "i", (), 1.0, models.Failure("", "b", 5))], 0)
+    named = set(re.findall(r"^# TYPE (\w+)", (tmp_path / "m").read_text(), flags=re.MULTILINE))
+    assert set(re.findall(r"^\| `(dci_downloader_\w+)` \|", TEXT, flags=re.MULTILINE)) == named
+    source = "".join((README.parent / "dci_downloader" / f"{name}.py").read_text() for name in ("progress", "audience"))
+    events = set(re.findall(r"\.tell\(\"(\w+)\"", source))
+    (table,) = re.findall(r"^\| event \| .*?\n\n", TEXT, flags=re.MULTILINE | re.DOTALL)
+    documented = {name for row in table.strip().splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert documented == events
