@@ -15,7 +15,8 @@ _USAGE = """\
 %(prog)s TOPIC DEST [options]        the newest build of a topic
        %(prog)s --settings FILE [options]   every topic of the file
        %(prog)s COMMAND --help              topics, components, status,
-                     verify, rollback, prune, settings, completion, demo"""
+                     verify, rollback, prune, settings, systemd-units,
+                     completion, demo"""
 
 _EXAMPLES = """\
 examples:
@@ -336,6 +337,23 @@ def prune_parser() -> Parser:
     return parser
 
 
+def systemd_units_parser() -> Parser:
+    """``dci-downloader systemd-units``: a service and a timer."""
+    parser = _command_parser(
+        "systemd-units",
+        "Print a hardened systemd service that mirrors what settings files say, as the user who asks, and a timer that "
+        "starts it every night.",
+        "systemd-units --settings settings.yml",
+        "systemd-units timer --settings settings.yml",
+    )
+    parser.add_argument("unit", nargs="?", choices=("service", "timer"), metavar="service|timer", help="default: both")
+    parser.add_argument("--settings", action="append", required=True, metavar="FILE", help="YAML; repeat")
+    parser.add_argument(
+        "--dcirc", default="/etc/dci-downloader/dcirc.sh", metavar="FILE", help="credentials (default: %(default)s)"
+    )
+    return parser
+
+
 def demo_parser() -> Parser:
     """``dci-downloader demo``: the whole thing against an embedded server."""
     description = "Mirror two nightlies of a sample topic from a server inside this program: no account, no network."
@@ -355,6 +373,7 @@ COMMANDS: Mapping[str, Callable[[], Parser]] = {
     "rollback": rollback_parser,
     "prune": prune_parser,
     "settings": settings_parser,
+    "systemd-units": systemd_units_parser,
     "completion": completion_parser,
     "demo": demo_parser,
 }

@@ -24,6 +24,7 @@ from dci_downloader.arguments import (
     settings_parser,
     status_parser,
     sync_parser,
+    systemd_units_parser,
     topics_parser,
     verify_parser,
 )
@@ -272,6 +273,18 @@ def _settings(given: Sequence[str]) -> int:
     return 0
 
 
+def _systemd_units(given: Sequence[str]) -> int:
+    arguments = parse(systemd_units_parser(), given)
+    from dci_downloader import systemd
+
+    for name, text in systemd.units(arguments.settings, arguments.dcirc, os.environ):
+        if arguments.unit is None:
+            print(f"# {systemd.FOLDER}/dci-downloader.{name}\n{text}")
+        elif arguments.unit == name:
+            print(text, end="")
+    return 0
+
+
 def _completion(given: Sequence[str]) -> int:
     arguments = parse(completion_parser(), given)
     from dci_downloader import completion
@@ -298,6 +311,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "rollback": _rollback,
     "settings": _settings,
     "status": _status,
+    "systemd-units": _systemd_units,
     "topics": _topics,
     "verify": _verify,
 }

@@ -45,7 +45,7 @@ def test_every_example_of_help_runs(site, folder, line, monkeypatch, capsys):
     for name, value in site.environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(folder)
-    (folder / "settings.yml").write_text("topic: RHEL-9.2\nvariants: [AppStream]\n")
+    (folder / "settings.yml").write_text(f"local_repo: {folder}/dci\ntopic: RHEL-9.2\nvariants: [AppStream]\n")
     program, *words = shlex.split(line, comments=True)
     if ">" in words:
         words = words[: words.index(">")]

@@ -21,8 +21,8 @@ FLOORS = [
     "control.client mirror.adopt mirror.topic transfer.backlog transfer.landing transfer.stage",
     "control.resolver mirror.mirror transfer.engine",
     "layers metrics mirror.prune mirror.verify sync",
-    "audience completion listing settings upkeep demo.catalog demo.compose demo.content demo.control demo.listing "
-    "demo.objects demo.serving demo.site demo.story",
+    "audience completion listing settings systemd upkeep demo.catalog demo.compose demo.content demo.control "
+    "demo.listing demo.objects demo.serving demo.site demo.story",
     "cli",
 ]
 """From the ground up; the rooms of the demo may look into each other."""

@@ -1,0 +1,105 @@
+"""The units for systemd, judged by systemd itself where it is installed."""
+
+import configparser
+import getpass
+import os
+import subprocess
+
+import pytest
+
+from dci_downloader.cli import main
+from tests.integration.conftest import needs
+
+
+def read(text):
+    parser = configparser.RawConfigParser(strict=False)
+    parser.optionxform = str
+    parser.read_string(text)
+    return {name: dict(parser[name]) for name in parser.sections()}
+
+
+@pytest.fixture
+def printed(tmp_path, capsys, monkeypatch):
+    """What the command prints, for settings with this destination."""
+
+    def printed(destination, *arguments):
+        settings = tmp_path / "my settings.yml"
+        settings.write_text(f"local_repo: '{destination}'\ntopic: RHEL-9.2\n")
+        monkeypatch.chdir(tmp_path)
+        code = main(["systemd-units", *arguments, "--settings", settings.name])
+        out, err = capsys.readouterr()
+        assert (code, err) == (0, "")
+        return out
+
+    return printed
+
+
+def test_both_units_are_printed_with_the_names_of_their_files(printed):
+    out = printed("/srv/dci")
+    service, timer = out.split("# /etc/systemd/system/dci-downloader.timer\n")
+    assert service == "# /etc/systemd/system/dci-downloader.service\n" + printed("/srv/dci", "service") + "\n"
+    assert timer == printed("/srv/dci", "timer") + "\n"
+
+
+def test_the_service_runs_as_this_user_may_write_to_the_mirror_alone_and_leaves_when_another_runs(printed, tmp_path):
+    service = read(printed("/srv/dci", "service", "--dcirc", "rc.sh"))["Service"]
+    assert service["User"] == getpass.getuser()
+    assert service["ReadWritePaths"] == "/srv/dci"
+    assert (service["ProtectSystem"], service["NoNewPrivileges"]) == ("strict", "yes")
+    program, _, options = service["ExecStart"].partition(" ")
+    assert os.access(program, os.X_OK)
+    rest = f"--dcirc {tmp_path}/rc.sh --lock-timeout 0"
+    assert options.removeprefix("-m dci_downloader ") == f'--settings "{tmp_path}/my settings.yml" {rest}'
+    assert service["SuccessExitStatus"] == "75"
+
+
+def test_the_timer_spreads_the_starts_and_makes_up_for_lost_ones(printed):
+    timer = read(printed("/srv/dci", "timer"))
+    assert (timer["Timer"]["RandomizedDelaySec"], timer["Timer"]["Persistent"]) == ("1h", "true")
+    assert timer["Install"]["WantedBy"] == "timers.target"
+
+
+@needs("systemd-analyze")
+@pytest.mark.parametrize("name", ["dci", "my dci", '100% "$HOME" of\\it'])
+def test_systemd_accepts_them(printed, tmp_path, name):
+    destination = tmp_path / name
+    destination.mkdir()
+    paths = []
+    for unit in ("service", "timer"):
+        paths.append(tmp_path / f"dci-downloader.{unit}")
+        paths[-1].write_text(printed(destination, unit))
+    done = subprocess.run(["systemd-analyze", "verify", *paths], capture_output=True, text=True, timeout=60)
+    ours = [line for line in done.stderr.splitlines() if "dci-downloader" in line]
+    assert (done.returncode, ours) == (0, [])
+
+
+@needs("systemd-analyze")
+def test_systemd_finds_the_service_well_protected(printed, tmp_path):
+    path = tmp_path / "dci-downloader.service"
+    path.write_text(printed("/srv/dci", "service"))
+    command = ["systemd-analyze", "security", "--offline=yes", "--threshold=25", "--no-pager", path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    if "unrecognized option" in done.stderr:
+        pytest.skip("this systemd-analyze does not judge files")
+    assert done.returncode == 0, done.stdout.splitlines()[-1:]
+
+
+def test_settings_without_a_destination_or_with_mistakes_make_no_unit(tmp_path, capsys):
+    settings = tmp_path / "s.yml"
+    settings.write_text("topic: RHEL-9.2\n")
+    assert main(["systemd-units", "--settings", str(settings)]) == 2
+    settings.write_text("local_repo: /srv/dci\ntopik: RHEL-9.2\n")
+    assert main(["systemd-units", "--settings", str(settings)]) == 2
+    settings.write_text('local_repo: "/srv/a\\nExecStart=evil"\n')
+    assert main(["systemd-units", "--settings", str(settings)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "local_repo" in err
+    assert "topic?" in err
+    assert "printable" in err
+
+
+def test_odd_paths_are_quoted_as_systemd_reads_them(printed):
+    service = read(printed('/srv/%h "$HOME" \\n', "service", "--dcirc", "/etc/$dci%"))["Service"]
+    assert service["ReadWritePaths"] == '"/srv/%%h \\"$HOME\\" \\\\n"'
+    assert " --dcirc /etc/$$dci%% " in service["ExecStart"]
