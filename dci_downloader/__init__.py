@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from dci_downloader.models import Failure as Failure
     from dci_downloader.models import FileEntry as FileEntry
     from dci_downloader.models import Filter as Filter
+    from dci_downloader.models import Image as Image
+    from dci_downloader.models import ImageOutcome as ImageOutcome
     from dci_downloader.models import Job as Job
     from dci_downloader.models import Manifest as Manifest
     from dci_downloader.models import Network as Network
@@ -85,6 +87,8 @@ _HOMES = {
         "Failure",
         "FileEntry",
         "Filter",
+        "Image",
+        "ImageOutcome",
         "Job",
         "Manifest",
         "Network",

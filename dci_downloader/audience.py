@@ -19,7 +19,7 @@ from typing import Optional, TextIO
 
 from dci_downloader import metrics, report
 from dci_downloader.errors import DownloaderError, SettingsError
-from dci_downloader.models import Outcome, Progress, Report
+from dci_downloader.models import ImageOutcome, Outcome, Progress, Report
 from dci_downloader.progress import Log, OnceItMatters, Several, choose
 
 
@@ -106,7 +106,12 @@ class Audience:
 
 def _matters(each: Report) -> bool:
     """Whether something changed, would change, or failed."""
-    return each.exit_code != 0 or any(component.outcome is not Outcome.UNCHANGED for component in each.components)
+    images = (image for component in each.components for image in component.images)
+    return (
+        each.exit_code != 0
+        or any(component.outcome is not Outcome.UNCHANGED for component in each.components)
+        or any(image.outcome is not ImageOutcome.PRESENT for image in images)
+    )
 
 
 def _opened(path: str) -> TextIO:

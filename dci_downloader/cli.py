@@ -104,12 +104,15 @@ def _sync_as_told(arguments: argparse.Namespace, audience: Audience) -> list[Rep
     Raises:
         DownloaderError: what is wanted is not known, or the only topic cannot be mirrored.
     """
-    from dci_downloader import settings
+    from dci_downloader import images, settings
     from dci_downloader.control.client import ControlServer
 
     wanted = settings.from_command_line(arguments, os.environ)
     for note in wanted.notes:
         audience.progress.message(f"note: {note}")
+    for topic in wanted.topics:
+        if topic.options.registry:
+            images.require(topic.options.registry)
     api = wanted.api_version
     try:
         with ControlServer(

@@ -249,6 +249,28 @@ class Outcome(enum.Enum):
     FAILED = "failed"
 
 
+class ImageOutcome(enum.Enum):
+    """What a run did with a container image."""
+
+    COPIED = "copied"
+    PRESENT = "present"
+    PLANNED = "planned"
+    FAILED = "failed"
+
+
+class Image(NamedTuple):
+    """A container image that a component names.
+
+    Attributes:
+        source: the reference in its list.
+        copy: where it is, or would be, in the lab's registry.
+    """
+
+    source: str
+    copy: str
+    outcome: ImageOutcome
+
+
 @dataclass(frozen=True)
 class ComponentReport:
     """What happened to one component.
@@ -266,6 +288,8 @@ class ComponentReport:
         bytes_removed: what that frees.
         failures: what could not be brought.
         seconds: how long it took.
+        images: its container images, where ``SyncOptions.registry`` asks for them; the reason why one failed is among
+            the failures.
         notes: one line each: warnings of the manifest, a fallback from hard links to copies.
     """
 
@@ -286,6 +310,7 @@ class ComponentReport:
     failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    images: tuple[Image, ...] = ()
     version: str = ""
     changes: Changes = field(default_factory=Changes)
 
@@ -340,6 +365,7 @@ class SyncOptions:
         filters: which components; none for the newest of each type.
         component_id: exactly this component, or an empty string.
         job: exactly what this job was created with, in place of ``filters`` and ``component_id``.
+        registry: ``HOST:PORT`` that container images are mirrored to, by skopeo; empty for none of that.
         keep: how many older versions stay beside the published one.
         lock_timeout: seconds to wait for another run; None for as long as it takes, 0 not at all.
         dry_run: only say what would be done; nothing is written.
@@ -349,6 +375,7 @@ class SyncOptions:
     filters: tuple[Filter, ...] = ()
     component_id: str = ""
     job: Optional[Job] = None
+    registry: str = ""
     keep: int = 1
     lock_timeout: Optional[float] = None
     dry_run: bool = False

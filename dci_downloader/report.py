@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from dci_downloader import words
-from dci_downloader.models import ComponentReport, Failure, Outcome, Report
+from dci_downloader.models import ComponentReport, Failure, Image, ImageOutcome, Outcome, Report
 
 FAILURES_SHOWN = 10
 
@@ -71,6 +72,7 @@ def _component(component: ComponentReport) -> dict[str, Any]:
     fields["outcome"] = component.outcome.value
     fields["changes"] = component.changes._asdict()
     fields["seconds"] = round(component.seconds, 3)
+    fields["images"] = [{**image._asdict(), "outcome": image.outcome.value} for image in component.images]
     fields["failures"] = [_failure(failure) for failure in component.failures]
     return fields
 
@@ -91,6 +93,7 @@ def _in_words(report: Report) -> Iterator[str]:
         yield from _failures([report.failure])
     for component in report.components:
         yield f"{report.topic} {component.type} {component.name}: {_outcome(component)}"
+        yield from _images(component.images)
         yield from (f"  note: {note}" for note in component.notes)
         yield from _failures(component.failures)
 
@@ -107,6 +110,14 @@ def _outcome(component: ComponentReport) -> str:
     done = f"published in {component.path} ({fetched} fetched, {reused} reused, {_removed(component)} removed)"
     since, added, changed, removed = component.changes
     return done + (f"; {added:,} added, {changed:,} changed, {removed:,} removed since {since}" if since else "")
+
+
+def _images(images: Sequence[Image]) -> Iterator[str]:
+    number = Counter(image.outcome for image in images)
+    if images:
+        yield "  images: " + ", ".join(
+            f"{number[outcome]:,} {outcome.value}" for outcome in ImageOutcome if number[outcome]
+        )
 
 
 def _amount(files: int, size: int) -> str:

@@ -127,6 +127,7 @@ def _topic(values: Values, arguments: argparse.Namespace, network: Network) -> T
     options = SyncOptions(
         filters=value["filters"],
         component_id=value["component_id"],
+        registry=value["registry"],
         keep=value["keep"],
         lock_timeout=arguments.lock_timeout,
         dry_run=arguments.dry_run,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
-from dci_downloader import words
+from dci_downloader import images, words
 from dci_downloader.content.plan import changes
 from dci_downloader.content.selection import RULES, Selection
 from dci_downloader.control.client import ControlServer
@@ -30,6 +30,7 @@ from dci_downloader.errors import (
     TransferError,
 )
 from dci_downloader.mirror.adopt import adopt, adoptable, strangers
+from dci_downloader.mirror.files import disk_errors
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version, identity
@@ -39,6 +40,8 @@ from dci_downloader.models import (
     ComponentReport,
     Failure,
     FileEntry,
+    Image,
+    ImageOutcome,
     Manifest,
     Never,
     Outcome,
@@ -94,8 +97,10 @@ def sync_topic(
         CancelledError: ``stop`` was requested.
     """
     began = time.monotonic()
+    if options.registry:
+        images.require(options.registry)
     found, components = _resolve(server, topic, options, progress)
-    sync = _Sync(server, mirror, mirror.topic(found.name), selection, options, progress, stop)
+    sync = _Sync(server, mirror, mirror.topic(found.name), found, selection, options, progress, stop)
     if options.dry_run:
         sync.folder.check()
         reports = tuple(sync.attempt(sync.preview, component) for component in components)
@@ -130,6 +135,7 @@ class _Sync:
     server: ControlServer
     mirror: Mirror
     folder: TopicMirror
+    topic: Topic
     selection: Selection
     options: SyncOptions
     progress: Progress
@@ -150,7 +156,8 @@ class _Sync:
         published = self.folder.published(component.type)
         wanted, image_list = self._wanted(component, published)
         if published is not None and self._is(published, component, wanted) and self.folder.intact(published):
-            return replace(self._report(component, Outcome.UNCHANGED, wanted), changes=Changes(published.folder))
+            report = replace(self._report(component, Outcome.UNCHANGED, wanted), changes=Changes(published.folder))
+            return self._with_images(report, wanted)
         if image_list is not None:
             self.mirror.store.add(_image_list_entry(image_list), [image_list])
         adopt(self.folder.link(component.type), wanted, self.mirror.store, progress=self.progress, stop=self.stop)
@@ -161,6 +168,9 @@ class _Sync:
         report = replace(report, files_downloaded=fetched.files, bytes_downloaded=fetched.bytes)
         if fetched.failures:
             return replace(report, failures=fetched.failures)
+        report = self._with_images(report, wanted)
+        if report.failures:
+            return report
         notes = (*report.notes, *self._strangers(component, wanted))
         done = self.folder.publish(component, self._recorded(component), wanted)
         removed = self.folder.retire(component.type, self.options.keep)
@@ -189,6 +199,7 @@ class _Sync:
             surplus = self.folder.surplus(component.type, self.options.keep, coming)
         removed = self.folder.freed(surplus)
         report = self._with_plan(self._report(component, Outcome.PLANNED, wanted), plan)
+        report = replace(report, images=self._planned_images(component, wanted))
         return replace(
             report,
             changes=_changes(published, wanted),
@@ -260,6 +271,23 @@ class _Sync:
         if self.stop.requested():  # since fetch asked for the last time
             raise CancelledError("interrupted")
         return fetched
+
+    def _with_images(self, report: ComponentReport, wanted: Manifest) -> ComponentReport:
+        """Mirror the container images, where they are asked for and the component names some, and report on them."""
+        listed = next((entry for entry in wanted.files if entry.path == IMAGE_LIST), None)
+        if listed is None or not self.options.registry:
+            return report
+        with disk_errors(self.mirror.store.path(listed.sha256)):
+            document = self.mirror.store.path(listed.sha256).read_bytes()
+        registry, login, network = self.options.registry, self.topic.registry, self.server.network
+        done = images.mirror(document, registry, login, network, self.progress, self.stop)
+        outcome = Outcome.FAILED if done.failures else report.outcome
+        return replace(report, outcome=outcome, images=done.images, failures=(*report.failures, *done.failures))
+
+    def _planned_images(self, component: Component, wanted: Manifest) -> tuple[Image, ...]:
+        document = self._image_list(component) if self.options.registry and _holds(wanted, IMAGE_LIST) else None
+        planned = images.parse(document) if document is not None else ()
+        return tuple(Image(each.text, f"{self.options.registry}/{each.name}", ImageOutcome.PLANNED) for each in planned)
 
     def _report(self, component: Component, outcome: Outcome, wanted: Manifest) -> ComponentReport:
         return ComponentReport(

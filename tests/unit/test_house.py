@@ -17,7 +17,7 @@ FLOORS = [
     "transfer.width transfer.worker",
     "content.selection control.exchange control.refusals environment mirror.hashing mirror.partial mirror.tree "
     "mirror.version transfer.handles",
-    "control.connection mirror.store settings_file transfer.work",
+    "control.connection images mirror.store settings_file transfer.work",
     "control.client mirror.adopt mirror.topic transfer.backlog transfer.landing transfer.stage",
     "control.resolver mirror.mirror transfer.engine",
     "layers metrics mirror.prune mirror.verify sync",

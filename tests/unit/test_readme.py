@@ -79,7 +79,9 @@ def keys_of(document):
 
 def test_the_report_in_the_readme_has_every_key_and_no_other():
     failure = models.Failure("a", "b", 5, "c", "d", "e")
-    component = models.ComponentReport("i", "n", "t", (), "p", models.Outcome.FAILED, failures=(failure,))
+    image = models.Image("s", "c", models.ImageOutcome.COPIED)
+    parts = {"failures": (failure,), "images": (image,)}
+    component = models.ComponentReport("i", "n", "t", (), "p", models.Outcome.FAILED, **parts)
     document = json.loads(report.to_json([models.Report("t", "i", (component,), 1.0)], 1.0, 5))
     document.update(json.loads(report.error_to_json("e", "h", 5)), topics=document["topics"])
     (shown,) = re.findall(r"^### The report\n.*?```text\n(.*?)```", TEXT, flags=re.MULTILINE | re.DOTALL)
