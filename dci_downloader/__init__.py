@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from dci_downloader.models import Outcome as Outcome
     from dci_downloader.models import Plan as Plan
     from dci_downloader.models import Progress as Progress
+    from dci_downloader.models import Received as Received
     from dci_downloader.models import Report as Report
     from dci_downloader.models import Silence as Silence
     from dci_downloader.models import Stop as Stop
@@ -95,6 +96,7 @@ _HOMES = {
         "Outcome",
         "Plan",
         "Progress",
+        "Received",
         "Report",
         "Silence",
         "Stop",

@@ -41,7 +41,7 @@ settings, explained by README and downloader.yml.example:
                   variants (name, with_debug, with_source, with_iso),
                   with_debug, with_source, with_iso, download_everything,
                   package_filters, include, exclude, keep, connections,
-                  limit_rate, patience, registry
+                  limit_rate, patience, peers, registry
 """
 
 
@@ -101,6 +101,14 @@ def _filled(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError("its value is empty")
     return text
+
+
+def _peer(text: str) -> str:
+    """A peer's URL. The message does not show what was given, for that may hold a password."""
+    try:
+        return bounds.peer(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _registry(text: str) -> str:
@@ -171,6 +179,9 @@ def _add_where(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--local-repo", metavar="DIR", help="the same as DEST")
     _add_control_server(group)
     group.add_argument("--dci-repo-url", metavar="URL", help="without effect: the control server knows")
+    group.add_argument(
+        "--peer", action="append", type=_peer, dest="peers", metavar="URL", help="ask this mirror first; repeat"
+    )
     group.add_argument("--registry", type=_registry, metavar="HOST:PORT", help="the lab's, for container images")
     group.add_argument("--tech-preview", choices=("rhdl",), help=argparse.SUPPRESS)
 

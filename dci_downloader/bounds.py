@@ -1,10 +1,11 @@
-"""The numbers that options and settings take, and their bounds, alike on the command line and in settings files."""
+"""The values that options and settings take, and their bounds, alike on the command line and in settings files."""
 
 from __future__ import annotations
 
 import math
 import re
 from typing import Optional
+from urllib.parse import urlsplit
 
 _POWERS = {"k": 1, "m": 2, "g": 3}
 _REGISTRY = re.compile(
@@ -62,6 +63,30 @@ def rate(text: str) -> int:
     if number is None or number * 1024**power < 1:
         raise ValueError("expected bytes per second, at least 1, like 500K, 50M or 1G")
     return int(number * 1024**power)
+
+
+def peer(text: str) -> str:
+    """The URL of another mirror's root, without a slash at its end.
+
+    Raises:
+        ValueError: it is something else, or holds a login: peers get no credentials.
+    """
+    expected = "expected the URL of a mirror, like http://lab1.example.com/dci, without a login"
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+    except ValueError:
+        raise ValueError(expected) from None
+    if (
+        not sound
+        or "@" in parts.netloc
+        or parts.query
+        or parts.fragment
+        or not text.isascii()
+        or not text.isprintable()
+    ):
+        raise ValueError(expected)
+    return text.rstrip("/")
 
 
 def registry(text: str) -> str:

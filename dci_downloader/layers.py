@@ -43,6 +43,7 @@ DEFAULTS: Values = {
         "connections": _TRANSFER.connections,
         "limit_rate": _TRANSFER.limit_rate,
         "patience": _TRANSFER.patience,
+        "peers": (),
         "registry": "",
     }.items()
 }

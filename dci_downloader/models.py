@@ -206,6 +206,7 @@ class TransferOptions:
         connections: the most connections to the object store.
         limit_rate: bytes per second for the whole run; None for no limit.
         patience: seconds that a file, or the whole run, may go without progress.
+        peers: URLs of the roots of other mirrors, which are asked before the object store.
         network: proxies, certificates, timeouts.
     """
 
@@ -213,6 +214,7 @@ class TransferOptions:
     limit_rate: Optional[int] = None
     patience: float = 30.0
     network: Network = field(default_factory=Network)
+    peers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -247,6 +249,23 @@ class Outcome(enum.Enum):
     UNCHANGED = "unchanged"
     PLANNED = "planned"
     FAILED = "failed"
+
+
+OBJECT_STORE = "object store"
+
+
+class Received(NamedTuple):
+    """How much of a component came from where.
+
+    Attributes:
+        name: the URL of a peer, or ``OBJECT_STORE``.
+        files: that it gave, with the content that was wanted.
+        bytes: that came from it, in vain or not.
+    """
+
+    name: str
+    files: int
+    bytes: int
 
 
 class ImageOutcome(enum.Enum):
@@ -288,6 +307,7 @@ class ComponentReport:
         bytes_removed: what that frees.
         failures: what could not be brought.
         seconds: how long it took.
+        received: what was downloaded, by where it came from.
         images: its container images, where ``SyncOptions.registry`` asks for them; the reason why one failed is among
             the failures.
         notes: one line each: warnings of the manifest, a fallback from hard links to copies.
@@ -310,6 +330,7 @@ class ComponentReport:
     failures: tuple[Failure, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    received: tuple[Received, ...] = ()
     images: tuple[Image, ...] = ()
     version: str = ""
     changes: Changes = field(default_factory=Changes)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dci_downloader import words
-from dci_downloader.models import ComponentReport, Failure, Image, ImageOutcome, Outcome, Report
+from dci_downloader.models import OBJECT_STORE, ComponentReport, Failure, Image, ImageOutcome, Outcome, Received, Report
 
 FAILURES_SHOWN = 10
 
@@ -72,6 +72,7 @@ def _component(component: ComponentReport) -> dict[str, Any]:
     fields["outcome"] = component.outcome.value
     fields["changes"] = component.changes._asdict()
     fields["seconds"] = round(component.seconds, 3)
+    fields["received"] = [received._asdict() for received in component.received]
     fields["images"] = [{**image._asdict(), "outcome": image.outcome.value} for image in component.images]
     fields["failures"] = [_failure(failure) for failure in component.failures]
     return fields
@@ -93,6 +94,7 @@ def _in_words(report: Report) -> Iterator[str]:
         yield from _failures([report.failure])
     for component in report.components:
         yield f"{report.topic} {component.type} {component.name}: {_outcome(component)}"
+        yield from _received(component.received)
         yield from _images(component.images)
         yield from (f"  note: {note}" for note in component.notes)
         yield from _failures(component.failures)
@@ -110,6 +112,11 @@ def _outcome(component: ComponentReport) -> str:
     done = f"published in {component.path} ({fetched} fetched, {reused} reused, {_removed(component)} removed)"
     since, added, changed, removed = component.changes
     return done + (f"; {added:,} added, {changed:,} changed, {removed:,} removed since {since}" if since else "")
+
+
+def _received(received: Sequence[Received]) -> Iterator[str]:
+    if len(received) > 1 or any(each.name != OBJECT_STORE for each in received):
+        yield "  from " + "; ".join(f"{each.name}: {_amount(each.files, each.bytes)}" for each in received)
 
 
 def _images(images: Sequence[Image]) -> Iterator[str]:

@@ -131,7 +131,9 @@ def _topic(values: Values, arguments: argparse.Namespace, network: Network) -> T
         keep=value["keep"],
         lock_timeout=arguments.lock_timeout,
         dry_run=arguments.dry_run,
-        transfer=TransferOptions(value["connections"], value["limit_rate"], value["patience"], network),
+        transfer=TransferOptions(
+            value["connections"], value["limit_rate"], value["patience"], network, peers=value["peers"]
+        ),
     )
     return TopicSettings(value["topic"], selection, options)
 

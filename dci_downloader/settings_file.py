@@ -324,6 +324,15 @@ def _topic(reader: _Reader, node: Node, what: str) -> Any:
     return found
 
 
+def _peer(reader: _Reader, node: Node, what: str) -> Any:
+    if not _is(node, "str"):
+        return reader.wrong(node, what, "the URL of a mirror")
+    try:
+        return bounds.peer(node.value)
+    except ValueError as error:
+        return reader.problem(node, f"{what}: {error}")
+
+
 _FLAGS: dict[str, _Converter] = {"with_debug": _flag, "with_source": _flag, "with_iso": _flag}
 _VARIANT: dict[str, _Converter] = {"name": _string, **_FLAGS}
 _FILTER: dict[str, _Converter] = {
@@ -346,6 +355,7 @@ OPTIONS: Mapping[str, _Converter] = {
     "connections": _number(bounds.at_least_one, "a whole number", "int"),
     "limit_rate": _number(bounds.rate, "bytes per second, like 50M", "int", "float", "str"),
     "patience": _number(bounds.patience, "a number of seconds", "int", "float"),
+    "peers": _list(_peer, "URLs of mirrors"),
     "registry": _registry,
 }
 """What may stand on the top level, for all topics, or in one of them."""

@@ -35,6 +35,7 @@ from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version, identity
 from dci_downloader.models import (
+    OBJECT_STORE,
     Changes,
     Component,
     ComponentReport,
@@ -47,6 +48,7 @@ from dci_downloader.models import (
     Outcome,
     Plan,
     Progress,
+    Received,
     Report,
     Silence,
     Stop,
@@ -54,7 +56,8 @@ from dci_downloader.models import (
     Topic,
     folder_name,
 )
-from dci_downloader.transfer.engine import Fetched, fetch
+from dci_downloader.transfer.engine import fetch
+from dci_downloader.transfer.peers import Peers
 
 IMAGE_LIST = "images_list.yaml"
 """What a component offers beside its manifest, and where it is saved: at the root, as the previous downloader does."""
@@ -100,7 +103,8 @@ def sync_topic(
     if options.registry:
         images.require(options.registry)
     found, components = _resolve(server, topic, options, progress)
-    sync = _Sync(server, mirror, mirror.topic(found.name), found, selection, options, progress, stop)
+    peers = Peers(options.transfer.peers, options.transfer)
+    sync = _Sync(server, mirror, mirror.topic(found.name), found, selection, options, peers, progress, stop)
     if options.dry_run:
         sync.folder.check()
         reports = tuple(sync.attempt(sync.preview, component) for component in components)
@@ -138,6 +142,7 @@ class _Sync:
     topic: Topic
     selection: Selection
     options: SyncOptions
+    peers: Peers
     progress: Progress
     stop: Stop
     planned: list[Plan] = field(default_factory=list)
@@ -163,11 +168,17 @@ class _Sync:
         adopt(self.folder.link(component.type), wanted, self.mirror.store, progress=self.progress, stop=self.stop)
         plan = self.mirror.plan(component, wanted)
         self.mirror.check_space([plan])
-        fetched = self._fetch(component, plan)
+        received, notes, failures = self._fetch(component, plan)
         report = self._with_plan(self._report(component, Outcome.FAILED, wanted), plan)
-        report = replace(report, files_downloaded=fetched.files, bytes_downloaded=fetched.bytes)
-        if fetched.failures:
-            return replace(report, failures=fetched.failures)
+        report = replace(
+            report,
+            files_downloaded=sum(each.files for each in received),
+            bytes_downloaded=sum(each.bytes for each in received),
+            received=received,
+            notes=(*report.notes, *notes),
+        )
+        if failures:
+            return replace(report, failures=failures)
         report = self._with_images(report, wanted)
         if report.failures:
             return report
@@ -258,19 +269,24 @@ class _Sync:
             raise TransferError(f"{IMAGE_LIST} of {component.name} is a web page", hint="does a proxy stand between?")
         return image_list
 
-    def _fetch(self, component: Component, plan: Plan) -> Fetched:
+    def _fetch(
+        self, component: Component, plan: Plan
+    ) -> tuple[tuple[Received, ...], tuple[str, ...], tuple[Failure, ...]]:
+        """Bring what is missing: what came from where, notes about peers, and what could not be had."""
         if not plan.missing:
-            return Fetched(0, 0, ())
+            return (), (), ()
         self.progress.begin(component.name, plan.missing_files, plan.missing_bytes)
         try:
             with self.stop.deferred():
                 source, store = self.server.files(component), self.mirror.store
-                fetched = fetch(plan.missing, source, store, self.options.transfer, self.progress, self.stop)
+                came = self.peers.fetch(plan.missing, store, self.progress, self.stop)
+                fetched = fetch(came.left, source, store, self.options.transfer, self.progress, self.stop)
         finally:
             self.progress.end()
         if self.stop.requested():  # since fetch asked for the last time
             raise CancelledError("interrupted")
-        return fetched
+        received = (*came.received, Received(OBJECT_STORE, fetched.files, fetched.bytes))
+        return received, came.notes, fetched.failures
 
     def _with_images(self, report: ComponentReport, wanted: Manifest) -> ComponentReport:
         """Mirror the container images, where they are asked for and the component names some, and report on them."""

@@ -20,7 +20,7 @@ events {{ worker_connections 256; }}
 http {{
     access_log {root}/access.log; client_body_temp_path {root}/t1; proxy_temp_path {root}/t2;
     fastcgi_temp_path {root}/t3; uwsgi_temp_path {root}/t4; scgi_temp_path {root}/t5;
-    server {{ listen unix:{root}/probe; listen 127.0.0.1:{port}; root {files}; }}
+    server {{ listen unix:{root}/probe; listen {address}:{port}; {server} }}
 }}
 """
 
@@ -40,22 +40,29 @@ def free_port():
 
 
 @contextmanager
-def nginx(files, root):
-    """nginx serving a folder; gives its URL. What it logged is in ``root``."""
+def nginx(files, root, *, address="127.0.0.1", prefix=(), server=None):
+    """nginx serving a folder; gives its URL. What it logged is in ``root``.
+
+    ``server`` takes the place of what is in its block; ``prefix`` is a command that starts it somewhere else.
+    """
     root.mkdir()
     port = free_port()
     user = "user root;" if os.geteuid() == 0 else ""  # its worker could not read our temporary folders otherwise
-    (root / "nginx.conf").write_text(NGINX.format(root=root, files=files, port=port, user=user))
-    server = subprocess.Popen(["nginx", "-c", str(root / "nginx.conf"), "-p", str(root), "-e", str(root / "error.log")])
+    (root / "nginx.conf").write_text(
+        NGINX.format(root=root, address=address, port=port, user=user, server=server or f"root {files};")
+    )
+    process = subprocess.Popen(
+        [*prefix, "nginx", "-c", str(root / "nginx.conf"), "-p", str(root), "-e", str(root / "error.log")]
+    )
     try:
         deadline = time.monotonic() + 10
         while not (root / "nginx.pid").exists() or not (root / "nginx.pid").read_text():
-            assert server.poll() is None, (root / "error.log").read_text()
+            assert process.poll() is None, (root / "error.log").read_text()
             assert time.monotonic() < deadline, "nginx does not start"
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://{address}:{port}"
     finally:
-        server.terminate()
-        server.wait(timeout=10)
+        process.terminate()
+        process.wait(timeout=10)
 
 
 class RealSite:

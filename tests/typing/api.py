@@ -49,7 +49,8 @@ def with_options(server: ControlServer, mirror: Mirror) -> Report:
     options = SyncOptions(
         filters=(Filter("compose", tags=("nightly",)),),
         keep=2,
-        transfer=TransferOptions(connections=8, limit_rate=10**6),
+        registry="localhost:5000",
+        transfer=TransferOptions(connections=8, limit_rate=10**6, peers=("http://lab1/dci",)),
     )
     return sync_topic(server, mirror, "RHEL-9.*", options=options)
 

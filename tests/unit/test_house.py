@@ -17,8 +17,8 @@ FLOORS = [
     "transfer.width transfer.worker",
     "content.selection control.exchange control.refusals environment mirror.hashing mirror.partial mirror.tree "
     "mirror.version transfer.handles",
-    "control.connection images mirror.store settings_file transfer.work",
-    "control.client mirror.adopt mirror.topic transfer.backlog transfer.landing transfer.stage",
+    "control.connection images mirror.store settings_file transfer.peer_request transfer.work",
+    "control.client mirror.adopt mirror.topic transfer.backlog transfer.landing transfer.peers transfer.stage",
     "control.resolver mirror.mirror transfer.engine",
     "layers metrics mirror.prune mirror.verify sync",
     "audience completion listing settings systemd upkeep demo.catalog demo.compose demo.content demo.control "

@@ -80,7 +80,7 @@ def keys_of(document):
 def test_the_report_in_the_readme_has_every_key_and_no_other():
     failure = models.Failure("a", "b", 5, "c", "d", "e")
     image = models.Image("s", "c", models.ImageOutcome.COPIED)
-    parts = {"failures": (failure,), "images": (image,)}
+    parts = {"failures": (failure,), "images": (image,), "received": (models.Received("n", 1, 1),)}
     component = models.ComponentReport("i", "n", "t", (), "p", models.Outcome.FAILED, **parts)
     document = json.loads(report.to_json([models.Report("t", "i", (component,), 1.0)], 1.0, 5))
     document.update(json.loads(report.error_to_json("e", "h", 5)), topics=document["topics"])
@@ -88,6 +88,15 @@ def test_the_report_in_the_readme_has_every_key_and_no_other():
     columns = [re.split(r"   +", line.strip())[0] for line in shown.splitlines()]
     documented = {key.strip(" []") for column in columns for key in column.split(",")}
     assert documented == set(keys_of(document))
+
+
+def test_the_figures_about_peers_are_those_of_the_program():
+    from dci_downloader.transfer import peers
+
+    section = " ".join(TEXT.partition("### Many machines\n")[2].partition("\n## ")[0].split())
+    assert f"{peers.SLOW_RATE // 1024} kB/s on a connection for {peers.SLOW_SECONDS} seconds" in section
+    assert f"after three wrong answers, or {peers.MOST_MISSES} objects in a row" in section
+    assert peers.MOST_FAULTS == 3
 
 
 def test_every_metric_and_every_event_is_documented(tmp_path):
