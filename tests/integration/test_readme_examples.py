@@ -103,13 +103,14 @@ def test_the_ansible_tasks_parse_and_know_exit_codes_and_keys_of_the_report():
     (text,) = blocks("### From Ansible", "yaml")
     mirror, *others = yaml.safe_load(text)
     assert mirror["ansible.builtin.command"]["argv"][0] == "dci-downloader"
-    conditions = f"{mirror['until']} {mirror['failed_when']}"
-    codes = re.findall(r"\b\d+\b", conditions)
+    conditions = f"{mirror['until']} {mirror['failed_when']} {mirror['changed_when']}"
+    codes = re.findall(r"\b\d+\b", re.sub(r"length > 0", "", conditions))
     assert {"0", "5", "75"} == set(codes)
     assert all(re.search(rf"^\| {code} \|", README, flags=re.MULTILINE) for code in codes)
     (shown,) = blocks("### The report", "text")
-    expressions = " ".join(re.findall(r"{{.*?}}", json.dumps(others)))
-    keys = set(re.findall(r"\.(\w+)", expressions)) - {"stdout"}
-    assert {"components", "path", "changed"} <= keys
+    expressions = " ".join([conditions, *re.findall(r"{{.*?}}", json.dumps(others))])
+    keys = {*re.findall(r"\.(\w+)", expressions), *re.findall(r"attr(?:ibute=|\()'(\w+)'", expressions)}
+    keys -= {"stdout", "rc"}
+    assert {"components", "path", "changed", "outcome"} <= keys
     for key in keys:
         assert re.search(rf"\b{key}\b", shown), key

@@ -88,3 +88,13 @@ def test_a_wrong_option_says_what_was_expected(words, reason):
         parse(sync_parser(), words.split())
     assert reason in str(raised.value)
     assert raised.value.hint == "see `dci-downloader --help`"
+
+
+def test_a_peer_that_is_none_is_refused_without_being_shown():
+    assert parse(sync_parser(), ["--peer", "http://lab1/dci/", "--peer", "https://lab2"]).peers == [
+        "http://lab1/dci",
+        "https://lab2",
+    ]
+    with pytest.raises(SettingsError, match="expected the URL of a mirror") as caught:
+        parse(sync_parser(), ["--peer", "http://user:s3cret@lab1/"])
+    assert "s3cret" not in str(caught.value)

@@ -157,6 +157,11 @@ def test_mistakes_below_the_top_level_are_found_too():
         ("keep: '1'", "1:7: keep: expected a whole number, not a string"),
         ("connections: 0", "1:14: connections: expected a whole number, at least 1"),
         ("patience: .inf", "1:11: patience: expected a number of seconds, at least 1"),
+        ("peers: [http://lab1/, 7]", "1:23: peers: expected the URL of a mirror, not a number"),
+        (
+            "peers: ['http://u:s3cret@lab1/']",
+            "1:9: peers: expected the URL of a mirror, like http://lab1.example.com/dci, without a login",
+        ),
         ("limit_rate: fast", "1:13: limit_rate: expected bytes per second, at least 1, like 500K, 50M or 1G"),
         ("variants: [1]", "1:12: variants: expected a name, or a mapping with name, with_debug, with_source, with_iso"),
         ("variants: [{with_iso: on}]", "1:12: variants: expected a name in this variant"),
