@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Optional
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dci_downloader.audience import Audience
     from dci_downloader.control.client import ControlServer
     from dci_downloader.listing import Shape
-    from dci_downloader.models import Progress, Report
+    from dci_downloader.models import Progress, Report, SyncOptions
     from dci_downloader.report import Told
     from dci_downloader.settings import Settings, TopicSettings
 
@@ -137,6 +137,7 @@ def _sync_topics(wanted: Settings, server: ControlServer, progress: Progress) ->
     from dci_downloader.mirror.mirror import Mirror
 
     done: list[Report] = []
+    useless: set[str] = set()
     mirror = Mirror(wanted.destination)
     with signals.Signals() as stop:
         for topic in wanted.topics:
@@ -148,11 +149,12 @@ def _sync_topics(wanted: Settings, server: ControlServer, progress: Progress) ->
                         mirror,
                         topic.topic,
                         topic.selection,
-                        options=topic.options,
+                        options=_without_peers(topic.options, useless),
                         progress=progress,
                         stop=stop,
                     )
                 )
+                useless.update(done[-1].dropped_peers)
                 if done[-1].exit_code == DiskFullError.exit_code:
                     break
             except DownloaderError as error:
@@ -162,6 +164,13 @@ def _sync_topics(wanted: Settings, server: ControlServer, progress: Progress) ->
                 if isinstance(error, (DiskFullError, CancelledError)):
                     break
     return done
+
+
+def _without_peers(options: SyncOptions, useless: Collection[str]) -> SyncOptions:
+    from dataclasses import replace
+
+    peers = tuple(url for url in options.transfer.peers if url not in useless)
+    return replace(options, transfer=replace(options.transfer, peers=peers))
 
 
 def _failed(topic: TopicSettings, error: DownloaderError, seconds: float) -> Report:

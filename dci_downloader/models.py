@@ -344,6 +344,7 @@ class Report:
         topic: its name, or what was asked for where it could not be found.
         failure: what kept the topic as a whole from being mirrored; None where its components tell.
         seconds: how long it took.
+        dropped_peers: URLs of peers that turned out to be of no use; the notes of the components tell why.
     """
 
     topic: str
@@ -351,6 +352,7 @@ class Report:
     components: tuple[ComponentReport, ...]
     seconds: float
     failure: Optional[Failure] = None
+    dropped_peers: tuple[str, ...] = ()
 
     @property
     def failures(self) -> tuple[Failure, ...]:

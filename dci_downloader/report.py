@@ -63,6 +63,7 @@ def topic_document(report: Report) -> dict[str, Any]:
         "topic_id": report.topic_id,
         "seconds": round(report.seconds, 3),
         "components": [_component(component) for component in report.components],
+        "dropped_peers": report.dropped_peers,
         "failure": None if report.failure is None else _failure(report.failure),
     }
 

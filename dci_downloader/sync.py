@@ -111,7 +111,7 @@ def sync_topic(
     else:
         with sync.folder.lock(options.lock_timeout, progress.message):
             reports = tuple(sync.attempt(sync.bring, component) for component in components)
-    return Report(found.name, found.id, reports, time.monotonic() - began)
+    return Report(found.name, found.id, reports, time.monotonic() - began, dropped_peers=peers.dropped)
 
 
 def _resolve(

@@ -86,6 +86,11 @@ class Peers:
         self._peers = [Peer(url.rstrip("/")) for url in urls]
         self._options = options
 
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """URLs of those that are not asked any more."""
+        return tuple(peer.url for peer in self._peers if peer.dropped)
+
     def fetch(self, entries: Sequence[FileEntry], store: Store, progress: Progress, stop: Stop) -> FromPeers:
         """Bring what peers have of some files into the store. Safe to repeat.
 

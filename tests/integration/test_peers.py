@@ -191,6 +191,22 @@ def test_peers_may_stand_in_settings(labs, tmp_path):
     assert done.stderr.count("peers: expected") == 2
 
 
+def test_a_dead_peer_is_asked_once_a_run_and_not_once_a_topic(labs, tmp_path):
+    labs.sync("lab1")
+    one, vanish = labs.serve("lab1", 1)
+    vanish()
+    topic = labs.real.catalog.add_topic("RHEL-9.3", component_types=("compose",))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / ".composeinfo").write_text("new content")
+    labs.real.publish(topic, "RHEL-9.3.0-1", tmp_path / "other")
+    settings = tmp_path / "settings.yml"
+    settings.write_text(f"local_repo: {tmp_path}/lab2\npeers: [{one}]\ntopics: [topic: RHEL-9.2, topic: RHEL-9.3]\n")
+    first, second = labs.real.report("--settings", settings, "--all")["topics"]
+    assert (first["dropped_peers"], second["dropped_peers"]) == ([one], [])
+    assert [len(each["components"][0]["notes"]) for each in (first, second)] == [1, 0]
+    assert second["components"][0]["files_downloaded"] == 1
+
+
 def snippet(language):
     section = README.partition("### Many machines\n")[2].partition("\n## ")[0]
     (found,) = re.findall(rf"^```{language}\n(.*?)^```", section, flags=re.MULTILINE | re.DOTALL)
