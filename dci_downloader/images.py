@@ -174,7 +174,7 @@ def _wait(futures: Sequence[Future[tuple[Image, str]]], copier: _Copier, progres
             for future in left:
                 future.cancel()
             copier.abandon()
-            raise CancelledError("the run was asked to stop")
+            raise CancelledError("interrupted")
 
 
 class _Copier:
@@ -222,7 +222,7 @@ class _Copier:
         """Exit code, standard output, and the reason of a failure."""
         with self._guard:
             if self._abandoned:
-                return 1, b"", "the run was asked to stop"
+                return 1, b"", "interrupted"
             process = subprocess.Popen(
                 [SKOPEO, *arguments],
                 env=self._environ,

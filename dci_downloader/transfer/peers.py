@@ -150,7 +150,7 @@ class _Asking:
     def run(self, stop: Stop) -> FromPeers:
         while self._queue or self._under_way:
             if stop.requested():
-                raise CancelledError("the run was asked to stop")
+                raise CancelledError("interrupted")
             self._start()
             resting = self._throttle.seconds()
             if resting:
