@@ -290,11 +290,12 @@ class _Sync:
 
     def _with_images(self, report: ComponentReport, wanted: Manifest) -> ComponentReport:
         """Mirror the container images, where they are asked for and the component names some, and report on them."""
-        listed = next((entry for entry in wanted.files if entry.path == IMAGE_LIST), None)
-        if listed is None or not self.options.registry:
+        listed = [entry for entry in wanted.files if entry.path == IMAGE_LIST] if self.options.registry else []
+        if not listed:
             return report
-        with disk_errors(self.mirror.store.path(listed.sha256)):
-            document = self.mirror.store.path(listed.sha256).read_bytes()
+        path = self.mirror.store.path(listed[0].sha256)
+        with disk_errors(path):
+            document = path.read_bytes()
         registry, login, network = self.options.registry, self.topic.registry, self.server.network
         done = images.mirror(document, registry, login, network, self.progress, self.stop)
         outcome = Outcome.FAILED if done.failures else report.outcome
