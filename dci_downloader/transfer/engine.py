@@ -121,7 +121,7 @@ class _Engine:
         self._clock = time.monotonic
         most = connections(options)
         self._locating: Stage[Locate] = Stage(options, pycurl.CURL_HTTP_VERSION_2TLS, Width(4, MOST_LOCATES))
-        self._fetching: Stage[Fetch] = Stage(options, pycurl.CURL_HTTP_VERSION_1_1, Width(min(32, most), most))
+        self._fetching: Stage[Fetch] = Stage(options, pycurl.CURL_HTTP_VERSION_1_1, Width(most, most))
         self._meter = Meter(progress, self._clock)
         self._looked = 0.0
         self._backlog = Backlog(entries, self._open, self._clock)
