@@ -41,6 +41,12 @@ class DownloaderError(Exception):
         self.hint = hint
 
 
+AUTHORITY_HINT = "point REQUESTS_CA_BUNDLE at a file that holds the certificate of that authority"
+HOST_NAME_HINT = "is the host name right (DCI_CS_URL?); does a proxy answer in its place?"
+CLOCK_HINT = "is this machine's clock right? If it is, tell the owner of that server"
+"""What to do about a certificate that is not trusted, alike for API calls and file bytes."""
+
+
 class SettingsError(DownloaderError):
     """The command line, the environment or a settings file cannot be used."""
 

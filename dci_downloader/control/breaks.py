@@ -13,15 +13,20 @@ from typing import NamedTuple, Optional
 
 from requests import exceptions
 
-from dci_downloader.errors import ServerUnreachableError, StallError, TransferError
+from dci_downloader.errors import (
+    AUTHORITY_HINT,
+    CLOCK_HINT,
+    HOST_NAME_HINT,
+    ServerUnreachableError,
+    StallError,
+    TransferError,
+)
 
-_BUNDLE = "point REQUESTS_CA_BUNDLE at a file that holds the certificate of that authority"
-_UNKNOWN = ("is signed by an authority that is not trusted here", _BUNDLE)
-_ELSEWHERE = ("is for another host name", "is the host name right (DCI_CS_URL?); does a proxy answer in its place?")
-_CLOCK = "is this machine's clock right? If it is, tell the owner of that server"
+_UNKNOWN = ("is signed by an authority that is not trusted here", AUTHORITY_HINT)
+_ELSEWHERE = ("is for another host name", HOST_NAME_HINT)
 _CERTIFICATE = {
-    9: ("is not valid yet", _CLOCK),
-    10: ("has expired", _CLOCK),
+    9: ("is not valid yet", CLOCK_HINT),
+    10: ("has expired", CLOCK_HINT),
     18: _UNKNOWN,
     19: _UNKNOWN,
     20: _UNKNOWN,
@@ -99,7 +104,9 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _untrusted(causes: list[BaseException], target: Target) -> Optional[Break]:
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            wrong, hint = _CERTIFICATE.get(cause.verify_code, (f"is not trusted: {cause.verify_message}", _BUNDLE))
+            wrong, hint = _CERTIFICATE.get(
+                cause.verify_code, (f"is not trusted: {cause.verify_message}", AUTHORITY_HINT)
+            )
             text = f"{target.call}: the certificate of {target.host} {wrong}"
             return Break(ServerUnreachableError(text, hint=hint), passing=False)
     if any(isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError) for cause in causes):

@@ -19,13 +19,16 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
 from typing import NamedTuple, Optional
+from urllib.parse import urlsplit
 
 import pycurl
 
+from dci_downloader.control.answers import Answer as ControlAnswer
+from dci_downloader.control.refusals import refusal
 from dci_downloader.errors import AccessError, CancelledError, DigestMismatchError, LockedError
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import Failure, FileEntry, Progress, SignedRequest, Source, Stop, TransferOptions
@@ -281,7 +284,7 @@ class _Engine:
         piece = answer.request.piece
         if piece.transfer.over:
             return
-        if answer.code:
+        if answer.code and not (answer.code == pycurl.E_FILESIZE_EXCEEDED and answer.head.status):
             self._judged(piece, policy.judge_failure(answer.code, answer.message, answer.request.url))
             return
         wanted = self._locating.full and not self._ready and self._fetching.free > 0
@@ -292,6 +295,7 @@ class _Engine:
             self._follow(piece, verdict.location)
             return
         if verdict.exit_code == AccessError.exit_code:
+            verdict = _explained(verdict, answer)
             self._refused += 1
             if self._refused >= MOST_REFUSED:
                 self._ending = verdict
@@ -376,7 +380,7 @@ class _Engine:
         if give_up:
             if verdict.action is not Action.RETRY:
                 self._meter.moved()  # an answer that is final is an answer: the server is there
-            self._over(transfer, Failure(transfer.entry.path, verdict.reason, verdict.exit_code))
+            self._over(transfer, Failure(transfer.entry.path, verdict.reason, verdict.exit_code, verdict.hint))
             return
         tries = transfer.attempts + transfer.refusals
         chance = random.random()  # noqa: S311  jitter, not a secret
@@ -451,7 +455,7 @@ class _Engine:
             return
         untried = [transfer.entry for transfer in self._transfers] + self._backlog.unopened
         for entry in untried:
-            self._failures.append(Failure(entry.path, self._ending.reason, self._ending.exit_code))
+            self._failures.append(Failure(entry.path, self._ending.reason, self._ending.exit_code, self._ending.hint))
 
     def close(self) -> None:
         """Save what came, end the workers, drop the connections. Afterwards nothing of the run is left."""
@@ -463,3 +467,13 @@ class _Engine:
         self._poll.close()
         os.close(self._wake_read)
         os.close(self._wake_write)
+
+
+def _explained(verdict: Verdict, answer: Answer) -> Verdict:
+    """Say of the control server's refusal what is said of one to an API call: that the clock is off, for example."""
+    head, request = answer.head, answer.request
+    said = ControlAnswer(urlsplit(request.url).netloc, head.status, head.headers, b"".join(request.chunks))
+    error = refusal(said, time.time())
+    if not isinstance(error, AccessError):
+        return verdict
+    return replace(verdict, reason=str(error), hint=error.hint)

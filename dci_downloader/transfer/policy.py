@@ -26,7 +26,14 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import pycurl
 
-from dci_downloader.errors import AccessError, IntegrityError, TransferError
+from dci_downloader.errors import (
+    AUTHORITY_HINT,
+    CLOCK_HINT,
+    HOST_NAME_HINT,
+    AccessError,
+    IntegrityError,
+    TransferError,
+)
 from dci_downloader.transfer.ranges import Range, parse_content_range
 
 TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -83,6 +90,7 @@ class Verdict:
         wait: seconds that the server asked for before the next try.
         location: where a redirect leads.
         exit_code: that of the error this becomes if it is the last word.
+        hint: what the user can do, where there is something.
     """
 
     action: Action
@@ -90,6 +98,7 @@ class Verdict:
     wait: float = 0.0
     location: str = ""
     exit_code: int = TransferError.exit_code
+    hint: str = ""
 
 
 ACCEPT = Verdict(Action.ACCEPT)
@@ -216,10 +225,18 @@ def judge_failure(code: int, message: str, url: str) -> Verdict:
     """
     host = urlsplit(url).hostname
     if code in _UNTRUSTED:
-        return Verdict(Action.ABORT, f"{host}: {_UNTRUSTED[code]} ({message})")
+        return Verdict(Action.ABORT, f"{host}: {_UNTRUSTED[code]} ({message})", hint=_certificate_hint(message))
     if code == pycurl.E_FILESIZE_EXCEEDED:
         return Verdict(Action.REFUSE, f"{host}: it sends more than it should", exit_code=IntegrityError.exit_code)
     return Verdict(Action.RETRY, f"{host}: {_BROKEN.get(code) or message or f'libcurl error {code}'}")
+
+
+def _certificate_hint(message: str) -> str:
+    """What to do about a certificate that OpenSSL, in libcurl's words, does not trust."""
+    said = message.lower()
+    if "expired" in said or "not yet valid" in said:
+        return CLOCK_HINT
+    return HOST_NAME_HINT if "subject name" in said or "host name" in said else AUTHORITY_HINT
 
 
 def _judge_redirect(head: Head, url: str) -> Verdict:

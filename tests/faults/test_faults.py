@@ -2,213 +2,33 @@
 
 from __future__ import annotations
 
-import gzip
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 from hashlib import sha256
-from itertools import chain, repeat
+from itertools import repeat
 from pathlib import Path
-from typing import Optional
 
 import pytest
 
+from dci_downloader.errors import AUTHORITY_HINT, CLOCK_HINT, HOST_NAME_HINT
 from dci_downloader.models import Failure, Network
 from dci_downloader.transfer import engine, stage
 from tests.faults.certificates import make_authority, server_side
 from tests.faults.conftest import BIG, SECRETS, SEGMENT, SMALL, Bench
+from tests.faults.rows import OTHERS, ROWS, SIZES, VICTIM, Row, corrupted, refusal
 from tests.faults.server import (
     Answer,
-    Behaviour,
     Exchange,
     changed,
-    chunked,
     cut,
-    drop,
-    header,
-    redirect,
     serve,
     stall,
     status,
 )
 
-VICTIM = "BaseOS/x86_64/os/Packages/c++~1^2 %41 ü.rpm"
-OTHERS = ("other-1.rpm", "other-2.rpm", "empty")
-SIZES = {"small": SMALL, "big": BIG}
-
-
-@dataclass(frozen=True)
-class Row:
-    """A fault and its outcome.
-
-    Attributes:
-        store: what the object store does about the first requests for the victim.
-        control: what the control server does about them.
-        stored: what the object store holds in place of the victim.
-        for_ever: the behaviours are repeated again and again.
-        fails: exit code of the victim's failure; None where it arrives after all.
-        says: what the reason holds.
-        located: how often the small victim is asked for at the control server; None where that is a matter of time.
-    """
-
-    id: str
-    store: Sequence[Behaviour] = ()
-    control: Sequence[Behaviour] = ()
-    stored: Optional[Callable[[bytes], bytes]] = None
-    for_ever: bool = False
-    fails: Optional[int] = None
-    says: str = ""
-    located: Optional[int] = 2
-    sizes: Sequence[str] = ("small", "big")
-    patience: float = 20.0
-
-
-def body(change: Callable[[bytes], bytes]) -> Behaviour:
-    return changed(lambda answer: answer._replace(body=change(answer.body)))
-
-
-def corrupted(content: bytes) -> bytes:
-    return content[:-1] + bytes([content[-1] ^ 1])
-
-
-def shorter(content: bytes) -> bytes:
-    return content[:-7]
-
-
-def longer(content: bytes) -> bytes:
-    return content + b"one more"
-
-
-def place(shift_start: int, shift_end: int, shift_size: int = 0) -> Behaviour:
-    """A 206 that claims, and sends, another range than was asked for."""
-
-    def behave(exchange: Exchange) -> None:
-        start, end = exchange.asked.range or (0, SMALL)
-        start, end = start + shift_start, end + shift_end
-        value = f"bytes {start}-{end - 1}/{BIG + shift_size}"
-        exchange.send((answer := Answer(206, (("Content-Range", value),), bytes(end - start))).head() + answer.body)
-
-    return behave
-
-
-def less(exchange: Exchange) -> None:
-    """Half of the range, as a server may (RFC 9110, 15.3.7)."""
-    answer = exchange.answer()
-    start, end = exchange.asked.range or (0, 0)
-    end = (start + end) // 2
-    answer = header(answer, "Content-Range", f"bytes {start}-{end - 1}/{BIG}")._replace(body=answer.body[: end - start])
-    exchange.send(answer.head() + answer.body)
-
-
-def rangeless(exchange: Exchange) -> None:
-    """The whole file, whatever was asked for; the first request for the whole is cut."""
-    wholes = exchange.server.ranges(exchange.asked.path).count(None)
-    whole = Answer(200, body=exchange.server.well(exchange.asked._replace(headers={})).body)
-    if exchange.asked.range is None and wholes == 1:
-        whole = whole._replace(body=whole.body[: BIG // 2])
-        exchange.send(whole.head().replace(b"%d" % (BIG // 2), b"%d" % BIG) + whole.body)
-        exchange.cut()
-    else:
-        exchange.send(whole.head() + whole.body)
-
-
-def zipped(answer: Answer) -> Answer:
-    return header(answer._replace(body=gzip.compress(answer.body)), "Content-Encoding", "gzip")
-
-
-HTML = Answer(200, (("Content-Type", "text/html; charset=utf-8"),), b"<html>Sign in to the guest network</html>")
-BROKEN_PLACES = ["http://[::1", "http://127.0.0.1:port/a"]
-
-ROWS = [
-    Row("no fault", located=1),
-    # broken connections
-    Row("cut at 0 %", [cut(0.0)]),
-    Row("cut before the head", [drop], located=None),
-    Row("cut in the middle", [cut(0.5)]),
-    Row("cut one byte before the end", [cut(-1)]),
-    Row("reset at 0 %", [cut(0.0, reset=True)]),
-    Row("reset in the middle", [cut(0.5, reset=True)]),
-    Row("reset one byte before the end", [cut(-1, reset=True)]),
-    Row("cut again and again, a little farther each time", [cut(0.1), cut(0.3), cut(0.6), cut(0.9)], located=5),
-    Row("cut before the redirect", control=[drop], located=None),
-    # busy and broken servers
-    Row("500 twice", [status(500), status(500)], located=3),
-    Row("502 twice", [status(502), status(502)], located=3),
-    Row("500 and 502 of the control server", control=[status(500), status(502)], located=3),
-    Row("429", [status(429)]),
-    Row("429 of the control server", control=[status(429)]),
-    Row("503 for ever", [status(503)], for_ever=True, fails=5, says="HTTP 503", located=None, patience=0.5),
-    # answers that are final, or not
-    Row("presigned URL expired", [status(403)]),
-    Row("403 for ever", [status(403)], for_ever=True, fails=5, says="refused the presigned URL", located=3),
-    Row("404", [status(404)], for_ever=True, fails=5, says="does not have it (HTTP 404)", located=1),
-    Row("404 of the control server", control=[status(404)], fails=5, says="no such file (HTTP 404)", located=1),
-    Row("401 of the control server", control=[status(401)], fails=3, says="refused access (HTTP 401)", located=1),
-    Row("400 of the control server", control=[status(400)], fails=3, says="refused access (HTTP 400)", located=1),
-    Row("an odd status", [status(418)], fails=5, says="HTTP 418", located=1),
-    Row("200 of the control server", control=[status(200)], fails=5, says="where a redirect was due", located=1),
-    Row("a long error page", [status(500, body=bytes(100_000))]),
-    Row("a long redirect page", control=[status(503, body=bytes(100_000))]),
-    # ranges
-    Row("200 instead of 206", [changed(lambda _: Answer(200, body=bytes(BIG)))], sizes=["big"]),
-    Row("no ranges, and a cut", [rangeless], for_ever=True, sizes=["big"]),
-    Row("206 of another range", [place(1, 1)], sizes=["big"]),
-    Row("206 of a longer range", [place(0, 1)], sizes=["big"]),
-    Row("206 of a bigger file", [place(0, 0, 1)], sizes=["big"]),
-    Row("206 without Content-Range", [changed(lambda answer: answer._replace(headers=()))], sizes=["big"]),
-    Row("206 with a bad Content-Range", [changed(lambda a: header(a, "Content-Range", "bytes 9-1/0"))], sizes=["big"]),
-    Row("206 of half of the range", [less], sizes=["big"]),
-    Row("206 to a request for the whole", [place(0, 0)], sizes=["small"]),
-    Row("416", [status(416)], sizes=["big"]),
-    # lengths
-    Row("body shorter", [body(shorter)]),
-    Row("body longer", [body(longer)]),
-    Row(
-        "body shorter for ever", stored=shorter, fails=7, says=f"the manifest says {SMALL}", located=3, sizes=["small"]
-    ),
-    Row("body shorter for ever", stored=shorter, fails=7, says=f"the manifest says {BIG}", sizes=["big"]),
-    Row("body longer for ever", stored=longer, fails=7, says=f"the manifest says {SMALL}", located=3, sizes=["small"]),
-    Row("body longer for ever", stored=longer, fails=7, says=f"the manifest says {BIG}", sizes=["big"]),
-    Row("nothing in place of the file", stored=lambda _: b"", fails=7, says="sends 0 bytes", located=3),
-    Row("no Content-Length", [changed(lambda answer: answer._replace(framed=False))], located=1),
-    Row("chunked", [changed(chunked)], located=1),
-    Row("chunked, cut at the very end", [changed(lambda answer: chunked(answer, ended=False))], located=1),
-    Row("chunked and shorter", [changed(lambda answer: chunked(answer._replace(body=answer.body[:-7])))]),
-    Row("chunked and longer", [changed(lambda answer: chunked(answer._replace(body=answer.body + b"x")))], located=1),
-    # content
-    Row("gzip although identity was asked", [changed(zipped)]),
-    Row("gzip for ever", [changed(zipped)], for_ever=True, fails=5, says="encoded as 'gzip'", located=3),
-    Row("an HTML page", [changed(lambda _: HTML)]),
-    Row("an HTML page for ever", [changed(lambda _: HTML)], for_ever=True, fails=7, says="a web page", located=3),
-    Row("a chunked HTML page", [changed(lambda _: chunked(HTML))], for_ever=True, fails=7, says="web page", located=3),
-    Row("corrupted once", [body(corrupted)]),
-    Row("corrupted twice", [body(corrupted), body(corrupted)], located=3, sizes=["small"]),
-    Row("corrupted always", stored=corrupted, fails=7, says="does not match its manifest", located=3),
-    # redirects
-    Row("redirect on the control server", control=[redirect("{here}/{path}?again")]),
-    Row("relative redirect on the control server", control=[redirect("/{path}")]),
-    Row("redirect loop", control=[redirect("{here}/{path}")], for_ever=True, fails=5, says="in a circle", located=6),
-    Row("redirect in the object store", [redirect("/{path}?{query}")], located=1),
-    Row(
-        "redirect loop in the object store",
-        [redirect("/{path}?{query}")],
-        for_ever=True,
-        fails=5,
-        says="circle",
-        located=1,
-    ),
-    Row("redirect to a file", control=[redirect("file:///etc/passwd")], fails=5, says="file://", located=1),
-    Row("redirect of the store to a file", [redirect("file:///etc/passwd")], fails=5, says="file://", located=1),
-    Row("redirect to ftp", control=[redirect("ftp://127.0.0.1/{path}")], fails=5, says="ftp://", located=1),
-    Row("redirect to nowhere", control=[status(302)]),
-    *(
-        Row(f"redirect to {place}", control=[redirect(place)], for_ever=True, fails=5, says="no URL", located=1)
-        for place in BROKEN_PLACES
-    ),
-    Row("redirect with raw characters", control=[redirect("{here}/{path}?name=ü x")]),
-]
 CASES = [pytest.param(row, size, id=f"{row.id}, {size}") for row in ROWS for size in row.sizes]
 
 
@@ -217,10 +37,8 @@ def test_every_fault_ends_with_the_right_content_or_the_designed_failure(bench: 
     for path, length in zip(OTHERS, (SMALL, 1, 0)):
         bench.add(path, length)
     victim = bench.add(VICTIM, SIZES[size])
-    for server, behaviours in ((bench.store, row.store), (bench.control, row.control)):
-        server.scripts[VICTIM] = (
-            chain.from_iterable(repeat(behaviours)) if row.for_ever and behaviours else iter(behaviours)
-        )
+    bench.store.scripts[VICTIM] = row.script(row.store)
+    bench.control.scripts[VICTIM] = row.script(row.control)
     held = bench.contents[VICTIM]
     if row.stored is not None:
         bench.contents[VICTIM] = row.stored(held)
@@ -231,6 +49,7 @@ def test_every_fault_ends_with_the_right_content_or_the_designed_failure(bench: 
         (failure,) = fetched.failures
         assert (failure.path, failure.exit_code) == (VICTIM, row.fails)
         assert row.says in failure.reason
+        assert row.hints in failure.hint
         if row.stored is corrupted:
             assert (failure.expected, failure.actual) == (victim.sha256, sha256(bench.contents[VICTIM]).hexdigest())
         assert_the_others_arrived(bench, failure)
@@ -275,6 +94,7 @@ class Dead:
     arrange: Callable[[Bench, Path], Network]
     says: str
     code: int = 5
+    hints: str = ""
     hurries: bool = True
 
 
@@ -320,12 +140,12 @@ def no_tls(bench: Bench, folder: Path) -> Network:
 
 
 def unauthorized(bench: Bench, folder: Path) -> Network:
-    bench.control.default = status(401)
+    bench.control.default = refusal(401, "Unknown remoteci")
     return Network()
 
 
 def skewed(bench: Bench, folder: Path) -> Network:
-    bench.control.default = status(400)
+    bench.control.default = refusal(400, "HmacMechanism failed: signature is expired", ahead=-3600.0)
     return Network()
 
 
@@ -334,12 +154,14 @@ DEAD = [
     Dead("object store refuses connections", store_refused, "127.0.0.1: no connection", hurries=False),
     Dead("no such name", nameless, "control.invalid: its name cannot be resolved", hurries=False),
     Dead("no such proxy", nameless_proxy, "cannot be resolved", hurries=False),  # which name, not every libcurl tells
-    Dead("TLS, wrong authority", wrong_authority, "127.0.0.1: its certificate cannot be trusted"),
-    Dead("TLS, wrong name", wrong_name, "127.0.0.1: its certificate cannot be trusted"),
-    Dead("TLS, expired", expired, "127.0.0.1: its certificate cannot be trusted"),
+    Dead("TLS, wrong authority", wrong_authority, "127.0.0.1: its certificate cannot be trusted", hints=AUTHORITY_HINT),
+    Dead("TLS, wrong name", wrong_name, "127.0.0.1: its certificate cannot be trusted", hints=HOST_NAME_HINT),
+    Dead("TLS, expired", expired, "127.0.0.1: its certificate cannot be trusted", hints=CLOCK_HINT),
     Dead("plain HTTP where TLS is due", no_tls, "127.0.0.1: ", hurries=False),
-    Dead("401 for every file", unauthorized, "the control server refused access (HTTP 401)", code=3),
-    Dead("400 for every file", skewed, "the control server refused access (HTTP 400)", code=3),
+    Dead("401 for every file", unauthorized, "credentials (Unknown remoteci)", code=3, hints="dcirc.sh"),
+    Dead(
+        "clock skew", skewed, "this machine's clock and the server's differ", code=3, hints="set this machine's clock"
+    ),
 ]
 
 
@@ -357,7 +179,7 @@ def test_a_dead_server_fails_the_run_not_file_by_file(bench: Bench, dead: Dead, 
     assert {failure.path for failure in fetched.failures} == set(bench.entries)
     assert len(fetched.failures) == len(bench.entries)
     assert {failure.exit_code for failure in fetched.failures} == {dead.code}
-    assert all(dead.says in failure.reason for failure in fetched.failures)
+    assert all(dead.says in failure.reason and dead.hints in failure.hint for failure in fetched.failures)
     assert not any(secret in failure.reason for failure in fetched.failures for secret in SECRETS)
     assert (fetched.files, fetched.bytes, bench.tally.size) == (0, 0, 0)
     assert len(bench.control.log) < 100 or not dead.hurries
