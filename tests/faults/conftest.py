@@ -121,12 +121,17 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    """With sizes a hundredth of the real ones, and waits between tries that are noted, not sat out."""
+def small_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sizes are a hundredth of the real ones."""
     for module in (backlog, engine):
         monkeypatch.setattr(module, "IN_MEMORY", SEGMENT // 2)
     monkeypatch.setattr(engine, "segment_size", lambda size: SEGMENT)
     monkeypatch.setattr(engine, "WRITE_CHUNKS", 1)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_scale: None) -> Iterator[Bench]:
+    """At a small scale, and waits between tries are noted, not sat out."""
     store = Store(tmp_path / "mirror" / ".dci-downloader")
     store.prepare()
     bench = Bench(store)

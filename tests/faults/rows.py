@@ -104,7 +104,8 @@ def less(exchange: Exchange) -> None:
 def rangeless(exchange: Exchange) -> None:
     """The whole file, whatever was asked for; the first request for the whole is cut."""
     wholes = exchange.server.ranges(exchange.asked.path).count(None)
-    whole = Answer(200, body=exchange.server.well(exchange.asked._replace(headers={})).body)
+    rest = {name: value for name, value in exchange.asked.headers.items() if name != "range"}
+    whole = Answer(200, body=exchange.server.well(exchange.asked._replace(headers=rest)).body)
     if exchange.asked.range is None and wholes == 1:
         whole = whole._replace(body=whole.body[: BIG // 2])
         exchange.send(whole.head().replace(b"%d" % (BIG // 2), b"%d" % BIG) + whole.body)
@@ -144,7 +145,7 @@ ROWS = [
     Row("500 and 502 of the control server", control=[status(500), status(502)], located=3),
     Row("429", [status(429)]),
     Row("429 of the control server", control=[status(429)]),
-    Row("503 for ever", [status(503)], for_ever=True, fails=5, says="HTTP 503", located=None, patience=0.5),
+    Row("503 for ever", [status(503)], for_ever=True, fails=5, says="HTTP 503", located=None, patience=1.0),
     # answers that are final, or not
     Row("presigned URL expired", [status(403)]),
     Row("403 for ever", [status(403)], for_ever=True, fails=5, says="refused the presigned URL", located=3),

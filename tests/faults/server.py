@@ -13,7 +13,8 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
+from http.client import HTTPConnection
 from typing import NamedTuple, Optional
 from urllib.parse import quote, unquote, urlsplit
 
@@ -267,6 +268,23 @@ def header(answer: Answer, name: str, value: str) -> Answer:
 
 
 # the two servers
+
+
+_PASSED_ON = frozenset({"location", "content-type", "content-range", "etag", "date", "retry-after"})
+
+
+def forwarding(url: str) -> Well:
+    """What another server answers: it gets the request as it came, with its headers."""
+    netloc = urlsplit(url).netloc
+
+    def well(asked: Asked) -> Answer:
+        with closing(HTTPConnection(netloc, timeout=20)) as connection:
+            connection.request("GET", asked.target, headers=dict(asked.headers))
+            answer = connection.getresponse()
+            kept = tuple((name, value) for name, value in answer.getheaders() if name.lower() in _PASSED_ON)
+            return Answer(answer.status, kept, answer.read())
+
+    return well
 
 
 def store_answers(contents: Mapping[str, bytes]) -> Well:

@@ -1,0 +1,91 @@
+"""Every fault from the outside: the command line, a mirror that is read, and the version that was published before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from dci_downloader.cli import main
+from dci_downloader.transfer import policy
+from tests.faults.conftest import SMALL
+from tests.faults.program import TOPIC, VICTIMS, Done, Program, ended
+from tests.faults.rows import OTHERS, ROWS, SIZES, Row, corrupted
+
+
+@pytest.fixture
+def program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], small_scale: None
+) -> Iterator[Program]:
+    """At a small scale, and without waits between tries."""
+    program = Program(tmp_path / "dci")
+    back_off = policy.back_off
+    monkeypatch.setattr(policy, "back_off", lambda *known: min(0.01, back_off(*known)))
+    for name, value in program.environment().items():
+        monkeypatch.setenv(name, value)
+
+    def run(*options: object, patience: float = 20.0) -> Done:
+        given = [TOPIC, program.root, "--all", "--json", "--verbose", "--patience", patience, *options]
+        code = main([str(argument) for argument in given])
+        out, err = capsys.readouterr()
+        program.assert_no_secret(out, err)
+        return ended(code, out, err)
+
+    program.run = run
+    yield program
+    program.close()
+
+
+def two_builds(program: Program, sizes: list[str]) -> list[str]:
+    """One is published; the other has what a row is about in small and big. The paths of these are returned."""
+    victims = [VICTIMS[size] for size in sizes]
+    others = {path: program.content(SMALL) for path in OTHERS}
+    program.build({**others, **{path: b"old " + path.encode() for path in victims}})
+    assert program.run().code == 0
+    program.build({**others, **{VICTIMS[size]: program.content(SIZES[size]) for size in sizes}, "new": b"new"})
+    program.assert_old_is_visible()
+    return victims
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[f"{row.id}, {' and '.join(row.sizes)}" for row in ROWS])
+def test_a_fault_never_shows_in_the_mirror(program: Program, row: Row):
+    victims = two_builds(program, list(row.sizes))
+    for path in victims:
+        at_control, at_store = program.for_file(path)
+        program.control.scripts[at_control] = row.script(row.control)
+        program.store.scripts[at_store] = row.script(row.store)
+        if row.stored is not None:
+            program.catalog.put(program.newest, path, row.stored(program.new[path]))
+    done = program.run(patience=row.patience)
+    if row.fails is None:
+        assert (done.code, done.component["outcome"], done.failures) == (0, "published", {})
+    else:
+        program.assert_old_is_visible()
+        assert_told(program, done, row, victims)
+        program.heal()
+        again = program.run()
+        assert (again.code, again.component["files_downloaded"]) == (0, len(victims))
+    program.assert_new_is_visible()
+
+
+def assert_told(program: Program, done: Done, row: Row, victims: list[str]) -> None:
+    """What failed is in the report and in words, and nothing else failed."""
+    assert (done.code, done.report["exit_code"], done.report["failed"]) == (row.fails, row.fails, len(victims))
+    assert done.component["outcome"] == "failed"
+    assert done.component["files_downloaded"] == 1  # "new"
+    assert sorted(done.failures) == sorted(victims)
+    for path, failure in done.failures.items():
+        assert failure["exit_code"] == row.fails
+        assert row.says in failure["reason"]
+        assert row.hints in failure.get("hint", "")
+        assert failure["reason"].replace(f"{path}: ", "") in done.words
+        if row.stored is corrupted:
+            expected, actual = (
+                sha256(content).hexdigest() for content in (program.new[path], corrupted(program.new[path]))
+            )
+            assert (failure["expected"], failure["actual"]) == (expected, actual)
+            assert (
+                f"{path}: content does not match its manifest (expected sha256 {expected}, got {actual})" in done.words
+            )
