@@ -144,7 +144,7 @@ def add_sync_options(parser: Parser) -> None:
     say = parser.add_argument_group("output")
     say.add_argument("--json", action="store_true", help="a report for programs on standard output")
     say.add_argument("--quiet", action="store_true", help="nothing but errors")
-    say.add_argument("--verbose", action="store_true", help="details too")
+    say.add_argument("--verbose", action="store_true", help="also calls, and what is tried again and why")
     say.add_argument("--log-file", type=_filled, metavar="FILE", help="append all that happens, with times")
     format_help = "json: of the log, else of stderr"
     say.add_argument("--log-format", choices=("text", "json"), metavar="FORMAT", help=format_help)

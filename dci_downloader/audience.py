@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Optional, TextIO
 
 from dci_downloader import metrics, report
 from dci_downloader.errors import DownloaderError, SettingsError
 from dci_downloader.models import ImageOutcome, Outcome, Progress, Report
-from dci_downloader.progress import Log, OnceItMatters, Several, choose
+from dci_downloader.progress import Log, OnceItMatters, Several, calls_as_details, choose
 
 
 class Audience:
@@ -62,6 +63,13 @@ class Audience:
         """Let go of the log. Safe to repeat."""
         if self._file is not None:
             self._file.close()
+
+    @contextmanager
+    def hearing_calls(self) -> Iterator[None]:
+        """Tell every call to the control server to those who want details, for a block."""
+        wanted = self._arguments.verbose or self._log is not None
+        with calls_as_details(self.progress) if wanted else nullcontext():
+            yield
 
     @property
     def seconds(self) -> float:

@@ -115,9 +115,8 @@ def _sync_as_told(arguments: argparse.Namespace, audience: Audience) -> list[Rep
             images.require(topic.options.registry)
     api = wanted.api_version
     try:
-        with ControlServer(
-            wanted.credentials, network=wanted.network, patience=wanted.patience, api_version=api
-        ) as server:
+        server = ControlServer(wanted.credentials, network=wanted.network, patience=wanted.patience, api_version=api)
+        with server, audience.hearing_calls():
             if wanted.job_id:
                 wanted = wanted.for_job(server.job(wanted.job_id))
             return _sync_topics(wanted, server, audience.progress)

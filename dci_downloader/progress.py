@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from typing import Any, Optional, TextIO
 
@@ -36,7 +37,7 @@ class Lines:
         """Write a line. That nobody can read it is no reason to end a transfer."""
         if self._verbose or event != "detail":
             with suppress(OSError, ValueError):
-                print(text, file=self._stream, flush=True)
+                print(words.printable(text), file=self._stream, flush=True)
 
     def message(self, text: str) -> None:
         """Write a line."""
@@ -188,7 +189,7 @@ class Bar:
 
     def message(self, text: str) -> None:
         """Write a line above the bar."""
-        self._tqdm.write(text, file=self._stream)
+        self._tqdm.write(words.printable(text), file=self._stream)
 
     def detail(self, text: str) -> None:
         """Write a line above the bar if details are wanted."""
@@ -198,6 +199,7 @@ class Bar:
     def begin(self, label: str, files: int, size: int) -> None:
         """Show the bar."""
         self._files, self._files_done = files, 0
+        label = words.printable(label)
         self._bar = self._tqdm(
             desc=label, total=size, unit="B", unit_scale=True, file=self._stream, dynamic_ncols=True, leave=False
         )
@@ -230,3 +232,30 @@ def choose(stream: Optional[TextIO], *, quiet: bool, verbose: bool) -> Progress:
     if stream.isatty():
         return Bar(stream, verbose=verbose)
     return Lines(stream, verbose=verbose)
+
+
+class _Details(logging.Handler):
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self._progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._progress.detail(self.format(record))
+
+
+@contextmanager
+def calls_as_details(progress: Progress) -> Iterator[None]:
+    """Tell what this package logs as details: every call to the control server, and why it is made again.
+
+    Args:
+        progress: told in the thread that logs.
+    """
+    log = logging.getLogger(__package__)
+    before, handler = log.level, _Details(progress)
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+        log.removeHandler(handler)

@@ -132,11 +132,12 @@ class Connection:
             try:
                 return attempt_once()
             except BrokenError as error:
+                said = error.cause.error
                 pause = back_off(attempt, error.asked, self._patience, self.clock.chance())
                 late = self.clock.monotonic() - start + pause >= self._patience
                 if late or not error.cause.passing:
-                    raise error.cause.error from None
-            _log.debug("waiting %.1f s before trying again", pause)
+                    raise said from None
+            _log.debug("%s; trying again in %.1f s", said, pause)
             self.clock.sleep(pause)
 
     def _follow(self, url: str, limit: int, etag: str, leave: bool) -> Answer:

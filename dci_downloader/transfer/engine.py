@@ -125,6 +125,7 @@ class _Engine:
         most = connections(options)
         self._locating: Stage[Locate] = Stage(options, pycurl.CURL_HTTP_VERSION_2TLS, Width(4, MOST_LOCATES))
         self._fetching: Stage[Fetch] = Stage(options, pycurl.CURL_HTTP_VERSION_1_1, Width(most, most))
+        self._detail = progress.detail
         self._meter = Meter(progress, self._clock)
         self._looked = 0.0
         self._backlog = Backlog(entries, self._open, self._clock)
@@ -354,6 +355,7 @@ class _Engine:
         if verdict.action is Action.ABORT:
             self._ending = verdict
         elif verdict.action is Action.WHOLE and piece.wanted is not None:
+            self._detail(f"{transfer.entry.path}: {verdict.reason}; asking for it in one piece")
             self._whole.add(transfer.entry.sha256)
             self._abandon(transfer)
             self._landing.discard(transfer, self._begin_anew)
@@ -387,7 +389,9 @@ class _Engine:
         if transfer.entry.sha256 in self._whole:
             self._meter.lost(transfer.came)
             piece.start = transfer.came = 0
-        self._later(piece, policy.back_off(tries, verdict.wait, self._options.patience, chance))
+        pause = policy.back_off(tries, verdict.wait, self._options.patience, chance)
+        self._detail(f"{transfer.entry.path}{_part(piece)}: {verdict.reason}; trying again in {pause:.1f} s")
+        self._later(piece, pause)
 
     def _later(self, piece: Piece, seconds: float) -> None:
         piece.hops = 0
@@ -407,6 +411,7 @@ class _Engine:
         self._mismatches[digest] += 1
         self._trouble = str(error)
         if self._mismatches[digest] <= MOST_MISMATCHES:
+            self._detail(f"{error}; fetching it again")
             self._begin_anew(transfer)
         else:
             found = {"expected": error.expected, "actual": error.actual}
@@ -435,6 +440,7 @@ class _Engine:
         self._landing.save(transfer)
         self._unfinished -= 1
         self._failures.append(failure)
+        self._detail(f"{transfer.entry.path}: {failure.reason}; given up")
 
     def _abandon(self, transfer: Transfer) -> None:
         """End every request for a file."""
@@ -467,6 +473,11 @@ class _Engine:
         self._poll.close()
         os.close(self._wake_read)
         os.close(self._wake_write)
+
+
+def _part(piece: Piece) -> str:
+    """Which bytes of its file a piece is, for a person; nothing where it is all of it."""
+    return "" if piece.wanted is None else f", bytes {piece.wanted.start:,} to {piece.wanted.end:,}"
 
 
 def _explained(verdict: Verdict, answer: Answer) -> Verdict:

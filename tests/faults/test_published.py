@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from hashlib import sha256
+from itertools import repeat
 from pathlib import Path
 
 import pytest
 
 from dci_downloader.cli import main
 from dci_downloader.transfer import policy
-from tests.faults.conftest import SMALL
+from tests.faults.conftest import BIG, SMALL
 from tests.faults.program import TOPIC, VICTIMS, Done, Program, ended
 from tests.faults.rows import OTHERS, ROWS, SIZES, Row, corrupted
+from tests.faults.server import Answer, changed, cut, drop, status
 
 
 @pytest.fixture
@@ -89,3 +92,37 @@ def assert_told(program: Program, done: Done, row: Row, victims: list[str]) -> N
             assert (
                 f"{path}: content does not match its manifest (expected sha256 {expected}, got {actual})" in done.words
             )
+
+
+def test_verbose_tells_what_is_tried_again_and_why(program: Program):
+    small, big = two_builds(program, ["small", "big"])
+    page = program.for_file("dci_files_list.json")[0]
+    program.control.scripts[page] = iter([status(502)])
+    program.store.scripts[program.for_file(small)[1]] = iter([status(503), changed(flawed)])
+    program.control.scripts[program.for_file(big)[0]] = iter([drop])
+    program.store.scripts[program.for_file(big)[1]] = iter([cut(0.5), changed(lambda _: Answer(200, body=bytes(BIG)))])
+    done = program.run("--connections", "1")
+    assert done.code == 0
+    for told in (
+        f"GET {program.control.url}/{page}: the control server answered HTTP 502; trying again in ",
+        f"GET {program.control.url}/{page}: 302, ",
+        f"{small}: the server answered HTTP 503; trying again in 0.0 s",
+        f"{small}: content does not match its manifest (expected sha256 ",
+        "); fetching it again",
+        ": 127.0.0.1: the connection was cut",
+        f"{big}: the object store does not serve ranges of it (HTTP 200); asking for it in one piece",
+    ):
+        assert told in done.words
+    assert re.search(rf"^{re.escape(big)}, bytes [\d,]+ to [\d,]+: 127\.0\.0\.1: the conn.*again in", done.words, re.M)
+    quiet = program.run("--quiet")
+    assert (quiet.code, quiet.words) == (0, "")
+
+
+def test_verbose_tells_what_is_given_up(program: Program):
+    (small,) = two_builds(program, ["small"])
+    program.store.scripts[program.for_file(small)[1]] = repeat(status(404))
+    assert f"{small}: the object store does not have it (HTTP 404); given up" in program.run().words
+
+
+def flawed(answer: Answer) -> Answer:
+    return answer._replace(body=corrupted(answer.body))

@@ -1,11 +1,12 @@
 import io
 import json
+import logging
 from datetime import datetime, timezone
 
 import pytest
 
 from dci_downloader.models import Silence
-from dci_downloader.progress import Bar, Lines, Log, OnceItMatters, Several, choose
+from dci_downloader.progress import Bar, Lines, Log, OnceItMatters, Several, calls_as_details, choose
 
 
 class Terminal(io.StringIO):
@@ -184,3 +185,24 @@ def test_lines_that_are_held_back_are_released_once():
     progress.release()
     progress.message("two")
     assert stream.getvalue() == "one\ntwo\n"
+
+
+@pytest.mark.parametrize("stream", [Terminal(), io.StringIO()])
+def test_a_servers_words_do_not_drive_the_terminal(stream):
+    progress = choose(stream, quiet=False, verbose=True)
+    progress.begin("evil\x1b]0;title\x07", 1, 1)
+    progress.detail("red \x1b[31m")
+    progress.end()
+    assert "\x07" not in stream.getvalue()
+    assert "\x1b]" not in stream.getvalue()
+    assert "\x1b[31m" not in stream.getvalue()
+    assert "red \\x1b[31m" in stream.getvalue()
+
+
+def test_calls_are_told_as_details_while_it_is_entered():
+    stream, log = io.StringIO(), logging.getLogger("dci_downloader.control.connection")
+    with calls_as_details(Lines(stream, verbose=True)):
+        log.debug("GET %s: %d", "http://h/x", 200)
+    log.debug("nobody hears this")
+    assert stream.getvalue() == "GET http://h/x: 200\n"
+    assert not log.isEnabledFor(logging.DEBUG)
