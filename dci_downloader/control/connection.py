@@ -16,12 +16,12 @@ from urllib.parse import urlencode, urljoin
 
 from dci_downloader.control.answers import Answer
 from dci_downloader.control.breaks import Break, BrokenError
-from dci_downloader.control.exchange import Call, Client
+from dci_downloader.control.exchange import Call, Client, Timeouts
 from dci_downloader.control.refusals import refusal
-from dci_downloader.control.signing import Signer, normal, origin
+from dci_downloader.control.signing import Origin, Signer, normal, origin
 from dci_downloader.errors import TransferError
 from dci_downloader.models import Network
-from dci_downloader.transfer.policy import MOST_HOPS, REDIRECTS, TRANSIENT, back_off, bare, retry_after
+from dci_downloader.transfer.policy import MOST_HOPS, MOST_REFUSALS, REDIRECTS, TRANSIENT, back_off, bare, retry_after
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +43,21 @@ class Clock:
     chance: Callable[[], float] = random.random
 
 
+@dataclass
+class _Outage:
+    """A server gives no answer. What one call waited out in vain, the next does not wait for again.
+
+    Attributes:
+        began: when the first try in vain did.
+        ended: when the last did.
+        given_up: a call gave up on it.
+    """
+
+    began: float
+    ended: float
+    given_up: bool = False
+
+
 class Connection:
     """The way to one control server and the object store behind it. For one thread at a time.
 
@@ -54,10 +69,11 @@ class Connection:
         self.signer = signer
         self.clock = clock
         self._patience = patience
-        longest = max(patience / 2, 1.0)  # a stall leaves time for a second try
-        timeouts = (min(network.connect_timeout, longest), min(network.read_timeout, longest))
-        self._client = Client(network, timeouts)
-        self._stranger = Client(network, timeouts)
+        self._network = network
+        self._asked = signer.origin
+        self._outages: dict[Origin, _Outage] = {}
+        self._client = Client(network)
+        self._stranger = Client(network)
 
     def close(self) -> None:
         """Close idle connections. Safe to repeat."""
@@ -78,7 +94,7 @@ class Connection:
             TransferError: no answer, or none that can be used.
         """
         url = self.signer.base + path + (f"?{urlencode(query)}" if query else "")
-        return self._repeat(lambda: self._follow(url, limit, etag, leave))
+        return self._repeat(lambda attempt: self._follow(url, limit, etag, leave, attempt))
 
     def delete(self, path: str, headers: Mapping[str, str], *, limit: int) -> Answer:
         """Have the control server delete something, again and again until it answers or patience is over.
@@ -93,7 +109,7 @@ class Connection:
         Raises:
             TransferError: no answer, or none that can be used.
         """
-        return self._repeat(lambda: self._change("DELETE", path, headers, b"", limit))
+        return self._repeat(lambda _: self._change("DELETE", path, headers, b"", limit))
 
     def post(self, path: str, body: bytes, *, limit: int) -> Answer:
         """Send the control server a JSON document, once: to repeat it could do what it asks for twice.
@@ -117,7 +133,7 @@ class Connection:
         """One try of a request that changes something; a redirect is not followed."""
         url = self.signer.base + path
         answer = self._send(Call(method, url, {**headers, **self.signer.headers(url, method, body)}, body), limit)
-        self._demand_final(answer)
+        self._demand_final(answer, 1)
         if answer.status in REDIRECTS:
             raise TransferError(
                 f"{answer.call}: redirected, which such a request is not",
@@ -125,28 +141,31 @@ class Connection:
             )
         return answer
 
-    def _repeat(self, attempt_once: Callable[[], Answer]) -> Answer:
-        start, attempt = self.clock.monotonic(), 0
+    def _repeat(self, attempt_once: Callable[[int], Answer]) -> Answer:
+        attempt = 0
         while True:
             attempt += 1
+            began = self.clock.monotonic()
             try:
-                return attempt_once()
+                return attempt_once(attempt)
             except BrokenError as error:
                 said = error.cause.error
                 pause = back_off(attempt, error.asked, self._patience, self.clock.chance())
-                late = self.clock.monotonic() - start + pause >= self._patience
+                outage = self._outage(began)
+                late = outage.given_up or outage.ended + pause - outage.began >= self._patience
                 if late or not error.cause.passing:
+                    outage.given_up = True
                     raise said from None
             _log.debug("%s; trying again in %.1f s", said, pause)
             self.clock.sleep(pause)
 
-    def _follow(self, url: str, limit: int, etag: str, leave: bool) -> Answer:
+    def _follow(self, url: str, limit: int, etag: str, leave: bool, attempt: int) -> Answer:
         """One try: follow redirects to an answer that is none."""
         signed = True
         for _ in range(MOST_HOPS):
             signed = signed and origin(url) == self.signer.origin
             answer = self._ask(url, signed, limit, etag)
-            self._demand_final(answer)
+            self._demand_final(answer, attempt)
             if answer.status not in REDIRECTS:
                 return answer
             url = self._target(url, answer, leave)
@@ -154,13 +173,15 @@ class Connection:
             f"GET {bare(url)}: redirected more than {MOST_HOPS} times", hint="is DCI_CS_URL right? Is a proxy confused?"
         )
 
-    def _demand_final(self, answer: Answer) -> None:
-        """Raise BrokenError for an answer that says to ask again later."""
-        if answer.status in TRANSIENT:
+    def _demand_final(self, answer: Answer, attempt: int) -> None:
+        """Raise BrokenError for an answer that says to ask again later, or with a new URL."""
+        expired = answer.status == 403 and not answer.signed and attempt < MOST_REFUSALS
+        if answer.status in TRANSIENT or expired:
             asked = retry_after(answer.headers.get("retry-after", ""), self._now())
             error = refusal(answer, self.clock.wall())
             assert isinstance(error, TransferError)
             raise BrokenError(Break(error), asked)
+        self._outages.pop(self._asked, None)
 
     def _target(self, url: str, answer: Answer, leave: bool) -> str:
         """Where a redirect leads; refused where it may not."""
@@ -185,6 +206,22 @@ class Connection:
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self.clock.wall(), timezone.utc)
 
+    def _outage(self, began: float) -> _Outage:
+        """The outage that a try in vain is part of; after a long time without any try it is another."""
+        now = self.clock.monotonic()
+        outage = self._outages.get(self._asked)
+        if outage is None or began - outage.ended > self._patience:
+            outage = self._outages[self._asked] = _Outage(began, now)
+        outage.ended = now
+        return outage
+
+    def _timeouts(self, now: float) -> Timeouts:
+        """A stall leaves time for a second try; a server that was found dead is only looked at."""
+        outage = self._outages.get(self._asked)
+        looking = outage is not None and outage.given_up and now - outage.ended <= self._patience
+        longest = max(self._patience / (10 if looking else 2), 1.0)
+        return Timeouts(min(self._network.connect_timeout, longest), min(self._network.read_timeout, longest))
+
     def _ask(self, url: str, signed: bool, limit: int, etag: str) -> Answer:
         if signed:
             return self._send(Call("GET", url, self.signer.headers(url)), limit)
@@ -192,6 +229,7 @@ class Connection:
 
     def _send(self, call: Call, limit: int, *, signed: bool = True) -> Answer:
         start = self.clock.monotonic()
-        answer = (self._client if signed else self._stranger).send(call, limit)
+        self._asked = origin(call.url)
+        answer = (self._client if signed else self._stranger).send(call, limit, self._timeouts(start))
         _log.debug("%s: %d, %.0f ms", answer.call, answer.status, (self.clock.monotonic() - start) * 1000)
         return replace(answer, signed=signed)

@@ -66,34 +66,38 @@ class _Session(requests.Session):
 class _Meter:
     """What the thread that receives and the one that waits tell each other."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeouts: Timeouts) -> None:
+        self.timeouts = timeouts
         self.received = 0
         self.abandoned = False
 
 
+class Timeouts(NamedTuple):
+    """Seconds to connect, and seconds without a byte."""
+
+    connect: float
+    read: float
+
+
 class Client:
-    """Keeps connections open between requests. For one thread at a time.
+    """Keeps connections open between requests. For one thread at a time."""
 
-    Args:
-        timeouts: seconds to connect, and seconds without a byte.
-    """
-
-    def __init__(self, network: Network, timeouts: tuple[float, float]) -> None:
+    def __init__(self, network: Network) -> None:
         self._network = network
         self._verify = ca_bundle(network)
-        self._timeouts = timeouts
         self._session = _Session()
 
     def close(self) -> None:
         """Close idle connections. Safe to repeat."""
         self._session.close()
 
-    def send(self, call: Call, limit: int) -> Answer:
+    def send(self, call: Call, limit: int, timeouts: Timeouts) -> Answer:
         """Send one request and wait for all of its answer.
 
         Args:
             call: what to send.
             limit: most bytes the answer may hold.
+            timeouts: both together are the longest that less than a trickle is waited for.
 
         Raises:
             BrokenError: no complete answer came.
@@ -104,7 +108,7 @@ class Client:
         request = self._session.prepare_request(
             requests.Request(call.method, call.url, headers=dict(call.headers), data=call.body)
         )
-        meter, future = _Meter(), Future[Answer]()
+        meter, future = _Meter(timeouts), Future[Answer]()
         session = self._session
 
         def receive() -> None:
@@ -122,7 +126,7 @@ class Client:
 
     def _wait(self, future: Future[Answer], meter: _Meter, target: Target) -> None:
         """Wait as long as bytes come, and not too slowly."""
-        start, before, window = time.monotonic(), 0, sum(self._timeouts)
+        start, before, window = time.monotonic(), 0, sum(meter.timeouts)
         while not wait([future], timeout=window).done:
             if meter.received - before < window * _SLOWEST:
                 meter.abandoned = True
@@ -136,7 +140,7 @@ class Client:
         call = f"{request.method} {bare(request.url or '')}"
         proxies = {urlsplit(request.url or "").scheme: proxy} if proxy else {}
         with session.send(
-            request, stream=True, timeout=self._timeouts, verify=self._verify, proxies=proxies, allow_redirects=False
+            request, stream=True, timeout=meter.timeouts, verify=self._verify, proxies=proxies, allow_redirects=False
         ) as response:
             chunks = []
             for chunk in response.iter_content(_CHUNK):

@@ -20,8 +20,9 @@ from dciauth.v2.signature import is_valid
 from dci_downloader import __version__
 from dci_downloader.control import client as client_module
 from dci_downloader.control.answers import Answer
-from dci_downloader.control.breaks import Target, broken
+from dci_downloader.control.breaks import BrokenError, Target, broken, stalled
 from dci_downloader.control.client import Clock, ControlServer, Credentials
+from dci_downloader.control.exchange import Client
 from dci_downloader.control.refusals import refusal
 from dci_downloader.control.signing import Signer
 from dci_downloader.errors import (
@@ -469,6 +470,18 @@ def test_the_stores_refusal_is_a_status_error_without_the_query(site, store, con
     assert "X-Sig" not in str(caught.value)
 
 
+def test_a_presigned_url_that_the_store_refuses_is_asked_for_anew(site, store, connect):
+    site.answer = lambda asked: (302, {"Location": f"{store.url}/m"}, b"")
+    refusals = iter([(403, {}, b"<Code>AccessDenied</Code>")] * 2)
+    store.answer = lambda asked: next(refusals, (200, {}, MANIFEST))
+    assert connect().manifest(COMPONENT)
+    assert (len(site.requests), len(store.requests)) == (3, 3)
+    store.answer = lambda asked: (403, {}, b"<Code>AccessDenied</Code>")
+    with pytest.raises(StatusError, match="the object store answered HTTP 403"):
+        connect().manifest(COMPONENT)
+    assert (len(site.requests), len(store.requests)) == (6, 6)
+
+
 def test_a_redirect_on_the_control_server_is_signed_again(site, connect):
     def answer(asked):
         assert signed(asked) == (True, "")
@@ -604,6 +617,62 @@ def test_a_retry_after_may_be_a_date(site, connect, time):
     site.answer = lambda asked: next(replies, as_json({"topic": topic()}))
     connect().topic("t1")
     assert time.pauses == [9.0]
+
+
+def test_a_server_that_was_waited_for_in_vain_is_only_looked_at(site, connect, time):
+    server = connect(patience=30)
+    site.answer = lambda asked: (503, {}, b"")
+    for _ in range(9):
+        with pytest.raises(StatusError, match="HTTP 503"):
+            server.topic("t1")
+    assert time.now <= 30
+    tries = len(time.pauses) + 1
+    assert len(site.requests) == tries + 8
+    site.answer = lambda asked: as_json({"topic": topic()})
+    assert server.topic("t1").name == "RHEL-9.2"
+    replies = iter([(503, {}, b"")])
+    site.answer = lambda asked: next(replies, as_json({"topic": topic()}))
+    assert server.topic("t1").name == "RHEL-9.2"  # it answered since: patience begins anew
+
+
+def test_an_outage_of_long_ago_is_none_any_more(site, connect, time):
+    server = connect(patience=30)
+    site.answer = lambda asked: (503, {}, b"")
+    with pytest.raises(StatusError):
+        server.topic("t1")
+    time.now += 3600
+    replies = iter([(503, {}, b""), (503, {}, b"")])
+    site.answer = lambda asked: next(replies, as_json({"topic": topic()}))
+    assert server.topic("t1").name == "RHEL-9.2"
+
+
+def test_an_outage_of_the_store_is_none_of_the_control_server(site, store, connect, time):
+    server = connect(patience=30)
+    site.answer = lambda asked: (302, {"Location": f"{store.url}/m"}, b"")
+    store.answer = lambda asked: (503, {}, b"")
+    for _ in range(3):
+        with pytest.raises(StatusError):
+            server.manifest(COMPONENT)
+    assert time.now <= 30
+    replies = iter([(503, {}, b""), (503, {}, b"")])
+    site.answer = lambda asked: next(replies, as_json({"topic": topic()}))
+    assert server.topic("t1").name == "RHEL-9.2"
+
+
+def test_a_silent_server_that_was_waited_for_in_vain_is_looked_at_for_a_tenth_of_the_patience(connect, monkeypatch):
+    asked = []
+
+    def silent(self, url, headers, limit, timeouts):
+        asked.append(timeouts)
+        raise BrokenError(stalled(Target(url, "h"), timeouts.read))
+
+    monkeypatch.setattr(Client, "get", silent)
+    server = connect("http://127.0.0.1:9", patience=30)
+    for _ in range(2):
+        with pytest.raises(StallError):
+            server.topic("t1")
+    assert set(asked[:-1]) == {(10.0, 15.0)}
+    assert asked[-1] == (3.0, 3.0)
 
 
 def test_a_refusal_is_not_tried_again(site, connect):
