@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
@@ -13,15 +13,16 @@ from urllib.parse import quote
 
 import pytest
 
+from dci_downloader.cli import main
+from dci_downloader.control import connection
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry, Network, Never, SignedRequest, Silence, Stop, TransferOptions
 from dci_downloader.transfer import backlog, engine, policy
 from dci_downloader.transfer.engine import Fetched
+from tests.faults.program import TOPIC, Done, Program, ended
 from tests.faults.server import FaultServer, control_answers, store_answers
+from tests.faults.sizes import SEGMENT
 
-SEGMENT = 64 * 1024
-SMALL = 20_000
-BIG = 4 * SEGMENT + 12_345
 CREDENTIALS = {
     "Authorization": "DCI2-HMAC-SHA256 Credential=remoteci/stub, Signature=topsecret",
     "x-dci-date": "20221121T000000Z",
@@ -144,3 +145,58 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_scale: None) ->
     monkeypatch.setattr(policy, "back_off", noted)
     yield bench
     bench.close()
+
+
+@pytest.fixture
+def make_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], small_scale: None
+) -> Iterator[Callable[..., Program]]:
+    """Makes the program and its servers, at a small scale and nearly without waits between tries."""
+    closing: list[Program] = []
+
+    def make(**tls: Any) -> Program:
+        closing.append(Program(tmp_path / "dci", **tls))
+        install(closing[-1], monkeypatch, capsys)
+        return closing[-1]
+
+    yield make
+    for program in closing:
+        program.close()
+
+
+@pytest.fixture
+def program(make_program: Callable[..., Program]) -> Program:
+    """The program with its servers."""
+    return make_program()
+
+
+def install(program: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Give it a run, and an environment to run in."""
+    back_off = policy.back_off
+
+    def hurried(attempt: int, asked: float, patience: float, chance: float) -> float:
+        program.waits.append(back_off(attempt, asked, patience, chance))
+        program.waited()
+        return min(0.01, program.waits[-1])
+
+    for module in (policy, connection):
+        monkeypatch.setattr(module, "back_off", hurried)
+    for name, value in program.environment().items():
+        monkeypatch.setenv(name, value)
+
+    def run(*options: object, patience: float = 20.0, topic: str = TOPIC) -> Done:
+        given = [
+            *([topic, program.root] if topic else []),
+            "--all",
+            "--json",
+            "--verbose",
+            "--patience",
+            patience,
+            *options,
+        ]
+        code = main([str(argument) for argument in given])
+        out, err = capsys.readouterr()
+        program.assert_no_secret(out, err)
+        return ended(code, out, err)
+
+    program.run = run

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
@@ -17,8 +17,9 @@ from typing import Any, NamedTuple, Optional
 from dci_downloader.demo.catalog import Catalog, CatalogComponent
 from dci_downloader.demo.control import DemoControl
 from dci_downloader.demo.objects import DemoObjectStore
-from tests.faults.rows import SIZES, VICTIM
+from tests.faults.rows import OTHERS, SIZES, VICTIM
 from tests.faults.server import Answer, Asked, FaultServer, Well, forwarding
+from tests.faults.sizes import SMALL
 
 TOPIC = "RHEL-9.2"
 COOKIE = "c00kie"
@@ -60,6 +61,8 @@ class Program:
         control: the fault server before the control server.
         store: that before the object store.
         seen: what somebody who looked at the mirror saw that is neither the old nor the new version.
+        waits: seconds between tries, as they would have been.
+        waited: called before each of them.
         run: the command line, in this process; set by the fixture.
     """
 
@@ -70,6 +73,8 @@ class Program:
         self.catalog = Catalog()
         self.topic = self.catalog.add_topic(TOPIC, component_types=("compose",))
         self.seen: list[str] = []
+        self.waits: list[float] = []
+        self.waited: Callable[[], object] = list
         self._random = random.Random(20221121)
         self._running = ExitStack()
         self.objects = self._running.enter_context(DemoObjectStore(self.catalog))
@@ -81,6 +86,13 @@ class Program:
         self.old: Mapping[str, bytes] = {}
         self.new: Mapping[str, bytes] = {}
         self.secrets = [self.catalog.remoteci.api_secret, COOKIE, "X-Amz", "Signature", "Traceback"]
+
+    def restart(self, side: str, tls: Any) -> None:
+        """Have a server go down and come back with another certificate."""
+        server: FaultServer = getattr(self, side)
+        server.refuse()
+        server.tls = tls
+        server.listen()
 
     def environment(self) -> dict[str, str]:
         """What ``dcirc.sh`` sets."""
@@ -101,6 +113,16 @@ class Program:
         self.newest = self.catalog.add_component(self.topic, name=name, files=files)
         self.old, self.new = self.new, dict(files)
         return self.newest
+
+    def two_builds(self, sizes: Iterable[str] = SIZES) -> list[str]:
+        """One is published; the newer has what a fault is about, in these sizes. The paths of that are returned."""
+        victims = [VICTIMS[size] for size in sizes]
+        others = {path: self.content(SMALL) for path in OTHERS}
+        self.build({**others, **{path: b"old " + path.encode() for path in victims}})
+        assert self.run().code == 0
+        self.build({**others, **{VICTIMS[size]: self.content(SIZES[size]) for size in sizes}, "new": b"new"})
+        self.assert_old_is_visible()
+        return victims
 
     def heal(self) -> None:
         """Everything behaves from now on."""

@@ -13,7 +13,6 @@ from email.utils import formatdate
 from itertools import chain, repeat
 from typing import Optional
 
-from tests.faults.conftest import BIG, SMALL
 from tests.faults.server import (
     Answer,
     Behaviour,
@@ -26,6 +25,7 @@ from tests.faults.server import (
     redirect,
     status,
 )
+from tests.faults.sizes import BIG, SMALL
 
 VICTIM = "BaseOS/x86_64/os/Packages/c++~1^2 %41 ü.rpm"
 OTHERS = ("other-1.rpm", "other-2.rpm", "empty")

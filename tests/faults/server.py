@@ -94,6 +94,8 @@ class FaultServer:
         scripts: by path, what is done about the next requests.
         default: what is done where there is no script.
         pause: seconds before each 16 KiB that are sent.
+        tls: with what it serves HTTPS.
+        down: whether it takes no connection.
     """
 
     def __init__(self, well: Well, tls: Optional[ssl.SSLContext] = None) -> None:
@@ -103,15 +105,14 @@ class FaultServer:
         self.default: Behaviour = serve
         self.pause = 0.0
         self.closing = threading.Event()
-        self._tls = tls
+        self.tls = tls
         self._guard = threading.Lock()
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port = self._listener.getsockname()[1]
+        self._numbers = itertools.count()
+        self.port = 0
+        self.listen()
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
-        self._accepting = threading.Thread(target=self._accept, daemon=True)
-        self._accepting.start()
 
     @property
     def connections(self) -> int:
@@ -126,8 +127,17 @@ class FaultServer:
         """The ranges that were asked for."""
         return [asked.range for asked in self.asked(path)]
 
+    def listen(self) -> None:
+        """Take connections, again where it went down."""
+        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
+        self.down = False
+        self.port = self._listener.getsockname()[1]
+        self._threads.append(threading.Thread(target=self._accept, args=(self._listener,), daemon=True))
+        self._threads[-1].start()
+
     def refuse(self) -> None:
         """Go down: end every connection and take no new one."""
+        self.down = True
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -139,19 +149,19 @@ class FaultServer:
     def close(self) -> None:
         self.closing.set()
         self.refuse()
-        for thread in [self._accepting, *self._threads]:
+        for thread in self._threads:
             thread.join(5)
             assert not thread.is_alive()
 
-    def _accept(self) -> None:
-        for number in itertools.count():
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
             try:
-                connection, _ = self._listener.accept()
+                connection, _ = listener.accept()
             except OSError:
                 return
             with self._guard:
                 self._open.add(connection)
-            thread = threading.Thread(target=self._serve, args=(connection, number), daemon=True)
+            thread = threading.Thread(target=self._serve, args=(connection, next(self._numbers)), daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -159,8 +169,10 @@ class FaultServer:
         plain = connection
         with suppress(OSError):  # the other side went away, or does not trust the certificate
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._tls is not None:
-                connection = self._tls.wrap_socket(connection, server_side=True)
+            if self.tls is not None:
+                connection = self.tls.wrap_socket(connection, server_side=True)
+                with self._guard:
+                    self._open.add(connection)
             with connection.makefile("rb") as lines:
                 while not self.closing.is_set() and (asked := _read(lines, number)):
                     exchange = Exchange(self, connection, asked)
@@ -168,7 +180,7 @@ class FaultServer:
                     if exchange.over:
                         break
         with self._guard:
-            self._open.discard(plain)
+            self._open -= {plain, connection}
         connection.close()
         plain.close()
 

@@ -17,7 +17,7 @@ from dci_downloader.errors import AUTHORITY_HINT, CLOCK_HINT, HOST_NAME_HINT
 from dci_downloader.models import Failure, Network
 from dci_downloader.transfer import engine, stage
 from tests.faults.certificates import make_authority, server_side
-from tests.faults.conftest import BIG, SECRETS, SEGMENT, SMALL, Bench
+from tests.faults.conftest import SECRETS, Bench
 from tests.faults.rows import OTHERS, ROWS, SIZES, VICTIM, Row, corrupted, refusal
 from tests.faults.server import (
     Answer,
@@ -28,6 +28,7 @@ from tests.faults.server import (
     stall,
     status,
 )
+from tests.faults.sizes import BIG, SEGMENT, SMALL
 
 CASES = [pytest.param(row, size, id=f"{row.id}, {size}") for row in ROWS for size in row.sizes]
 

@@ -20,7 +20,8 @@ from dci_downloader.mirror import files, partial
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import Never, TransferOptions
 from dci_downloader.transfer import engine, ranges
-from tests.faults.conftest import BIG, SEGMENT, SMALL, Bench, Tally
+from tests.faults.conftest import Bench, Tally
+from tests.faults.sizes import BIG, SEGMENT, SMALL
 
 ROOT = Path(__file__).parents[2]
 
@@ -169,7 +170,8 @@ from pathlib import Path
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry, Never, Silence, TransferOptions
 from dci_downloader.transfer import backlog, engine
-from tests.faults.conftest import SEGMENT, StubSource
+from tests.faults.conftest import StubSource
+from tests.faults.sizes import SEGMENT
 
 url, root, path, sha256, size, connections = sys.argv[1:]
 backlog.IN_MEMORY = engine.IN_MEMORY = SEGMENT // 2

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from dci_downloader.models import Network
-from tests.faults.conftest import BIG, SMALL, Bench
+from tests.faults.conftest import Bench
 from tests.faults.server import Answer, Asked, FaultServer, status
+from tests.faults.sizes import BIG, SMALL
 
 
 def forwarded(asked: Asked) -> Answer:

@@ -3,58 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from hashlib import sha256
 from itertools import repeat
-from pathlib import Path
 
 import pytest
 
-from dci_downloader.cli import main
-from dci_downloader.transfer import policy
-from tests.faults.conftest import BIG, SMALL
-from tests.faults.program import TOPIC, VICTIMS, Done, Program, ended
-from tests.faults.rows import OTHERS, ROWS, SIZES, Row, corrupted
+from tests.faults.program import Done, Program
+from tests.faults.rows import ROWS, Row, corrupted
 from tests.faults.server import Answer, changed, cut, drop, status
-
-
-@pytest.fixture
-def program(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], small_scale: None
-) -> Iterator[Program]:
-    """At a small scale, and without waits between tries."""
-    program = Program(tmp_path / "dci")
-    back_off = policy.back_off
-    monkeypatch.setattr(policy, "back_off", lambda *known: min(0.01, back_off(*known)))
-    for name, value in program.environment().items():
-        monkeypatch.setenv(name, value)
-
-    def run(*options: object, patience: float = 20.0) -> Done:
-        given = [TOPIC, program.root, "--all", "--json", "--verbose", "--patience", patience, *options]
-        code = main([str(argument) for argument in given])
-        out, err = capsys.readouterr()
-        program.assert_no_secret(out, err)
-        return ended(code, out, err)
-
-    program.run = run
-    yield program
-    program.close()
-
-
-def two_builds(program: Program, sizes: list[str]) -> list[str]:
-    """One is published; the other has what a row is about in small and big. The paths of these are returned."""
-    victims = [VICTIMS[size] for size in sizes]
-    others = {path: program.content(SMALL) for path in OTHERS}
-    program.build({**others, **{path: b"old " + path.encode() for path in victims}})
-    assert program.run().code == 0
-    program.build({**others, **{VICTIMS[size]: program.content(SIZES[size]) for size in sizes}, "new": b"new"})
-    program.assert_old_is_visible()
-    return victims
+from tests.faults.sizes import BIG
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row.id}, {' and '.join(row.sizes)}" for row in ROWS])
 def test_a_fault_never_shows_in_the_mirror(program: Program, row: Row):
-    victims = two_builds(program, list(row.sizes))
+    victims = program.two_builds(list(row.sizes))
     for path in victims:
         at_control, at_store = program.for_file(path)
         program.control.scripts[at_control] = row.script(row.control)
@@ -95,7 +57,7 @@ def assert_told(program: Program, done: Done, row: Row, victims: list[str]) -> N
 
 
 def test_verbose_tells_what_is_tried_again_and_why(program: Program):
-    small, big = two_builds(program, ["small", "big"])
+    small, big = program.two_builds(["small", "big"])
     page = program.for_file("dci_files_list.json")[0]
     program.control.scripts[page] = iter([status(502)])
     program.store.scripts[program.for_file(small)[1]] = iter([status(503), changed(flawed)])
@@ -119,7 +81,7 @@ def test_verbose_tells_what_is_tried_again_and_why(program: Program):
 
 
 def test_verbose_tells_what_is_given_up(program: Program):
-    (small,) = two_builds(program, ["small"])
+    (small,) = program.two_builds(["small"])
     program.store.scripts[program.for_file(small)[1]] = repeat(status(404))
     assert f"{small}: the object store does not have it (HTTP 404); given up" in program.run().words
 

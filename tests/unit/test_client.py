@@ -619,6 +619,16 @@ def test_a_retry_after_may_be_a_date(site, connect, time):
     assert time.pauses == [9.0]
 
 
+def test_an_hours_outage_is_sat_out_if_asked(site, connect, time):
+    def back_after_an_hour(asked):
+        return (503, {}, b"") if time.now < 3600 else as_json({"topic": topic()})
+
+    site.answer = back_after_an_hour
+    assert connect(patience=5000).topic("t1").name == "RHEL-9.2"
+    assert 3600 <= time.now < 5000
+    assert max(time.pauses) <= 205  # and it is noticed soon that the server is back
+
+
 def test_a_server_that_was_waited_for_in_vain_is_only_looked_at(site, connect, time):
     server = connect(patience=30)
     site.answer = lambda asked: (503, {}, b"")
