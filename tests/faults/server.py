@@ -67,6 +67,7 @@ class Exchange:
         for start in range(0, len(content), CHUNK):
             if self.server.pause:
                 self.server.closing.wait(self.server.pause)
+            self.server.flowing.wait()
             self.connection.sendall(content[start : start + CHUNK])
 
     def cut(self, *, reset: bool = False) -> None:
@@ -94,6 +95,7 @@ class FaultServer:
         scripts: by path, what is done about the next requests.
         default: what is done where there is no script.
         pause: seconds before each 16 KiB that are sent.
+        flowing: cleared, nothing more is sent until it is set.
         tls: with what it serves HTTPS.
         down: whether it takes no connection.
     """
@@ -105,6 +107,8 @@ class FaultServer:
         self.default: Behaviour = serve
         self.pause = 0.0
         self.closing = threading.Event()
+        self.flowing = threading.Event()
+        self.flowing.set()
         self.tls = tls
         self._guard = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -148,6 +152,7 @@ class FaultServer:
 
     def close(self) -> None:
         self.closing.set()
+        self.flowing.set()
         self.refuse()
         for thread in self._threads:
             thread.join(5)
