@@ -6,13 +6,16 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from dci_downloader import environment
 from tests.faults.certificates import make_authority, server_side
 from tests.faults.program import TOPIC, Done, Program
-from tests.faults.server import Exchange, FaultServer, serve, status
+from tests.faults.rows import SIZES
+from tests.faults.server import Exchange, FaultServer, serve, stall, status
 
 PATIENCE = 1.0
 SLACK = 1.5
@@ -174,3 +177,32 @@ def test_a_long_patience_sits_an_outage_out(
     assert (done.code, done.component["outcome"]) == (0, "published")
     assert len(program.waits) >= 60
     program.assert_new_is_visible()
+
+
+@pytest.mark.slow
+def test_stalls_are_cut_well_inside_the_patience_and_the_right_content_is_published(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+):
+    """At every place where a server may fall silent, of small and of segmented files."""
+    network = environment.network
+    monkeypatch.setattr(environment, "network", lambda environ: replace(network(environ), read_timeout=1.0))
+    program.build({"old": b"old"})
+    assert program.run().code == 0
+    moments = ["locate", "before the head", "0.0", "0.5", "0.99"]
+    program.build({f"{moment} {size}": program.content(SIZES[size]) for moment in moments for size in SIZES})
+    for path in program.new:
+        at_control, at_store = program.for_file(path)
+        moment = path.rpartition(" ")[0]
+        if moment == "locate":
+            program.control.scripts[at_control] = iter([Exchange.wait_for_the_end])
+        elif moment == "before the head":
+            program.store.scripts[at_store] = iter([Exchange.wait_for_the_end])
+        else:
+            program.store.scripts[at_store] = iter([stall(float(moment))])
+    done, took = timed(program, patience=30.0)
+    assert (done.code, done.component["outcome"]) == (0, "published")
+    assert took < 28
+    program.assert_new_is_visible()
+    for path in program.new:
+        again = f"{path}: 127.0.0.1: it stopped answering; trying again"
+        assert again in done.words or f"{path}, bytes" in done.words

@@ -9,7 +9,7 @@ from itertools import repeat
 import pytest
 
 from tests.faults.program import Done, Program
-from tests.faults.rows import ROWS, Row, corrupted
+from tests.faults.rows import OTHERS, ROWS, Row, corrupted, refusal
 from tests.faults.server import Answer, changed, cut, drop, status
 from tests.faults.sizes import BIG
 
@@ -88,3 +88,33 @@ def test_verbose_tells_what_is_given_up(program: Program):
 
 def flawed(answer: Answer) -> Answer:
     return answer._replace(body=corrupted(answer.body))
+
+
+def test_bad_files_do_not_stop_the_others_and_are_all_listed(program: Program):
+    """Each bad in its own way; the exit code is that of the gravest."""
+    program.two_builds()
+    files = {f"{number}.rpm": program.content(100 + number) for number in range(40)}
+    program.build({**program.new, **files})
+    program.old = program.visible() or {}
+    bad = {"3.rpm": 7, "11.rpm": 5, "20.rpm": 3, **{f"{number}.rpm": 5 for number in range(25, 35)}}
+    program.catalog.put(program.newest, "3.rpm", corrupted(files["3.rpm"]))
+    program.control.scripts[program.for_file("20.rpm")[0]] = repeat(refusal(401, "Operation not authorized."))
+    for path, code in bad.items():
+        if code == 5:
+            program.catalog.drop(program.newest, path)
+    done = program.run()
+    program.assert_old_is_visible()
+    assert (done.code, done.report["exit_code"], done.report["failed"]) == (7, 7, len(bad))
+    assert {path: failure["exit_code"] for path, failure in done.failures.items()} == bad
+    assert all(failure["reason"] for failure in done.failures.values())
+    expected, actual = (sha256(body).hexdigest() for body in (files["3.rpm"], corrupted(files["3.rpm"])))
+    assert (done.failures["3.rpm"]["expected"], done.failures["3.rpm"]["actual"]) == (expected, actual)
+    assert {"expected", "actual"}.isdisjoint(done.failures["11.rpm"])
+    assert done.component["files_downloaded"] == len(program.new) - len(OTHERS) - len(bad)
+    listed = done.words[done.words.index("FAILED, nothing published") :].splitlines()
+    assert len([line for line in listed if ".rpm: " in line]) == 10
+    assert f"  … and {len(bad) - 10} more failures; --json lists them all" in listed
+    program.heal()
+    again = program.run()
+    assert (again.code, again.component["files_downloaded"]) == (0, len(bad))
+    program.assert_new_is_visible()
