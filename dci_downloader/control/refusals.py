@@ -34,7 +34,8 @@ def refusal(answer: Answer, now: float) -> DownloaderError:
     if answer.status == 401:
         return AccessError(
             f"{answer.call}: the control server does not accept the credentials{quoted}",
-            hint="check DCI_CLIENT_ID and DCI_API_SECRET (source your dcirc.sh), and that the remoteci is active",
+            hint="check DCI_CLIENT_ID and DCI_API_SECRET (source your dcirc.sh), and that the remoteci is active"
+            + ("" if said else "; or does a proxy answer in its place, and want a password (HTTPS_PROXY)?"),
         )
     if answer.status == 400 and "expired" in said.lower():
         return AccessError(

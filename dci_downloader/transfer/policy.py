@@ -228,6 +228,9 @@ def judge_failure(code: int, message: str, url: str) -> Verdict:
         return Verdict(Action.ABORT, f"{host}: {_UNTRUSTED[code]} ({message})", hint=_certificate_hint(message))
     if code == pycurl.E_FILESIZE_EXCEEDED:
         return Verdict(Action.REFUSE, f"{host}: it sends more than it should", exit_code=IntegrityError.exit_code)
+    if message.startswith("CONNECT "):  # libcurl calls what the proxy answered a connection that was cut
+        hint = "check HTTPS_PROXY and NO_PROXY: is the proxy up, does it let you in?"
+        return Verdict(Action.RETRY, f"{host}: the proxy does not let it through ({message})", hint=hint)
     return Verdict(Action.RETRY, f"{host}: {_BROKEN.get(code) or message or f'libcurl error {code}'}")
 
 

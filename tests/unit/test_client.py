@@ -573,6 +573,14 @@ def test_an_expired_signature_tells_how_wrong_the_clock_is(date, what):
     assert what in str(error)
 
 
+def test_a_401_that_is_not_the_control_servers_own_points_at_proxies_too(site, connect):
+    site.answer = lambda asked: (401, {"Content-Type": "text/html"}, b"<html>Unauthorized")
+    with pytest.raises(AccessError, match="does not accept the credentials") as caught:
+        connect().topic("t1")
+    assert "DCI_API_SECRET" in caught.value.hint
+    assert "HTTPS_PROXY" in caught.value.hint
+
+
 @pytest.mark.parametrize("body", [b"<html>404", b"[]", b'"x"', b"{}"])
 def test_an_unknown_route_points_at_the_address(site, connect, body):
     site.answer = lambda asked: (404, {"Content-Type": "text/html"}, body)

@@ -201,6 +201,26 @@ def test_what_a_broken_connection_means(code, action, words):
     assert "pass" not in verdict.reason
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("SSL certificate problem: certificate has expired", "clock"),
+        ("SSL certificate problem: certificate is not yet valid", "clock"),
+        ("SSL: no alternative certificate subject name matches target host name '127.0.0.1'", "host name"),
+        ("SSL certificate problem: unable to get local issuer certificate", "REQUESTS_CA_BUNDLE"),
+    ],
+)
+def test_a_certificate_that_is_not_trusted_says_what_to_do(words, hint):
+    assert hint in policy.judge_failure(pycurl.E_PEER_FAILED_VERIFICATION, words, URL).hint
+
+
+def test_a_proxy_that_refuses_is_not_taken_for_a_cut():
+    verdict = policy.judge_failure(pycurl.E_RECV_ERROR, "CONNECT tunnel failed, response 407", URL)
+    assert verdict.action is Action.RETRY
+    assert verdict.reason == ("store.example: the proxy does not let it through (CONNECT tunnel failed, response 407)")
+    assert "HTTPS_PROXY" in verdict.hint
+
+
 def test_an_error_without_words_is_told_by_its_number():
     assert policy.judge_failure(9999, "", URL).reason == "store.example: libcurl error 9999"
 
