@@ -11,12 +11,14 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from dci_downloader.demo.catalog import Catalog
+from dci_downloader.demo.serving import Exchange
 from dci_downloader.demo.site import DemoSite
 from tests.faults.certificates import make_authority, server_side
 from tests.integration.conftest import free_port, needs
@@ -29,6 +31,7 @@ USER, PASSWORD = "lab", "pr0xy-p4ss"
 CONFIG = """
 Port {port}
 Listen 127.0.0.1
+Bind 127.0.0.2
 Timeout 60
 LogFile "{folder}/log"
 LogLevel Connect
@@ -98,6 +101,13 @@ class Lab:
         topic = self.site.catalog.add_topic(TOPIC, component_types=("compose",))
         self.site.catalog.add_component(topic, name=f"{TOPIC}.0", files=FILES)
         self.dest = folder / "dci"
+        self.seen: set[tuple[str, str]] = set()  # which server saw whom: the proxy comes from 127.0.0.2
+        for name in ("control", "store"):
+            getattr(self.site, name).intercept = partial(self._look, name)
+
+    def _look(self, name: str, exchange: Exchange) -> bool:
+        self.seen.add((name, exchange.connection.getpeername()[0]))
+        return False
 
     def run(self, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "dci_downloader", TOPIC, str(self.dest), "--all", "--verbose", "--json"]
@@ -169,6 +179,7 @@ def test_api_calls_and_file_bytes_go_through_the_proxy(lab, make_proxy):
         proxy = make_proxy(lab.site)
         lab.assert_mirrored(lab.run(**{name: proxy.url}, **trusting(lab)))
         assert proxy.asked == {(method, host) for host in lab.hosts}
+        assert lab.seen == {("control", "127.0.0.2"), ("store", "127.0.0.2")}
 
 
 @pytest.mark.parametrize("no_proxy", ["127.0.0.1", "127.0.0.0/8", "example.com, 127.0.0.1", "*"])
@@ -176,19 +187,20 @@ def test_hosts_of_no_proxy_are_reached_directly(lab, make_proxy, no_proxy):
     proxy = make_proxy(lab.site)
     lab.assert_mirrored(lab.run(ALL_PROXY=proxy.url, NO_PROXY=no_proxy, **trusting(lab)))
     assert proxy.asked == set()
+    assert lab.seen == {("control", "127.0.0.1"), ("store", "127.0.0.1")}
 
 
 def test_one_of_both_may_be_reached_directly(lab, make_proxy):
     proxy = make_proxy(lab.site)
     by_name = lab.site.url.replace("127.0.0.1", "localhost")
     lab.assert_mirrored(lab.run(ALL_PROXY=proxy.url, NO_PROXY="localhost", DCI_CS_URL=by_name, **trusting(lab)))
-    assert {host for _, host in proxy.asked} == {urlsplit(lab.site.store.url).netloc}
+    assert lab.seen == {("control", "127.0.0.1"), ("store", "127.0.0.2")}
 
 
 def test_a_proxy_that_wants_a_password_gets_it_and_nobody_else(lab, make_proxy):
     proxy = make_proxy(lab.site, password=True)
     lab.assert_mirrored(lab.run(ALL_PROXY=proxy.with_password, **trusting(lab)))
-    assert {host for _, host in proxy.asked} == lab.hosts
+    assert lab.seen == {("control", "127.0.0.2"), ("store", "127.0.0.2")}
 
 
 def test_a_proxy_that_refuses_is_named_without_its_password(lab, make_proxy):
