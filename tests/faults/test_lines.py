@@ -61,6 +61,15 @@ def test_the_environment_is_not_read_by_libcurl_itself(
     assert proxy.log == []
 
 
+def test_nor_is_what_the_environment_says_about_exceptions(
+    bench: Bench, proxy: FaultServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("NO_PROXY", "*")
+    bench.add("small.rpm", SMALL)
+    bench.assert_all_arrived(bench.fetch(network=Network(proxies={"http": proxy.url})))
+    assert len(proxy.log) == 2
+
+
 @pytest.mark.parametrize("connections", [1, 3, 16])
 def test_connections_are_kept_open_and_no_more_than_allowed(bench: Bench, connections: int):
     for number in range(120):
