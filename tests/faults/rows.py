@@ -117,7 +117,11 @@ def rangeless(exchange: Exchange) -> None:
 def refusal(code: int, text: str, *, ahead: float = 0.0) -> Behaviour:
     """A refusal in the control server's own form; its clock is so many seconds ahead of this machine's."""
     body = json.dumps({"message": text, "status_code": code, "payload": {}}).encode()
-    return status(code, ("Date", formatdate(time.time() + ahead, usegmt=True)), body=body)
+
+    def answer(_: Answer) -> Answer:
+        return Answer(code, (("Date", formatdate(time.time() + ahead, usegmt=True)),), body)
+
+    return changed(answer)
 
 
 def zipped(answer: Answer) -> Answer:

@@ -63,7 +63,7 @@ def assert_the_others_arrived(bench: Bench, failure: Failure) -> None:
     assert not bench.mirror.holds(bench.entries[VICTIM])
     assert bench.tally.files == len(OTHERS)
     assert set(bench.partials()) <= {bench.entries[VICTIM].sha256 + end for end in ("", ".json")}
-    assert not any(secret in failure.reason + failure.hint for secret in SECRETS)
+    assert not any(secret in failure.reason + failure.hint.replace("?", "") for secret in SECRETS)
     bench.assert_no_credentials()
 
 
