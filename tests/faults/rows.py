@@ -42,7 +42,7 @@ class Row:
         stored: what the object store holds in place of the victim.
         for_ever: the behaviours are repeated again and again.
         fails: exit code of the victim's failure; None where it arrives after all.
-        says: what the reason holds.
+        says: what the reason holds; where it arrives after all, what ``--verbose`` tells.
         hints: what the hint holds.
         located: how often the small victim is asked for at the control server; None where that is a matter of time.
     """
@@ -131,6 +131,8 @@ def zipped(answer: Answer) -> Answer:
 HTML = Answer(200, (("Content-Type", "text/html; charset=utf-8"),), b"<html>Sign in to the guest network</html>")
 BROKEN_PLACES = ["http://[::1", "http://127.0.0.1:port/a"]
 
+PIECE = "asking for it in one piece"
+
 ROWS = [
     Row("no fault", located=1),
     # broken connections
@@ -187,16 +189,21 @@ ROWS = [
     Row("a long error page", [status(500, body=bytes(100_000))]),
     Row("a long redirect page", control=[status(503, body=bytes(100_000))]),
     # ranges
-    Row("200 instead of 206", [changed(lambda _: Answer(200, body=bytes(BIG)))], sizes=["big"]),
+    Row("200 instead of 206", [changed(lambda _: Answer(200, body=bytes(BIG)))], says=PIECE, sizes=["big"]),
     Row("no ranges, and a cut", [rangeless], for_ever=True, sizes=["big"]),
-    Row("206 of another range", [place(1, 1)], sizes=["big"]),
-    Row("206 of a longer range", [place(0, 1)], sizes=["big"]),
-    Row("206 of a bigger file", [place(0, 0, 1)], sizes=["big"]),
-    Row("206 without Content-Range", [changed(lambda answer: answer._replace(headers=()))], sizes=["big"]),
-    Row("206 with a bad Content-Range", [changed(lambda a: header(a, "Content-Range", "bytes 9-1/0"))], sizes=["big"]),
+    Row("206 of another range", [place(1, 1)], says=PIECE, sizes=["big"]),
+    Row("206 of a longer range", [place(0, 1)], says=PIECE, sizes=["big"]),
+    Row("206 of a bigger file", [place(0, 0, 1)], says=PIECE, sizes=["big"]),
+    Row("206 without Content-Range", [changed(lambda answer: answer._replace(headers=()))], says=PIECE, sizes=["big"]),
+    Row(
+        "206 with a bad Content-Range",
+        [changed(lambda a: header(a, "Content-Range", "bytes 9-1/0"))],
+        says=PIECE,
+        sizes=["big"],
+    ),
     Row("206 of half of the range", [less], sizes=["big"]),
     Row("206 to a request for the whole", [place(0, 0)], sizes=["small"]),
-    Row("416", [status(416)], sizes=["big"]),
+    Row("416", [status(416)], says=PIECE, sizes=["big"]),
     # lengths
     Row("body shorter", [body(shorter)]),
     Row("body longer", [body(longer)]),
@@ -218,7 +225,7 @@ ROWS = [
     Row("an HTML page", [changed(lambda _: HTML)]),
     Row("an HTML page for ever", [changed(lambda _: HTML)], for_ever=True, fails=7, says="a web page", located=3),
     Row("a chunked HTML page", [changed(lambda _: chunked(HTML))], for_ever=True, fails=7, says="web page", located=3),
-    Row("corrupted once", [body(corrupted)]),
+    Row("corrupted once", [body(corrupted)], says="; fetching it again"),
     Row("corrupted twice", [body(corrupted), body(corrupted)], located=3, sizes=["small"]),
     Row("corrupted always", stored=corrupted, fails=7, says="does not match its manifest", located=3),
     # redirects

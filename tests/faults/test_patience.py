@@ -38,7 +38,12 @@ def is_busy(server: FaultServer) -> None:
     server.default = status(503)
 
 
-GONE = [("http", refuses), ("http", says_nothing), ("https", says_nothing), ("http", is_busy)]
+GONE = [
+    ("http", refuses),
+    ("http", says_nothing),
+    pytest.param("https", says_nothing, marks=pytest.mark.slow),
+    pytest.param("http", is_busy, marks=pytest.mark.slow),
+]
 DEAD = pytest.mark.parametrize(("many_files", "gone"), GONE, indirect=["many_files"])
 
 
@@ -115,7 +120,7 @@ def test_a_port_that_never_shakes_hands_ends_the_run_in_about_the_patience(
     assert_given_up(program, done, took, PATIENCE / 2)
 
 
-@pytest.mark.parametrize("gone", [refuses, says_nothing])
+@pytest.mark.parametrize("gone", [refuses, pytest.param(says_nothing, marks=pytest.mark.slow)])
 def test_several_topics_and_types_do_not_wait_for_a_dead_server_one_after_the_other(
     program: Program, tmp_path: Path, gone: Silence
 ):

@@ -26,6 +26,7 @@ def test_a_fault_never_shows_in_the_mirror(program: Program, row: Row):
     done = program.run(patience=row.patience)
     if row.fails is None:
         assert (done.code, done.component["outcome"], done.failures) == (0, "published", {})
+        assert row.says in done.words
     else:
         program.assert_old_is_visible()
         assert_told(program, done, row, victims)
