@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from itertools import chain, repeat
-from typing import Optional
+from typing import Any, Optional
 
 from tests.faults.server import (
     Answer,
@@ -131,6 +131,9 @@ def zipped(answer: Answer) -> Answer:
 HTML = Answer(200, (("Content-Type", "text/html; charset=utf-8"),), b"<html>Sign in to the guest network</html>")
 BROKEN_PLACES = ["http://[::1", "http://127.0.0.1:port/a"]
 
+CLOSED = "http://127.0.0.1:9/{path}"
+NAMELESS = "http://store.invalid/{path}"
+GONE: dict[str, Any] = {"for_ever": True, "fails": 5, "located": None, "patience": 1.0}
 PIECE = "asking for it in one piece"
 
 ROWS = [
@@ -145,7 +148,14 @@ ROWS = [
     Row("reset one byte before the end", [cut(-1, reset=True)]),
     Row("cut again and again, a little farther each time", [cut(0.1), cut(0.3), cut(0.6), cut(0.9)], located=5),
     Row("cut before the redirect", control=[drop], located=None),
+    Row("refused connection", control=[redirect(CLOSED)]),
+    Row("refused connection for ever", control=[redirect(CLOSED)], **GONE, says="127.0.0.1: no connection"),
+    Row("no such name", control=[redirect(NAMELESS)]),
+    Row("no such name for ever", control=[redirect(NAMELESS)], **GONE, says="store.invalid: its name cannot be res"),
     # busy and broken servers
+    Row("503 with Retry-After in seconds", [status(503, ("Retry-After", "3"))]),
+    Row("503 with Retry-After as a date", [status(503, ("Retry-After", "Wed, 21 Oct 2076 07:28:00 GMT"))]),
+    Row("503 with an absurd Retry-After", [status(503, ("Retry-After", "9" * 12))]),
     Row("500 twice", [status(500), status(500)], located=3),
     Row("502 twice", [status(502), status(502)], located=3),
     Row("500 and 502 of the control server", control=[status(500), status(502)], located=3),

@@ -145,3 +145,15 @@ def test_a_certificate_that_cannot_be_trusted_ends_the_run_at_once(
     program.restart(side, server_side(authority, "again"))
     assert program.run().code == 0
     program.assert_new_is_visible()
+
+
+def test_a_control_server_without_an_address_ends_the_run_at_once(program: Program, monkeypatch: pytest.MonkeyPatch):
+    program.two_builds()
+    monkeypatch.setenv("DCI_CS_URL", "http://control.invalid")
+    began = time.monotonic()
+    done = program.run(patience=30.0)
+    assert time.monotonic() - began < 10
+    assert done.code == 5
+    assert "the name of control.invalid cannot be resolved" in done.words
+    assert "DCI_CS_URL" in done.words
+    program.assert_old_is_visible()

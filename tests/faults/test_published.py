@@ -34,6 +34,7 @@ def test_a_fault_never_shows_in_the_mirror(program: Program, row: Row):
         again = program.run()
         assert (again.code, again.component["files_downloaded"]) == (0, len(victims))
     program.assert_new_is_visible()
+    assert all(wait <= row.patience / 2 for wait in program.waits)
 
 
 def assert_told(program: Program, done: Done, row: Row, victims: list[str]) -> None:
