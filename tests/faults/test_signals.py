@@ -22,6 +22,7 @@ from tests.faults.sizes import SEGMENT
 
 ROOT = Path(__file__).parents[2]
 CONNECTIONS = 3
+RUNNING: list[subprocess.Popen[str]] = []
 
 SMALL_SCALE = """
 import sys
@@ -38,7 +39,8 @@ STUCK = (
 import threading
 def save_for_ever(self, *_, **__):
     print("saving", file=sys.stderr, flush=True)
-    threading.Event().wait()
+    while True:  # Python hears a signal only between two steps
+        threading.Event().wait(0.05)
 engine.Landing.close = save_for_ever
 sys.exit(main(sys.argv[1:]))
 """
@@ -59,11 +61,23 @@ def mixed(program: Program) -> Iterator[Program]:
     program.store.flowing.set()
 
 
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """A test that fails leaves no process."""
+    RUNNING.clear()
+    yield
+    for process in RUNNING:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
 def started(program: Program, script: str = NORMALLY) -> subprocess.Popen[str]:
     options = ["--all", "--connections", CONNECTIONS, "--verbose", "--patience", 20]
     command = [sys.executable, "-c", script, TOPIC, program.root, *options]
     environ = {**os.environ, **program.environment()}
-    return subprocess.Popen(list(map(str, command)), cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True)
+    RUNNING.append(subprocess.Popen(list(map(str, command)), cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True))
+    return RUNNING[-1]
 
 
 def wait_for_requests(program: Program, process: subprocess.Popen[str], number: int) -> None:
