@@ -680,11 +680,11 @@ def test_an_outage_of_the_store_is_none_of_the_control_server(site, store, conne
 def test_a_silent_server_that_was_waited_for_in_vain_is_looked_at_for_a_tenth_of_the_patience(connect, monkeypatch):
     asked = []
 
-    def silent(self, url, headers, limit, timeouts):
+    def silent(self, call, limit, timeouts):
         asked.append(timeouts)
-        raise BrokenError(stalled(Target(url, "h"), timeouts.read))
+        raise BrokenError(stalled(Target(str(call), "h"), timeouts.read))
 
-    monkeypatch.setattr(Client, "get", silent)
+    monkeypatch.setattr(Client, "send", silent)
     server = connect("http://127.0.0.1:9", patience=30)
     for _ in range(2):
         with pytest.raises(StallError):
