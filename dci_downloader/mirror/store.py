@@ -212,6 +212,10 @@ class Store:
             if stat.S_ISREG(os.lstat(path).st_mode):
                 os.chmod(path, 0o444)
 
+    def begun(self) -> frozenset[str]:
+        """The digests of what is on its way, among other names; for those who have many to look for."""
+        return frozenset(path.name for path in _listed(self.partials))
+
     def partial_bytes(self, entry: FileEntry) -> int:
         """Bytes of the entry that an earlier run left and that can be used. No side effect."""
         return ranges.total(recorded(self.partials / entry.sha256, entry.size, self._boot)[0])
@@ -230,7 +234,7 @@ class Store:
     def room_needed(self, entries: Sequence[FileEntry]) -> int:
         """Bytes of disk that fetching these entries takes, less what partials of them occupy already."""
         needed = len(entries) * _PER_FILE
-        begun = {path.name for path in _listed(self.partials)}
+        begun = self.begun()
         for entry in entries:
             occupied = (self.partials / entry.sha256).lstat().st_blocks * 512 if entry.sha256 in begun else 0
             needed += max(entry.size - occupied, 0)

@@ -138,6 +138,7 @@ class _Engine:
         for descriptor in (self._wake_read, self._locating.loop.fileno(), self._fetching.loop.fileno()):
             self._poll.register(descriptor, select.EPOLLIN)
         self._reading = True
+        self._starving = True
 
         self._transfers: set[Transfer] = set()
         self._unfinished = len(entries)
@@ -180,7 +181,8 @@ class _Engine:
         self._locating.start(Locate(piece, request.url), headers)
 
     def _start_fetches(self) -> None:
-        while self._ready and self._fetching.free > 0:
+        # a segment not yet recorded counts as under way: what a kill costs is one segment for each connection, no more
+        while self._ready and self._fetching.free > self._landing.unrecorded:
             piece, url, since = self._ready.popleft()
             if piece.transfer.over:
                 continue
@@ -201,6 +203,7 @@ class _Engine:
             self._poll.poll(self._wait_seconds(resting))
         with suppress(BlockingIOError):
             os.read(self._wake_read, 4096)
+        self._starving = not self._ready and self._fetching.free > 0  # before answers of this turn hide it
         for answer in self._locating.turn():
             self._located(answer)
         if reading:
@@ -288,8 +291,7 @@ class _Engine:
         if answer.code and not (answer.code == pycurl.E_FILESIZE_EXCEEDED and answer.head.status):
             self._judged(piece, policy.judge_failure(answer.code, answer.message, answer.request.url))
             return
-        wanted = self._locating.full and not self._ready and self._fetching.free > 0
-        self._locating.width.note(answer.seconds, wanted)
+        self._locating.note(answer, self._starving)
         verdict = policy.judge_locate(answer.head, answer.request.url, datetime.now(timezone.utc))
         if verdict.action is Action.REDIRECT:
             self._refused = 0
@@ -316,8 +318,7 @@ class _Engine:
     def _fetched(self, answer: Answer) -> None:
         request: Fetch = answer.request
         piece, transfer = request.piece, request.piece.transfer
-        if answer.seconds:
-            self._fetching.width.note(answer.seconds, self._fetching.full and bool(self._ready))
+        self._fetching.note(answer, bool(self._ready))
         chunks = request.take(answer.head) if answer.head.status else []
         if piece.reach < request.position:
             piece.reach = request.position

@@ -22,6 +22,9 @@ class Landing:
         store: where files end up.
         wake: a descriptor that gets a byte when :meth:`collect` has something to tell.
         entered: told that a file is in the store, or what its content or the disk had against that.
+
+    Attributes:
+        unrecorded: segments that came whole, and that another run would fetch again if this one were killed now.
     """
 
     def __init__(self, store: Store, wake: int, entered: Entered) -> None:
@@ -30,6 +33,7 @@ class Landing:
         self._writer = Worker("writer", wake)
         self._finisher = Worker("finisher", wake)
         self._closing = threading.Event()
+        self.unrecorded = 0
 
     @property
     def idle(self) -> bool:
@@ -69,8 +73,9 @@ class Landing:
         than the one segment of this connection that is lost.
         """
         assert transfer.partial is not None
+        self.unrecorded += 1
         if transfer.in_one_piece:
-            self._writer.submit(Task(transfer.partial.finish, (), 0, partial(self._entered, transfer)))
+            self._writer.submit(Task(transfer.partial.finish, (), 0, partial(self._finished, transfer)))
             return
         self._writer.submit(Task(transfer.partial.save, (), 0, partial(self._segment_written, transfer)))
 
@@ -116,7 +121,12 @@ class Landing:
             self.save(transfer)
         self._writer.close()
 
+    def _finished(self, transfer: Transfer, error: Optional[Exception]) -> None:
+        self.unrecorded -= 1
+        self._entered(transfer, error)
+
     def _segment_written(self, transfer: Transfer, error: Optional[Exception]) -> None:
+        self.unrecorded -= 1
         _raise(error)
         transfer.unfinished -= 1
         if transfer.over:

@@ -62,6 +62,8 @@ class Stage(Generic[AnyRequest]):
         self.under_way: dict[Any, AnyRequest] = {}
         self._handles = HandlePool(options, http_version)
         self._clock = clock
+        self._settling: set[AnyRequest] = set()
+        self._changed = False
 
     @property
     def free(self) -> int:
@@ -82,10 +84,28 @@ class Stage(Generic[AnyRequest]):
             sockets: at how many to look at the most; see :meth:`CurlLoop.turn`.
         """
         self.full = self.free <= 0
+        if self._changed:
+            self._changed, self._settling = False, set(self.under_way.values())
         ended = [(self.under_way.pop(finished.handle), finished) for finished in self.loop.turn(sockets)]
         for request, (handle, code, message) in ended:
             yield self._answer(request, code, message)
             self._handles.give_back(handle)
+
+    def note(self, answer: Answer, starving: bool) -> None:
+        """Let the width learn from an answer.
+
+        Args:
+            answer: as :meth:`turn` gave it.
+            starving: whether somebody waits for what more requests would bring.
+        """
+        if self._settling:
+            self._settling.discard(answer.request)
+            self._settling.intersection_update(self.under_way.values())
+        if self._settling or self._changed or not answer.head.status:
+            return
+        limit = self.width.limit
+        self.width.note(answer.seconds, wanted=self.full and starving)
+        self._changed = self.width.limit != limit
 
     def look(self) -> int:
         """Bytes of all bodies that came so far of requests under way; notes which requests got farther."""

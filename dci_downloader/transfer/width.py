@@ -3,8 +3,9 @@
 A server nearby is busy with a handful of requests, and slower when crowded; the same server behind 40 ms idles with
 them. Neither can be known beforehand, so the width starts small and follows the answers, as TCP does its window:
 
-* It is reviewed once in as many answers as are under way, which is about one round trip; after a change, those that
-  were under way before it don't count, for they tell of the width before.
+* It is reviewed four times in a round trip, counted in answers: of those that tell of the width as it is. After a
+  change, that takes until everything that then was under way, new connections with their handshakes included, is
+  answered (:class:`dci_downloader.transfer.stage.Stage` sees to that).
 * Wider while more are wanted and answers still come about as fast as at best: doubling at first, by a quarter once a
   limit was met.
 * Narrower by a quarter when answers take more than about twice the best: they are only waiting in the server's queue.
@@ -40,7 +41,6 @@ class Width:
         self._best = float("inf")
         self._age = 0.0
         self._answers: list[float] = []
-        self._before = 0
 
     def note(self, seconds: float, wanted: bool) -> None:
         """Take account of one answer.
@@ -49,20 +49,15 @@ class Width:
             seconds: from request to first byte, handshakes left out.
             wanted: whether more requests than the limit allows could be put to use now.
         """
-        if self._before:
-            self._before -= 1
-            return
         self._answers.append(seconds)
-        if len(self._answers) >= max(self.limit, self.LEAST_ANSWERS):
+        if len(self._answers) >= max(self.limit // 4, self.LEAST_ANSWERS):
             usual = max(statistics.median(self._answers), self.OWN_SECONDS)
             self._answers.clear()
-            limit = self.limit
             self._review(usual, wanted)
-            self._before = limit if limit != self.limit else 0
 
     def _review(self, usual: float, wanted: bool) -> None:
         self._best = min(self._best, usual)
-        self._age += usual
+        self._age += usual / 4
         if self._age > self.REMEMBERED_SECONDS:
             self._best, self._age, self._met_limit = float("inf"), 0.0, True
             self.limit = max(self._least, self.limit // 2)

@@ -117,7 +117,7 @@ class Limited:
         try:
             while request := await reader.readuntil(b"\r\n\r\n"):
                 target = request.split(None, 2)[1].decode()
-                if "/files/" in target:
+                if _is_package(target):
                     self._open.add(writer)
                     self._figures["connections"] = max(self._figures["connections"], len(self._open))
                 writer.write(await self._answer(target))
@@ -138,7 +138,7 @@ class Limited:
         if not name:
             return _ok(self._components)
         await self._serve()
-        if not name.startswith(("dci_files_list", "images_list")):
+        if _is_package(target):
             now = time.monotonic()
             self._figures["redirects"] += 1
             self._figures["first"] = self._figures["first"] or now
@@ -154,6 +154,12 @@ class Limited:
         self._free_at = max(self._free_at, now) + takes
         await asyncio.sleep(self._free_at - now + 1 / ALONE - 1 / TOGETHER)
         self._waiting -= 1
+
+
+def _is_package(target: str) -> bool:
+    """Whether a request is for a file of the component, not for what tells of them."""
+    name = target.partition("/files/")[2]
+    return bool(name) and not name.startswith(("dci_files_list", "images_list"))
 
 
 def _ok(body: bytes) -> bytes:

@@ -4,9 +4,11 @@ import pycurl
 import pytest
 
 from dci_downloader.models import TransferOptions
-from dci_downloader.transfer.stage import Stage
+from dci_downloader.transfer.policy import Head
+from dci_downloader.transfer.stage import Answer, Stage
 from dci_downloader.transfer.width import Width
-from tests.faults.server import Answer, FaultServer, cut
+from tests.faults.server import Answer as Sent
+from tests.faults.server import FaultServer, cut
 
 
 class Request:
@@ -35,7 +37,7 @@ class Now:
 
 @pytest.fixture
 def server():
-    server = FaultServer(lambda asked: Answer(200, (("X-Asked", asked.headers.get("x-ask", "")),), b"content"))
+    server = FaultServer(lambda asked: Sent(200, (("X-Asked", asked.headers.get("x-ask", "")),), b"content"))
     yield server
     server.close()
 
@@ -186,3 +188,47 @@ def test_closing_abandons_what_is_under_way(server):
     start(stage, server, "a")
     stage.close()
     assert stage.under_way == {}
+
+
+WELL = Head(200, {})
+
+
+def answered(head=WELL):
+    return lambda request, seconds=0.02: Answer(request, 0, "", head, seconds)
+
+
+def test_after_a_change_of_width_only_what_came_of_the_new_width_counts(stage, server):
+    stage.width = Width(2, 8)
+    answer = answered()
+    for _ in range(Width.LEAST_ANSWERS):
+        stage.full = True
+        stage.note(answer(object()), starving=True)
+    assert stage.width.limit == 4
+    under_way = [start(stage, server, str(number)) for number in range(4)]
+    list(stage.turn())  # what is under way now, is to be awaited
+    for _ in range(20):
+        stage.full = True
+        stage.note(answer(object()), starving=True)
+    assert stage.width.limit == 4
+    answers(stage, 4)
+    for request in under_way[:3]:
+        stage.note(answer(request), starving=True)
+    for _ in range(Width.LEAST_ANSWERS):
+        stage.full = True
+        stage.note(answer(object()), starving=True)
+    assert stage.width.limit == 8
+
+
+def test_answers_without_a_head_say_nothing_about_the_width(stage):
+    for _ in range(20):
+        stage.full = True
+        stage.note(answered(Head(0, {}))(object()), starving=True)
+    assert stage.width.limit == 3
+
+
+@pytest.mark.parametrize(("full", "starving"), [(False, True), (True, False)])
+def test_a_width_that_is_not_used_up_or_needed_does_not_grow(stage, full, starving):
+    for _ in range(20):
+        stage.full = full
+        stage.note(answered()(object()), starving)
+    assert stage.width.limit == 3

@@ -4,14 +4,10 @@ from dci_downloader.transfer.width import Width
 
 
 def answers(width, seconds, rounds=1, wanted=True):
-    """Answers to what is under way, and then to as many that were asked since; gives the limit that comes of it."""
+    """As many answers as one review takes, again and again; gives the limit that comes of it."""
     for _ in range(rounds):
-        before = width.limit
-        for _ in range(before):
+        for _ in range(max(width.limit // 4, Width.LEAST_ANSWERS)):
             width.note(seconds, wanted)
-        if width.limit == before:
-            for _ in range(max(before, Width.LEAST_ANSWERS)):
-                width.note(seconds, wanted)
     return width.limit
 
 
