@@ -164,6 +164,29 @@ def test_two_runs_share_the_work_on_one_file(bench: Bench):
     assert bench.partials() == []
 
 
+def test_no_segment_begins_before_as_many_are_recorded(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    """Between arrival and journal a segment would be lost to a kill, beside those that are on their way."""
+    bench.add("big.iso", BIG)
+    recorded = threading.Event()
+    save = partial.Partial.save
+
+    def late(self: partial.Partial, **how: bool) -> None:
+        assert recorded.wait(10)
+        save(self, **how)
+
+    monkeypatch.setattr(partial.Partial, "save", late)
+    came: list[Any] = []
+    run = threading.Thread(target=lambda: came.append(bench.fetch(connections=2)))
+    run.start()
+    while len(bench.store.log) < 2:
+        bench.store.closing.wait(0.01)
+    bench.store.closing.wait(0.2)  # time enough for a third request
+    assert len(bench.store.log) == 2
+    recorded.set()
+    run.join(20)
+    bench.assert_all_arrived(came[0])
+
+
 SCRIPT = """
 import sys
 from pathlib import Path
