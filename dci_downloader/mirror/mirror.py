@@ -118,9 +118,7 @@ class Mirror:
         Contents are held by digest alone, so what another component brought is not missing.
         """
         store, begun = self.store, self.store.begun()
-        return make_plan(
-            wanted, store.holds, lambda entry: store.partial_bytes(entry) if entry.sha256 in begun else 0
-        )
+        return make_plan(wanted, store.holds, lambda entry: store.partial_bytes(entry) if entry.sha256 in begun else 0)
 
     def check_space(self, plans: Sequence[Plan]) -> None:
         """See that there is room for what plans miss, before the first byte is fetched.

@@ -127,6 +127,8 @@ class Stage(Generic[AnyRequest]):
         """End the requests that stood still for so long at the last :meth:`look`, and those that bring far too much."""
         before = self._clock() - seconds
         for request in list(self.under_way.values()):
+            if self.under_way.get(request.handle) is not request:  # cancelled for what another answer meant
+                continue
             if request.largest and request.seen > request.largest:  # an old libcurl notices only what was announced
                 code = pycurl.E_FILESIZE_EXCEEDED
             elif request.moved < before:

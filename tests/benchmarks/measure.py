@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import statistics
 import subprocess
-import time
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,17 +55,33 @@ class Program:
         own = {"PATH": os.environ["PATH"], "HOME": str(dest.parent), "LC_ALL": "C.UTF-8", **self.environ}
         said = dest.parent / "said"
         with said.open("wb") as output:
-            began = time.monotonic()
-            process = subprocess.Popen(command, env=own, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-            _, status, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if self.flushes:
-                subprocess.run(["sync", "-f", str(dest)], check=True)
-            wall = time.monotonic() - began
-        if process.returncode:
+            done = subprocess.run(
+                [sys.executable, "-I", "-S", "-c", _RUNNER, str(dest) if self.flushes else "", *command],
+                env=own,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                check=True,
+            )
+        status, *usage = json.loads(done.stdout)
+        if status:
             end = said.read_text(errors="replace")[-2000:]
-            raise RuntimeError(f"{self.name} left with {process.returncode}:\n{end}")
-        return Usage(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+            raise RuntimeError(f"{self.name} left with {status}:\n{end}")
+        return Usage(*usage)
+
+
+_RUNNER = """
+import json, os, sys, time
+flushed, *command = sys.argv[1:]
+began = time.monotonic()
+pid = os.posix_spawnp(command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, 2, 1)])
+_, status, used = os.wait4(pid, 0)
+if flushed:
+    os.waitpid(os.posix_spawnp("sync", ["sync", "-f", flushed], os.environ), 0)
+wall = time.monotonic() - began
+print(json.dumps([status, wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024]))
+"""
+"""Runs a command from a small process: what the kernel calls the peak of a process counts what its parent held."""
 
 
 def alternate(

@@ -161,6 +161,19 @@ def test_an_answer_that_is_far_too_large_is_ended(stage, server):
     assert [answer.code for answer in stage.overdue(5.0)] == [pycurl.E_FILESIZE_EXCEEDED]
 
 
+def test_what_is_cancelled_for_another_answer_is_not_overdue_any_more(stage, server, now):
+    for path in "ab":
+        server.scripts[path] = iter([half_then_silence])
+        start(stage, server, path)
+    turn_until(stage, lambda: stage.look() == 6)
+    now.seconds = 5.1
+    ended = []
+    for answer in stage.overdue(5.0):
+        ended.append(answer.request)
+        stage.cancel(lambda _: True)
+    assert len(ended) == 1
+
+
 def test_cancelled_requests_are_returned_and_never_answered(stage, server):
     one, two = start(stage, server, "1"), start(stage, server, "2")
     assert stage.cancel(lambda request: request is one) == [one]
