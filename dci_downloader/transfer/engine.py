@@ -47,10 +47,10 @@ URL_SECONDS = 300.0
 """Age at which a presigned URL is not used any more: half of its life."""
 
 MOST_LOCATES = 64
-UNWRITTEN_BYTES = 16 << 20
+UNWRITTEN_BYTES = 4 << 20
 """Bytes that may wait for the disk before the network has to."""
 
-SOCKETS_OF_SEGMENTS = 2
+SOCKETS_OF_SEGMENTS = 1
 """Sockets looked at before what came of big files goes to the writer: all at once could bring 100 MB and more."""
 
 MOST_MISMATCHES = 2
