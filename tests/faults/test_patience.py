@@ -18,7 +18,7 @@ from tests.faults.rows import SIZES
 from tests.faults.server import Exchange, FaultServer, serve, stall, status
 
 PATIENCE = 1.0
-SLACK = 1.5
+SLACK = 2.5
 """Seconds for starting, connecting, and a last look."""
 
 Silence = Callable[[FaultServer], None]

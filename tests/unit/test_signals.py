@@ -11,11 +11,15 @@ from dci_downloader.signals import Signals
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_waiting_work(number):
-    with Signals() as stop:
-        assert not stop.requested()
-        with pytest.raises(CancelledError):
-            signal.raise_signal(number)
-        assert stop.requested()
+    before = signal.signal(number, signal.SIG_DFL)  # whatever the tests were started under
+    try:
+        with Signals() as stop:
+            assert not stop.requested()
+            with pytest.raises(CancelledError):
+                signal.raise_signal(number)
+            assert stop.requested()
+    finally:
+        signal.signal(number, before)
 
 
 def test_deferred_work_is_only_told():
