@@ -19,8 +19,6 @@ RECEIVE_BUFFER = 64 * 1024
 READS_EVERY_HEAD = not hasattr(pycurl, "RETRY_AFTER")
 """Whether this pycurl is too old to tell what libcurl keeps of a head: its lines are collected then, at some cost."""
 
-_SIZE_DOWNLOAD = getattr(pycurl, "SIZE_DOWNLOAD_T", None) or pycurl.SIZE_DOWNLOAD
-
 
 class Receiver(Protocol):
     """What takes an answer in."""
@@ -131,7 +129,7 @@ def read_answer(handle: Any, lines: Sequence[bytes]) -> Head:
 
     libcurl does not keep ``Content-Range`` and ``Content-Encoding``. The status is 0 when no head has come.
     """
-    if lines:
+    if lines or READS_EVERY_HEAD:
         return read_head(lines)
     status = handle.getinfo(pycurl.RESPONSE_CODE)
     if not status:
@@ -141,8 +139,3 @@ def read_answer(handle: Any, lines: Sequence[bytes]) -> Head:
     headers = {name: value.decode("latin-1") for name, kept in texts if (value := handle.getinfo_raw(kept))}
     headers.update({name: str(value) for name, kept in numbers if (value := handle.getinfo(kept)) >= 0})
     return Head(status, headers)
-
-
-def body_size(handle: Any) -> int:
-    """Bytes of the body that came so far."""
-    return int(handle.getinfo(_SIZE_DOWNLOAD))

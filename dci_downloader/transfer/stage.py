@@ -9,7 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import pycurl
 
 from dci_downloader.models import TransferOptions
-from dci_downloader.transfer.handles import HandlePool, body_size, read_answer
+from dci_downloader.transfer.handles import HandlePool, read_answer
 from dci_downloader.transfer.loop import CurlLoop
 from dci_downloader.transfer.policy import Head
 from dci_downloader.transfer.width import Width
@@ -110,8 +110,8 @@ class Stage(Generic[AnyRequest]):
     def look(self) -> int:
         """Bytes of all bodies that came so far of requests under way; notes which requests got farther."""
         now, total = self._clock(), 0
-        for handle, request in self.under_way.items():
-            seen = body_size(handle)
+        for request in self.under_way.values():
+            seen = request.received
             if seen != request.seen:
                 request.seen, request.moved = seen, now
             total += seen

@@ -104,6 +104,11 @@ class Request:
     moved: float = 0.0
 
     @property
+    def received(self) -> int:
+        """Bytes of the body that came so far: libcurl's own count is that of the handle's last request at first."""
+        return sum(map(len, self.chunks))
+
+    @property
     def reads_head(self) -> bool:
         """Whether more is to be known of the head than libcurl keeps of it."""
         return False
@@ -145,6 +150,11 @@ class Fetch(Request):
     def largest(self) -> int:
         """A file in memory is given up when it proves larger than it should be; any other is judged as it comes."""
         return max(self.piece.end, ERROR_BODY) if self.piece.transfer.partial is None else 0
+
+    @property
+    def received(self) -> int:
+        """Bytes of the body that came so far, those that were taken included."""
+        return self.came + sum(map(len, self.chunks))
 
     @property
     def came(self) -> int:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from dci_downloader.models import Network
+from dci_downloader.transfer import handles
 from tests.faults.conftest import Bench
 from tests.faults.server import Answer, Asked, FaultServer, status
 from tests.faults.sizes import BIG, SMALL
@@ -107,3 +108,16 @@ def test_resting_for_the_rate_is_no_stall(bench: Bench):
     for number in range(4):
         bench.add(f"{number}", 30_000)
     bench.assert_all_arrived(bench.fetch(limit_rate=80_000, patience=0.3))
+
+
+@pytest.mark.parametrize("reads_every_head", [False, True], ids=["as it is", "with an old pycurl"])
+def test_a_rate_limit_does_not_mix_up_files_of_many_sizes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, reads_every_head: bool
+):
+    """While reading rests, a request that has just begun shares its handle with the answer to the one before."""
+    monkeypatch.setattr(handles, "READS_EVERY_HEAD", reads_every_head or handles.READS_EVERY_HEAD)
+    for number in range(60):
+        bench.add(f"{number}.rpm", 30_000 if number % 2 else 40 + number)
+    fetched = bench.fetch(limit_rate=1_000_000, connections=2)
+    bench.assert_all_arrived(fetched)
+    assert len(bench.control.log) == len(bench.store.log) == 60  # nothing was asked for twice

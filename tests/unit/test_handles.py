@@ -4,7 +4,7 @@ import pytest
 from dci_downloader import __version__
 from dci_downloader.models import Network, TransferOptions
 from dci_downloader.transfer import handles
-from dci_downloader.transfer.handles import HandlePool, body_size, read_answer
+from dci_downloader.transfer.handles import HandlePool, read_answer
 from tests.faults.server import Answer, FaultServer
 
 
@@ -154,7 +154,6 @@ def test_libcurl_keeps_of_a_head_what_its_lines_say():
         handle = pool.take(receiver, [])
         handle.perform()
         heads.append(read_answer(handle, receiver.headers))
-        assert body_size(handle) == 4
         pool.give_back(handle)
     pool.close()
     server.close()

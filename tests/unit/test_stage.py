@@ -24,6 +24,10 @@ class Request:
         self.seen = 0
         self.moved = 0.0
 
+    @property
+    def received(self):
+        return sum(map(len, self.chunks))
+
 
 class Now:
     """A clock that stands still until it is set."""
