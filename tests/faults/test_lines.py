@@ -116,8 +116,8 @@ def test_a_rate_limit_does_not_mix_up_files_of_many_sizes(
 ):
     """While reading rests, a request that has just begun shares its handle with the answer to the one before."""
     monkeypatch.setattr(handles, "READS_EVERY_HEAD", reads_every_head or handles.READS_EVERY_HEAD)
-    for number in range(60):
+    for number in range(240):
         bench.add(f"{number}.rpm", 30_000 if number % 2 else 40 + number)
-    fetched = bench.fetch(limit_rate=1_000_000, connections=2)
+    fetched = bench.fetch(limit_rate=4_000_000, connections=16)
     bench.assert_all_arrived(fetched)
-    assert len(bench.control.log) == len(bench.store.log) == 60  # nothing was asked for twice
+    assert len(bench.control.log) == len(bench.store.log) == 240  # nothing was asked for twice
