@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Optional, TextIO
 
@@ -62,7 +62,8 @@ class Audience:
     def close(self) -> None:
         """Let go of the log. Safe to repeat."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # a full disk: what could not be written is lost, and no reason to fail
+                self._file.close()
 
     @contextmanager
     def hearing_calls(self) -> Iterator[None]:

@@ -48,6 +48,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     Returns:
         The exit code, as the README lists them.
     """
+    if sys.stdout is None:  # closed by whoever started us: what would be said there is not wanted
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  as long as the process
     command, rest = _command(list(sys.argv[1:] if arguments is None else arguments))
     try:
         try:

@@ -104,12 +104,19 @@ def parse(document: bytes) -> tuple[Reference, ...]:
     """
     try:
         listed = yaml.safe_load(document) if len(document) <= _LARGEST_LIST else None
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except (
+        yaml.YAMLError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        IndexError,
+        RecursionError,
+    ):
         listed = None
-    if not isinstance(listed, list):
+    if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
         raise IntegrityError("images_list.yaml is not a list of images", hint="the component is broken: report it")
     found: dict[str, Reference] = {}
-    for item in dict.fromkeys(map(str, listed)):
+    for item in dict.fromkeys(listed):
         reference = _reference(item)
         other = found.setdefault(reference.name, reference)
         if other is not reference:

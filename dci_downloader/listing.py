@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -142,7 +143,7 @@ def _ordered(newest_first: Iterable[_Item], key: Optional[Callable[[_Item], Any]
 
 def _limited(items: Iterator[_Item], limit: int, progress: Progress) -> tuple[list[_Item], bool]:
     """The first so many, and whether there are more."""
-    chosen = list(itertools.islice(items, limit + 1 if limit else None))
+    chosen = list(itertools.islice(items, min(limit, sys.maxsize - 1) + 1 if limit else None))
     if limit and len(chosen) > limit:
         progress.message(f"these are the first {limit}; --limit 0 shows all")
         return chosen[:limit], True
@@ -181,7 +182,7 @@ def _cut(text: str, room: int) -> str:
 
 def _natural(name: str) -> list[Any]:
     """A key by which RHEL-9.10 comes after RHEL-9.9."""
-    return [int(part) if part.isdigit() else part.lower() for part in re.split(r"(\d+)", name)]
+    return [int(part) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", name)]
 
 
 def _moment(moment: Optional[datetime], piped: bool) -> str:

@@ -258,17 +258,22 @@ class Store:
                         return True
         return False
 
-    def recover(self, workers: int = 0) -> int:
-        """Hash again every object that no version holds, for it may never have reached the disk; remove those at fault.
+    def recover(self, named: Container[str], workers: int = 0) -> int:
+        """Hash again every object that no version names, for it may never have reached the disk; remove those at fault.
 
-        Everything in a version was flushed before it was recorded. To be called under the exclusive lock.
+        Everything in a version was flushed before it was recorded. Links say nothing: what was taken over from a
+        folder has one there too. To be called under the exclusive lock.
+
+        Args:
+            named: the digests that versions name.
+            workers: how many processes hash side by side; 0 for one on each core.
 
         Returns:
             How many objects were removed.
         """
         removed = 0
         with disk_errors(self.root):
-            loose = [(str(path), found.st_size) for path, found in self.listed() if found.st_nlink == 1]
+            loose = [(str(path), found.st_size) for path, found in self.listed() if path.name not in named]
             with hashing(loose, workers) as found:
                 for path, digest in found:
                     if digest != path[-64:]:

@@ -12,6 +12,7 @@ was; a version is what has both its name and its record.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from dci_downloader.content.manifest import check_name
 from dci_downloader.errors import IntegrityError, LockedError, NotFoundError, SettingsError
 from dci_downloader.mirror import tree
 from dci_downloader.mirror.files import FileLock, check_folder, disk_errors, flush_folder, make_folder, remove_file
+from dci_downloader.mirror.hashing import hashing
 from dci_downloader.mirror.store import Removed, Store
 from dci_downloader.mirror.tree import Damage
 from dci_downloader.mirror.version import (
@@ -38,7 +40,8 @@ from dci_downloader.mirror.version import (
 )
 from dci_downloader.models import Component, Manifest, folder_name
 
-_TEMPORARY = (".new-", ".old-")
+_TEMPORARY = re.compile(r"\.(new|old)-[0-9a-f]{8}", re.ASCII)
+"""The names that are made here, and no others: what an admin put aside as ``.old-backup`` is not ours to remove."""
 
 
 class Published(NamedTuple):
@@ -99,7 +102,7 @@ class TopicMirror:
         if self._store.doubtful():
             with self._store.lock().holding(timeout=timeout, waiting=waiting):
                 sweep(self.root)
-                self._store.recover()
+                self._store.recover(named_digests(self.root))
         with self._store.lock().holding(shared=True, timeout=timeout, waiting=waiting):
             make_folder(self.path)
             with FileLock(self.path / ".lock").holding(timeout=timeout, waiting=waiting):
@@ -285,9 +288,11 @@ class TopicMirror:
         What is published follows from the settings and the server: the next sync publishes the newest again, unless
         the settings name a component.
 
+        Its content is hashed first: nobody may have looked at it since it was published.
+
         Raises:
             NotFoundError: there is nothing older.
-            IntegrityError: its tree is damaged, and so is the store.
+            IntegrityError: its content is not what it was, and nothing is changed.
         """
         older = self._older(component_type)
         if not older:
@@ -297,10 +302,32 @@ class TopicMirror:
             )
         version = older[0]
         version, notes = (version, ()) if self.intact(version) else self.rebuild(version)
+        self._demand_right(version)
         with disk_errors(self.path):
             self._point(version)
         note = "the next sync publishes the newest again, unless component_id in the settings names another"
         return Published(self.link(component_type), version, (*notes, note))
+
+    def _demand_right(self, version: Version) -> None:
+        """Hash a version's content.
+
+        Raises:
+            IntegrityError: it is another.
+        """
+        root = self.tree(version)
+        places = {
+            f"{root}/{entry.path}" if entry.path in version.copies else self._store.object_path(entry.sha256): entry
+            for entry in version.manifest.files
+        }
+        with hashing((path, entry.size) for path, entry in places.items()) as found:
+            for path, digest in found:
+                entry = places[path]
+                if digest != entry.sha256:
+                    raise IntegrityError(
+                        f"{self.name}/{version.component.type}: {version.folder} is damaged: {entry.path} should have "
+                        f"sha256 {entry.sha256}, has {digest or 'nothing that can be read'}",
+                        hint=f"mirror it again: --component-id {version.component.id}",
+                    )
 
     def has_older(self, component_type: str) -> bool:
         """Whether there is something to roll back to."""
@@ -407,7 +434,7 @@ def sweep_topic(path: Path) -> None:
     with disk_errors(path):
         for folder in (path, *real_folders(path / ".versions")):
             for found in folder.iterdir():
-                if found.name.startswith(_TEMPORARY):
+                if _TEMPORARY.fullmatch(found.name):
                     tree.remove_tree(found)
         for folder in real_folders(path / ".versions"):
             for record in folder.glob("*.json"):

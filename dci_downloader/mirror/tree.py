@@ -187,7 +187,7 @@ def put_in_place(new: Path, place: Path) -> bool:
         os.rename(place, aside)
         try:
             os.rename(new, place)
-        except OSError:
+        except BaseException:  # a signal may end us here, too
             os.rename(aside, place)
             raise
         os.rename(aside, new)

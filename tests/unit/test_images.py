@@ -204,3 +204,12 @@ def test_a_stop_ends_what_is_running_and_starts_nothing_more(skopeo, calls, tmp_
     with pytest.raises(CancelledError):
         mirror(*(f"r.example.com/n{number}" for number in range(20)), stop=Begun())
     assert len(calls()) == images.AT_ONCE
+
+
+@pytest.mark.parametrize(
+    "document",
+    [b"- !!bool abc", b"- !!timestamp abc", b"- !!int ''", b"- [a]", b"a: &a [x, x]\nb: *a", b"- &a [x]\n- [*a, *a]"],
+)
+def test_odd_lists_are_refused_without_a_traceback(document):
+    with pytest.raises(IntegrityError, match="not a list of images"):
+        images.parse(document)

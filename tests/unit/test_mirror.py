@@ -424,7 +424,7 @@ def test_after_a_power_cut_what_was_not_flushed_is_hashed_before_it_is_trusted(t
     lost = before.store.path(entry_of("", b"second").sha256)
     lost.chmod(0o644)
     lost.write_bytes(b"\0" * 6)
-    new = before.folder / ".new-1234"
+    new = before.folder / ".new-12345678"
     new.mkdir()
     os.link(lost, new / "f")
     after = Sample(tmp_path / "mirror", boot="boot-2")
@@ -478,3 +478,23 @@ def test_content_that_only_removed_versions_share_is_counted_as_freed_once(sampl
     sample.publish("c1", {"a": b"shared"})
     sample.publish("c2", FIRST)
     assert sample.topic.freed(sample.topic.surplus("compose", 0)) == (("c1", "c0"), 1, 6)
+
+
+def test_rollback_to_a_version_whose_content_rotted_is_refused(sample):
+    older = sample.publish("c1", {"a": b"one", "b": b"same"}, links={}).version
+    newer = sample.publish("c2", {"a": b"two", "b": b"same"}, links={}).version
+    rotten = sample.store.path(next(entry.sha256 for entry in older.manifest.files if entry.path == "a"))
+    rotten.chmod(0o644)
+    rotten.write_bytes(b"0ne")
+    with sample.topic.lock(), pytest.raises(IntegrityError, match=r"c1 is damaged: a should have sha256"):
+        sample.topic.rollback("compose")
+    assert sample.topic.published("compose") == newer
+
+
+def test_what_others_put_aside_under_a_similar_name_stays(sample):
+    sample.publish("c1", FIRST)
+    ours, theirs = sample.topic.path / ".old-0123abcd", sample.topic.path / ".old-backup"
+    ours.mkdir()
+    theirs.mkdir()
+    with sample.topic.lock():
+        assert (ours.exists(), theirs.exists()) == (False, True)

@@ -226,3 +226,11 @@ def test_a_file_that_cannot_be_read_is_one_with_a_problem(tmp_path):
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace"))))
 def test_no_bytes_make_it_raise(document):
     parse(document, "s.yml")
+
+
+@pytest.mark.parametrize("line", ["with_debug: !!bool abc", 'local_repo: "a\\0b"', 'local_repo: "/tmp/\\ud800"'])
+def test_values_that_yaml_takes_and_nobody_means_are_problems(tmp_path, line):
+    (tmp_path / "s.yml").write_text(f"topic: RHEL-9.2\n{line}\n")
+    problems = settings_file.read(str(tmp_path / "s.yml")).problems
+    assert len(problems) == 1
+    assert line.partition(":")[0] in problems[0] or "s.yml" in problems[0]

@@ -187,10 +187,12 @@ def test_recovery_after_a_power_cut_removes_what_the_disk_never_got(store, tmp_p
         path.chmod(0o644)
         path.write_bytes(b"\0" * len(content))
     after = open_store(tmp_path, "boot-2")
-    assert after.recover() == 1
+    assert after.recover({entry_of(b"linked").sha256}) == 1
     assert after.holds(entry_of(b"good"))
     assert not after.holds(entry_of(b"lost"))
-    assert after.holds(entry_of(b"linked")), "what a version holds was flushed before, and is for verify to judge"
+    assert after.holds(entry_of(b"linked")), "what a version names was flushed before, and is for verify to judge"
+    assert after.recover(()) == 1
+    assert not after.holds(entry_of(b"linked")), "a link alone says nothing: a folder that was taken over has one"
     assert not after.doubtful()
 
 
