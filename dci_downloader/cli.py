@@ -58,7 +58,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
             sys.stdout.flush()  # here, where it can still be told that nobody takes it
     except DownloaderError as error:
         _complain(error)
-        if command is _sync:
+        if command is _sync and rest and not rest[0].startswith("-"):
             _name_command(rest[:1])
         return error.exit_code
     except KeyboardInterrupt:
@@ -164,7 +164,9 @@ def _sync_topics(wanted: Settings, server: ControlServer, progress: Progress) ->
                 done.append(_failed(topic, error, time.monotonic() - began))
                 if isinstance(error, (DiskFullError, CancelledError)):
                     break
-    return done
+    end = DownloaderError("not tried: the run ended before its turn")
+    end.exit_code = gravest(each.exit_code for each in done)
+    return [*done, *(_failed(topic, end, 0.0) for topic in wanted.topics[len(done) :])]
 
 
 def _without_peers(options: SyncOptions, useless: Collection[str]) -> SyncOptions:
@@ -290,7 +292,7 @@ def _systemd_units(given: Sequence[str]) -> int:
     arguments = parse(systemd_units_parser(), given)
     from dci_downloader import systemd
 
-    for name, text in systemd.units(arguments.settings, arguments.dcirc, os.environ):
+    for name, text in systemd.units(arguments.settings, arguments.dcirc):
         if arguments.unit is None:
             print(f"# {systemd.FOLDER}/dci-downloader.{name}\n{text}")
         elif arguments.unit == name:

@@ -39,6 +39,9 @@ from dci_downloader.models import Failure, Image, ImageOutcome, Network, Progres
 
 SKOPEO = "skopeo"
 AT_ONCE = 4
+LONGEST_LOOK, LONGEST_COPY = 120.0, 6 * 3600.0
+"""Seconds that skopeo may take to look at an image, and to copy one."""
+
 _LOOK_UP = 0.25
 _LARGEST_LIST = 4 * 2**20
 _DIGEST = "sha256:[0-9a-f]{64}"
@@ -238,8 +241,13 @@ class _Copier:
                 stderr=subprocess.PIPE,
             )
             self._running.add(process)
+        longest = LONGEST_COPY if arguments[0] == "copy" else LONGEST_LOOK
         with process:
-            out, err = process.communicate()
+            try:
+                out, err = process.communicate(timeout=longest)
+            except subprocess.TimeoutExpired:  # a run that waits for ever keeps its locks from all that follow
+                process.kill()
+                out, err = process.communicate()[0], f"no end after {longest:,.0f} s".encode()
         with self._guard:
             self._running.discard(process)
         return process.returncode, out, _reason(err, process.returncode)

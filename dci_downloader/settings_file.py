@@ -242,7 +242,7 @@ def _one_edit_apart(name: str, known: str) -> bool:
 def _string(reader: _Reader, node: Node, what: str) -> Any:
     if _is(node, "str") and node.value.strip():
         if "\0" in node.value or not node.value.isprintable():
-            return reader.problem(node, f"{what}: holds a character that cannot be meant")
+            return reader.problem(node, f"{what}: holds a character that is not printable")
         return node.value
     quotes = " in quotes" if _is(node, "int", "float", "bool", "timestamp") else ""
     return reader.wrong(node, what, f"a string{quotes}")

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from dci_downloader.arguments import parse, sync_parser
 from dci_downloader.errors import SettingsError
@@ -79,18 +79,17 @@ WantedBy=timers.target
 """
 
 
-def units(files: Sequence[str], dcirc: str, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def units(files: Sequence[str], dcirc: str) -> Iterator[tuple[str, str]]:
     """The units, by name.
 
     Args:
         files: paths of settings files, later over earlier; read for the root of the mirror.
         dcirc: path of the ``dcirc.sh`` file that the service is to use; need not exist yet.
-        environ: as ``os.environ``.
 
     Raises:
         SettingsError: a settings file cannot be used, or names no ``local_repo``.
     """
-    effective = lay(parse(sync_parser(), []), environ, files)
+    effective = lay(parse(sync_parser(), []), {}, files)  # the service does not have what the environment here says
     if effective.destination is None:
         raise SettingsError("there is no destination", hint="set local_repo in a settings file")
     options = [option for file in files for option in ("--settings", os.path.abspath(file))]

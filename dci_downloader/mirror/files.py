@@ -290,14 +290,19 @@ class FileLock:
             fd = self._open(shared)
             try:
                 self._wait(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, timeout, waiting)
-                holder = f"pid {os.getpid()} on {socket.gethostname()} since {utc_now():%Y-%m-%d %H:%M:%S} UTC"
-                with suppress(OSError):  # a full disk must not keep prune from the lock
-                    os.ftruncate(fd, 0)
-                    os.pwrite(fd, holder.encode(), 0)
             except BaseException:
                 os.close(fd)
                 raise
         self._fd = fd
+        if not shared:
+            self.sign()
+
+    def sign(self) -> None:
+        """Write who holds the lock into it. One of several holders does so once it is sure to stay."""
+        holder = f"pid {os.getpid()} on {socket.gethostname()} since {utc_now():%Y-%m-%d %H:%M:%S} UTC"
+        with suppress(OSError):  # a full disk must not keep prune from the lock
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, holder.encode(), 0)
 
     def _open(self, shared: bool) -> int:
         flags = os.O_CLOEXEC | os.O_NOFOLLOW

@@ -103,9 +103,11 @@ class TopicMirror:
             with self._store.lock().holding(timeout=timeout, waiting=waiting):
                 sweep(self.root)
                 self._store.recover(named_digests(self.root))
-        with self._store.lock().holding(shared=True, timeout=timeout, waiting=waiting):
+        store_lock = self._store.lock()
+        with store_lock.holding(shared=True, timeout=timeout, waiting=waiting):
             make_folder(self.path)
             with FileLock(self.path / ".lock").holding(timeout=timeout, waiting=waiting):
+                store_lock.sign()
                 sweep_topic(self.path)
                 yield self
         if self._retired:

@@ -67,7 +67,9 @@ def verify(
         CancelledError: stop was requested.
     """
     mirror.demand()
-    with mirror.store.lock().holding(shared=True, timeout=timeout, waiting=progress.message):
+    lock = mirror.store.lock()
+    with lock.holding(shared=True, timeout=timeout, waiting=progress.message):
+        lock.sign()
         published = tuple(_published(mirror))
         sizes = {entry.sha256: entry.size for _, version in published for entry in version.manifest.files}
         with hashing(((mirror.store.object_path(sha256), size) for sha256, size in sizes.items()), workers) as hashes:

@@ -12,6 +12,9 @@ from dci_downloader.models import FileEntry
 from dci_downloader.transfer import ranges
 from dci_downloader.transfer.policy import read_head
 
+SAVED_BYTES = 16 << 20
+"""Bytes of a big file after which its journal is saved."""
+
 ERROR_BODY = 16 * 1024
 """Bytes of an error's body that are read, so that its connection can be used again."""
 
@@ -76,6 +79,7 @@ class PeerRequest:
     chunks: list[bytes] = field(default_factory=list)
     right: Optional[bool] = None
     spilt: int = 0
+    unsaved: int = 0
     error: Optional[Exception] = None
 
     def __post_init__(self) -> None:
@@ -102,6 +106,7 @@ class PeerRequest:
         try:
             if self.partial is not None:
                 self.partial.write(self.position, chunk)
+                self._note(len(chunk))
             else:
                 self.chunks.append(chunk)
         except Exception as error:  # libcurl would print it, and go on
@@ -110,6 +115,13 @@ class PeerRequest:
         self.position += len(chunk)
         self.came(len(chunk))
         return len(chunk)
+
+    def _note(self, size: int) -> None:
+        """Save the journal each time so much came, for a run that is killed."""
+        self.unsaved += size
+        if self.partial is not None and self.unsaved >= SAVED_BYTES:
+            self.partial.save()
+            self.unsaved = 0
 
     def judge(self) -> bool:
         """Whether the head promises what was asked for."""

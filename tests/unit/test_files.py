@@ -241,3 +241,16 @@ def test_lock_file_that_is_a_symlink_is_refused(tmp_path):
     with pytest.raises(SettingsError, match=r"\.lock"):
         files.FileLock(tmp_path / ".lock").acquire()
     assert stat.S_ISLNK(os.lstat(tmp_path / ".lock").st_mode)
+
+
+def test_one_of_several_holders_is_named_only_once_it_signs(tmp_path):
+    staying, leaving = files.FileLock(tmp_path / "lock"), files.FileLock(tmp_path / "lock")
+    staying.acquire(shared=True)
+    staying.sign()
+    signed = (tmp_path / "lock").read_text()
+    assert f"pid {os.getpid()} on " in signed
+    (tmp_path / "lock").write_text("another, who stays")
+    leaving.acquire(shared=True)
+    leaving.release()
+    assert (tmp_path / "lock").read_text() == "another, who stays"
+    staying.release()

@@ -213,3 +213,14 @@ def test_a_stop_ends_what_is_running_and_starts_nothing_more(skopeo, calls, tmp_
 def test_odd_lists_are_refused_without_a_traceback(document):
     with pytest.raises(IntegrityError, match="not a list of images"):
         images.parse(document)
+
+
+def test_a_registry_that_never_answers_ends_by_itself(tmp_path, monkeypatch):
+    (tmp_path / "skopeo").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "skopeo").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(images, "LONGEST_LOOK", 0.2)
+    document = b"- registry.example.com/rhosp17/nova:17.1\n"
+    done = images.mirror(document, "127.0.0.1:1", {}, Network(), Silence(), Never())
+    assert [image.outcome for image in done.images] == [ImageOutcome.FAILED]
+    assert "no end after" in done.failures[0].reason

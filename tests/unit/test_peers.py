@@ -3,6 +3,7 @@
 import hashlib
 import socket
 import threading
+from collections import deque
 
 import pytest
 
@@ -10,8 +11,8 @@ from dci_downloader import CancelledError, DiskFullError, TransferOptions
 from dci_downloader.demo.serving import LoopbackServer
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry, Never, Silence
+from dci_downloader.transfer import peer_request, ranges
 from dci_downloader.transfer import peers as module
-from dci_downloader.transfer import ranges
 from dci_downloader.transfer.peers import Peers
 
 SMALL = {f"small{number}": b"%d" % number * (number + 1) for number in range(20)}
@@ -365,3 +366,18 @@ def test_many_big_files_from_several_bad_peers_and_a_good_one(store, start):
     came = fetch(store, contents, *labs, told=told)
     assert (came.left, has(store, contents)) == ((), True)
     assert (told.files, told.size) == (len(contents), sum(map(len, contents.values())))
+
+
+def test_what_a_peer_gives_of_a_big_file_is_noted_on_the_way(tmp_path, monkeypatch):
+    monkeypatch.setattr(peer_request, "SAVED_BYTES", 1000)
+    store = Store(tmp_path / "store")
+    store.prepare()
+    entry = FileEntry("big.iso", "ab" * 32, 5000)
+    wanted = peer_request.Wanted(entry, deque())
+    partial = store.open_partial(entry)
+    request = peer_request.PeerRequest(wanted, peer_request.Peer("http://a"), partial, 0, 5000, lambda _: None)
+    request.head.append(b"HTTP/1.1 200 OK\r\n")
+    for _ in range(3):
+        assert request.receive(bytes(600)) == 600
+    assert store.partial_bytes(entry) == 1200  # as another run would find it now
+    partial.close()

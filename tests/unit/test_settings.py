@@ -320,7 +320,9 @@ def test_a_full_disk_or_an_interruption_ends_the_run(site, tmp_path, monkeypatch
 
         monkeypatch.setattr(sync, "sync_topic", fail)
         assert run(tmp_path, "AB", "--json") == error.exit_code
-        assert [topic["topic"] for topic in json.loads(capsys.readouterr().out)["topics"]] == ["A"]
+        first, second = json.loads(capsys.readouterr().out)["topics"]
+        assert (first["topic"], first["failure"]["reason"]) == ("A", str(error))
+        assert (second["topic"], second["failure"]["reason"]) == ("B", "not tried: the run ended before its turn")
 
 
 def test_a_lock_is_the_least_grave_failure(site, tmp_path, monkeypatch):
