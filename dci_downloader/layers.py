@@ -19,7 +19,7 @@ from typing import Optional
 
 from dci_downloader import bounds, settings_file
 from dci_downloader.content.selection import Selection, Variant
-from dci_downloader.control.resolver import parse_filter
+from dci_downloader.control.resolver import fits, parse_filter
 from dci_downloader.errors import SettingsError
 from dci_downloader.models import SyncOptions, TransferOptions, folder_name
 from dci_downloader.settings_file import Found, SettingsFile, Values
@@ -153,7 +153,8 @@ def _chosen(topic: str, named: Sequence[Values], arguments: argparse.Namespace) 
     wanted = {"topic": Found(topic, "TOPIC")}
     same = next((own for own in named if topic and own.get("topic", Found("", "")).value.lower() == topic.lower()), {})
     if arguments.job_id and topic:
-        yield same or wanted
+        own = same or next((own for own in named if "topic" in own and fits(own["topic"].value, topic)), {})
+        yield {**own, **wanted}
         return
     if arguments.component_id:
         if not topic and len(named) > 1:
