@@ -100,6 +100,8 @@ def lay(arguments: argparse.Namespace, environ: Mapping[str, str], files: Sequen
     if not destination and arguments.local_repo:
         destination = Found(arguments.local_repo, "--local-repo")
     notes = [note for file in read for note in file.notes]
+    if arguments.job_id and arguments.filters:
+        notes.append("filters (command line) are not used, because the job names its components")
     for values in topics:
         component_id, filters = values["component_id"], values["filters"]
         if component_id.value and filters.value:

@@ -219,10 +219,11 @@ def test_check_tells_what_the_command_line_must_add(tmp_path):
     [
         ("--component-id 7 --filter t:u a", "keep: 1", "filters (command line) are not used"),
         ("--component-id 7", "topic: a\nfilters: [{type: t}]", "filters ({file}:2:1) are not used"),
+        ("--job-id 7 --filter t:u a", "keep: 1", "because the job names its components"),
         ("--filter t", "topics: [{topic: a, component_id: '7'}]", "component_id ({file}:1:21) names the component"),
     ],
 )
-def test_that_a_component_id_leaves_no_place_for_filters_is_said(load, tmp_path, words, text, note):
+def test_that_a_component_id_or_job_leaves_no_place_for_filters_is_said(load, tmp_path, words, text, note):
     (said,) = load(f"{words} --local-repo /srv", text).notes
     assert note.format(file=f"{tmp_path}/0.yml") in said
 
