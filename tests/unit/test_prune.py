@@ -28,7 +28,7 @@ def test_prune_keeps_what_is_published_and_so_many_older_and_no_orphan(sample):
 def test_prune_finishes_what_killed_runs_left(sample):
     sample.publish("c1", FIRST)
     sample.fill(SECOND)
-    new = sample.folder / ".new-1"
+    new = sample.folder / ".new-12345678"
     new.mkdir()
     os.link(sample.store.path(entry_of("", b"new").sha256), new / "f")
     (sample.store.partials / "1234-1.tmp").write_bytes(b"x" * 5000)
