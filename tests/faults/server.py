@@ -164,8 +164,7 @@ class FaultServer:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            with self._guard:
-                self._open.add(connection)
+            self._note(connection)
             thread = threading.Thread(target=self._serve, args=(connection, next(self._numbers)), daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -176,8 +175,7 @@ class FaultServer:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.tls is not None:
                 connection = self.tls.wrap_socket(connection, server_side=True)
-                with self._guard:
-                    self._open.add(connection)
+                self._note(connection)
             with connection.makefile("rb") as lines:
                 while not self.closing.is_set() and (asked := _read(lines, number)):
                     exchange = Exchange(self, connection, asked)
@@ -188,6 +186,13 @@ class FaultServer:
             self._open -= {plain, connection}
         connection.close()
         plain.close()
+
+    def _note(self, connection: socket.socket) -> None:
+        with self._guard:
+            self._open.add(connection)
+            if self.down:  # since it was accepted
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def _behaviour(self, asked: Asked) -> Behaviour:
         with self._guard:
