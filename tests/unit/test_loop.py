@@ -113,16 +113,36 @@ def test_one_waits_no_longer_than_until_the_timer_is_due(loop, monkeypatch):
     assert loop.wait_seconds(3.0) == 0.0
 
 
-def test_a_descriptor_that_was_closed_already_is_forgotten(loop):
+def test_a_socket_that_was_closed_and_is_another_now_is_watched_again(loop):
+    one, other = socket.socketpair()
+    descriptor = one.fileno()
+    loop._watch(pycurl.POLL_IN, descriptor, None, None)
+    loop._watch(pycurl.POLL_REMOVE, descriptor, None, None)
+    one.close()
+    other.close()
+    third, fourth = socket.socketpair()
+    assert descriptor in (third.fileno(), fourth.fileno())
+    loop._watch(pycurl.POLL_OUT, descriptor, None, None)
+    assert select.select([loop], [], [], 5)[0]
+    third.close()
+    fourth.close()
+
+
+def test_a_server_that_ends_an_idle_connection_wakes_nobody_for_long(loop):
     one, other = socket.socketpair()
     loop._watch(pycurl.POLL_IN, one.fileno(), None, None)
-    loop._watch(pycurl.POLL_INOUT, one.fileno(), None, None)
-    descriptor = one.fileno()
-    one.close()
-    loop._watch(pycurl.POLL_REMOVE, descriptor, None, None)
-    loop._watch(pycurl.POLL_REMOVE, descriptor, None, None)
+    loop._watch(pycurl.POLL_REMOVE, one.fileno(), None, None)
     other.close()
     assert loop.turn() == []
+    assert not select.select([loop], [], [], 0)[0]
+    loop._watch(pycurl.POLL_IN, one.fileno(), None, None)
+    assert select.select([loop], [], [], 5)[0]
+    one.close()
+
+
+def test_a_descriptor_that_was_never_watched_may_be_let_go_of(loop):
+    loop._watch(pycurl.POLL_REMOVE, 0, None, None)
+    assert loop._idle == set()
 
 
 def test_a_descriptor_to_watch_for_nothing_is_not_watched(loop):
