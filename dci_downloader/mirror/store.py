@@ -78,9 +78,10 @@ class Store:
     Args:
         root: ``DEST/.dci-downloader``.
         boot: what identifies this boot of the machine; asked from the kernel when empty.
+        marker: that of another process of the same run, which flushes what is written here; see :meth:`marked`.
     """
 
-    def __init__(self, root: Path, *, boot: str = "") -> None:
+    def __init__(self, root: Path, *, boot: str = "", marker: str = "") -> None:
         self.root = root
         self.objects = root / "objects"
         self.partials = root / "partial"
@@ -89,7 +90,7 @@ class Store:
         self._objects = str(self.objects)
         self._token = secrets.token_hex(6)
         self._count = 0
-        self._marker = ""
+        self._marker = marker
         self._folders: set[str] = set()
         self._guard = threading.Lock()
 
@@ -191,14 +192,20 @@ class Store:
             if folder not in self._folders:
                 make_folder(Path(folder))
                 self._folders.add(folder)
-            if not self._marker:
-                self._marker = self._mark()
+            self._mark()
             os.rename(path, f"{folder}/{sha256}")
 
-    def _mark(self) -> str:
-        marker = self.markers / secrets.token_hex(8)
-        replace_atomically(marker, self._boot.encode(), durable=True)
-        return str(marker)
+    def marked(self) -> str:
+        """The path of the marker that holds until the next flush here, for a process that writes on behalf of this."""
+        with self._guard:
+            self._mark()
+            return self._marker
+
+    def _mark(self) -> None:
+        if not self._marker:
+            marker = self.markers / secrets.token_hex(8)
+            replace_atomically(marker, self._boot.encode(), durable=True)
+            self._marker = str(marker)
 
     def remove(self, sha256: str) -> None:
         """Take an object out of the store; trees that hold a link to it keep their content. Safe to repeat."""

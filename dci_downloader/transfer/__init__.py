@@ -1,1 +1,1 @@
-"""How bytes come in: ranges and policy without I/O, and the engine on libcurl."""
+"""How bytes come in: ranges and policy without I/O, and the engine: a pipeline on libcurl, or two in two processes."""

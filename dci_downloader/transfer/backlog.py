@@ -35,15 +35,15 @@ class Backlog:
         open_file: Callable[[FileEntry], Optional[list[Piece]]],
         clock: Callable[[], float],
     ) -> None:
-        by_size = sorted(entries, key=lambda entry: entry.size, reverse=True)
-        self._big = deque(entry for entry in by_size if entry.size > IN_MEMORY)
-        self._small = deque(entry for entry in by_size if entry.size <= IN_MEMORY)
+        self._big: deque[FileEntry] = deque()
+        self._small: deque[FileEntry] = deque()
         self._segments: deque[Piece] = deque()
         self._later: list[tuple[float, int, Piece]] = []
         self._blocked: list[tuple[float, int, FileEntry]] = []
         self._order = itertools.count()
         self._open_file = open_file
         self._clock = clock
+        self.add(entries)
 
     @property
     def blocked(self) -> bool:
@@ -54,6 +54,21 @@ class Backlog:
     def unopened(self) -> list[FileEntry]:
         """The files whose turn has not come."""
         return [*self._big, *self._small, *(entry for _, _, entry in self._blocked)]
+
+    def add(self, entries: Iterable[FileEntry]) -> None:
+        """Put files behind those there are."""
+        for entry in sorted(entries, key=lambda entry: entry.size, reverse=True):
+            (self._big if entry.size > IN_MEMORY else self._small).append(entry)
+
+    def halve(self) -> list[FileEntry]:
+        """Give away every second file whose turn has not come."""
+        given: list[FileEntry] = []
+        for queue in (self._big, self._small):
+            entries = list(queue)
+            queue.clear()
+            queue.extend(entries[::2])
+            given += entries[1::2]
+        return given
 
     def again(self, entry: FileEntry) -> None:
         """Put a file in front, to be opened anew."""

@@ -127,15 +127,23 @@ def _receive_buffer(options: TransferOptions) -> int:
 def read_answer(handle: Any, lines: Sequence[bytes]) -> Head:
     """The head of the answer that a handle has, or is just receiving: from its raw lines, or what libcurl kept of it.
 
-    libcurl does not keep ``Content-Range`` and ``Content-Encoding``. The status is 0 when no head has come.
+    Of what libcurl keeps, that is asked for which counts with such a status; it does not keep ``Content-Range`` and
+    ``Content-Encoding``. The status is 0 when no head has come.
     """
     if lines or READS_EVERY_HEAD:
         return read_head(lines)
     status = handle.getinfo(pycurl.RESPONSE_CODE)
     if not status:
         return Head(0, {})
-    texts = (("location", pycurl.REDIRECT_URL), ("content-type", pycurl.CONTENT_TYPE))
-    numbers = (("content-length", pycurl.CONTENT_LENGTH_DOWNLOAD_T), ("retry-after", pycurl.RETRY_AFTER))
-    headers = {name: value.decode("latin-1") for name, kept in texts if (value := handle.getinfo_raw(kept))}
-    headers.update({name: str(value) for name, kept in numbers if (value := handle.getinfo(kept)) >= 0})
+    headers: dict[str, str] = {}
+    if 300 <= status < 400:
+        if place := handle.getinfo_raw(pycurl.REDIRECT_URL):
+            headers["location"] = place.decode("latin-1")
+        return Head(status, headers)
+    if kind := handle.getinfo_raw(pycurl.CONTENT_TYPE):
+        headers["content-type"] = kind.decode("latin-1")
+    if (length := handle.getinfo(pycurl.CONTENT_LENGTH_DOWNLOAD_T)) >= 0:
+        headers["content-length"] = str(length)
+    if status >= 400 and (wait := handle.getinfo(pycurl.RETRY_AFTER)) > 0:
+        headers["retry-after"] = str(wait)
     return Head(status, headers)

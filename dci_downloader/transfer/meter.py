@@ -36,6 +36,11 @@ class Meter:
         """Count bytes that a request brought in vain."""
         self.received += size
 
+    def elsewhere(self, size: int) -> None:
+        """Count bytes that came to another process, which is looked after, and told of, apart."""
+        self.received += size
+        self._seen += size
+
     def lost(self, size: int) -> None:
         """Take back bytes that were kept: their file has to begin anew."""
         self._useful -= size

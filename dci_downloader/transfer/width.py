@@ -55,6 +55,13 @@ class Width:
             self._answers.clear()
             self._review(usual, wanted)
 
+    def halve(self) -> tuple[int, int]:
+        """Leave half to another; with how many that is to start, and its most."""
+        given = max(1, self.limit // 2), max(1, self.most // 2)
+        self.limit, self.most = max(1, self.limit - given[0]), max(1, self.most - given[1])
+        self._least = min(2, self.most)
+        return given
+
     def _review(self, usual: float, wanted: bool) -> None:
         self._best = min(self._best, usual)
         self._age += usual / 4

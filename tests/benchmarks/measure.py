@@ -20,7 +20,7 @@ class Usage(NamedTuple):
     Attributes:
         wall: seconds.
         cpu: seconds of user and system time, of the process and its children.
-        peak: the most memory that one process held, bytes.
+        peak: the most memory that one process held, bytes; of a program that is weighed, all its processes together.
     """
 
     wall: float
@@ -36,12 +36,14 @@ class Program:
         command: what is run; ``{dest}`` stands for an empty folder.
         environ: what is in its environment beside PATH and HOME.
         flushes: whether the destination's file system is flushed (sync -f) within the time that is measured.
+        weighed: whether what its processes hold together is looked at 50 times a second, which takes some time itself.
     """
 
     name: str
     command: Sequence[str]
     environ: Mapping[str, str] = field(default_factory=dict)
     flushes: bool = False
+    weighed: bool = False
 
     def run(self, dest: Path) -> Usage:
         """Run it into a new folder.
@@ -56,7 +58,16 @@ class Program:
         said = dest.parent / "said"
         with said.open("wb") as output:
             done = subprocess.run(
-                [sys.executable, "-I", "-S", "-c", _RUNNER, str(dest) if self.flushes else "", *command],
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    "-c",
+                    _RUNNER,
+                    str(dest) if self.flushes else "",
+                    "weighed" * self.weighed,
+                    *command,
+                ],
                 env=own,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -72,16 +83,30 @@ class Program:
 
 _RUNNER = """
 import json, os, sys, time
-flushed, *command = sys.argv[1:]
+flushed, weighed, *command = sys.argv[1:]
+together = 0
+def held(pid):
+    with open(f"/proc/{pid}/smaps_rollup") as rollup:
+        own = next(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
+    with open(f"/proc/{pid}/task/{pid}/children") as children:
+        return own + sum(map(held, children.read().split()))
 began = time.monotonic()
 pid = os.posix_spawnp(command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, 2, 1)])
+while weighed and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+    try:
+        together = max(together, held(pid))
+    except (OSError, StopIteration):
+        pass  # one of them ended just now
+    time.sleep(0.02)
 _, status, used = os.wait4(pid, 0)
 if flushed:
     os.waitpid(os.posix_spawnp("sync", ["sync", "-f", flushed], os.environ), 0)
 wall = time.monotonic() - began
-print(json.dumps([status, wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024]))
+print(json.dumps([status, wall, used.ru_utime + used.ru_stime, (together or used.ru_maxrss) * 1024]))
 """
-"""Runs a command from a small process: what the kernel calls the peak of a process counts what its parent held."""
+"""Runs a command from a small process: what the kernel calls the peak of a process counts what its parent held.
+
+Memory that processes share counts once (Pss in proc(5))."""
 
 
 def alternate(

@@ -17,7 +17,7 @@ from dci_downloader.cli import main
 from dci_downloader.control import connection
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry, Network, Never, SignedRequest, Silence, Stop, TransferOptions
-from dci_downloader.transfer import backlog, engine, policy
+from dci_downloader.transfer import backlog, engine, pipeline, policy
 from dci_downloader.transfer.engine import Fetched
 from tests.faults.program import TOPIC, Done, Program, ended
 from tests.faults.server import FaultServer, control_answers, store_answers
@@ -124,10 +124,10 @@ class Bench:
 @pytest.fixture
 def small_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sizes are a hundredth of the real ones."""
-    for module in (backlog, engine):
+    for module in (backlog, pipeline):
         monkeypatch.setattr(module, "IN_MEMORY", SEGMENT // 2)
-    monkeypatch.setattr(engine, "segment_size", lambda size: SEGMENT)
-    monkeypatch.setattr(engine, "WRITE_CHUNKS", 1)
+    monkeypatch.setattr(pipeline, "segment_size", lambda size: SEGMENT)
+    monkeypatch.setattr(pipeline, "WRITE_CHUNKS", 1)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 
 from dci_downloader.errors import AUTHORITY_HINT, CLOCK_HINT, HOST_NAME_HINT
 from dci_downloader.models import Failure, Network
-from dci_downloader.transfer import engine, stage
+from dci_downloader.transfer import pipeline, stage
 from tests.faults.certificates import make_authority, server_side
 from tests.faults.conftest import SECRETS, Bench
 from tests.faults.rows import OTHERS, ROWS, SIZES, VICTIM, Row, corrupted, refusal
@@ -243,10 +243,10 @@ def test_an_expired_url_is_replaced_by_a_new_one(bench: Bench):
 
 
 def test_a_url_that_grew_old_is_not_used(bench: Bench, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(engine, "URL_SECONDS", -1.0)
+    monkeypatch.setattr(pipeline, "URL_SECONDS", -1.0)
 
     def young_again(exchange: Exchange) -> None:
-        monkeypatch.setattr(engine, "URL_SECONDS", 300.0)
+        monkeypatch.setattr(pipeline, "URL_SECONDS", 300.0)
         exchange.send(exchange.answer().head())
 
     bench.add("a.rpm", SMALL)
@@ -299,13 +299,13 @@ def test_answers_at_once_of_which_the_first_discards_the_file_do_not_end_the_run
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ):
     bench.add("big.iso", BIG)
-    monkeypatch.setattr(engine, "WRITE_CHUNKS", 10_000)  # so that all that came is still to be written
+    monkeypatch.setattr(pipeline, "WRITE_CHUNKS", 10_000)  # so that all that came is still to be written
     held: list[stage.Answer] = []
-    turn = engine.Stage.turn
+    turn = pipeline.Stage.turn
 
-    def together(one: engine.Stage, sockets: int = -1) -> list[stage.Answer]:
+    def together(one: pipeline.Stage, sockets: int = -1) -> list[stage.Answer]:
         answers = list(turn(one, sockets))
-        if one.width.most == engine.MOST_LOCATES:
+        if one.width.most == pipeline.MOST_LOCATES:
             return answers
         held.extend(answers)
         if len(held) < 5 and len(bench.store.log) <= 5:
@@ -313,7 +313,7 @@ def test_answers_at_once_of_which_the_first_discards_the_file_do_not_end_the_run
         answers, held[:] = sorted(held, key=lambda answer: answer.request.began), []
         return answers
 
-    monkeypatch.setattr(engine.Stage, "turn", together)
+    monkeypatch.setattr(pipeline.Stage, "turn", together)
     first = changed(lambda answer: Answer(200, body=bytes(BIG)))
     bench.store.default = lambda exchange: (first if exchange.asked.range == (0, SEGMENT) else serve)(exchange)
     bench.assert_all_arrived(bench.fetch(connections=63))

@@ -192,13 +192,13 @@ import sys
 from pathlib import Path
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry, Never, Silence, TransferOptions
-from dci_downloader.transfer import backlog, engine
+from dci_downloader.transfer import backlog, engine, pipeline
 from tests.faults.conftest import StubSource
 from tests.faults.sizes import SEGMENT
 
 url, root, path, sha256, size, connections = sys.argv[1:]
-backlog.IN_MEMORY = engine.IN_MEMORY = SEGMENT // 2
-engine.segment_size = lambda size: SEGMENT
+backlog.IN_MEMORY = pipeline.IN_MEMORY = SEGMENT // 2
+pipeline.segment_size = lambda size: SEGMENT
 store = Store(Path(root))
 options = TransferOptions(connections=int(connections))
 entry = FileEntry(path, sha256, int(size))

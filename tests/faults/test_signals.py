@@ -17,7 +17,7 @@ from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry
 from dci_downloader.transfer import ranges
 from tests.faults.program import TOPIC, Program
-from tests.faults.server import Exchange
+from tests.faults.server import Exchange, serve
 from tests.faults.sizes import SEGMENT
 
 ROOT = Path(__file__).parents[2]
@@ -27,10 +27,10 @@ RUNNING: list[subprocess.Popen[str]] = []
 SMALL_SCALE = """
 import sys
 from dci_downloader.cli import main
-from dci_downloader.transfer import backlog, engine
+from dci_downloader.transfer import backlog, pipeline
 from tests.faults.sizes import SEGMENT
-backlog.IN_MEMORY = engine.IN_MEMORY = SEGMENT // 2
-engine.segment_size = lambda size: SEGMENT
+backlog.IN_MEMORY = pipeline.IN_MEMORY = SEGMENT // 2
+pipeline.segment_size = lambda size: SEGMENT
 """
 NORMALLY = SMALL_SCALE + "sys.exit(main(sys.argv[1:]))"
 STUCK = (
@@ -41,7 +41,7 @@ def save_for_ever(self, *_, **__):
     print("saving", file=sys.stderr, flush=True)
     while True:  # Python hears a signal only between two steps
         threading.Event().wait(0.05)
-engine.Landing.close = save_for_ever
+pipeline.Landing.close = save_for_ever
 sys.exit(main(sys.argv[1:]))
 """
 )
@@ -80,6 +80,18 @@ def started(program: Program, script: str = NORMALLY) -> subprocess.Popen[str]:
     return RUNNING[-1]
 
 
+def hold_after(program: Program, number: int) -> None:
+    """Have the object store send nothing more once so many files or segments of the newest build were asked for."""
+
+    def serve_until_then(exchange: Exchange) -> None:
+        if len(program.asked_for(program.new)) >= number:
+            program.store.flowing.clear()
+        serve(exchange)
+
+    program.store.flowing.set()
+    program.store.default = serve_until_then
+
+
 def wait_for_requests(program: Program, process: subprocess.Popen[str], number: int) -> None:
     """Until so many files or segments were asked for."""
     while len(program.asked_for(program.new)) < number:
@@ -109,6 +121,7 @@ def asked(program: Program, since: int) -> int:
 
 def assert_the_rest_comes(program: Program) -> None:
     """The next run asks for what is missing, and for nothing else."""
+    program.store.default = serve
     program.store.flowing.set()
     before, had = len(program.store.log), kept(program)
     process = started(program)
@@ -126,11 +139,10 @@ def test_after_kill_9_at_most_one_segment_per_connection_is_asked_for_again(mixe
     chances = random.Random(seed)
     for _ in range(3):
         before, had = len(mixed.store.log), kept(mixed)
-        mixed.store.flowing.set()
+        number = len(mixed.asked_for(mixed.new)) + chances.randrange(3, 25)
+        hold_after(mixed, number)  # no line is so fast that what came just now could not be noted
         process = started(mixed)
-        wait_for_requests(mixed, process, len(mixed.asked_for(mixed.new)) + chances.randrange(3, 25))
-        mixed.store.closing.wait(chances.random() / 50)
-        mixed.store.flowing.clear()  # no line is so fast that what came just now could not be noted
+        wait_for_requests(mixed, process, number)
         mixed.store.closing.wait(0.1)
         process.kill()
         process.communicate()
@@ -166,8 +178,10 @@ def test_a_signal_at_any_moment_loses_nothing_of_segments(mixed: Program, number
     chances = random.Random(number)
     for _ in range(2):
         before, had = len(mixed.store.log), kept(mixed)
+        requests = len(mixed.asked_for(mixed.new)) + chances.randrange(3, 25)
+        hold_after(mixed, requests)
         process = started(mixed)
-        wait_for_requests(mixed, process, len(mixed.asked_for(mixed.new)) + chances.randrange(3, 25))
+        wait_for_requests(mixed, process, requests)
         mixed.store.closing.wait(chances.random() / 50)
         process.send_signal(number)
         _, words = process.communicate(timeout=10)

@@ -10,7 +10,7 @@ import pytest
 
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry, Network, Never, SignedRequest, Silence, TransferOptions
-from dci_downloader.transfer import engine
+from dci_downloader.transfer import engine, pipeline
 from tests.faults.certificates import make_authority, server_side
 from tests.integration.conftest import free_port, needs
 
@@ -93,4 +93,4 @@ def test_http2_is_spoken_with_a_control_server_that_offers_it(fetched):
 def test_and_http1_with_one_that_does_not(fetched):
     noted = fetched(http2=False)
     assert {protocol for _, protocol, _ in noted} == {"HTTP/1.1"}
-    assert len({connection for kind, _, connection in noted if kind == "control"}) <= engine.MOST_LOCATES
+    assert len({connection for kind, _, connection in noted if kind == "control"}) <= pipeline.MOST_LOCATES

@@ -134,3 +134,12 @@ def test_a_file_to_begin_anew_goes_in_front(files, clock, size):
     backlog = Backlog(entries(a=size, b=BIG + 1), files, clock)
     backlog.again(FileEntry("x", "x" * 64, size))
     assert drain(backlog)[0] == "x"
+
+
+def test_every_second_file_whose_turn_has_not_come_can_be_given_away_and_taken_back(files, clock):
+    backlog = Backlog(entries(a=1, b=BIG, c=3, d=BIG + 1, e=2), files, clock)
+    given = backlog.halve()
+    assert [entry.path for entry in given] == ["b", "e"]
+    assert [entry.path for entry in backlog.unopened] == ["d", "c", "a"]
+    backlog.add(given)
+    assert [entry.path for entry in backlog.unopened] == ["d", "b", "c", "a", "e"]

@@ -19,7 +19,9 @@ FLOORS = [
     "mirror.version transfer.handles",
     "control.connection images mirror.store settings_file transfer.peer_request transfer.work",
     "control.client mirror.adopt mirror.topic transfer.backlog transfer.landing transfer.peers transfer.stage",
-    "control.resolver mirror.mirror transfer.engine",
+    "control.resolver mirror.mirror transfer.pipeline",
+    "transfer.partner",
+    "transfer.engine",
     "layers metrics mirror.prune mirror.verify sync",
     "audience completion listing settings systemd upkeep demo.catalog demo.compose demo.content demo.control "
     "demo.listing demo.objects demo.serving demo.site demo.story",

@@ -73,3 +73,15 @@ def test_it_finds_what_a_server_can_take_and_never_crowds_it(servers, round_trip
         answers(width, round_trip + 0.009 + queue)
         assert width.limit <= high
         assert number < 20 or width.limit >= low
+
+
+def test_half_of_it_can_be_left_to_another():
+    width = Width(9, 64)
+    assert width.halve() == (4, 32)
+    assert (width.limit, width.most) == (5, 32)
+
+
+def test_nobody_is_left_without_a_request():
+    width = Width(1, 1)
+    assert width.halve() == (1, 1)
+    assert (width.limit, width.most) == (1, 1)

@@ -1,0 +1,571 @@
+"""Many files at once: one event loop on libcurl, a worker that writes, and one that finishes big files.
+
+Each piece (a small file, or a segment of a big one) takes the same way:
+
+    backlog ─► locate (signed, control server → presigned URL) ─► ready ─► fetch (object store) ─► worker ─► object
+
+Locating runs ahead of fetching, but not far: a presigned URL lives for 600 seconds. Both stages find out by themselves
+how many requests are worth having under way (:mod:`dci_downloader.transfer.width`). What follows from an answer is
+:mod:`dci_downloader.transfer.policy`'s to say; this module only does it.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import random
+import select
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from functools import partial
+from typing import NamedTuple, Optional
+from urllib.parse import urlsplit
+
+import pycurl
+
+from dci_downloader.control.answers import Answer as ControlAnswer
+from dci_downloader.control.refusals import refusal
+from dci_downloader.errors import AccessError, CancelledError, DigestMismatchError, LockedError
+from dci_downloader.mirror.store import Store
+from dci_downloader.models import Failure, FileEntry, Progress, SignedRequest, Source, Stop, TransferOptions
+from dci_downloader.transfer import policy, ranges
+from dci_downloader.transfer.backlog import Backlog
+from dci_downloader.transfer.handles import connections, read_answer
+from dci_downloader.transfer.landing import Landing
+from dci_downloader.transfer.meter import Meter
+from dci_downloader.transfer.policy import Action, Verdict
+from dci_downloader.transfer.stage import Answer, Stage
+from dci_downloader.transfer.throttle import Throttle
+from dci_downloader.transfer.width import Width
+from dci_downloader.transfer.work import IN_MEMORY, WRITE_CHUNKS, Fetch, Locate, Piece, Transfer, segment_size
+
+MOST_LOCATES = 64
+"""Requests to the control server at once, at the most."""
+
+URL_SECONDS = 300.0
+"""Age at which a presigned URL is not used any more: half of its life."""
+
+UNWRITTEN_BYTES = 4 << 20
+"""Bytes that may wait for the disk before the network has to."""
+
+SOCKETS_OF_SEGMENTS = 1
+"""Sockets looked at before what came of big files goes to the writer: all at once could bring 100 MB and more."""
+
+MOST_MISMATCHES = 2
+"""How often a file whose content is wrong is fetched again."""
+
+MOST_REFUSED = 20
+"""Files in a row that the control server may refuse before the run ends: its secret was revoked, say."""
+
+LONGEST_WAIT = 0.25
+"""Seconds after which the loop looks up even if nothing happened: for a request to stop."""
+
+LOOK_SECONDS = 0.02
+"""Seconds between two looks at what requests under way have brought."""
+
+LOAD_SECONDS = 0.1
+"""Seconds over which is taken how busy the loop is."""
+
+LOADED = 0.8
+"""The part of them from which it is short of processor: the line could bring more than it can take."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What came of it.
+
+    Attributes:
+        files: how many are in the store now.
+        bytes: received over the network, in vain or not.
+        failures: the files that are not.
+    """
+
+    files: int
+    bytes: int
+    failures: tuple[Failure, ...]
+
+
+class Located(NamedTuple):
+    """A piece and the presigned URL to fetch it from, with the time that was obtained."""
+
+    piece: Piece
+    url: str
+    since: float
+
+
+class Pipeline:
+    """Brings files into the store.
+
+    Args:
+        entries: the files, each content once.
+        source: where they are asked for.
+        store: where they go; prepared, and its lock held by the caller.
+        options: connections, rate, patience, network.
+        progress: told of files and bytes as they come.
+        locates: how many requests to the control server to begin with, and at the most.
+
+    Attributes:
+        loaded: whether the loop had lately no time to wait.
+    """
+
+    def __init__(
+        self,
+        entries: Sequence[FileEntry],
+        source: Source,
+        store: Store,
+        options: TransferOptions,
+        progress: Progress,
+        locates: tuple[int, int] = (4, MOST_LOCATES),
+    ) -> None:
+        self._source, self._store, self._options = source, store, options
+        self._clock = time.monotonic
+        most = connections(options)
+        self._locating: Stage[Locate] = Stage(options, pycurl.CURL_HTTP_VERSION_2TLS, Width(*locates))
+        self._fetching: Stage[Fetch] = Stage(options, pycurl.CURL_HTTP_VERSION_1_1, Width(most, most))
+        self._detail = progress.detail
+        self._meter = Meter(progress, self._clock)
+        self._looked = 0.0
+        self._backlog = Backlog(entries, self._open, self._clock)
+        self._ready: deque[Located] = deque()
+        self._segments: set[Piece] = set()
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._landing = Landing(store, self._wake_write, self._entered)
+        self._throttle = Throttle(options.limit_rate, self._clock)
+        self._poll = select.epoll()
+        for descriptor in (self._wake_read, self._locating.loop.fileno(), self._fetching.loop.fileno()):
+            self._poll.register(descriptor, select.EPOLLIN)
+        self._watchers: dict[int, Callable[[], None]] = {}
+        self._reading = True
+        self._starving = True
+        self.loaded = False
+        self._load_since, self._waited = self._clock(), 0.0
+
+        self._transfers: set[Transfer] = set()
+        self._entries = self._unfinished = len(entries)
+        self._failures: list[Failure] = []
+        self._whole: set[str] = set()
+        self._mismatches: Counter[str] = Counter()
+        self._refused = 0
+        self._trouble = "no answer"
+        self._ending: Optional[Verdict] = None
+
+    # the loop
+
+    def run(self, stop: Stop) -> Fetched:
+        """Bring every file.
+
+        Args:
+            stop: asked several times a second.
+
+        Raises:
+            CancelledError: ``stop`` was requested.
+            DiskFullError: no room.
+        """
+        while self.unfinished:
+            self.step(stop)
+        return self.result()
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether there is something left that can be done."""
+        return self._unfinished > 0 and not self.ended
+
+    @property
+    def ended(self) -> bool:
+        """Whether it cannot go on, whatever is left."""
+        return self._ending is not None
+
+    def step(self, stop: Stop) -> None:
+        """Do what can be done now, or wait a little for something to do; see :meth:`run`."""
+        if stop.requested():
+            raise CancelledError("interrupted")
+        self._start_locates()
+        self._start_fetches()
+        self._turn()
+        self._landing.collect()
+        self._look()
+
+    def result(self) -> Fetched:
+        """What came of it, now that nothing is unfinished; where it cannot go on, every file that is left failed."""
+        self._fail_the_rest()
+        self._meter.look(self._fetching.look())
+        return Fetched(self._entries - len(self._failures), self._meter.received, tuple(self._failures))
+
+    # another that takes part of the work
+
+    def watch(self, descriptor: int, readable: Callable[[], None]) -> None:
+        """Have something called, at the next step, whenever a descriptor is readable."""
+        self._watchers[descriptor] = readable
+        self._poll.register(descriptor, select.EPOLLIN)
+
+    def unwatch(self, descriptor: int) -> None:
+        """Watch a descriptor no longer. It must not be closed before."""
+        del self._watchers[descriptor]
+        self._poll.unregister(descriptor)
+
+    def halve(self) -> list[FileEntry]:
+        """Give away half of the files whose turn has not come."""
+        entries = self._backlog.halve()
+        self._entries -= len(entries)
+        self._unfinished -= len(entries)
+        return entries
+
+    def share(self) -> tuple[int, tuple[int, int]]:
+        """Leave half of the requests to another.
+
+        Returns:
+            How many connections to the object store are for the other; with how many requests to the control server it
+            is to begin, and how many it may have at the most.
+        """
+        return self._fetching.width.halve()[1], self._locating.width.halve()
+
+    def take(self, entries: Sequence[FileEntry]) -> None:
+        """Bring these files, too."""
+        self._backlog.add(entries)
+        self._entries += len(entries)
+        self._unfinished += len(entries)
+
+    def credit(self, fetched: Fetched) -> None:
+        """Count what became of files that were given away."""
+        self._entries += fetched.files + len(fetched.failures)
+        self._meter.elsewhere(fetched.bytes)
+        self._failures.extend(fetched.failures)
+
+    def _start_locates(self) -> None:
+        ahead = max(8, self._fetching.free + self._fetching.width.limit // 2)
+        while self._locating.free > 0 and len(self._locating.under_way) + len(self._ready) < ahead:
+            piece = self._backlog.next(len(self._segments) * 2 < self._fetching.width.limit)
+            if piece is None:
+                return
+            if piece.transfer.stuck_since is None:
+                piece.transfer.stuck_since = self._clock()
+            if piece.transfer.partial is not None:
+                self._segments.add(piece)
+            self._locate(piece, self._source.request(piece.transfer.entry.path))
+
+    def _locate(self, piece: Piece, request: SignedRequest) -> None:
+        headers = [f"{name}: {value}" for name, value in request.headers.items()]
+        self._locating.start(Locate(piece, request.url), headers)
+
+    def _start_fetches(self) -> None:
+        # a segment not yet recorded counts as under way: what a kill costs is one segment for each connection, no more
+        while self._ready and self._fetching.free > self._landing.unrecorded:
+            piece, url, since = self._ready.popleft()
+            if piece.transfer.over:
+                continue
+            if self._clock() - since > URL_SECONDS:
+                self._later(piece, 0.0)
+                continue
+            request = Fetch(piece, url)
+            self._fetching.start(request, request.request_headers())
+
+    def _turn(self) -> None:
+        resting = self._throttle.seconds()
+        reading = not resting and self._landing.unwritten <= UNWRITTEN_BYTES
+        if reading != self._reading:
+            self._reading = reading
+            self._poll.modify(self._fetching.loop.fileno(), select.EPOLLIN if reading else 0)
+        ready = self._poll.poll(0)
+        if not ready:
+            self._landing.flush()
+            before = self._clock()
+            ready = self._poll.poll(self._wait_seconds(resting))
+            self._waited += self._clock() - before
+        for descriptor, _ in ready:
+            if descriptor in self._watchers:
+                self._watchers[descriptor]()
+        with suppress(BlockingIOError):
+            os.read(self._wake_read, 4096)
+        self._starving = not self._ready and self._fetching.free > 0  # before answers of this turn hide it
+        for answer in self._locating.turn():
+            self._located(answer)
+        if reading:
+            for answer in self._fetching.turn(SOCKETS_OF_SEGMENTS if self._segments else -1):
+                self._fetched(answer)
+            if self._segments:
+                self._write_segments()
+
+    def _write_segments(self) -> None:
+        """Hand over what came of big files, where it is enough; end the answers that are something else."""
+        for request in list(self._fetching.under_way.values()):
+            if len(request.chunks) < WRITE_CHUNKS or request.piece.transfer.partial is None:
+                continue
+            verdict = self._take(request)
+            if verdict.action is not Action.ACCEPT:
+                self._break_off(partial(operator.is_, request))
+                self._judged(request.piece, verdict)
+
+    def _take(self, request: Fetch) -> Verdict:
+        """Write what came of a segment so far; the judgement of its head."""
+        head = read_answer(request.handle, request.headers)
+        chunks = request.take(head)
+        if chunks:
+            self._landing.write(request.piece, chunks)
+        return request.judge(head)
+
+    def _wait_seconds(self, resting: float) -> float:
+        longest = min(LONGEST_WAIT, resting) if resting else LONGEST_WAIT
+        longest = self._locating.loop.wait_seconds(self._backlog.wait_seconds(longest))
+        return self._fetching.loop.wait_seconds(longest) if self._reading else longest
+
+    def _look(self) -> None:
+        """See what requests under way have brought; end those that stand still, and the run when all does."""
+        now = self._clock()
+        if now - self._looked < LOOK_SECONDS and self._options.limit_rate is None:
+            return
+        self._looked = now
+        if now - self._load_since >= LOAD_SECONDS:
+            self.loaded = self._waited < (1 - LOADED) * (now - self._load_since)
+            self._load_since, self._waited = now, 0.0
+        under_way = self._fetching.look()
+        self._throttle.spend(self._meter.look(under_way))
+        self._locating.look()
+        if not self._reading:
+            self._fetching.rest()
+        patience = self._options.patience
+        stall = min(self._options.network.read_timeout, patience / 3)
+        for answer in self._locating.overdue(stall):
+            self._located(answer)
+        for answer in self._fetching.overdue(stall):
+            self._fetched(answer)
+        if not self._reading or not self._landing.idle or self._backlog.blocked or not self._unfinished:
+            self._meter.moved()
+        elif self._meter.idle_seconds() > patience:
+            reason = f"nothing arrived for {patience:g} s; last trouble: {self._trouble}"
+            self._ending = Verdict(Action.ABORT, reason)
+
+    # a file begins
+
+    def _open(self, entry: FileEntry) -> Optional[list[Piece]]:
+        """The pieces of a file whose turn has come; see :class:`Backlog`."""
+        transfer = Transfer(entry)
+        pieces = [Piece(transfer, 0, entry.size)]
+        if entry.size > IN_MEMORY:
+            if self._store.holds(entry):
+                self._complete(transfer)  # another run brought it meanwhile
+                return []
+            try:
+                transfer.partial = self._store.open_partial(entry)
+            except LockedError:
+                return None
+            if entry.sha256 not in self._whole:
+                gaps = ranges.missing(transfer.partial.done, entry.size)
+                pieces = [Piece(transfer, *gap) for gap in ranges.split(gaps, segment_size(entry.size))]
+        self._transfers.add(transfer)
+        transfer.unfinished = len(pieces)
+        transfer.in_one_piece = [piece.end - piece.start for piece in pieces] == [entry.size]
+        if not pieces:
+            self._landing.finish(transfer)
+        return pieces
+
+    # an answer came
+
+    def _located(self, answer: Answer) -> None:
+        piece = answer.request.piece
+        if piece.transfer.over:
+            return
+        if answer.code and not (answer.code == pycurl.E_FILESIZE_EXCEEDED and answer.head.status):
+            self._judged(piece, policy.judge_failure(answer.code, answer.message, answer.request.url))
+            return
+        self._locating.note(answer, self._starving)
+        verdict = policy.judge_locate(answer.head, answer.request.url, datetime.now(timezone.utc))
+        if verdict.action is Action.REDIRECT:
+            self._refused = 0
+            self._follow(piece, verdict.location)
+            return
+        if verdict.exit_code == AccessError.exit_code:
+            verdict = _explained(verdict, answer)
+            self._refused += 1
+            if self._refused >= MOST_REFUSED:
+                self._ending = verdict
+        self._judged(piece, verdict)
+
+    def _follow(self, piece: Piece, url: str) -> None:
+        """Go where a redirect leads: signed on the control server, without any credential elsewhere."""
+        piece.hops += 1
+        signed = self._source.follow(url)
+        if piece.hops > policy.MOST_HOPS:
+            self._judged(piece, Verdict(Action.GIVE_UP, "redirected in a circle"))
+        elif signed is not None:
+            self._locate(piece, signed)
+        else:
+            self._ready.append(Located(piece, url, self._clock()))
+
+    def _fetched(self, answer: Answer) -> None:
+        request: Fetch = answer.request
+        piece, transfer = request.piece, request.piece.transfer
+        self._fetching.note(answer, bool(self._ready))
+        chunks = request.take(answer.head) if answer.head.status else []
+        if piece.reach < request.position:
+            piece.reach = request.position
+            transfer.got_farther(self._clock())
+        if transfer.over:  # abandoned by an answer that came at the same time
+            self._meter.wasted(request.came)
+            return
+        verdict = request.outcome(answer.code, answer.message, answer.head)
+        self._keep(request, chunks)
+        if verdict.action is Action.REDIRECT:
+            self._follow(piece, verdict.location)
+        elif verdict.action is not Action.ACCEPT:
+            self._judged(piece, verdict)
+        elif transfer.partial is None:
+            self._landing.small_file(transfer, chunks)
+        else:
+            self._segments.discard(piece)
+            self._landing.segment(transfer)
+
+    def _keep(self, request: Fetch, chunks: list[bytes]) -> None:
+        """Keep what came of a segment. Of a file in memory that is not complete, nothing can be kept."""
+        transfer = request.piece.transfer
+        if transfer.partial is not None or request.position == request.piece.end:
+            transfer.came += request.came
+            self._meter.came(request.came)
+        else:
+            self._meter.wasted(request.came)
+        if transfer.partial is not None and chunks:
+            self._landing.write(request.piece, chunks)
+
+    def _judged(self, piece: Piece, verdict: Verdict) -> None:
+        """Do what follows from an answer that did not bring what was asked for."""
+        transfer = piece.transfer
+        self._trouble = verdict.reason
+        if verdict.action is Action.ABORT:
+            self._ending = verdict
+        elif verdict.action is Action.WHOLE and piece.wanted is not None:
+            self._detail(f"{transfer.entry.path}: {verdict.reason}; asking for it in one piece")
+            self._whole.add(transfer.entry.sha256)
+            self._abandon(transfer)
+            self._landing.discard(transfer, self._begin_anew)
+        elif verdict.action is Action.RETRY:
+            transfer.attempts += 1
+            self._note_progress(transfer)
+            self._retry(piece, verdict, self._clock() - (transfer.stuck_since or 0.0) > self._options.patience)
+        else:
+            transfer.refusals += 1
+            final = verdict.action is Action.GIVE_UP or transfer.refusals >= policy.MOST_REFUSALS
+            self._retry(piece, verdict, final)
+
+    def _note_progress(self, transfer: Transfer) -> None:
+        """While other segments of a file get farther, one that does not is no reason to give it up."""
+        for request in self._fetching.under_way.values():
+            if request.piece.transfer is transfer and request.chunks and transfer.partial is not None:
+                self._take(request)
+            if request.piece.transfer is transfer and request.position > request.piece.reach:
+                request.piece.reach = request.position
+                transfer.got_farther(self._clock())
+
+    def _retry(self, piece: Piece, verdict: Verdict, give_up: bool) -> None:
+        transfer = piece.transfer
+        if give_up:
+            if verdict.action is not Action.RETRY:
+                self._meter.moved()  # an answer that is final is an answer: the server is there
+            self._over(transfer, Failure(transfer.entry.path, verdict.reason, verdict.exit_code, verdict.hint))
+            return
+        tries = transfer.attempts + transfer.refusals
+        chance = random.random()  # noqa: S311  jitter, not a secret
+        if transfer.entry.sha256 in self._whole:
+            self._meter.lost(transfer.came)
+            piece.start = transfer.came = 0
+        pause = policy.back_off(tries, verdict.wait, self._options.patience, chance)
+        self._detail(f"{transfer.entry.path}{_part(piece)}: {verdict.reason}; trying again in {pause:.1f} s")
+        self._later(piece, pause)
+
+    def _later(self, piece: Piece, seconds: float) -> None:
+        piece.hops = 0
+        self._segments.discard(piece)
+        self._backlog.later(piece, seconds)
+
+    # a file ends
+
+    def _entered(self, transfer: Transfer, error: Optional[Exception]) -> None:
+        """A file is in the store, or its content is not what it should be."""
+        if error is None:
+            self._complete(transfer)
+            return
+        if not isinstance(error, DigestMismatchError):
+            raise error
+        digest = transfer.entry.sha256
+        self._mismatches[digest] += 1
+        self._trouble = str(error)
+        if self._mismatches[digest] <= MOST_MISMATCHES:
+            self._detail(f"{error}; fetching it again")
+            self._begin_anew(transfer)
+        else:
+            found = {"expected": error.expected, "actual": error.actual}
+            self._over(transfer, Failure(transfer.entry.path, str(error), error.exit_code, **found))
+
+    def _begin_anew(self, transfer: Transfer) -> None:
+        """What came of a file cannot be used; another transfer takes its place."""
+        self._meter.lost(transfer.came)
+        transfer.over = True
+        self._transfers.discard(transfer)
+        self._backlog.again(transfer.entry)
+
+    def _complete(self, transfer: Transfer) -> None:
+        transfer.over = True
+        self._transfers.discard(transfer)
+        self._unfinished -= 1
+        self._meter.file()
+
+    def _over(self, transfer: Transfer, failure: Failure) -> None:
+        """Give a file up. What came of it stays for another run."""
+        if transfer.over:
+            return
+        transfer.over = True
+        self._abandon(transfer)
+        self._transfers.discard(transfer)
+        self._landing.save(transfer)
+        self._unfinished -= 1
+        self._failures.append(failure)
+        self._detail(f"{transfer.entry.path}: {failure.reason}; given up")
+
+    def _abandon(self, transfer: Transfer) -> None:
+        """End every request for a file."""
+        transfer.over = True
+        self._locating.cancel(lambda request: request.piece.transfer is transfer)
+        self._break_off(lambda request: request.piece.transfer is transfer)
+        self._segments = {piece for piece in self._segments if piece.transfer is not transfer}
+
+    def _break_off(self, unwanted: Callable[[Fetch], bool]) -> None:
+        """End requests to the object store, and keep what they brought."""
+        for request in self._fetching.cancel(unwanted):
+            head = read_answer(request.handle, request.headers)
+            self._keep(request, request.take(head) if head.status else [])
+
+    def _fail_the_rest(self) -> None:
+        """The run ends early: every file that is not complete becomes a failure."""
+        if self._ending is None:
+            return
+        untried = [transfer.entry for transfer in self._transfers] + self._backlog.unopened
+        for entry in untried:
+            self._failures.append(Failure(entry.path, self._ending.reason, self._ending.exit_code, self._ending.hint))
+
+    def close(self) -> None:
+        """Save what came, end the workers, drop the connections. Afterwards nothing of the run is left."""
+        self._break_off(lambda _: True)
+        self._meter.look(0)
+        self._landing.close(self._transfers)
+        self._locating.close()
+        self._fetching.close()
+        self._poll.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+
+def _part(piece: Piece) -> str:
+    """Which bytes of its file a piece is, for a person; nothing where it is all of it."""
+    return "" if piece.wanted is None else f", bytes {piece.wanted.start:,} to {piece.wanted.end:,}"
+
+
+def _explained(verdict: Verdict, answer: Answer) -> Verdict:
+    """Say of the control server's refusal what is said of one to an API call: that the clock is off, for example."""
+    head, request = answer.head, answer.request
+    said = ControlAnswer(urlsplit(request.url).netloc, head.status, head.headers, b"".join(request.chunks))
+    error = refusal(said, time.time())
+    if not isinstance(error, AccessError):
+        return verdict
+    return replace(verdict, reason=str(error), hint=error.hint)
