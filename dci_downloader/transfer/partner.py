@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -88,11 +88,14 @@ class Partner:
         self._given: list[FileEntry] = []
         self._told = Advance(0, 0)
 
-    def start(self, entries: Iterable[FileEntry]) -> None:
-        """Start the process, where these files are worth it and there is a processor for it."""
+    def start(self, entries: Sequence[FileEntry]) -> None:
+        """Start the process, where these files are worth it and there is a processor for it.
+
+        Where there are fewer files than connections, the turn of all of them comes before it would be there.
+        """
         options = self._options
         alone = options.connections < 2 or options.limit_rate is not None or len(os.sched_getaffinity(0)) < 2
-        if alone or _seconds(entries) < WORTH_STARTING:
+        if alone or len(entries) <= options.connections or _seconds(entries) < WORTH_STARTING:
             return
         from multiprocessing import Pipe  # here, for short runs need not wait for it
 

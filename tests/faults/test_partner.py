@@ -60,8 +60,8 @@ def shared(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> type[Watched]:
     Watched.instances.clear()
     Watched.bench = bench
     bench.control.flowing.clear()
-    for number in range(60):
-        bench.add(f"{number}.rpm", 500 + number * 400)
+    for number in range(100):
+        bench.add(f"{number}.rpm", 500 + number * 200)
     bench.add("big.iso", 3 * SEGMENT + 7)
     bench.add("bigger.iso", 4 * SEGMENT + 7)
     return Watched
@@ -82,7 +82,7 @@ def ended(pid: int) -> bool:
 def test_both_bring_files_that_one_flush_puts_on_disk(shared: type[Watched], bench: Bench):
     bench.assert_all_arrived(bench.fetch())
     (one,) = shared.instances
-    assert 20 < len(one.handed) < 42
+    assert 40 < len(one.handed) < 60
     assert ended(one.pid)
     assert len(os.listdir(bench.mirror.markers)) == 1
     bench.mirror.flush()
@@ -218,10 +218,11 @@ def test_no_secret_is_on_the_command_line_of_the_partner(
     [
         {"options": {"connections": 1}},
         {"options": {"limit_rate": 1 << 30}},
+        {"options": {"connections": 102}},
         {"cores": {0}},
         {"worth": 1e9},
     ],
-    ids=["one connection", "a rate limit", "one core", "little to do"],
+    ids=["one connection", "a rate limit", "few files", "one core", "little to do"],
 )
 def test_there_is_no_partner_where_it_would_be_no_help(
     shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch, alone: dict[str, Any]
@@ -271,7 +272,7 @@ class Told(partner.Partner):
             os.kill(os.getpid(), 9)
 engine.Partner = Told
 url, root = sys.argv[1:]
-entries = [FileEntry(f"{number}.rpm", f"{number:064x}", 999) for number in range(50)]
+entries = [FileEntry(f"{number}.rpm", f"{number:064x}", 999) for number in range(100)]
 engine.fetch(entries, StubSource(url), Store(Path(root)), TransferOptions(), Silence(), Never())
 """
 
