@@ -87,7 +87,10 @@ def _derived(key: bytes, message: str) -> bytes:
 
 
 class _Signature(HmacSignature):  # type: ignore[misc]
-    """One whose key is derived from the secret once a day, not each time: that takes as long as all the rest."""
+    """One whose key is derived from the secret once a day, not each time: that takes as long as all the rest.
+
+    Should dciauth come to derive it elsewhere, this is not called, and signatures are as good but take longer.
+    """
 
     def _sign(self, key: bytes, message: str) -> bytes:
         return _derived(key, message)
@@ -118,7 +121,9 @@ class Signer:
         self.base = _base(credentials.url)
         self.origin = origin(self.base)
         self._netloc = urlsplit(self.base).netloc
-        self._auth = HmacAuthBase(credentials.client_id, credentials.api_secret, "api", "BHS3")
+        self._auth = HmacAuthBase(
+            credentials.client_id, credentials.api_secret, _SERVICE["service_name"], _SERVICE["region_name"]
+        )
         self._keys = {"access_key": credentials.client_id, "secret_key": credentials.api_secret}
 
     def headers(self, url: str, method: str = "GET", body: bytes = b"") -> dict[str, str]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 FILES_PER_SECOND = 6000
 BYTES_PER_SECOND = 400_000_000
-"""What one process brings at the most, measured on a server of 2023."""
+"""What one process was measured to bring, nearby."""
 
 WORTH_STARTING = 0.5
 WORTH_GIVING = 0.1

@@ -98,14 +98,9 @@ class Located(NamedTuple):
 
 
 class Pipeline:
-    """Brings files into the store.
+    """Brings files into the store. The arguments are those of :func:`dci_downloader.transfer.engine.fetch`.
 
     Args:
-        entries: the files, each content once.
-        source: where they are asked for.
-        store: where they go; prepared, and its lock held by the caller.
-        options: connections, rate, patience, network.
-        progress: told of files and bytes as they come.
         locates: how many requests to the control server to begin with, and at the most.
 
     Attributes:
@@ -224,7 +219,8 @@ class Pipeline:
         return self._fetching.width.halve()[1], self._locating.width.halve()
 
     def take(self, entries: Sequence[FileEntry]) -> None:
-        """Bring these files, too."""
+        """Bring these files, too; that there was nothing to do until now is not held against the run."""
+        self._meter.moved()
         self._backlog.add(entries)
         self._entries += len(entries)
         self._unfinished += len(entries)

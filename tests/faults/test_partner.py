@@ -7,13 +7,14 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dci_downloader.errors import CancelledError, SettingsError
-from dci_downloader.models import FileEntry, Never
+from dci_downloader.models import FileEntry, Never, TransferOptions
 from dci_downloader.transfer import engine, partner, pipeline
 from tests.faults.conftest import Bench, Tally
 from tests.faults.server import status
@@ -252,6 +253,16 @@ def test_there_is_nothing_to_give_while_the_loop_finds_time_to_wait(
     assert ready
     assert not shared.instances[0].handed
     assert ended(shared.instances[0].pid)
+
+
+def test_files_given_after_a_long_rest_are_no_sign_of_a_dead_server(bench: Bench):
+    """As where the line was slow for minutes: the partner had nothing to do, and its server nothing to send."""
+    bench.add("a.rpm", 500)
+    resting = pipeline.Pipeline([], bench.source, bench.mirror, TransferOptions(patience=5.0), bench.tally)
+    with closing(resting):
+        resting._meter._moved -= 1000.0
+        resting.take(list(bench.entries.values()))
+        bench.assert_all_arrived(resting.run(Never()))
 
 
 KILLED = """
