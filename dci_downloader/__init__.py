@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from dci_downloader.content.selection import Selection as Selection
     from dci_downloader.content.selection import Variant as Variant
     from dci_downloader.control.client import ControlServer as ControlServer
-    from dci_downloader.control.signing import Credentials as Credentials
     from dci_downloader.errors import AccessError as AccessError
     from dci_downloader.errors import CancelledError as CancelledError
     from dci_downloader.errors import DigestMismatchError as DigestMismatchError
@@ -34,80 +33,49 @@ if TYPE_CHECKING:
     from dci_downloader.errors import StallError as StallError
     from dci_downloader.errors import StatusError as StatusError
     from dci_downloader.errors import TransferError as TransferError
+    from dci_downloader.hooks import NeverStop as NeverStop
+    from dci_downloader.hooks import NullProgress as NullProgress
+    from dci_downloader.hooks import Progress as Progress
+    from dci_downloader.hooks import Stop as Stop
     from dci_downloader.mirror.mirror import Mirror as Mirror
-    from dci_downloader.models import Changes as Changes
     from dci_downloader.models import Component as Component
-    from dci_downloader.models import ComponentReport as ComponentReport
-    from dci_downloader.models import Failure as Failure
     from dci_downloader.models import FileEntry as FileEntry
-    from dci_downloader.models import Filter as Filter
-    from dci_downloader.models import Image as Image
-    from dci_downloader.models import ImageOutcome as ImageOutcome
     from dci_downloader.models import Job as Job
     from dci_downloader.models import Manifest as Manifest
-    from dci_downloader.models import Network as Network
-    from dci_downloader.models import Outcome as Outcome
     from dci_downloader.models import Plan as Plan
-    from dci_downloader.models import Progress as Progress
-    from dci_downloader.models import Received as Received
-    from dci_downloader.models import Report as Report
-    from dci_downloader.models import Silence as Silence
-    from dci_downloader.models import Stop as Stop
     from dci_downloader.models import SymlinkEntry as SymlinkEntry
-    from dci_downloader.models import SyncOptions as SyncOptions
     from dci_downloader.models import Topic as Topic
-    from dci_downloader.models import TransferOptions as TransferOptions
+    from dci_downloader.options import Credentials as Credentials
+    from dci_downloader.options import Filter as Filter
+    from dci_downloader.options import Network as Network
+    from dci_downloader.options import SyncOptions as SyncOptions
+    from dci_downloader.options import TransferOptions as TransferOptions
+    from dci_downloader.results import Changes as Changes
+    from dci_downloader.results import ComponentReport as ComponentReport
+    from dci_downloader.results import ContainerImage as ContainerImage
+    from dci_downloader.results import ContainerImageOutcome as ContainerImageOutcome
+    from dci_downloader.results import Failure as Failure
+    from dci_downloader.results import Outcome as Outcome
+    from dci_downloader.results import Report as Report
+    from dci_downloader.results import SourceTotals as SourceTotals
     from dci_downloader.sync import sync_topic as sync_topic
 
 _HOMES = {
-    "content.selection": ("Selection", "Variant"),
-    "control.client": ("ControlServer",),
-    "control.signing": ("Credentials",),
+    "content.selection": "Selection Variant",
+    "control.client": "ControlServer",
     "errors": (
-        "AccessError",
-        "CancelledError",
-        "DigestMismatchError",
-        "DiskFullError",
-        "DownloaderError",
-        "IntegrityError",
-        "LockedError",
-        "ManifestError",
-        "NotFoundError",
-        "ServerUnreachableError",
-        "SettingsError",
-        "StaleJobError",
-        "StallError",
-        "StatusError",
-        "TransferError",
+        "AccessError CancelledError DigestMismatchError DiskFullError DownloaderError IntegrityError "
+        "LockedError ManifestError NotFoundError ServerUnreachableError SettingsError StaleJobError "
+        "StallError StatusError TransferError"
     ),
-    "mirror.mirror": ("Mirror",),
-    "models": (
-        "Changes",
-        "Component",
-        "ComponentReport",
-        "Failure",
-        "FileEntry",
-        "Filter",
-        "Image",
-        "ImageOutcome",
-        "Job",
-        "Manifest",
-        "Network",
-        "Outcome",
-        "Plan",
-        "Progress",
-        "Received",
-        "Report",
-        "Silence",
-        "Stop",
-        "SymlinkEntry",
-        "SyncOptions",
-        "Topic",
-        "TransferOptions",
-    ),
-    "sync": ("sync_topic",),
+    "hooks": "NeverStop NullProgress Progress Stop",
+    "mirror.mirror": "Mirror",
+    "models": "Component FileEntry Job Manifest Plan SymlinkEntry Topic",
+    "options": "Credentials Filter Network SyncOptions TransferOptions",
+    "results": "Changes ComponentReport ContainerImage ContainerImageOutcome Failure Outcome Report SourceTotals",
+    "sync": "sync_topic",
 }
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = sorted(_HOME)
 

@@ -7,9 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Optional
 
-from dci_downloader.control.signing import Credentials
 from dci_downloader.errors import AccessError, SettingsError
-from dci_downloader.models import Network
+from dci_downloader.options import Credentials, Network
 
 CREDENTIALS = ("DCI_CLIENT_ID", "DCI_API_SECRET", "DCI_CS_URL")
 _CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")

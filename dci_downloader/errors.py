@@ -169,7 +169,7 @@ class CancelledError(DownloaderError):
     exit_code = 130
 
 
-def gravest(exit_codes: Iterable[int]) -> int:
+def worst_exit_code(exit_codes: Iterable[int]) -> int:
     """The exit code that stands for several; 0 for none at all.
 
     The highest: wrong content is graver than a full disk, and that than a broken line. But that another run holds a

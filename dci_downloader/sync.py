@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
-from dci_downloader import images, words
+from dci_downloader import container_images, formatting
 from dci_downloader.content.plan import changes
 from dci_downloader.content.selection import RULES, Selection
 from dci_downloader.control.client import ControlServer
@@ -29,32 +29,24 @@ from dci_downloader.errors import (
     SettingsError,
     TransferError,
 )
-from dci_downloader.mirror.adopt import adopt, adoptable, strangers
+from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
+from dci_downloader.mirror.adopt import adopt, adoptable, unlisted_files
 from dci_downloader.mirror.files import disk_errors
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version, identity
-from dci_downloader.models import (
+from dci_downloader.models import Component, FileEntry, Manifest, Plan, Topic, folder_name
+from dci_downloader.options import SyncOptions
+from dci_downloader.results import (
     OBJECT_STORE,
     Changes,
-    Component,
     ComponentReport,
+    ContainerImage,
+    ContainerImageOutcome,
     Failure,
-    FileEntry,
-    Image,
-    ImageOutcome,
-    Manifest,
-    Never,
     Outcome,
-    Plan,
-    Progress,
-    Received,
     Report,
-    Silence,
-    Stop,
-    SyncOptions,
-    Topic,
-    folder_name,
+    SourceTotals,
 )
 from dci_downloader.transfer.engine import fetch
 from dci_downloader.transfer.peers import Peers
@@ -70,8 +62,8 @@ def sync_topic(
     selection: Selection = Selection(),  # noqa: B008  frozen
     *,
     options: SyncOptions = SyncOptions(),  # noqa: B008  frozen
-    progress: Progress = Silence(),  # noqa: B008  has no state
-    stop: Stop = Never(),  # noqa: B008  has no state
+    progress: Progress = NullProgress(),  # noqa: B008  has no state
+    stop: Stop = NeverStop(),  # noqa: B008  has no state
 ) -> Report:
     """Bring the newest build of a topic into a mirror and publish it.
 
@@ -101,7 +93,7 @@ def sync_topic(
     """
     began = time.monotonic()
     if options.registry:
-        images.require(options.registry)
+        container_images.require(options.registry)
     found, components = _resolve(server, topic, options, progress)
     peers = Peers(options.transfer.peers, options.transfer)
     sync = _Sync(server, mirror, mirror.topic(found.name), found, selection, options, peers, progress, stop)
@@ -207,8 +199,8 @@ class _Sync:
         surplus: tuple[Version, ...] = ()
         if published is None or not self._is(published, component, wanted):
             coming = identity(component, self._recorded(component), wanted)
-            surplus = self.folder.surplus(component.type, self.options.keep, coming)
-        removed = self.folder.freed(surplus)
+            surplus = self.folder.expired(component.type, self.options.keep, coming)
+        removed = self.folder.reclaimable(surplus)
         report = self._with_plan(self._report(component, Outcome.PLANNED, wanted), plan)
         report = replace(report, images=self._planned_images(component, wanted))
         return replace(
@@ -223,17 +215,17 @@ class _Sync:
         """What a plain folder of the previous downloader would save, by size alone."""
         notes = self._strangers(component, wanted)
         if found:
-            what = f"{words.count(len(found), 'file')}, {words.size(sum(entry.size for entry in found))}"
+            what = f"{formatting.count(len(found), 'file')}, {formatting.size(sum(entry.size for entry in found))}"
             notes = (f"of these, up to {what} may be taken over from the folder that is there, once checked", *notes)
         return notes
 
     def _strangers(self, component: Component, wanted: Manifest) -> tuple[str, ...]:
         """What else stands in such a folder and goes with it."""
         place = self.folder.link(component.type)
-        found = strangers(place, wanted)
+        found = unlisted_files(place, wanted)
         if not found.files:
             return ()
-        what = f"{words.count(found.files, 'file')}, {words.size(found.size)}"
+        what = f"{formatting.count(found.files, 'file')}, {formatting.size(found.size)}"
         return (f"{what} in the folder {place} are no part of this build: the run after its publication removes them",)
 
     def _recorded(self, component: Component) -> Any:
@@ -271,7 +263,7 @@ class _Sync:
 
     def _fetch(
         self, component: Component, plan: Plan
-    ) -> tuple[tuple[Received, ...], tuple[str, ...], tuple[Failure, ...]]:
+    ) -> tuple[tuple[SourceTotals, ...], tuple[str, ...], tuple[Failure, ...]]:
         """Bring what is missing: what came from where, notes about peers, and what could not be had."""
         if not plan.missing:
             return (), (), ()
@@ -285,7 +277,7 @@ class _Sync:
             self.progress.end()
         if self.stop.requested():  # since fetch asked for the last time
             raise CancelledError("interrupted")
-        received = (*came.received, Received(OBJECT_STORE, fetched.files, fetched.bytes))
+        received = (*came.received, SourceTotals(OBJECT_STORE, fetched.files, fetched.bytes))
         return received, came.notes, fetched.failures
 
     def _with_images(self, report: ComponentReport, wanted: Manifest) -> ComponentReport:
@@ -297,14 +289,17 @@ class _Sync:
         with disk_errors(path):
             document = path.read_bytes()
         registry, login, network = self.options.registry, self.topic.registry, self.server.network
-        done = images.mirror(document, registry, login, network, self.progress, self.stop)
+        done = container_images.mirror(document, registry, login, network, self.progress, self.stop)
         outcome = Outcome.FAILED if done.failures else report.outcome
         return replace(report, outcome=outcome, images=done.images, failures=(*report.failures, *done.failures))
 
-    def _planned_images(self, component: Component, wanted: Manifest) -> tuple[Image, ...]:
+    def _planned_images(self, component: Component, wanted: Manifest) -> tuple[ContainerImage, ...]:
         document = self._image_list(component) if self.options.registry and _holds(wanted, IMAGE_LIST) else None
-        planned = images.parse(document) if document is not None else ()
-        return tuple(Image(each.text, f"{self.options.registry}/{each.name}", ImageOutcome.PLANNED) for each in planned)
+        planned = container_images.parse(document) if document is not None else ()
+        return tuple(
+            ContainerImage(each.text, f"{self.options.registry}/{each.name}", ContainerImageOutcome.PLANNED)
+            for each in planned
+        )
 
     def _report(self, component: Component, outcome: Outcome, wanted: Manifest) -> ComponentReport:
         return ComponentReport(

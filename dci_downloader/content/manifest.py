@@ -113,7 +113,7 @@ def live_symlinks(files: Iterable[FileEntry], symlinks: Iterable[SymlinkEntry]) 
         while path and (path := path.rpartition("/")[0]) not in there:
             there.add(path)
     links = {link.path: link.destination for link in symlinks}
-    return tuple(link for link in symlinks if _landing(link, links) in there)
+    return tuple(link for link in symlinks if _sink(link, links) in there)
 
 
 def shown(text: str) -> str:
@@ -121,7 +121,7 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= 120 else f"{text[:80]}…{text[-39:]}")
 
 
-def _landing(link: SymlinkEntry, links: Mapping[str, str]) -> Optional[str]:
+def _sink(link: SymlinkEntry, links: Mapping[str, str]) -> Optional[str]:
     """The path that following a link ends at, or None where it goes in circles."""
     at = link.path.split("/")[:-1]
     ahead = link.destination.split("/")[::-1]

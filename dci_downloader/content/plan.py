@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dci_downloader.models import Changes, FileEntry, Manifest, Plan
+from dci_downloader.models import FileEntry, Manifest, Plan
+from dci_downloader.results import Changes
 
 
 def make_plan(wanted: Manifest, holds: Callable[[FileEntry], bool], partial_bytes: Callable[[FileEntry], int]) -> Plan:

@@ -16,13 +16,14 @@ from urllib.parse import quote
 
 from dci_downloader import environment
 from dci_downloader.content.manifest import parse_manifest
-from dci_downloader.control import answers
-from dci_downloader.control.answers import Answer, Fields
-from dci_downloader.control.connection import Clock, Connection
-from dci_downloader.control.refusals import refusal
-from dci_downloader.control.signing import ComponentFiles, Credentials, Signer
+from dci_downloader.control import decoding
+from dci_downloader.control.decoding import Fields, Response
+from dci_downloader.control.errors_from_response import error_from_response
+from dci_downloader.control.session import Clock, Session
+from dci_downloader.control.signing import ComponentFiles, Signer
 from dci_downloader.errors import NotFoundError, SettingsError, StaleJobError
-from dci_downloader.models import Component, Job, Manifest, Network, Source, Topic
+from dci_downloader.models import Component, Job, Manifest, Source, Topic
+from dci_downloader.options import Credentials, Network
 
 __all__ = ["Clock", "ControlServer", "Credentials"]
 
@@ -61,7 +62,7 @@ class ControlServer:
         clock: Clock = Clock(),  # noqa: B008  # frozen
     ) -> None:
         self.network = network
-        self._connection = Connection(Signer(credentials), network, patience, clock)
+        self._connection = Session(Signer(credentials), network, patience, clock)
         self._api_version = api_version
 
     @classmethod
@@ -96,7 +97,7 @@ class ControlServer:
         """
         where = {"name": name, "state": "active" if active else ""}
         for fields in self._pages("/api/v1/topics", "topics", list(where.items()), "-created_at"):
-            yield answers.topic(fields)
+            yield decoding.topic(fields)
 
     def components(
         self, topic_id: str, *, type: str = "", tags: Sequence[str] = (), name: str = ""
@@ -112,7 +113,7 @@ class ControlServer:
         where = [("type", type), ("name", name), ("state", "active"), *(("tags", tag) for tag in tags)]
         path = f"/api/v1/topics/{_segment(topic_id, 'topic')}/components"
         for fields in self._pages(path, "components", where, "-created_at"):
-            found = answers.component(fields)
+            found = decoding.component(fields)
             # What the server may have read differently (a name that ends in "*", letter case) is sorted out here.
             fits = type in ("", found.type) and name in ("", found.name) and {*tags} <= {*found.tags}
             if fits and found.state == "active":
@@ -120,20 +121,20 @@ class ControlServer:
 
     def topic(self, topic_id: str) -> Topic:
         """One topic."""
-        return answers.topic(self._read(f"/api/v1/topics/{_segment(topic_id, 'topic')}").object("topic"))
+        return decoding.topic(self._read(f"/api/v1/topics/{_segment(topic_id, 'topic')}").object("topic"))
 
     def component(self, component_id: str) -> Component:
         """One component, active or not, private ones included."""
         path = f"/api/v1/components/{_segment(component_id, 'component')}"
         try:
-            return answers.component(self._read(path).object("component"))
+            return decoding.component(self._read(path).object("component"))
         except NotFoundError:
             hint = "`dci-downloader components TOPIC` lists those there are, with --json their ids"
             raise NotFoundError(f"there is no component with the id {component_id}", hint=hint) from None
 
     def job(self, job_id: str) -> Job:
         """One job, with its topic and exactly the components that it was scheduled with."""
-        return answers.job(self._read(f"/api/v1/jobs/{_segment(job_id, 'job')}").object("job"))
+        return decoding.job(self._read(f"/api/v1/jobs/{_segment(job_id, 'job')}").object("job"))
 
     def create_job(self, topic: Topic, components: Sequence[Component]) -> Job:
         """Create a job with exactly these components, in state ``new``.
@@ -264,7 +265,7 @@ class ControlServer:
     def _folder(self, component: Component) -> str:
         return f"/api/{self._api_version}/components/{_segment(component.id, 'component')}/files"
 
-    def _file(self, component: Component, name: str, etag: str = "") -> Answer:
+    def _file(self, component: Component, name: str, etag: str = "") -> Response:
         path = f"{self._folder(component)}/{name}"
         return self._connection.get(path, {}, limit=_LARGEST_MANIFEST, etag=_header_text(etag), leave=True)
 
@@ -285,16 +286,16 @@ class ControlServer:
                 return
 
     def _read(self, path: str, query: Optional[dict[str, str]] = None) -> Fields:
-        return answers.read(self._demand(self._connection.get(path, query or {}, limit=_LARGEST_ANSWER)))
+        return decoding.read(self._demand(self._connection.get(path, query or {}, limit=_LARGEST_ANSWER)))
 
     def _post(self, path: str, document: Mapping[str, object]) -> Fields:
         answer = self._connection.post(path, json.dumps(document).encode(), limit=_LARGEST_ANSWER)
-        return answers.read(self._demand(answer, 201))
+        return decoding.read(self._demand(answer, 201))
 
-    def _demand(self, answer: Answer, status: int = 200) -> Answer:
+    def _demand(self, answer: Response, status: int = 200) -> Response:
         """The answer if it is the one hoped for, an error if not."""
         if answer.status != status:
-            raise refusal(answer, self._connection.clock.wall())
+            raise error_from_response(answer, self._connection.clock.wall())
         return answer
 
 

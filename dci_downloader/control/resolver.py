@@ -19,9 +19,12 @@ from datetime import datetime, timezone
 from typing import Optional, Union
 
 from dci_downloader.content.manifest import check_name
+from dci_downloader.content.patterns import matches
 from dci_downloader.control.client import ControlServer
 from dci_downloader.errors import NotFoundError, SettingsError
-from dci_downloader.models import Component, Filter, Job, Progress, Silence, Topic, folder_name
+from dci_downloader.hooks import NullProgress, Progress
+from dci_downloader.models import Component, Job, Topic, folder_name
+from dci_downloader.options import Filter
 
 _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 _NOT_LISTED = "topics that this remoteci has no access to are not listed"
@@ -92,7 +95,7 @@ def resolve_components(
     topic: Topic,
     filters: Sequence[Filter] = (),
     component_id: Optional[str] = None,
-    progress: Progress = Silence(),  # noqa: B008  # has no state
+    progress: Progress = NullProgress(),  # noqa: B008  # has no state
 ) -> tuple[Component, ...]:
     """Choose the components to mirror.
 
@@ -131,7 +134,7 @@ def resolve_job(job: Job, pattern: str = "") -> tuple[Topic, tuple[Component, ..
         SettingsError: the job is of another topic, or two components would share a folder.
         ManifestError: a name cannot be that of a folder.
     """
-    if pattern and not fits(pattern, job.topic.name):
+    if pattern and not matches(pattern, job.topic.name):
         raise SettingsError(
             f"job {job.id} is of topic {job.topic.name}, not of {pattern}",
             hint="leave the topic out: it follows from the job",
@@ -140,12 +143,6 @@ def resolve_job(job: Job, pattern: str = "") -> tuple[Topic, tuple[Component, ..
         raise NotFoundError(f"job {job.id} has no components", hint="was it created without any, or is it an old one?")
     check_name(folder_name(job.topic.name), "topic")
     return job.topic, in_own_folders(job.components)
-
-
-def fits(pattern: str, name: str) -> bool:
-    """Whether a name, or a pattern with a trailing ``*``, may mean the topic of that name."""
-    pattern, name = pattern.lower(), name.lower()
-    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
 
 
 def in_own_folders(components: Iterable[Component]) -> tuple[Component, ...]:

@@ -12,66 +12,16 @@ The rules, from dciauth and from what a control server was seen to do:
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NamedTuple, Optional
+from typing import Optional
 from urllib.parse import quote, unquote, urlsplit
 
-import requests
 from dciauth.signature import BaseHmacSignature, HmacAuthBase, HmacSignature
 
 from dci_downloader.errors import AccessError, SettingsError
 from dci_downloader.models import SignedRequest
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """What a ``dcirc.sh`` file holds.
-
-    Attributes:
-        client_id: ``remoteci/<id>``.
-        url: address of the control server; may hold a path and end in a slash.
-    """
-
-    client_id: str
-    api_secret: str = field(repr=False)
-    url: str
-
-
-class Origin(NamedTuple):
-    """Where requests to a URL go to; two URLs of one origin are one server."""
-
-    scheme: str
-    host: str
-    port: int
-
-
-def origin(url: str) -> Origin:
-    """The origin of a URL of http or https.
-
-    Raises:
-        ValueError: the URL has another scheme, no host, or a port that is none.
-    """
-    parts = urlsplit(url)
-    scheme = parts.scheme.lower()
-    if scheme not in _DEFAULT_PORTS:
-        raise ValueError(f"scheme {scheme[:20]!r} where http or https is due")
-    if not parts.hostname:
-        raise ValueError("no host")
-    return Origin(scheme, parts.hostname, parts.port or _DEFAULT_PORTS[scheme])
-
-
-def normal(url: str) -> str:
-    """The URL as it is sent: international host names encoded, odd characters quoted.
-
-    Raises:
-        ValueError: it is no URL of http or https.
-    """
-    origin(url)
-    return requests.Request("GET", url).prepare().url or ""
-
+from dci_downloader.network.urls import DEFAULT_PORTS, normalize_url, origin
+from dci_downloader.options import Credentials
 
 _SERVICE = {
     "service_name": "api",
@@ -161,7 +111,7 @@ class ComponentFiles:
         if place in self._elsewhere:
             return None
         try:
-            url = normal(url)
+            url = normalize_url(url)
         except ValueError:
             return None
         if origin(url) == self._signer.origin:
@@ -190,13 +140,13 @@ def _base(url: str) -> str:
     """The address of the control server in the form that is signed and sent."""
     hint = "DCI_CS_URL is of the form https://api.distributed-ci.io"
     try:
-        parts = urlsplit(normal(url.strip()))
+        parts = urlsplit(normalize_url(url.strip()))
     except ValueError:  # its text may quote a password
         raise SettingsError("the address of the control server is no http or https URL", hint=hint) from None
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise SettingsError("the address of the control server holds a user, a query or a fragment", hint=hint)
     scheme, _, port = origin(parts.geturl())
     netloc = parts.netloc.lower()
-    if port == _DEFAULT_PORTS[scheme]:
+    if port == DEFAULT_PORTS[scheme]:
         netloc = re.sub(r":\d*$", "", netloc)
     return f"{scheme}://{netloc}{parts.path.rstrip('/')}"

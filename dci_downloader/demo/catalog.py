@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 
-from dci_downloader.demo.content import Bytes, Content, content
+from dci_downloader.demo.payloads import Bytes, Content, content
 
 MANIFEST = "dci_files_list.json"
 IMAGES_LIST = "images_list.yaml"

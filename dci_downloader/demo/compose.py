@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 
 from dci_downloader.demo.catalog import Catalog
-from dci_downloader.demo.content import Blob, Bytes, Content, Pattern
+from dci_downloader.demo.payloads import Blob, Bytes, Content, Pattern
 from dci_downloader.demo.site import DemoSite
 
 TOPIC = "RHEL-9.2"

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Callable, Optional
 
 from dci_downloader.demo.catalog import Catalog
-from dci_downloader.demo.control import DemoControl
-from dci_downloader.demo.objects import DemoObjectStore
-from dci_downloader.demo.serving import utc_now
+from dci_downloader.demo.control_server import DemoControl
+from dci_downloader.demo.http_server import utc_now
+from dci_downloader.demo.object_store import DemoObjectStore
 
 
 class DemoSite:

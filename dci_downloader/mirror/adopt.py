@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dci_downloader.errors import CancelledError
+from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror import tree
 from dci_downloader.mirror.digests import digests
 from dci_downloader.mirror.files import disk_errors, remove_file
 from dci_downloader.mirror.hashing import hashing
 from dci_downloader.mirror.store import Store
-from dci_downloader.models import FileEntry, Manifest, Never, Progress, Silence, Stop
+from dci_downloader.models import FileEntry, Manifest
 
 
 class Adopted(NamedTuple):
@@ -44,7 +45,7 @@ def adoptable(folder: Path, wanted: Manifest, store: Store) -> tuple[FileEntry, 
     return tuple(entry for _, entry in _candidates(folder, wanted, store))
 
 
-def strangers(folder: Path, wanted: Manifest) -> Adopted:
+def unlisted_files(folder: Path, wanted: Manifest) -> Adopted:
     """What stands in a plain folder and is no part of what is wanted there, by path: it goes with the folder.
 
     Args:
@@ -70,8 +71,8 @@ def adopt(
     store: Store,
     *,
     workers: int = 0,
-    progress: Progress = Silence(),  # noqa: B008  has no state
-    stop: Stop = Never(),  # noqa: B008  has no state
+    progress: Progress = NullProgress(),  # noqa: B008  has no state
+    stop: Stop = NeverStop(),  # noqa: B008  has no state
 ) -> Adopted:
     """Bring what fits in a plain folder into the store. To be called under the topic's lock; safe to repeat.
 
@@ -133,7 +134,7 @@ def _take(path: str, entry: FileEntry, folder: Path, store: Store) -> bool:
                 tree.copy_file(path, temporary)
                 if digests([temporary]) != [entry.sha256]:
                     return False
-            store.enter(temporary, entry.sha256)
+            store.commit(temporary, entry.sha256)
         finally:
             remove_file(temporary)
     return True

@@ -117,7 +117,7 @@ class Mirror:
 
         Contents are held by digest alone, so what another component brought is not missing.
         """
-        store, begun = self.store, self.store.begun()
+        store, begun = self.store, self.store.partial_names()
         return make_plan(wanted, store.holds, lambda entry: store.partial_bytes(entry) if entry.sha256 in begun else 0)
 
     def check_space(self, plans: Sequence[Plan]) -> None:

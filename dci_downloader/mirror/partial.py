@@ -21,11 +21,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dci_downloader.content import ranges
+from dci_downloader.content.ranges import NOTHING, Range, Ranges
 from dci_downloader.errors import DigestMismatchError, LockedError
 from dci_downloader.mirror.files import disk_errors, preallocate, remove_file, replace_atomically
 from dci_downloader.models import FileEntry
-from dci_downloader.transfer import ranges
-from dci_downloader.transfer.ranges import NOTHING, Range, Ranges
 
 PIECE = 8 << 20
 _READ_SIZE = 1 << 20

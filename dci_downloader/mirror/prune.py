@@ -14,7 +14,7 @@ from typing import Optional
 from dci_downloader.mirror.files import disk_errors, remove_file
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.store import Removed
-from dci_downloader.mirror.topic import named_digests, sweep
+from dci_downloader.mirror.topic import referenced_digests, remove_temporaries
 
 PARTIAL_AGE = 86_400.0
 
@@ -46,12 +46,12 @@ def prune(
     mirror.demand()
     mirror.prepare()
     with mirror.store.lock().holding(timeout=timeout, waiting=waiting):
-        sweep(mirror.root)
+        remove_temporaries(mirror.root)
         versions: tuple[str, ...] = ()
         for topic in mirror.topics():
             for component_type in topic.types():
                 versions += topic.retire(component_type, keep).versions
-        collected = mirror.store.collect(named_digests(mirror.root))
+        collected = mirror.store.collect_garbage(referenced_digests(mirror.root))
         partials = _remove_partials(mirror.store.partials, now() - PARTIAL_AGE)
     return Removed(versions, collected.files, collected.size + partials)
 

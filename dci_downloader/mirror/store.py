@@ -22,9 +22,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from dci_downloader.content import ranges
 from dci_downloader.errors import DigestMismatchError, IntegrityError, SettingsError
 from dci_downloader.mirror.files import (
-    FileLock,
     boot_id,
     check_folder,
     disk_errors,
@@ -35,9 +35,9 @@ from dci_downloader.mirror.files import (
     write_all,
 )
 from dci_downloader.mirror.hashing import hashing
+from dci_downloader.mirror.locks import FileLock
 from dci_downloader.mirror.partial import Partial, recorded
 from dci_downloader.models import FileEntry
-from dci_downloader.transfer import ranges
 
 _PER_FILE = 4096  # the last block of a file is not full, and folders and inodes take room too
 
@@ -132,7 +132,7 @@ class Store:
             return False
         return stat.S_ISREG(found.st_mode) and found.st_size == entry.size
 
-    def recogniser(self) -> Callable[[str, os.stat_result], bool]:
+    def object_matcher(self) -> Callable[[str, os.stat_result], bool]:
         """A question whether a file is the object of a digest, as of now: by reading folders, not file by file."""
         folders = _Folders(self._objects)
 
@@ -174,18 +174,18 @@ class Store:
                     os.fchmod(fd, 0o444)
                 finally:
                     os.close(fd)
-                self.enter(temporary, entry.sha256)
+                self.commit(temporary, entry.sha256)
             except BaseException:
                 remove_file(temporary)
                 raise
 
     def temporary(self) -> str:
-        """A path of its own on the store's file system, for content that is then given to :meth:`enter`."""
+        """A path of its own on the store's file system, for content that is then given to :meth:`commit`."""
         with self._guard:
             self._count += 1
             return f"{self.partials}/{self._token}-{self._count}.tmp"
 
-    def enter(self, path: str, sha256: str) -> None:
+    def commit(self, path: str, sha256: str) -> None:
         """Rename a verified, read-only file to its object. What was under that name before is replaced, not changed."""
         folder = f"{self._objects}/{sha256[:2]}"
         with self._guard:
@@ -212,14 +212,14 @@ class Store:
         with disk_errors(self.path(sha256)):
             remove_file(self.path(sha256))
 
-    def seal(self, sha256: str) -> None:
+    def make_read_only(self, sha256: str) -> None:
         """Make an object read-only and readable for all again, where it is one. Safe to repeat."""
         path = self.object_path(sha256)
         with disk_errors(path), suppress(FileNotFoundError):
             if stat.S_ISREG(os.lstat(path).st_mode):
                 os.chmod(path, 0o444)
 
-    def begun(self) -> frozenset[str]:
+    def partial_names(self) -> frozenset[str]:
         """The digests of what is on its way, among other names; for those who have many to look for."""
         return frozenset(path.name for path in _listed(self.partials))
 
@@ -235,13 +235,13 @@ class Store:
             DiskFullError: no room for the whole file; nothing is left behind.
         """
         return Partial(
-            self.partials / entry.sha256, entry, self._boot, lambda path, done: self.enter(str(path), done.sha256)
+            self.partials / entry.sha256, entry, self._boot, lambda path, done: self.commit(str(path), done.sha256)
         )
 
     def room_needed(self, entries: Sequence[FileEntry]) -> int:
         """Bytes of disk that fetching these entries takes, less what partials of them occupy already."""
         needed = len(entries) * _PER_FILE
-        begun = self.begun()
+        begun = self.partial_names()
         for entry in entries:
             occupied = (self.partials / entry.sha256).lstat().st_blocks * 512 if entry.sha256 in begun else 0
             needed += max(entry.size - occupied, 0)
@@ -256,7 +256,7 @@ class Store:
             if marker:
                 remove_file(marker)
 
-    def doubtful(self) -> bool:
+    def needs_recovery(self) -> bool:
         """Whether the machine stopped before some run had flushed what it wrote: time for :meth:`recover`."""
         with disk_errors(self.markers):
             for marker in _listed(self.markers):
@@ -280,7 +280,7 @@ class Store:
         """
         removed = 0
         with disk_errors(self.root):
-            loose = [(str(path), found.st_size) for path, found in self.listed() if path.name not in named]
+            loose = [(str(path), found.st_size) for path, found in self.iter_objects() if path.name not in named]
             with hashing(loose, workers) as found:
                 for path, digest in found:
                     if digest != path[-64:]:
@@ -290,7 +290,7 @@ class Store:
                 remove_file(marker)
         return removed
 
-    def collect(self, named: Container[str]) -> Removed:
+    def collect_garbage(self, named: Container[str]) -> Removed:
         """Remove the objects that no tree links to and no version names. To be called under the exclusive lock.
 
         Where trees are copies, links say nothing, and where a tree was damaged they say too little: so both are asked.
@@ -299,13 +299,13 @@ class Store:
             named: the digests that versions name.
         """
         files = size = 0
-        for path, found in self.listed():
+        for path, found in self.iter_objects():
             if found.st_nlink == 1 and path.name not in named:
                 files, size = files + 1, size + found.st_size
                 self.remove(path.name)
         return Removed(files=files, size=size)
 
-    def listed(self) -> Iterator[tuple[Path, os.stat_result]]:
+    def iter_objects(self) -> Iterator[tuple[Path, os.stat_result]]:
         """Every regular file in ``objects/`` with its status."""
         for folder in _listed(self.objects):
             if folder.is_symlink() or not folder.is_dir():

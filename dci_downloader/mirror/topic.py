@@ -25,19 +25,12 @@ from typing import Any, NamedTuple, Optional
 from dci_downloader.content.manifest import check_name
 from dci_downloader.errors import IntegrityError, LockedError, NotFoundError, SettingsError
 from dci_downloader.mirror import tree
-from dci_downloader.mirror.files import FileLock, check_folder, disk_errors, flush_folder, make_folder, remove_file
+from dci_downloader.mirror.files import check_folder, disk_errors, flush_folder, make_folder, remove_file
 from dci_downloader.mirror.hashing import hashing
+from dci_downloader.mirror.locks import FileLock
 from dci_downloader.mirror.store import Removed, Store
 from dci_downloader.mirror.tree import Damage
-from dci_downloader.mirror.version import (
-    Version,
-    identity,
-    read_record,
-    real_folders,
-    record_path,
-    trees,
-    write_record,
-)
+from dci_downloader.mirror.version import Version, identity, read_record, real_folders, record_path, trees, write_record
 from dci_downloader.models import Component, Manifest, folder_name
 
 _TEMPORARY = re.compile(r"\.(new|old)-[0-9a-f]{8}", re.ASCII)
@@ -99,20 +92,20 @@ class TopicMirror:
             SettingsError: the mirror cannot be written to, or something else is in its place.
         """
         self._store.prepare()
-        if self._store.doubtful():
+        if self._store.needs_recovery():
             with self._store.lock().holding(timeout=timeout, waiting=waiting):
-                sweep(self.root)
-                self._store.recover(named_digests(self.root))
+                remove_temporaries(self.root)
+                self._store.recover(referenced_digests(self.root))
         store_lock = self._store.lock()
         with store_lock.holding(shared=True, timeout=timeout, waiting=waiting):
             make_folder(self.path)
             with FileLock(self.path / ".lock").holding(timeout=timeout, waiting=waiting):
                 store_lock.sign()
-                sweep_topic(self.path)
+                remove_topic_temporaries(self.path)
                 yield self
         if self._retired:
             with suppress(LockedError), self._store.lock().holding(timeout=0):
-                self._store.collect(named_digests(self.root))
+                self._store.collect_garbage(referenced_digests(self.root))
                 self._retired = False
 
     def check(self) -> None:
@@ -180,7 +173,7 @@ class TopicMirror:
             version: which.
             modes: also tell files that not everybody may read, or that others than their owner may write.
         """
-        is_object = self._store.recogniser()
+        is_object = self._store.object_matcher()
         return tree.differences(self.tree(version), version.manifest, is_object, version.copies, modes)
 
     def find(self, component: Component, selection: Any, wanted: Manifest) -> Optional[Version]:
@@ -230,7 +223,7 @@ class TopicMirror:
                 write_record(self.tree(version), version)
             else:
                 version, notes = self._build(version)
-            self._point(version)
+            self._swap_link(version)
         return Published(self.link(component.type), version, notes)
 
     def rebuild(self, version: Version) -> tuple[Version, tuple[str, ...]]:
@@ -255,7 +248,7 @@ class TopicMirror:
             version = replace(version, copies=built.copies)
             self._store.flush()
             write_record(place, version)
-            _put(new, place)
+            _replace(new, place)
             flush_folder(place.parent)
         finally:
             tree.remove_tree(new)
@@ -266,7 +259,7 @@ class TopicMirror:
         )
         return version, (note,)
 
-    def _point(self, version: Version) -> None:
+    def _swap_link(self, version: Version) -> None:
         """Swap the link: the one step that makes a version the published one."""
         link = self.link(version.component.type)
         target = f".versions/{_kind(version.component.type)}/{version.folder}"
@@ -279,7 +272,7 @@ class TopicMirror:
         new = self.path / f".new-{secrets.token_hex(4)}"
         os.symlink(target, new)
         try:
-            _put(new, link)
+            _replace(new, link)
             flush_folder(self.path)
         finally:
             tree.remove_tree(new)
@@ -306,7 +299,7 @@ class TopicMirror:
         version, notes = (version, ()) if self.intact(version) else self.rebuild(version)
         self._demand_right(version)
         with disk_errors(self.path):
-            self._point(version)
+            self._swap_link(version)
         note = "the next sync publishes the newest again, unless component_id in the settings names another"
         return Published(self.link(component_type), version, (*notes, note))
 
@@ -342,7 +335,7 @@ class TopicMirror:
         published = self.published_folder(component_type)
         return versions[folders.index(published) + 1 :] if published in folders else ()
 
-    def surplus(self, component_type: str, keep: int, coming: str = "") -> tuple[Version, ...]:
+    def expired(self, component_type: str, keep: int, coming: str = "") -> tuple[Version, ...]:
         """The versions that :meth:`retire` would remove. No side effect.
 
         Args:
@@ -358,7 +351,7 @@ class TopicMirror:
         ]
         return tuple(others[max(keep, 0) :])
 
-    def freed(self, versions: tuple[Version, ...]) -> Removed:
+    def reclaimable(self, versions: tuple[Version, ...]) -> Removed:
         """What removing these versions frees: the files and bytes that nothing else in the mirror holds."""
         linked: Counter[tuple[int, int, int]] = Counter()
         files = size = 0
@@ -381,8 +374,8 @@ class TopicMirror:
         Returns:
             What that frees.
         """
-        versions = self.surplus(component_type, keep)
-        removed = self.freed(versions)
+        versions = self.expired(component_type, keep)
+        removed = self.reclaimable(versions)
         for version in versions:
             self.remove(version)
         return removed
@@ -417,7 +410,7 @@ def _kind(component_type: str) -> str:
     return check_name(folder_name(component_type), "component type")
 
 
-def _put(new: Path, place: Path) -> None:
+def _replace(new: Path, place: Path) -> None:
     """Give something its final name. A folder that had it stays for those who are reading in it, until the next run."""
     if tree.put_in_place(new, place):
         os.rename(new, new.with_name(f".old-{secrets.token_hex(4)}"))
@@ -431,7 +424,7 @@ def _free_name(folder: Path, component: Component, wished: str) -> str:
     raise SettingsError(f"{folder / candidate} is no version of this program", hint="move it aside")
 
 
-def sweep_topic(path: Path) -> None:
+def remove_topic_temporaries(path: Path) -> None:
     """Remove what a killed run was building or removing in a topic, and records without a tree."""
     with disk_errors(path):
         for folder in (path, *real_folders(path / ".versions")):
@@ -444,14 +437,14 @@ def sweep_topic(path: Path) -> None:
                     remove_file(record)
 
 
-def sweep(root: Path) -> None:
+def remove_temporaries(root: Path) -> None:
     """Do so in every topic of a mirror. To be called under the store's exclusive lock."""
     for path in real_folders(root):
         if (path / ".versions").is_dir():
-            sweep_topic(path)
+            remove_topic_temporaries(path)
 
 
-def named_digests(root: Path) -> frozenset[str]:
+def referenced_digests(root: Path) -> frozenset[str]:
     """The digests that any version of a mirror names."""
     versions = (read_record(path) for topic in real_folders(root) for path in trees(topic / ".versions"))
     return frozenset(entry.sha256 for version in versions if version is not None for entry in version.manifest.files)

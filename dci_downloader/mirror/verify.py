@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Optional
 
 from dci_downloader.errors import CancelledError, DiskFullError, LockedError, SettingsError
+from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror import tree
 from dci_downloader.mirror.hashing import hashing
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.tree import Damage
 from dci_downloader.mirror.version import Version
-from dci_downloader.models import FileEntry, Never, Progress, Silence, Stop
+from dci_downloader.models import FileEntry
 
-Fetch = Callable[[Version, Sequence[FileEntry]], None]
+FetchEntries = Callable[[Version, Sequence[FileEntry]], None]
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ def verify(
     *,
     workers: int = 0,
     timeout: Optional[float] = None,
-    progress: Progress = Silence(),  # noqa: B008  has no state
-    stop: Stop = Never(),  # noqa: B008  has no state
+    progress: Progress = NullProgress(),  # noqa: B008  has no state
+    stop: Stop = NeverStop(),  # noqa: B008  has no state
 ) -> tuple[Checked, ...]:
     """Hash the objects of every published version, and compare the trees with their manifests. Safe to repeat.
 
@@ -152,7 +153,7 @@ def _words(digest: str) -> str:
 def repair(
     mirror: Mirror,
     checked: Iterable[Checked],
-    fetch: Fetch,
+    fetch: FetchEntries,
     *,
     timeout: Optional[float] = None,
     waiting: Callable[[str], None] = lambda _: None,
@@ -180,7 +181,7 @@ def repair(
             damaged_paths = {damage.path for damage in one.damages}
             for entry in one.version.manifest.files:
                 if entry.path in damaged_paths:
-                    mirror.store.seal(entry.sha256)
+                    mirror.store.make_read_only(entry.sha256)
             missing = mirror.plan(one.version.component, one.version.manifest).missing
             if missing:
                 fetch(one.version, missing)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 
+from dci_downloader.hooks import Progress, Stop
 from dci_downloader.mirror.store import Store
-from dci_downloader.models import FileEntry, Progress, Source, Stop, TransferOptions
-from dci_downloader.transfer.partner import Partner
+from dci_downloader.models import FileEntry, Source
+from dci_downloader.options import TransferOptions
+from dci_downloader.transfer.coprocess import Coprocess
 from dci_downloader.transfer.pipeline import Fetched, Pipeline
 
 
@@ -32,7 +34,7 @@ def fetch(
         DiskFullError: no room; partials are saved.
     """
     pipeline = Pipeline(entries, source, store, options, progress)
-    partner = Partner(pipeline, source, store, options, progress)
+    partner = Coprocess(pipeline, source, store, options, progress)
     with closing(pipeline), closing(partner):
         partner.start(entries)
         while pipeline.unfinished or partner.working:

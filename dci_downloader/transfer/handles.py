@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import pycurl
 
 from dci_downloader import __version__
-from dci_downloader.models import TransferOptions
-from dci_downloader.network import ca_bundle, proxy_for
-from dci_downloader.transfer.policy import Head, read_head
+from dci_downloader.network.headers import Head, read_head
+from dci_downloader.network.proxies import ca_bundle, proxy_for
+from dci_downloader.options import TransferOptions
 
 USER_AGENT = f"dci-downloader/{__version__}"
 RECEIVE_BUFFER = 64 * 1024

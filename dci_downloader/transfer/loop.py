@@ -17,7 +17,7 @@ _EVENTS = {
 }
 
 
-class Finished(NamedTuple):
+class FinishedHandle(NamedTuple):
     """A transfer that ended: with libcurl's error code (0 is none) and words."""
 
     handle: Any
@@ -60,7 +60,7 @@ class CurlLoop:
             return most
         return max(0.0, min(most, self._due - time.monotonic()))
 
-    def turn(self, sockets: int = -1) -> list[Finished]:
+    def turn(self, sockets: int = -1) -> list[FinishedHandle]:
         """Do what can be done without waiting, and say which transfers ended: they are out of the loop.
 
         Args:
@@ -87,16 +87,16 @@ class CurlLoop:
         self._multi.close()
         self._epoll.close()
 
-    def _finished(self) -> Iterator[Finished]:
+    def _finished(self) -> Iterator[FinishedHandle]:
         waiting = 1
         while waiting:
             waiting, done, failed = self._multi.info_read()
             for handle in done:
                 self._multi.remove_handle(handle)
-                yield Finished(handle, 0, "")
+                yield FinishedHandle(handle, 0, "")
             for handle, code, message in failed:
                 self._multi.remove_handle(handle)
-                yield Finished(handle, code, message)
+                yield FinishedHandle(handle, code, message)
 
     def _watch(self, what: int, fd: int, _multi: Any, _assigned: Any) -> None:
         """Watch a socket; one that libcurl lets go of stays watched, for mostly the next request needs it at once.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dci_downloader.models import Progress
+from dci_downloader.hooks import Progress
 
 
 class Meter:

@@ -9,8 +9,7 @@ from typing import Optional
 
 from dci_downloader.mirror.partial import Partial
 from dci_downloader.models import FileEntry
-from dci_downloader.transfer import ranges
-from dci_downloader.transfer.policy import read_head
+from dci_downloader.network.headers import parse_content_range, read_head
 
 SAVED_BYTES = 16 << 20
 """Bytes of a big file after which its journal is saved."""
@@ -138,5 +137,5 @@ class PeerRequest:
             return False
         if self.whole:
             return head.status == 200
-        place = ranges.parse_content_range(head.headers.get("content-range", ""))
-        return head.status == 206 and place == ((self.start, self.end), self.wanted.entry.size)
+        place = parse_content_range(head.headers.get("content-range", ""))
+        return head.status == 206 and place == (self.start, self.end, self.wanted.entry.size)

@@ -24,17 +24,21 @@ from typing import Any, NamedTuple, Optional
 import pycurl
 
 from dci_downloader import __version__
+from dci_downloader.content import ranges
 from dci_downloader.errors import CancelledError, DigestMismatchError, DownloaderError, LockedError
+from dci_downloader.hooks import Progress, Stop
 from dci_downloader.mirror.partial import Partial
 from dci_downloader.mirror.store import Store
-from dci_downloader.models import FileEntry, Progress, Received, Stop, TransferOptions
-from dci_downloader.network import ca_bundle, proxy_for
-from dci_downloader.transfer import ranges
+from dci_downloader.models import FileEntry
+from dci_downloader.network.headers import read_head
+from dci_downloader.network.proxies import ca_bundle, proxy_for
+from dci_downloader.network.urls import redact_url
+from dci_downloader.options import TransferOptions
+from dci_downloader.results import SourceTotals
 from dci_downloader.transfer.handles import connections
+from dci_downloader.transfer.limits import RateLimit
 from dci_downloader.transfer.loop import CurlLoop
 from dci_downloader.transfer.peer_request import Peer, PeerRequest, Wanted
-from dci_downloader.transfer.policy import bare, read_head
-from dci_downloader.transfer.throttle import Throttle
 
 IN_MEMORY = 1 << 20
 """Files of at most so many bytes are held in memory until they are complete; bigger ones go to a partial."""
@@ -70,7 +74,7 @@ class FromPeers(NamedTuple):
     """
 
     left: tuple[FileEntry, ...]
-    received: tuple[Received, ...] = ()
+    received: tuple[SourceTotals, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -133,7 +137,7 @@ class _Asking:
             self._queue.append(Wanted(entry, ask))
         self._left: list[FileEntry] = []
         self._received = {peer: [0, 0] for peer in peers}
-        self._throttle = Throttle(options.limit_rate, time.monotonic)
+        self._throttle = RateLimit(options.limit_rate, time.monotonic)
         self._most = connections(options)
         share = (options.limit_rate or 1 << 40) // self._most
         self._buffer = max(
@@ -163,7 +167,7 @@ class _Asking:
                 self._poll.poll(1000 * self._loop.wait_seconds(LONGEST_WAIT))
         return FromPeers(
             tuple(self._left),
-            tuple(Received(peer.url, *came) for peer, came in self._received.items() if any(came)),
+            tuple(SourceTotals(peer.url, *came) for peer, came in self._received.items() if any(came)),
             tuple(f"peer {peer.url} is not asked any more: {peer.dropped}" for peer in self._peers if peer.dropped),
         )
 
@@ -330,7 +334,7 @@ class _Asking:
         if peer.dropped:
             return
         peer.dropped = reason
-        self._progress.detail(f"peer {bare(peer.url)} is not asked any more: {reason}")
+        self._progress.detail(f"peer {redact_url(peer.url)} is not asked any more: {reason}")
         for handle, request in [*self._under_way.items()]:
             if request.peer is peer and not request.complete:
                 self._withdraw(handle)

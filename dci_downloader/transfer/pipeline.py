@@ -5,8 +5,8 @@ Each piece (a small file, or a segment of a big one) takes the same way:
     backlog ─► locate (signed, control server → presigned URL) ─► ready ─► fetch (object store) ─► worker ─► object
 
 Locating runs ahead of fetching, but not far: a presigned URL lives for 600 seconds. Both stages find out by themselves
-how many requests are worth having under way (:mod:`dci_downloader.transfer.width`). What follows from an answer is
-:mod:`dci_downloader.transfer.policy`'s to say; this module only does it.
+how many requests are worth having under way (:mod:`dci_downloader.transfer.limits`). What follows from an answer is
+:mod:`dci_downloader.transfer.verdict`'s to say; this module only does it.
 """
 
 from __future__ import annotations
@@ -27,21 +27,33 @@ from urllib.parse import urlsplit
 
 import pycurl
 
-from dci_downloader.control.answers import Answer as ControlAnswer
-from dci_downloader.control.refusals import refusal
+from dci_downloader.content import ranges
+from dci_downloader.control.decoding import Response
+from dci_downloader.control.errors_from_response import error_from_response
 from dci_downloader.errors import AccessError, CancelledError, DigestMismatchError, LockedError
+from dci_downloader.hooks import Progress, Stop
 from dci_downloader.mirror.store import Store
-from dci_downloader.models import Failure, FileEntry, Progress, SignedRequest, Source, Stop, TransferOptions
-from dci_downloader.transfer import policy, ranges
-from dci_downloader.transfer.backlog import Backlog
+from dci_downloader.models import FileEntry, SignedRequest, Source
+from dci_downloader.network import retries
+from dci_downloader.network.retries import MOST_HOPS, MOST_REFUSALS
+from dci_downloader.options import TransferOptions
+from dci_downloader.results import Failure
 from dci_downloader.transfer.handles import connections, read_answer
-from dci_downloader.transfer.landing import Landing
+from dci_downloader.transfer.limits import AdaptiveLimit, RateLimit
 from dci_downloader.transfer.meter import Meter
-from dci_downloader.transfer.policy import Action, Verdict
-from dci_downloader.transfer.stage import Answer, Stage
-from dci_downloader.transfer.throttle import Throttle
-from dci_downloader.transfer.width import Width
-from dci_downloader.transfer.work import IN_MEMORY, WRITE_CHUNKS, Fetch, Locate, Piece, Transfer, segment_size
+from dci_downloader.transfer.queue import TransferQueue
+from dci_downloader.transfer.sink import Sink
+from dci_downloader.transfer.stage import CompletedRequest, Stage
+from dci_downloader.transfer.transfers import (
+    IN_MEMORY,
+    WRITE_CHUNKS,
+    FetchRequest,
+    LocateRequest,
+    Segment,
+    Transfer,
+    segment_size,
+)
+from dci_downloader.transfer.verdict import Action, Verdict, judge_failure, judge_locate
 
 MOST_LOCATES = 64
 """Requests to the control server at once, at the most."""
@@ -92,7 +104,7 @@ class Fetched:
 class Located(NamedTuple):
     """A piece and the presigned URL to fetch it from, with the time that was obtained."""
 
-    piece: Piece
+    segment: Segment
     url: str
     since: float
 
@@ -119,17 +131,17 @@ class Pipeline:
         self._source, self._store, self._options = source, store, options
         self._clock = time.monotonic
         most = connections(options)
-        self._locating: Stage[Locate] = Stage(options, pycurl.CURL_HTTP_VERSION_2TLS, Width(*locates))
-        self._fetching: Stage[Fetch] = Stage(options, pycurl.CURL_HTTP_VERSION_1_1, Width(most, most))
+        self._locating: Stage[LocateRequest] = Stage(options, pycurl.CURL_HTTP_VERSION_2TLS, AdaptiveLimit(*locates))
+        self._fetching: Stage[FetchRequest] = Stage(options, pycurl.CURL_HTTP_VERSION_1_1, AdaptiveLimit(most, most))
         self._detail = progress.detail
         self._meter = Meter(progress, self._clock)
         self._looked = 0.0
-        self._backlog = Backlog(entries, self._open, self._clock)
+        self._queue_ = TransferQueue(entries, self._open, self._clock)
         self._ready: deque[Located] = deque()
-        self._segments: set[Piece] = set()
+        self._segments: set[Segment] = set()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._landing = Landing(store, self._wake_write, self._entered)
-        self._throttle = Throttle(options.limit_rate, self._clock)
+        self._sink = Sink(store, self._wake_write, self._entered)
+        self._throttle = RateLimit(options.limit_rate, self._clock)
         self._poll = select.epoll()
         for descriptor in (self._wake_read, self._locating.loop.fileno(), self._fetching.loop.fileno()):
             self._poll.register(descriptor, select.EPOLLIN)
@@ -181,7 +193,7 @@ class Pipeline:
         self._start_locates()
         self._start_fetches()
         self._turn()
-        self._landing.collect()
+        self._sink.collect()
         self._look()
 
     def result(self) -> Fetched:
@@ -204,7 +216,7 @@ class Pipeline:
 
     def halve(self) -> list[FileEntry]:
         """Give away half of the files whose turn has not come."""
-        entries = self._backlog.halve()
+        entries = self._queue_.halve()
         self._entries -= len(entries)
         self._unfinished -= len(entries)
         return entries
@@ -221,7 +233,7 @@ class Pipeline:
     def take(self, entries: Sequence[FileEntry]) -> None:
         """Bring these files, too; that there was nothing to do until now is not held against the run."""
         self._meter.moved()
-        self._backlog.add(entries)
+        self._queue_.add(entries)
         self._entries += len(entries)
         self._unfinished += len(entries)
 
@@ -234,40 +246,40 @@ class Pipeline:
     def _start_locates(self) -> None:
         ahead = max(8, self._fetching.free + self._fetching.width.limit // 2)
         while self._locating.free > 0 and len(self._locating.under_way) + len(self._ready) < ahead:
-            piece = self._backlog.next(len(self._segments) * 2 < self._fetching.width.limit)
-            if piece is None:
+            segment = self._queue_.next(len(self._segments) * 2 < self._fetching.width.limit)
+            if segment is None:
                 return
-            if piece.transfer.stuck_since is None:
-                piece.transfer.stuck_since = self._clock()
-            if piece.transfer.partial is not None:
-                self._segments.add(piece)
-            self._locate(piece, self._source.request(piece.transfer.entry.path))
+            if segment.transfer.stuck_since is None:
+                segment.transfer.stuck_since = self._clock()
+            if segment.transfer.partial is not None:
+                self._segments.add(segment)
+            self._locate(segment, self._source.request(segment.transfer.entry.path))
 
-    def _locate(self, piece: Piece, request: SignedRequest) -> None:
+    def _locate(self, segment: Segment, request: SignedRequest) -> None:
         headers = [f"{name}: {value}" for name, value in request.headers.items()]
-        self._locating.start(Locate(piece, request.url), headers)
+        self._locating.start(LocateRequest(segment, request.url), headers)
 
     def _start_fetches(self) -> None:
         # a segment not yet recorded counts as under way: what a kill costs is one segment for each connection, no more
-        while self._ready and self._fetching.free > self._landing.unrecorded:
-            piece, url, since = self._ready.popleft()
-            if piece.transfer.over:
+        while self._ready and self._fetching.free > self._sink.unrecorded:
+            segment, url, since = self._ready.popleft()
+            if segment.transfer.over:
                 continue
             if self._clock() - since > URL_SECONDS:
-                self._later(piece, 0.0)
+                self._later(segment, 0.0)
                 continue
-            request = Fetch(piece, url)
+            request = FetchRequest(segment, url)
             self._fetching.start(request, request.request_headers())
 
     def _turn(self) -> None:
         resting = self._throttle.seconds()
-        reading = not resting and self._landing.unwritten <= UNWRITTEN_BYTES
+        reading = not resting and self._sink.unwritten <= UNWRITTEN_BYTES
         if reading != self._reading:
             self._reading = reading
             self._poll.modify(self._fetching.loop.fileno(), select.EPOLLIN if reading else 0)
         ready = self._poll.poll(0)
         if not ready:
-            self._landing.flush()
+            self._sink.flush()
             before = self._clock()
             ready = self._poll.poll(self._wait_seconds(resting))
             self._waited += self._clock() - before
@@ -288,24 +300,24 @@ class Pipeline:
     def _write_segments(self) -> None:
         """Hand over what came of big files, where it is enough; end the answers that are something else."""
         for request in list(self._fetching.under_way.values()):
-            if len(request.chunks) < WRITE_CHUNKS or request.piece.transfer.partial is None:
+            if len(request.chunks) < WRITE_CHUNKS or request.segment.transfer.partial is None:
                 continue
             verdict = self._take(request)
             if verdict.action is not Action.ACCEPT:
                 self._break_off(partial(operator.is_, request))
-                self._judged(request.piece, verdict)
+                self._judged(request.segment, verdict)
 
-    def _take(self, request: Fetch) -> Verdict:
+    def _take(self, request: FetchRequest) -> Verdict:
         """Write what came of a segment so far; the judgement of its head."""
         head = read_answer(request.handle, request.headers)
         chunks = request.take(head)
         if chunks:
-            self._landing.write(request.piece, chunks)
+            self._sink.write(request.segment, chunks)
         return request.judge(head)
 
     def _wait_seconds(self, resting: float) -> float:
         longest = min(LONGEST_WAIT, resting) if resting else LONGEST_WAIT
-        longest = self._locating.loop.wait_seconds(self._backlog.wait_seconds(longest))
+        longest = self._locating.loop.wait_seconds(self._queue_.wait_seconds(longest))
         return self._fetching.loop.wait_seconds(longest) if self._reading else longest
 
     def _look(self) -> None:
@@ -328,7 +340,7 @@ class Pipeline:
             self._located(answer)
         for answer in self._fetching.overdue(stall):
             self._fetched(answer)
-        if not self._reading or not self._landing.idle or self._backlog.blocked or not self._unfinished:
+        if not self._reading or not self._sink.idle or self._queue_.blocked or not self._unfinished:
             self._meter.moved()
         elif self._meter.idle_seconds() > patience:
             reason = f"nothing arrived for {patience:g} s; last trouble: {self._trouble}"
@@ -336,10 +348,10 @@ class Pipeline:
 
     # a file begins
 
-    def _open(self, entry: FileEntry) -> Optional[list[Piece]]:
-        """The pieces of a file whose turn has come; see :class:`Backlog`."""
+    def _open(self, entry: FileEntry) -> Optional[list[Segment]]:
+        """The pieces of a file whose turn has come; see :class:`TransferQueue`."""
         transfer = Transfer(entry)
-        pieces = [Piece(transfer, 0, entry.size)]
+        segments = [Segment(transfer, 0, entry.size)]
         if entry.size > IN_MEMORY:
             if self._store.holds(entry):
                 self._complete(transfer)  # another run brought it meanwhile
@@ -350,54 +362,54 @@ class Pipeline:
                 return None
             if entry.sha256 not in self._whole:
                 gaps = ranges.missing(transfer.partial.done, entry.size)
-                pieces = [Piece(transfer, *gap) for gap in ranges.split(gaps, segment_size(entry.size))]
+                segments = [Segment(transfer, *gap) for gap in ranges.split(gaps, segment_size(entry.size))]
         self._transfers.add(transfer)
-        transfer.unfinished = len(pieces)
-        transfer.in_one_piece = [piece.end - piece.start for piece in pieces] == [entry.size]
-        if not pieces:
-            self._landing.finish(transfer)
-        return pieces
+        transfer.unfinished = len(segments)
+        transfer.in_one_piece = [segment.end - segment.start for segment in segments] == [entry.size]
+        if not segments:
+            self._sink.finish(transfer)
+        return segments
 
     # an answer came
 
-    def _located(self, answer: Answer) -> None:
-        piece = answer.request.piece
-        if piece.transfer.over:
+    def _located(self, answer: CompletedRequest) -> None:
+        segment = answer.request.segment
+        if segment.transfer.over:
             return
         if answer.code and not (answer.code == pycurl.E_FILESIZE_EXCEEDED and answer.head.status):
-            self._judged(piece, policy.judge_failure(answer.code, answer.message, answer.request.url))
+            self._judged(segment, judge_failure(answer.code, answer.message, answer.request.url))
             return
         self._locating.note(answer, self._starving)
-        verdict = policy.judge_locate(answer.head, answer.request.url, datetime.now(timezone.utc))
+        verdict = judge_locate(answer.head, answer.request.url, datetime.now(timezone.utc))
         if verdict.action is Action.REDIRECT:
             self._refused = 0
-            self._follow(piece, verdict.location)
+            self._follow(segment, verdict.location)
             return
         if verdict.exit_code == AccessError.exit_code:
             verdict = _explained(verdict, answer)
             self._refused += 1
             if self._refused >= MOST_REFUSED:
                 self._ending = verdict
-        self._judged(piece, verdict)
+        self._judged(segment, verdict)
 
-    def _follow(self, piece: Piece, url: str) -> None:
+    def _follow(self, segment: Segment, url: str) -> None:
         """Go where a redirect leads: signed on the control server, without any credential elsewhere."""
-        piece.hops += 1
+        segment.hops += 1
         signed = self._source.follow(url)
-        if piece.hops > policy.MOST_HOPS:
-            self._judged(piece, Verdict(Action.GIVE_UP, "redirected in a circle"))
+        if segment.hops > MOST_HOPS:
+            self._judged(segment, Verdict(Action.GIVE_UP, "redirected in a circle"))
         elif signed is not None:
-            self._locate(piece, signed)
+            self._locate(segment, signed)
         else:
-            self._ready.append(Located(piece, url, self._clock()))
+            self._ready.append(Located(segment, url, self._clock()))
 
-    def _fetched(self, answer: Answer) -> None:
-        request: Fetch = answer.request
-        piece, transfer = request.piece, request.piece.transfer
+    def _fetched(self, answer: CompletedRequest) -> None:
+        request: FetchRequest = answer.request
+        segment, transfer = request.segment, request.segment.transfer
         self._fetching.note(answer, bool(self._ready))
         chunks = request.take(answer.head) if answer.head.status else []
-        if piece.reach < request.position:
-            piece.reach = request.position
+        if segment.reach < request.position:
+            segment.reach = request.position
             transfer.got_farther(self._clock())
         if transfer.over:  # abandoned by an answer that came at the same time
             self._meter.wasted(request.came)
@@ -405,57 +417,57 @@ class Pipeline:
         verdict = request.outcome(answer.code, answer.message, answer.head)
         self._keep(request, chunks)
         if verdict.action is Action.REDIRECT:
-            self._follow(piece, verdict.location)
+            self._follow(segment, verdict.location)
         elif verdict.action is not Action.ACCEPT:
-            self._judged(piece, verdict)
+            self._judged(segment, verdict)
         elif transfer.partial is None:
-            self._landing.small_file(transfer, chunks)
+            self._sink.small_file(transfer, chunks)
         else:
-            self._segments.discard(piece)
-            self._landing.segment(transfer)
+            self._segments.discard(segment)
+            self._sink.segment(transfer)
 
-    def _keep(self, request: Fetch, chunks: list[bytes]) -> None:
+    def _keep(self, request: FetchRequest, chunks: list[bytes]) -> None:
         """Keep what came of a segment. Of a file in memory that is not complete, nothing can be kept."""
-        transfer = request.piece.transfer
-        if transfer.partial is not None or request.position == request.piece.end:
+        transfer = request.segment.transfer
+        if transfer.partial is not None or request.position == request.segment.end:
             transfer.came += request.came
             self._meter.came(request.came)
         else:
             self._meter.wasted(request.came)
         if transfer.partial is not None and chunks:
-            self._landing.write(request.piece, chunks)
+            self._sink.write(request.segment, chunks)
 
-    def _judged(self, piece: Piece, verdict: Verdict) -> None:
+    def _judged(self, segment: Segment, verdict: Verdict) -> None:
         """Do what follows from an answer that did not bring what was asked for."""
-        transfer = piece.transfer
+        transfer = segment.transfer
         self._trouble = verdict.reason
         if verdict.action is Action.ABORT:
             self._ending = verdict
-        elif verdict.action is Action.WHOLE and piece.wanted is not None:
+        elif verdict.action is Action.WHOLE and segment.wanted is not None:
             self._detail(f"{transfer.entry.path}: {verdict.reason}; asking for it in one piece")
             self._whole.add(transfer.entry.sha256)
             self._abandon(transfer)
-            self._landing.discard(transfer, self._begin_anew)
+            self._sink.discard(transfer, self._begin_anew)
         elif verdict.action is Action.RETRY:
             transfer.attempts += 1
             self._note_progress(transfer)
-            self._retry(piece, verdict, self._clock() - (transfer.stuck_since or 0.0) > self._options.patience)
+            self._retry(segment, verdict, self._clock() - (transfer.stuck_since or 0.0) > self._options.patience)
         else:
             transfer.refusals += 1
-            final = verdict.action is Action.GIVE_UP or transfer.refusals >= policy.MOST_REFUSALS
-            self._retry(piece, verdict, final)
+            final = verdict.action is Action.GIVE_UP or transfer.refusals >= MOST_REFUSALS
+            self._retry(segment, verdict, final)
 
     def _note_progress(self, transfer: Transfer) -> None:
         """While other segments of a file get farther, one that does not is no reason to give it up."""
         for request in self._fetching.under_way.values():
-            if request.piece.transfer is transfer and request.chunks and transfer.partial is not None:
+            if request.segment.transfer is transfer and request.chunks and transfer.partial is not None:
                 self._take(request)
-            if request.piece.transfer is transfer and request.position > request.piece.reach:
-                request.piece.reach = request.position
+            if request.segment.transfer is transfer and request.position > request.segment.reach:
+                request.segment.reach = request.position
                 transfer.got_farther(self._clock())
 
-    def _retry(self, piece: Piece, verdict: Verdict, give_up: bool) -> None:
-        transfer = piece.transfer
+    def _retry(self, segment: Segment, verdict: Verdict, give_up: bool) -> None:
+        transfer = segment.transfer
         if give_up:
             if verdict.action is not Action.RETRY:
                 self._meter.moved()  # an answer that is final is an answer: the server is there
@@ -465,15 +477,15 @@ class Pipeline:
         chance = random.random()  # noqa: S311  jitter, not a secret
         if transfer.entry.sha256 in self._whole:
             self._meter.lost(transfer.came)
-            piece.start = transfer.came = 0
-        pause = policy.back_off(tries, verdict.wait, self._options.patience, chance)
-        self._detail(f"{transfer.entry.path}{_part(piece)}: {verdict.reason}; trying again in {pause:.1f} s")
-        self._later(piece, pause)
+            segment.start = transfer.came = 0
+        pause = retries.back_off(tries, verdict.wait, self._options.patience, chance)
+        self._detail(f"{transfer.entry.path}{_part(segment)}: {verdict.reason}; trying again in {pause:.1f} s")
+        self._later(segment, pause)
 
-    def _later(self, piece: Piece, seconds: float) -> None:
-        piece.hops = 0
-        self._segments.discard(piece)
-        self._backlog.later(piece, seconds)
+    def _later(self, segment: Segment, seconds: float) -> None:
+        segment.hops = 0
+        self._segments.discard(segment)
+        self._queue_.later(segment, seconds)
 
     # a file ends
 
@@ -499,7 +511,7 @@ class Pipeline:
         self._meter.lost(transfer.came)
         transfer.over = True
         self._transfers.discard(transfer)
-        self._backlog.again(transfer.entry)
+        self._queue_.again(transfer.entry)
 
     def _complete(self, transfer: Transfer) -> None:
         transfer.over = True
@@ -514,7 +526,7 @@ class Pipeline:
         transfer.over = True
         self._abandon(transfer)
         self._transfers.discard(transfer)
-        self._landing.save(transfer)
+        self._sink.save(transfer)
         self._unfinished -= 1
         self._failures.append(failure)
         self._detail(f"{transfer.entry.path}: {failure.reason}; given up")
@@ -522,11 +534,11 @@ class Pipeline:
     def _abandon(self, transfer: Transfer) -> None:
         """End every request for a file."""
         transfer.over = True
-        self._locating.cancel(lambda request: request.piece.transfer is transfer)
-        self._break_off(lambda request: request.piece.transfer is transfer)
-        self._segments = {piece for piece in self._segments if piece.transfer is not transfer}
+        self._locating.cancel(lambda request: request.segment.transfer is transfer)
+        self._break_off(lambda request: request.segment.transfer is transfer)
+        self._segments = {segment for segment in self._segments if segment.transfer is not transfer}
 
-    def _break_off(self, unwanted: Callable[[Fetch], bool]) -> None:
+    def _break_off(self, unwanted: Callable[[FetchRequest], bool]) -> None:
         """End requests to the object store, and keep what they brought."""
         for request in self._fetching.cancel(unwanted):
             head = read_answer(request.handle, request.headers)
@@ -536,7 +548,7 @@ class Pipeline:
         """The run ends early: every file that is not complete becomes a failure."""
         if self._ending is None:
             return
-        untried = [transfer.entry for transfer in self._transfers] + self._backlog.unopened
+        untried = [transfer.entry for transfer in self._transfers] + self._queue_.unopened
         for entry in untried:
             self._failures.append(Failure(entry.path, self._ending.reason, self._ending.exit_code, self._ending.hint))
 
@@ -544,7 +556,7 @@ class Pipeline:
         """Save what came, end the workers, drop the connections. Afterwards nothing of the run is left."""
         self._break_off(lambda _: True)
         self._meter.look(0)
-        self._landing.close(self._transfers)
+        self._sink.close(self._transfers)
         self._locating.close()
         self._fetching.close()
         self._poll.close()
@@ -552,16 +564,16 @@ class Pipeline:
         os.close(self._wake_write)
 
 
-def _part(piece: Piece) -> str:
+def _part(segment: Segment) -> str:
     """Which bytes of its file a piece is, for a person; nothing where it is all of it."""
-    return "" if piece.wanted is None else f", bytes {piece.wanted.start:,} to {piece.wanted.end:,}"
+    return "" if segment.wanted is None else f", bytes {segment.wanted.start:,} to {segment.wanted.end:,}"
 
 
-def _explained(verdict: Verdict, answer: Answer) -> Verdict:
+def _explained(verdict: Verdict, answer: CompletedRequest) -> Verdict:
     """Say of the control server's refusal what is said of one to an API call: that the clock is off, for example."""
     head, request = answer.head, answer.request
-    said = ControlAnswer(urlsplit(request.url).netloc, head.status, head.headers, b"".join(request.chunks))
-    error = refusal(said, time.time())
+    said = Response(urlsplit(request.url).netloc, head.status, head.headers, b"".join(request.chunks))
+    error = error_from_response(said, time.time())
     if not isinstance(error, AccessError):
         return verdict
     return replace(verdict, reason=str(error), hint=error.hint)

@@ -8,17 +8,17 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import pycurl
 
-from dci_downloader.models import TransferOptions
+from dci_downloader.network.headers import Head
+from dci_downloader.options import TransferOptions
 from dci_downloader.transfer.handles import HandlePool, read_answer
+from dci_downloader.transfer.limits import AdaptiveLimit
 from dci_downloader.transfer.loop import CurlLoop
-from dci_downloader.transfer.policy import Head
-from dci_downloader.transfer.width import Width
-from dci_downloader.transfer.work import Request
+from dci_downloader.transfer.transfers import TransferRequest
 
-AnyRequest = TypeVar("AnyRequest", bound=Request)
+AnyRequest = TypeVar("AnyRequest", bound=TransferRequest)
 
 
-class Answer(NamedTuple):
+class CompletedRequest(NamedTuple):
     """How a request ended.
 
     Attributes:
@@ -53,7 +53,7 @@ class Stage(Generic[AnyRequest]):
         self,
         options: TransferOptions,
         http_version: int,
-        width: Width,
+        width: AdaptiveLimit,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.width = width
@@ -77,7 +77,7 @@ class Stage(Generic[AnyRequest]):
         self.under_way[handle] = request
         self.loop.add(handle)
 
-    def turn(self, sockets: int = -1) -> Iterator[Answer]:
+    def turn(self, sockets: int = -1) -> Iterator[CompletedRequest]:
         """Do what can be done without waiting; yield what ended, which ``cancel`` does not know any more.
 
         Args:
@@ -91,7 +91,7 @@ class Stage(Generic[AnyRequest]):
             yield self._answer(request, code, message)
             self._handles.give_back(handle)
 
-    def note(self, answer: Answer, starving: bool) -> None:
+    def note(self, answer: CompletedRequest, starving: bool) -> None:
         """Let the width learn from an answer.
 
         Args:
@@ -123,7 +123,7 @@ class Stage(Generic[AnyRequest]):
         for request in self.under_way.values():
             request.moved = now
 
-    def overdue(self, seconds: float) -> Iterator[Answer]:
+    def overdue(self, seconds: float) -> Iterator[CompletedRequest]:
         """End the requests that stood still for so long at the last :meth:`look`, and those that bring far too much."""
         before = self._clock() - seconds
         for request in list(self.under_way.values()):
@@ -155,10 +155,10 @@ class Stage(Generic[AnyRequest]):
         self._handles.close()
         self.loop.close()
 
-    def _answer(self, request: AnyRequest, code: int, message: str) -> Answer:
+    def _answer(self, request: AnyRequest, code: int, message: str) -> CompletedRequest:
         handle = request.handle
         head = read_answer(handle, request.headers)
         seconds = 0.0
         if head.status:  # without a head, libcurl tells some time all the same
             seconds = handle.getinfo(pycurl.STARTTRANSFER_TIME) - handle.getinfo(pycurl.PRETRANSFER_TIME)
-        return Answer(request, code, message, head, max(0.0, seconds))
+        return CompletedRequest(request, code, message, head, max(0.0, seconds))

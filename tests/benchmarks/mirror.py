@@ -43,7 +43,7 @@ PROGRAM = [
     sys.executable,
     "-c",
     # getrusage would count what this process held at the time of the fork
-    "import sys; from dci_downloader.cli import main; code = main(); print(open('/proc/self/status').read());"
+    "import sys; from dci_downloader.cli.main import main; code = main(); print(open('/proc/self/status').read());"
     " sys.exit(code)",
 ]
 ROOT = Path(__file__).parents[2]

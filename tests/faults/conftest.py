@@ -13,11 +13,13 @@ from urllib.parse import quote
 
 import pytest
 
-from dci_downloader.cli import main
-from dci_downloader.control import connection
+from dci_downloader.cli.main import main
+from dci_downloader.hooks import NeverStop, NullProgress, Stop
 from dci_downloader.mirror.store import Store
-from dci_downloader.models import FileEntry, Network, Never, SignedRequest, Silence, Stop, TransferOptions
-from dci_downloader.transfer import backlog, engine, pipeline, policy
+from dci_downloader.models import FileEntry, SignedRequest
+from dci_downloader.network import retries
+from dci_downloader.options import Network, TransferOptions
+from dci_downloader.transfer import engine, pipeline, queue
 from dci_downloader.transfer.engine import Fetched
 from tests.faults.program import TOPIC, Done, Program, ended
 from tests.faults.server import FaultServer, control_answers, store_answers
@@ -44,7 +46,7 @@ class StubSource:
         return SignedRequest(url, CREDENTIALS) if url.startswith(self.url + "/") else None
 
 
-class Tally(Silence):
+class Tally(NullProgress):
     """Adds up what progress is told."""
 
     def __init__(self) -> None:
@@ -90,7 +92,7 @@ class Bench:
         options.setdefault("network", Network())
         wanted = TransferOptions(patience=patience, **options)
         entries = list(self.entries.values())
-        return engine.fetch(entries, self.source, self.mirror, wanted, progress=self.tally, stop=stop or Never())
+        return engine.fetch(entries, self.source, self.mirror, wanted, progress=self.tally, stop=stop or NeverStop())
 
     def arrived(self, path: str) -> bool:
         """Whether the right content is in the store, and read-only."""
@@ -124,7 +126,7 @@ class Bench:
 @pytest.fixture
 def small_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sizes are a hundredth of the real ones."""
-    for module in (backlog, pipeline):
+    for module in (queue, pipeline):
         monkeypatch.setattr(module, "IN_MEMORY", SEGMENT // 2)
     monkeypatch.setattr(pipeline, "segment_size", lambda size: SEGMENT)
     monkeypatch.setattr(pipeline, "WRITE_CHUNKS", 1)
@@ -136,13 +138,13 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_scale: None) ->
     store = Store(tmp_path / "mirror" / ".dci-downloader")
     store.prepare()
     bench = Bench(store)
-    back_off = policy.back_off
+    real_back_off = retries.back_off
 
     def noted(attempt: int, asked: float, patience: float, chance: float) -> float:
-        bench.waits.append((attempt, back_off(attempt, asked, patience, chance)))
+        bench.waits.append((attempt, real_back_off(attempt, asked, patience, chance)))
         return 0.01
 
-    monkeypatch.setattr(policy, "back_off", noted)
+    monkeypatch.setattr(retries, "back_off", noted)
     yield bench
     bench.close()
 
@@ -172,15 +174,14 @@ def program(make_program: Callable[..., Program]) -> Program:
 
 def install(program: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Give it a run, and an environment to run in."""
-    back_off = policy.back_off
+    real_back_off = retries.back_off
 
     def hurried(attempt: int, asked: float, patience: float, chance: float) -> float:
-        program.waits.append(back_off(attempt, asked, patience, chance))
+        program.waits.append(real_back_off(attempt, asked, patience, chance))
         program.waited()
         return min(0.01, program.waits[-1])
 
-    for module in (policy, connection):
-        monkeypatch.setattr(module, "back_off", hurried)
+    monkeypatch.setattr(retries, "back_off", hurried)
     for name, value in program.environment().items():
         monkeypatch.setenv(name, value)
 

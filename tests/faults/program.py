@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from dci_downloader.demo.catalog import Catalog, CatalogComponent
-from dci_downloader.demo.control import DemoControl
-from dci_downloader.demo.objects import DemoObjectStore
+from dci_downloader.demo.control_server import DemoControl
+from dci_downloader.demo.object_store import DemoObjectStore
 from tests.faults.rows import OTHERS, SIZES, VICTIM
-from tests.faults.server import Answer, Asked, FaultServer, Well, forwarding
+from tests.faults.server import Asked, FaultServer, Response, Well, forwarding
 from tests.faults.sizes import SMALL
 
 TOPIC = "RHEL-9.2"
@@ -173,7 +173,7 @@ class Program:
         self._running.close()
 
     def _watched(self, well: Well) -> Well:
-        def look(asked: Asked) -> Answer:
+        def look(asked: Asked) -> Response:
             now = self.visible()
             if now not in (dict(self.old) or None, self.new):
                 self.seen.append(f"at {asked.path}: {sorted(now or ())}")
@@ -185,7 +185,7 @@ class Program:
 def with_cookie(well: Well) -> Well:
     """The same, with a cookie for every server of this host."""
 
-    def answer(asked: Asked) -> Answer:
+    def answer(asked: Asked) -> Response:
         found = well(asked)
         return found._replace(headers=(*found.headers, ("Set-Cookie", f"session={COOKIE}; Path=/")))
 

@@ -14,9 +14,9 @@ from itertools import chain, repeat
 from typing import Any, Optional
 
 from tests.faults.server import (
-    Answer,
     Behaviour,
     Exchange,
+    Response,
     changed,
     chunked,
     cut,
@@ -87,7 +87,7 @@ def place(shift_start: int, shift_end: int, shift_size: int = 0) -> Behaviour:
         start, end = exchange.asked.range or (0, SMALL)
         start, end = start + shift_start, end + shift_end
         value = f"bytes {start}-{end - 1}/{BIG + shift_size}"
-        exchange.send((answer := Answer(206, (("Content-Range", value),), bytes(end - start))).head() + answer.body)
+        exchange.send((answer := Response(206, (("Content-Range", value),), bytes(end - start))).head() + answer.body)
 
     return behave
 
@@ -105,7 +105,7 @@ def rangeless(exchange: Exchange) -> None:
     """The whole file, whatever was asked for; the first request for the whole is cut."""
     wholes = exchange.server.ranges(exchange.asked.path).count(None)
     rest = {name: value for name, value in exchange.asked.headers.items() if name != "range"}
-    whole = Answer(200, body=exchange.server.well(exchange.asked._replace(headers=rest)).body)
+    whole = Response(200, body=exchange.server.well(exchange.asked._replace(headers=rest)).body)
     if exchange.asked.range is None and wholes == 1:
         whole = whole._replace(body=whole.body[: BIG // 2])
         exchange.send(whole.head().replace(b"%d" % (BIG // 2), b"%d" % BIG) + whole.body)
@@ -118,17 +118,17 @@ def refusal(code: int, text: str, *, ahead: float = 0.0) -> Behaviour:
     """A refusal in the control server's own form; its clock is so many seconds ahead of this machine's."""
     body = json.dumps({"message": text, "status_code": code, "payload": {}}).encode()
 
-    def answer(_: Answer) -> Answer:
-        return Answer(code, (("Date", formatdate(time.time() + ahead, usegmt=True)),), body)
+    def answer(_: Response) -> Response:
+        return Response(code, (("Date", formatdate(time.time() + ahead, usegmt=True)),), body)
 
     return changed(answer)
 
 
-def zipped(answer: Answer) -> Answer:
+def zipped(answer: Response) -> Response:
     return header(answer._replace(body=gzip.compress(answer.body)), "Content-Encoding", "gzip")
 
 
-HTML = Answer(200, (("Content-Type", "text/html; charset=utf-8"),), b"<html>Sign in to the guest network</html>")
+HTML = Response(200, (("Content-Type", "text/html; charset=utf-8"),), b"<html>Sign in to the guest network</html>")
 BROKEN_PLACES = ["http://[::1", "http://127.0.0.1:port/a"]
 
 CLOSED = "http://127.0.0.1:9/{path}"
@@ -199,7 +199,7 @@ ROWS = [
     Row("a long error page", [status(500, body=bytes(100_000))]),
     Row("a long redirect page", control=[status(503, body=bytes(100_000))]),
     # ranges
-    Row("200 instead of 206", [changed(lambda _: Answer(200, body=bytes(BIG)))], says=PIECE, sizes=["big"]),
+    Row("200 instead of 206", [changed(lambda _: Response(200, body=bytes(BIG)))], says=PIECE, sizes=["big"]),
     Row("no ranges, and a cut", [rangeless], for_ever=True, sizes=["big"]),
     Row("206 of another range", [place(1, 1)], says=PIECE, sizes=["big"]),
     Row("206 of a longer range", [place(0, 1)], says=PIECE, sizes=["big"]),

@@ -36,7 +36,7 @@ class Asked(NamedTuple):
         return (int(match[1]), int(match[2]) + 1) if match else None
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What is sent back; ``framed`` adds the length."""
 
     status: int
@@ -59,7 +59,7 @@ class Exchange:
         self.asked = asked
         self.over = False
 
-    def answer(self) -> Answer:
+    def answer(self) -> Response:
         """What a server that behaves would send."""
         return self.server.well(self.asked)
 
@@ -84,7 +84,7 @@ class Exchange:
 
 
 Behaviour = Callable[[Exchange], None]
-Well = Callable[[Asked], Answer]
+Well = Callable[[Asked], Response]
 
 
 class FaultServer:
@@ -221,7 +221,7 @@ def serve(exchange: Exchange) -> None:
         exchange.cut()
 
 
-def changed(change: Callable[[Answer], Answer]) -> Behaviour:
+def changed(change: Callable[[Response], Response]) -> Behaviour:
     """Answer with something else than is right."""
 
     def behave(exchange: Exchange) -> None:
@@ -235,7 +235,7 @@ def changed(change: Callable[[Answer], Answer]) -> Behaviour:
 
 def status(code: int, *headers: tuple[str, str], body: bytes = b"<Error/>") -> Behaviour:
     """Answer with a status of its own."""
-    return changed(lambda _: Answer(code, headers, body))
+    return changed(lambda _: Response(code, headers, body))
 
 
 def redirect(place: str) -> Behaviour:
@@ -244,7 +244,7 @@ def redirect(place: str) -> Behaviour:
     def behave(exchange: Exchange) -> None:
         path, _, query = exchange.asked.target.lstrip("/").partition("?")
         location = place.format(here=exchange.server.url, path=path, query=query)
-        exchange.send(Answer(302, (("Location", location),)).head())
+        exchange.send(Response(302, (("Location", location),)).head())
 
     return behave
 
@@ -277,13 +277,13 @@ def stall(at: float) -> Behaviour:
     return behave
 
 
-def chunked(answer: Answer, *, ended: bool = True) -> Answer:
+def chunked(answer: Response, *, ended: bool = True) -> Response:
     """The answer in chunked coding; without the last chunk nothing tells that it is complete."""
     body = b"%x\r\n%s\r\n" % (len(answer.body), answer.body) + (b"0\r\n\r\n" if ended else b"")
     return answer._replace(headers=(*answer.headers, ("Transfer-Encoding", "chunked")), body=body, framed=False)
 
 
-def header(answer: Answer, name: str, value: str) -> Answer:
+def header(answer: Response, name: str, value: str) -> Response:
     """The answer with a header set or replaced."""
     others = tuple(pair for pair in answer.headers if pair[0] != name)
     return answer._replace(headers=(*others, (name, value)))
@@ -299,12 +299,12 @@ def forwarding(url: str) -> Well:
     """What another server answers: it gets the request as it came, with its headers."""
     netloc = urlsplit(url).netloc
 
-    def well(asked: Asked) -> Answer:
+    def well(asked: Asked) -> Response:
         with closing(HTTPConnection(netloc, timeout=20)) as connection:
             connection.request("GET", asked.target, headers=dict(asked.headers))
             answer = connection.getresponse()
             kept = tuple((name, value) for name, value in answer.getheaders() if name.lower() in _PASSED_ON)
-            return Answer(answer.status, kept, answer.read())
+            return Response(answer.status, kept, answer.read())
 
     return well
 
@@ -312,18 +312,18 @@ def forwarding(url: str) -> Well:
 def store_answers(contents: Mapping[str, bytes]) -> Well:
     """What an object store answers that holds these files."""
 
-    def well(asked: Asked) -> Answer:
+    def well(asked: Asked) -> Response:
         content = contents.get(asked.path)
         if content is None:
-            return Answer(404, body=b"<Code>NoSuchKey</Code>")
+            return Response(404, body=b"<Code>NoSuchKey</Code>")
         if asked.range is None:
-            return Answer(200, body=content)
+            return Response(200, body=content)
         start, end = asked.range
         if start >= len(content):
-            return Answer(416, (("Content-Range", f"bytes */{len(content)}"),))
+            return Response(416, (("Content-Range", f"bytes */{len(content)}"),))
         body = content[start:end]
         place = f"bytes {start}-{start + len(body) - 1}/{len(content)}"
-        return Answer(206, (("Content-Range", place),), body)
+        return Response(206, (("Content-Range", place),), body)
 
     return well
 
@@ -332,8 +332,8 @@ def control_answers(store_url: str) -> Well:
     """What a control server answers: a redirect to a presigned URL, another one each time."""
     numbers = itertools.count()
 
-    def well(asked: Asked) -> Answer:
+    def well(asked: Asked) -> Response:
         query = f"X-Amz-Expires=600&X-Amz-Signature=s1gnature{next(numbers)}"
-        return Answer(302, (("Location", f"{store_url}/{quote(asked.path)}?{query}"),))
+        return Response(302, (("Location", f"{store_url}/{quote(asked.path)}?{query}"),))
 
     return well

@@ -14,14 +14,15 @@ from pathlib import Path
 import pytest
 
 from dci_downloader.errors import AUTHORITY_HINT, CLOCK_HINT, HOST_NAME_HINT
-from dci_downloader.models import Failure, Network
+from dci_downloader.options import Network
+from dci_downloader.results import Failure
 from dci_downloader.transfer import pipeline, stage
 from tests.faults.certificates import make_authority, server_side
 from tests.faults.conftest import SECRETS, Bench
 from tests.faults.rows import OTHERS, ROWS, SIZES, VICTIM, Row, corrupted, refusal
 from tests.faults.server import (
-    Answer,
     Exchange,
+    Response,
     changed,
     cut,
     serve,
@@ -300,10 +301,10 @@ def test_answers_at_once_of_which_the_first_discards_the_file_do_not_end_the_run
 ):
     bench.add("big.iso", BIG)
     monkeypatch.setattr(pipeline, "WRITE_CHUNKS", 10_000)  # so that all that came is still to be written
-    held: list[stage.Answer] = []
+    held: list[stage.Response] = []
     turn = pipeline.Stage.turn
 
-    def together(one: pipeline.Stage, sockets: int = -1) -> list[stage.Answer]:
+    def together(one: pipeline.Stage, sockets: int = -1) -> list[stage.Response]:
         answers = list(turn(one, sockets))
         if one.width.most == pipeline.MOST_LOCATES:
             return answers
@@ -314,7 +315,7 @@ def test_answers_at_once_of_which_the_first_discards_the_file_do_not_end_the_run
         return answers
 
     monkeypatch.setattr(pipeline.Stage, "turn", together)
-    first = changed(lambda answer: Answer(200, body=bytes(BIG)))
+    first = changed(lambda answer: Response(200, body=bytes(BIG)))
     bench.store.default = lambda exchange: (first if exchange.asked.range == (0, SEGMENT) else serve)(exchange)
     bench.assert_all_arrived(bench.fetch(connections=63))
 

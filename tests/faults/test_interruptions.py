@@ -15,11 +15,13 @@ from typing import Any
 
 import pytest
 
+from dci_downloader.content import ranges
 from dci_downloader.errors import CancelledError, DiskFullError
+from dci_downloader.hooks import NeverStop
 from dci_downloader.mirror import files, partial
 from dci_downloader.mirror.store import Store
-from dci_downloader.models import Never, TransferOptions
-from dci_downloader.transfer import engine, ranges
+from dci_downloader.options import TransferOptions
+from dci_downloader.transfer import engine
 from tests.faults.conftest import Bench, Tally
 from tests.faults.sizes import BIG, SEGMENT, SMALL
 
@@ -152,7 +154,7 @@ def test_two_runs_share_the_work_on_one_file(bench: Bench):
 
     def second() -> None:
         entries = list(bench.entries.values())
-        came.append(engine.fetch(entries, bench.source, other, TransferOptions(), progress=Tally(), stop=Never()))
+        came.append(engine.fetch(entries, bench.source, other, TransferOptions(), progress=Tally(), stop=NeverStop()))
 
     thread = threading.Thread(target=second)
     thread.start()
@@ -192,12 +194,12 @@ import sys
 from pathlib import Path
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry, Never, Silence, TransferOptions
-from dci_downloader.transfer import backlog, engine, pipeline
+from dci_downloader.transfer import queue, engine, pipeline
 from tests.faults.conftest import StubSource
 from tests.faults.sizes import SEGMENT
 
 url, root, path, sha256, size, connections = sys.argv[1:]
-backlog.IN_MEMORY = pipeline.IN_MEMORY = SEGMENT // 2
+queue.IN_MEMORY = pipeline.IN_MEMORY = SEGMENT // 2
 pipeline.segment_size = lambda size: SEGMENT
 store = Store(Path(root))
 options = TransferOptions(connections=int(connections))

@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dci_downloader.models import Network
+from dci_downloader.options import Network
 from dci_downloader.transfer import handles
 from tests.faults.conftest import Bench
-from tests.faults.server import Answer, Asked, FaultServer, status
+from tests.faults.server import Asked, FaultServer, Response, status
 from tests.faults.sizes import BIG, SMALL
 
 
-def forwarded(asked: Asked) -> Answer:
+def forwarded(asked: Asked) -> Response:
     """What a proxy answers: what the server says that the request is for."""
     parts = urlsplit(asked.target)
     connection = HTTPConnection(parts.hostname or "", parts.port)
@@ -26,7 +26,7 @@ def forwarded(asked: Asked) -> Answer:
     body = answer.read()
     connection.close()
     kept = tuple((name, value) for name, value in answer.getheaders() if name in ("Location", "Content-Range"))
-    return Answer(answer.status, kept, body)
+    return Response(answer.status, kept, body)
 
 
 @pytest.fixture

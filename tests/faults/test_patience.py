@@ -21,7 +21,7 @@ PATIENCE = 1.0
 SLACK = 2.5
 """Seconds for starting, connecting, and a last look."""
 
-Silence = Callable[[FaultServer], None]
+NullProgress = Callable[[FaultServer], None]
 
 
 def refuses(server: FaultServer) -> None:
@@ -82,7 +82,9 @@ def assert_given_up(program: Program, done: Done, took: float, least: float = 0.
 
 
 @DEAD
-def test_a_server_that_is_dead_from_the_start_ends_the_run_in_about_the_patience(many_files: Program, gone: Silence):
+def test_a_server_that_is_dead_from_the_start_ends_the_run_in_about_the_patience(
+    many_files: Program, gone: NullProgress
+):
     gone(many_files.control)
     done, took = timed(many_files)
     assert_given_up(many_files, done, took, PATIENCE / 2)
@@ -92,7 +94,7 @@ def test_a_server_that_is_dead_from_the_start_ends_the_run_in_about_the_patience
 @DEAD
 @pytest.mark.parametrize("side", ["control", "store"])
 def test_a_server_that_dies_in_mid_run_ends_it_in_about_the_patience_not_file_by_file(
-    many_files: Program, side: str, gone: Silence
+    many_files: Program, side: str, gone: NullProgress
 ):
     server: FaultServer = getattr(many_files, side)
 
@@ -122,7 +124,7 @@ def test_a_port_that_never_shakes_hands_ends_the_run_in_about_the_patience(
 
 @pytest.mark.parametrize("gone", [refuses, pytest.param(says_nothing, marks=pytest.mark.slow)])
 def test_several_topics_and_types_do_not_wait_for_a_dead_server_one_after_the_other(
-    program: Program, tmp_path: Path, gone: Silence
+    program: Program, tmp_path: Path, gone: NullProgress
 ):
     program.two_builds()
     settings = tmp_path / "settings.yml"
@@ -163,7 +165,7 @@ def back_after(program: Program) -> Iterator[Callable[[FaultServer, int], None]]
 @pytest.mark.parametrize("moment", ["from the start", "in mid-run"])
 @pytest.mark.parametrize("side", ["control", "store"])
 def test_a_long_patience_sits_an_outage_out(
-    program: Program, back_after: Callable[[FaultServer, int], None], side: str, moment: str, gone: Silence
+    program: Program, back_after: Callable[[FaultServer, int], None], side: str, moment: str, gone: NullProgress
 ):
     small, _ = program.two_builds()
     server: FaultServer = getattr(program, side)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.program import Done, Program
 from tests.faults.rows import OTHERS, ROWS, Row, corrupted, refusal
-from tests.faults.server import Answer, changed, cut, drop, status
+from tests.faults.server import Response, changed, cut, drop, status
 from tests.faults.sizes import BIG
 
 
@@ -64,7 +64,9 @@ def test_verbose_tells_what_is_tried_again_and_why(program: Program):
     program.control.scripts[page] = iter([status(502)])
     program.store.scripts[program.for_file(small)[1]] = iter([status(503), changed(flawed)])
     program.control.scripts[program.for_file(big)[0]] = iter([drop])
-    program.store.scripts[program.for_file(big)[1]] = iter([cut(0.5), changed(lambda _: Answer(200, body=bytes(BIG)))])
+    program.store.scripts[program.for_file(big)[1]] = iter(
+        [cut(0.5), changed(lambda _: Response(200, body=bytes(BIG)))]
+    )
     done = program.run("--connections", "1")
     assert done.code == 0
     for told in (
@@ -88,7 +90,7 @@ def test_verbose_tells_what_is_given_up(program: Program):
     assert f"{small}: the object store does not have it (HTTP 404); given up" in program.run().words
 
 
-def flawed(answer: Answer) -> Answer:
+def flawed(answer: Response) -> Response:
     return answer._replace(body=corrupted(answer.body))
 
 

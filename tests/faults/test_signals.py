@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from dci_downloader.content import ranges
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry
-from dci_downloader.transfer import ranges
 from tests.faults.program import TOPIC, Program
 from tests.faults.server import Exchange, serve
 from tests.faults.sizes import SEGMENT
@@ -26,10 +26,10 @@ RUNNING: list[subprocess.Popen[str]] = []
 
 SMALL_SCALE = """
 import sys
-from dci_downloader.cli import main
-from dci_downloader.transfer import backlog, pipeline
+from dci_downloader.cli.main import main
+from dci_downloader.transfer import queue, pipeline
 from tests.faults.sizes import SEGMENT
-backlog.IN_MEMORY = pipeline.IN_MEMORY = SEGMENT // 2
+queue.IN_MEMORY = pipeline.IN_MEMORY = SEGMENT // 2
 pipeline.segment_size = lambda size: SEGMENT
 """
 NORMALLY = SMALL_SCALE + "sys.exit(main(sys.argv[1:]))"
@@ -41,7 +41,7 @@ def save_for_ever(self, *_, **__):
     print("saving", file=sys.stderr, flush=True)
     while True:  # Python hears a signal only between two steps
         threading.Event().wait(0.05)
-pipeline.Landing.close = save_for_ever
+pipeline.Sink.close = save_for_ever
 sys.exit(main(sys.argv[1:]))
 """
 )

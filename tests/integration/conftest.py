@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dci_downloader.demo.catalog import Catalog
-from dci_downloader.demo.control import DemoControl
+from dci_downloader.demo.control_server import DemoControl
 
 NGINX = """
 {user} daemon off; worker_processes 1; pid {root}/nginx.pid; error_log {root}/error.log;

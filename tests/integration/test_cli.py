@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from dci_downloader import Mirror
-from dci_downloader.cli import main
+from dci_downloader.cli.main import main
 
 
 @pytest.fixture
@@ -484,7 +484,7 @@ def test_an_interruption_while_nothing_runs_is_130(monkeypatch, capsys):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dci_downloader.upkeep.status", interrupted)
+    monkeypatch.setattr("dci_downloader.cli.maintenance.status", interrupted)
     assert main(["status", "x"]) == 130
     assert capsys.readouterr() == ("", "dci-downloader: error: interrupted\n")
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from dci_downloader.cli import main
+from dci_downloader.cli.main import main
 from tests.integration.conftest import needs
 
 TYPED = [

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from dci_downloader import cli
-from dci_downloader.arguments import COMMANDS, sync_parser
+from dci_downloader.cli import main as cli
+from dci_downloader.cli.arguments import COMMANDS, sync_parser
 from dci_downloader.demo.compose import sample_site
 
 PARSERS = {"": sync_parser, **COMMANDS}

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from dci_downloader.cli import main
+from dci_downloader.cli.main import main
 
 CONTENT = b"content"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

@@ -8,8 +8,10 @@ from urllib.parse import quote
 
 import pytest
 
+from dci_downloader.hooks import NeverStop, NullProgress
 from dci_downloader.mirror.store import Store
-from dci_downloader.models import FileEntry, Network, Never, SignedRequest, Silence, TransferOptions
+from dci_downloader.models import FileEntry, SignedRequest
+from dci_downloader.options import Network, TransferOptions
 from dci_downloader.transfer import engine, pipeline
 from tests.faults.certificates import make_authority, server_side
 from tests.integration.conftest import free_port, needs
@@ -70,7 +72,7 @@ def fetched(tmp_path):
             store.prepare()
             source = Unsigned(f"https://127.0.0.1:{ports['control']}")
             options = TransferOptions(network=Network(ca_bundle=str(authority)))
-            done = engine.fetch(entries, source, store, options, Silence(), Never())
+            done = engine.fetch(entries, source, store, options, NullProgress(), NeverStop())
         finally:
             server.terminate()
             server.wait(timeout=10)

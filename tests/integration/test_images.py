@@ -14,8 +14,8 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from dci_downloader import ImageOutcome, Mirror, Outcome, SettingsError, SyncOptions, sync_topic
-from dci_downloader.cli import main
+from dci_downloader import ContainerImageOutcome, Mirror, Outcome, SettingsError, SyncOptions, sync_topic
+from dci_downloader.cli.main import main
 from tests.integration.conftest import free_port, needs
 
 pytestmark = needs("skopeo", "docker-registry")
@@ -162,7 +162,7 @@ def test_images_come_into_the_lab_under_their_last_name_with_their_digest(regist
     done = openstack("rhosp/deep/nova:17.1")
     assert done.outcome is Outcome.PUBLISHED
     source, copy = f"{registries.source}/rhosp/deep/nova:17.1", f"{registries.lab}/nova:17.1"
-    assert done.images == ((source, copy, ImageOutcome.COPIED),)
+    assert done.images == ((source, copy, ContainerImageOutcome.COPIED),)
     assert registries.digest("nova:17.1") == digest
     assert (tmp_path / "dci/OSP17.1/puddle/images_list.yaml").read_text() == f"- {source}\n"
     assert LOGIN["password"] not in (tmp_path / "calls").read_text()
@@ -174,7 +174,7 @@ def test_what_is_there_is_not_copied_again_and_what_moved_is(registries, opensta
     openstack("rhosp/nova:17.1", "rhosp/neutron:17.1")
     digest = registries.push("rhosp/nova:17.1", b"moved")
     done = openstack("rhosp/nova:17.1", "rhosp/neutron:17.1")
-    assert [image.outcome for image in done.images] == [ImageOutcome.COPIED, ImageOutcome.PRESENT]
+    assert [image.outcome for image in done.images] == [ContainerImageOutcome.COPIED, ContainerImageOutcome.PRESENT]
     assert len(registries.copies()) == 1
     assert registries.digest("nova:17.1") == digest
 
@@ -182,13 +182,13 @@ def test_what_is_there_is_not_copied_again_and_what_moved_is(registries, opensta
 def test_a_digest_is_a_name_too(registries, openstack):
     digest = registries.push("rhosp/nova:17.1", b"one")
     done = openstack(f"rhosp/nova@{digest}")
-    assert (done.images[0].outcome, registries.digest(f"nova:{digest}")) == (ImageOutcome.COPIED, digest)
+    assert (done.images[0].outcome, registries.digest(f"nova:{digest}")) == (ContainerImageOutcome.COPIED, digest)
 
 
 def test_one_image_that_fails_does_not_stop_the_others_but_nothing_is_published(registries, openstack, tmp_path):
     registries.push("rhosp/nova:17.1", b"one")
     done = openstack("rhosp/gone:17.1", "rhosp/nova:17.1")
-    assert [image.outcome for image in done.images] == [ImageOutcome.FAILED, ImageOutcome.COPIED]
+    assert [image.outcome for image in done.images] == [ContainerImageOutcome.FAILED, ContainerImageOutcome.COPIED]
     assert (done.outcome, done.failures[0].path) == (Outcome.FAILED, f"{registries.source}/rhosp/gone:17.1")
     assert "manifest unknown" in done.failures[0].reason
     assert not (tmp_path / "dci/OSP17.1/puddle").exists()
@@ -203,7 +203,7 @@ def test_a_login_that_is_refused_says_so(registries, openstack, lab):
 
 def test_a_dry_run_names_the_images_and_copies_none(registries, openstack):
     done = openstack("rhosp/nova:17.1", dry_run=True)
-    assert [image.outcome for image in done.images] == [ImageOutcome.PLANNED]
+    assert [image.outcome for image in done.images] == [ContainerImageOutcome.PLANNED]
     assert not (registries.root / "calls").exists()
 
 
@@ -249,4 +249,4 @@ def test_a_list_that_the_manifest_names_counts_as_well(registries, lab, tmp_path
     lab.build({"images_list.yaml": listed}, topic=topic, type="puddle", images_list=listed)
     options = SyncOptions(registry=registries.lab)
     (done,) = sync_topic(lab.server, Mirror(tmp_path / "dci"), "OSP17.1", options=options).components
-    assert [image.outcome for image in done.images] == [ImageOutcome.COPIED]
+    assert [image.outcome for image in done.images] == [ContainerImageOutcome.COPIED]

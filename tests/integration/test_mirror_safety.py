@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from dci_downloader import DiskFullError, Mirror, Outcome, Selection, SyncOptions, sync_topic
-from dci_downloader.cli import main
+from dci_downloader.cli.main import main
 from dci_downloader.mirror import mirror as mirror_module
 from dci_downloader.mirror.files import free_bytes
 from dci_downloader.mirror.prune import prune
@@ -263,7 +263,7 @@ def test_what_a_partial_occupies_already_is_not_needed_again(small_disk):
 HOLD = """
 import sys, time
 from dci_downloader import Mirror
-from dci_downloader.mirror.files import FileLock
+from dci_downloader.mirror.locks import FileLock
 mirror = Mirror(sys.argv[1])
 mirror.prepare()
 with mirror.store.lock().holding() if sys.argv[2] == "prune" else mirror.topic("RHEL-9.2").lock():

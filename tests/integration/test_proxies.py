@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from dci_downloader.demo.catalog import Catalog
-from dci_downloader.demo.serving import Exchange
+from dci_downloader.demo.http_server import Exchange
 from dci_downloader.demo.site import DemoSite
 from tests.faults.certificates import make_authority, server_side
 from tests.integration.conftest import free_port, needs

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from dci_downloader.cli import main
+from dci_downloader.cli.main import main
 from tests.integration.conftest import needs
 
 

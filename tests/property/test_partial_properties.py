@@ -16,10 +16,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from dci_downloader.content import ranges
+from dci_downloader.content.ranges import NOTHING, Ranges
 from dci_downloader.mirror.partial import Partial, journal_path, recorded
 from dci_downloader.models import FileEntry
-from dci_downloader.transfer import ranges
-from dci_downloader.transfer.ranges import NOTHING, Ranges
 
 
 class PartialMachine(RuleBasedStateMachine):
@@ -40,11 +40,11 @@ class PartialMachine(RuleBasedStateMachine):
         self.open()
 
     def open(self) -> None:
-        found = Partial(self.path, self.entry, f"boot {self.boots}", self.enter)
+        found = Partial(self.path, self.entry, f"boot {self.boots}", self.commit)
         assert found.done == self.noted  # what was noted, no more and no less
         self.partial = found
 
-    def enter(self, path: Path, entry: FileEntry) -> None:
+    def commit(self, path: Path, entry: FileEntry) -> None:
         assert path.read_bytes() == self.content
         self.entered.append(entry)
 

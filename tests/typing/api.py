@@ -13,10 +13,10 @@ from dci_downloader import (
     Job,
     Manifest,
     Mirror,
+    NullProgress,
     Plan,
     Report,
     Selection,
-    Silence,
     SyncOptions,
     TransferOptions,
     Variant,
@@ -55,7 +55,7 @@ def with_options(server: ControlServer, mirror: Mirror) -> Report:
     return sync_topic(server, mirror, "RHEL-9.*", options=options)
 
 
-class Percent(Silence):
+class Percent(NullProgress):
     """What it does not define says nothing."""
 
     def advance(self, files: int, size: int) -> None:

@@ -4,9 +4,9 @@ import stat
 import pytest
 
 from dci_downloader.errors import CancelledError
+from dci_downloader.hooks import NeverStop
 from dci_downloader.mirror import adopt as adopt_module
 from dci_downloader.mirror.adopt import adopt, adoptable
-from dci_downloader.models import Never
 from tests.unit.samples import FIRST, LINKS, Sample, component_of, entry_of, manifest_of
 
 WANTED = manifest_of(FIRST, LINKS)
@@ -104,7 +104,7 @@ def test_a_published_link_is_nothing_to_adopt(sample):
 
 
 def test_adoption_can_be_interrupted(sample):
-    class Now(Never):
+    class Now(NeverStop):
         def requested(self):
             return True
 

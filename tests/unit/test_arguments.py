@@ -1,6 +1,6 @@
 import pytest
 
-from dci_downloader.arguments import parse, settings_parser, sync_parser
+from dci_downloader.cli.arguments import parse, settings_parser, sync_parser
 from dci_downloader.errors import SettingsError
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from dci_downloader import bounds
+from dci_downloader.network.addresses import mirror_url
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,7 @@ from dci_downloader import bounds
     ],
 )
 def test_the_url_of_a_peer_is_taken_without_its_last_slash(text, url):
-    assert bounds.peer(text) == url
+    assert mirror_url(text) == url
 
 
 @pytest.mark.parametrize(
@@ -25,4 +25,4 @@ def test_the_url_of_a_peer_is_taken_without_its_last_slash(text, url):
 )
 def test_what_is_no_url_of_a_peer_is_refused_and_not_shown(text):
     with pytest.raises(ValueError, match=r"^expected the URL of a mirror, like .*, without a login$"):
-        bounds.peer(text)
+        mirror_url(text)

@@ -19,11 +19,11 @@ from dciauth.v2.signature import is_valid
 
 from dci_downloader import __version__
 from dci_downloader.control import client as client_module
-from dci_downloader.control.answers import Answer
-from dci_downloader.control.breaks import BrokenError, Target, broken, stalled
-from dci_downloader.control.client import Clock, ControlServer, Credentials
-from dci_downloader.control.exchange import Client
-from dci_downloader.control.refusals import refusal
+from dci_downloader.control.client import Clock, ControlServer
+from dci_downloader.control.decoding import Response
+from dci_downloader.control.errors_from_response import error_from_response
+from dci_downloader.control.failures import RequestFailedError, Target, broken, stalled
+from dci_downloader.control.http_client import HttpClient
 from dci_downloader.control.signing import Signer
 from dci_downloader.errors import (
     AccessError,
@@ -35,8 +35,9 @@ from dci_downloader.errors import (
     StatusError,
     TransferError,
 )
-from dci_downloader.models import Component, FileEntry, Network
-from dci_downloader.network import ca_bundle, proxy_for
+from dci_downloader.models import Component, FileEntry
+from dci_downloader.network.proxies import ca_bundle, proxy_for
+from dci_downloader.options import Credentials, Network
 
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
 
@@ -568,7 +569,7 @@ def test_a_refusal_says_what_the_user_can_do(site, connect, status, text, error,
 )
 def test_an_expired_signature_tells_how_wrong_the_clock_is(date, what):
     body = json.dumps({"message": "HmacMechanism failed: signature is expired"}).encode()
-    error = refusal(Answer("GET http://x/y", 400, {"date": date} if date else {}, body), NOW)
+    error = error_from_response(Response("GET http://x/y", 400, {"date": date} if date else {}, body), NOW)
     assert isinstance(error, AccessError)
     assert what in str(error)
 
@@ -682,9 +683,9 @@ def test_a_silent_server_that_was_waited_for_in_vain_is_looked_at_for_a_tenth_of
 
     def silent(self, call, limit, timeouts):
         asked.append(timeouts)
-        raise BrokenError(stalled(Target(str(call), "h"), timeouts.read))
+        raise RequestFailedError(stalled(Target(str(call), "h"), timeouts.read))
 
-    monkeypatch.setattr(Client, "send", silent)
+    monkeypatch.setattr(HttpClient, "send", silent)
     server = connect("http://127.0.0.1:9", patience=30)
     for _ in range(2):
         with pytest.raises(StallError):

@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 import pytest
 
 from dci_downloader.demo.catalog import IMAGES_LIST, MANIFEST, Catalog, key, manifest_document
-from dci_downloader.demo.content import Blob, DiskFile, Pattern
+from dci_downloader.demo.payloads import Blob, DiskFile, Pattern
 
 KILO = bytes(range(256)) * 4
 

@@ -38,7 +38,7 @@ def test_other_names_are_not():
 
 def test_the_version_costs_no_heavy_import():
     program = (
-        "import sys; from dci_downloader.cli import main\n"
+        "import sys; from dci_downloader.cli.main import main\n"
         "try: main(['--version'])\n"
         "except SystemExit: pass\n"
         "print(sorted({'requests', 'pycurl', 'yaml', 'tqdm', 'dciauth'} & set(sys.modules)))"

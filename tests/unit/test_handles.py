@@ -2,10 +2,10 @@ import pycurl
 import pytest
 
 from dci_downloader import __version__
-from dci_downloader.models import Network, TransferOptions
+from dci_downloader.options import Network, TransferOptions
 from dci_downloader.transfer import handles
 from dci_downloader.transfer.handles import HandlePool, read_answer
-from tests.faults.server import Answer, FaultServer
+from tests.faults.server import FaultServer, Response
 
 
 class Recorder:
@@ -154,7 +154,7 @@ ODD = (
     ],
 )
 def test_of_what_libcurl_keeps_of_a_head_that_is_read_which_counts(status, counts):
-    server = FaultServer(lambda asked: Answer(status, ODD, b"body"))
+    server = FaultServer(lambda asked: Response(status, ODD, b"body"))
     pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1)
     heads = []
     for reads_head in (True, False):

@@ -1,6 +1,7 @@
-"""The house: who may import whom, what is exported, how the program is laid out."""
+"""The house: which wing may import from which, and that no module depends on itself in a circle."""
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -9,64 +10,97 @@ import dci_downloader
 
 ROOT = Path(dci_downloader.__file__).parent
 
-FLOORS = [
-    "errors words bounds transfer.ranges",
+WINGS = [
+    "errors",
     "models",
-    "arguments content.manifest content.plan control.answers control.breaks control.signing mirror.digests "
-    "mirror.files network progress report signals transfer.loop transfer.meter transfer.policy transfer.throttle "
-    "transfer.width transfer.worker",
-    "content.selection control.exchange control.refusals environment mirror.hashing mirror.partial mirror.tree "
-    "mirror.version transfer.handles",
-    "control.connection images mirror.store settings_file transfer.peer_request transfer.work",
-    "control.client mirror.adopt mirror.topic transfer.backlog transfer.landing transfer.peers transfer.stage",
-    "control.resolver mirror.mirror transfer.pipeline",
-    "transfer.partner",
-    "transfer.engine",
-    "layers metrics mirror.prune mirror.verify sync",
-    "audience completion listing settings systemd upkeep demo.catalog demo.compose demo.content demo.control "
-    "demo.listing demo.objects demo.serving demo.site demo.story",
+    "options",
+    "results",
+    "hooks",
+    "formatting",
+    "environment",
+    "network",
+    "content",
+    "control",
+    "mirror",
+    "transfer",
+    "container_images",
+    "sync",
+    "settings",
+    "demo",
     "cli",
 ]
-"""From the ground up; the rooms of the demo may look into each other."""
-
-
-def modules():
-    return sorted(path for path in ROOT.rglob("*.py") if path.name not in ("__init__.py", "__main__.py"))
+"""From the ground up, in the order that data takes: a wing imports only from those before it."""
 
 
 def name_of(path):
     return ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 
-def exists(name):
-    return bool(name) and (ROOT / f"{name.replace('.', '/')}.py").exists()
+MODULES = {name_of(path): path for path in ROOT.rglob("*.py") if path.name not in ("__init__.py", "__main__.py")}
 
 
-def imports(path):
-    """The modules of this package that a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def wing_of(module):
+    return module.partition(".")[0]
+
+
+def imports(source):
+    """The modules of this package that a source imports, wherever in it."""
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "dci_downloader":
             base = node.module.partition(".")[2]
             for alias in node.names:
                 longer = f"{base}.{alias.name}".lstrip(".")
-                found = longer if exists(longer) else base
-                if exists(found):
+                found = longer if longer in MODULES else base
+                if found in MODULES:
                     yield found
         elif isinstance(node, ast.Import):
             for alias in node.names:
-                assert not alias.name.startswith("dci_downloader."), f"{path}: import names from modules instead"
+                assert not alias.name.startswith("dci_downloader."), "import names from modules instead"
 
 
-@pytest.mark.parametrize("path", modules(), ids=name_of)
-def test_imports_only_from_floors_below(path):
-    floors = {name: floor for floor, names in enumerate(FLOORS) for name in names.split()}
-    name = name_of(path)
-    assert name in floors, f"{name} has no floor: give it one"
-    for imported in imports(path):
-        neighbours = name.startswith("demo.") and imported.startswith("demo.")
-        assert neighbours or floors[imported] < floors[name], f"{name} climbs to {imported}"
+def graph():
+    return {name: set(imports(path.read_text(encoding="utf-8"))) for name, path in MODULES.items()}
 
 
-def test_every_floor_is_of_this_house():
-    named = {name for names in FLOORS for name in names.split()}
-    assert named == {name_of(path) for path in modules()}
+def climbs(arrows):
+    """The imports that lead to the importing module's own wing's neighbours above, as (importer, imported)."""
+    return [
+        (name, imported)
+        for name, targets in arrows.items()
+        for imported in targets
+        if WINGS.index(wing_of(imported)) > WINGS.index(wing_of(name))
+    ]
+
+
+def circle(arrows):
+    """Modules that import each other in a circle; nothing where there is none."""
+    try:
+        TopologicalSorter(arrows).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_every_wing_is_of_this_house():
+    assert sorted({wing_of(name) for name in MODULES}) == sorted(WINGS)
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_a_wing_imports_only_from_wings_below(name):
+    assert climbs({name: graph()[name]}) == []
+
+
+def test_no_module_depends_on_itself():
+    assert circle(graph()) == []
+
+
+def test_an_import_that_climbs_to_another_wing_is_noticed():
+    arrows = graph()
+    arrows["mirror.store"] = {*arrows["mirror.store"], "transfer.engine"}
+    assert climbs(arrows) == [("mirror.store", "transfer.engine")]
+
+
+def test_an_import_that_climbs_within_a_wing_is_noticed():
+    arrows = graph()
+    arrows["mirror.files"] = {*arrows["mirror.files"], "mirror.store"}
+    assert {"mirror.files", "mirror.store"} <= set(circle(arrows))

@@ -5,13 +5,15 @@ from datetime import datetime, timezone
 
 import pytest
 
-from dci_downloader import listing
+from dci_downloader.cli import listing
+from dci_downloader.cli.listing import Shape
 from dci_downloader.errors import NotFoundError
-from dci_downloader.listing import Shape
-from dci_downloader.models import Component, Filter, Silence
+from dci_downloader.hooks import NullProgress
+from dci_downloader.models import Component
+from dci_downloader.options import Filter
 
 
-class Notes(Silence):
+class Notes(NullProgress):
     def __init__(self):
         self.messages = []
 

@@ -6,12 +6,12 @@ import pytest
 
 from dci_downloader.transfer import loop as module
 from dci_downloader.transfer.loop import CurlLoop
-from tests.faults.server import Answer, FaultServer, cut
+from tests.faults.server import FaultServer, Response, cut
 
 
 @pytest.fixture
 def server():
-    server = FaultServer(lambda asked: Answer(200, body=asked.path.encode()))
+    server = FaultServer(lambda asked: Response(200, body=asked.path.encode()))
     yield server
     server.close()
 

@@ -1,10 +1,10 @@
 import pytest
 
-from dci_downloader.models import Silence
+from dci_downloader.hooks import NullProgress
 from dci_downloader.transfer.meter import Meter
 
 
-class Told(Silence):
+class CommandResult(NullProgress):
     def __init__(self):
         self.files = 0
         self.steps = []
@@ -25,7 +25,7 @@ class Now:
 
 @pytest.fixture
 def told():
-    return Told()
+    return CommandResult()
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import sys
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from dci_downloader import SettingsError, metrics
-from dci_downloader.models import ComponentReport, Failure, Outcome, Report
+from dci_downloader import SettingsError
+from dci_downloader.cli import metrics
+from dci_downloader.results import ComponentReport, Failure, Outcome, Report
 
 SUCCESS = "dci_downloader_last_success_timestamp_seconds"
 

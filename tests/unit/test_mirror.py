@@ -38,7 +38,7 @@ def test_a_mirror_that_does_not_exist_is_empty_and_asking_creates_nothing(sample
     assert sample.topic.versions("compose") == ()
     assert sample.topic.published("compose") is None
     assert sample.topic.find(component_of("c1"), None, wanted) is None
-    assert sample.topic.surplus("compose", 1) == ()
+    assert sample.topic.expired("compose", 1) == ()
     assert not sample.root.exists()
 
 
@@ -49,7 +49,7 @@ def test_publishing_gives_agents_one_relative_link_to_a_whole_tree(sample):
     assert os.readlink(sample.link) == ".versions/compose/c1"
     assert {path: content for path, content in sample.read().items() if "latest" not in path} == FIRST
     assert sample.topic.intact(done.version)
-    assert not store_module.Store(sample.store.root, boot="later").doubtful(), "all was flushed"
+    assert not store_module.Store(sample.store.root, boot="later").needs_recovery(), "all was flushed"
 
 
 def test_record_tells_all_there_is_to_know(sample):
@@ -276,7 +276,7 @@ def test_copies_are_told_once_and_hold_up_like_links(sample, monkeypatch):
 def test_retiring_keeps_so_many_older_versions_and_their_content_leaves_with_the_lock(sample):
     for number in range(4):
         sample.publish(f"c{number}", {**FIRST, "own": b"%d" % number})
-    assert [version.folder for version in sample.topic.surplus("compose", 1)] == ["c1", "c0"]
+    assert [version.folder for version in sample.topic.expired("compose", 1)] == ["c1", "c0"]
     with sample.topic.lock():
         removed = sample.topic.retire("compose", 1)
         assert removed == (("c1", "c0"), 2, 2)
@@ -287,10 +287,10 @@ def test_retiring_keeps_so_many_older_versions_and_their_content_leaves_with_the
 def test_what_would_be_removed_after_a_publication_counts_the_present_one_as_older(sample):
     for number in range(3):
         sample.publish(f"c{number}", FIRST)
-    folders = [version.folder for version in sample.topic.surplus("compose", 1, coming="another")]
+    folders = [version.folder for version in sample.topic.expired("compose", 1, coming="another")]
     assert folders == ["c1", "c0"]
     coming = sample.topic.versions("compose")[2].identity
-    assert [version.folder for version in sample.topic.surplus("compose", 1, coming)] == ["c1"]
+    assert [version.folder for version in sample.topic.expired("compose", 1, coming)] == ["c1"]
 
 
 def test_the_published_version_stays_even_when_it_is_the_oldest(sample):
@@ -299,7 +299,7 @@ def test_the_published_version_stays_even_when_it_is_the_oldest(sample):
     with sample.topic.lock():
         sample.topic.rollback("compose")
         sample.topic.rollback("compose")
-        assert [version.folder for version in sample.topic.surplus("compose", 0)] == ["c2", "c1"]
+        assert [version.folder for version in sample.topic.expired("compose", 0)] == ["c2", "c1"]
         with pytest.raises(IntegrityError, match="is published"):
             sample.topic.remove(sample.topic.published("compose"))
 
@@ -318,7 +318,7 @@ def test_removed_copies_are_counted_too(sample, monkeypatch):
     sample.publish("c0", {"own": b"0", "lost": b"lost"}, links=())
     sample.publish("c1", FIRST)
     (sample.folder / "c0" / "lost").unlink()
-    assert sample.topic.freed(sample.topic.surplus("compose", 0)) == (("c0",), 1, 1)
+    assert sample.topic.reclaimable(sample.topic.expired("compose", 0)) == (("c0",), 1, 1)
 
 
 def test_rollback_publishes_what_was_published_before_and_refuses_when_nothing_is_older(sample):
@@ -463,7 +463,7 @@ def test_status_tells_versions_and_what_links_save(sample):
     assert (compose.published_at, compose.last_verified) == (version.published_at, None)
     assert (hwcert.version, hwcert.kept) == ("", ("h1",))
     assert status.size == 805 + 809 + 805
-    stored = sum(found.st_size for _, found in sample.store.listed())
+    stored = sum(found.st_size for _, found in sample.store.iter_objects())
     assert status.saved == status.size - stored
 
 
@@ -477,7 +477,7 @@ def test_content_that_only_removed_versions_share_is_counted_as_freed_once(sampl
     sample.publish("c0", {"a": b"shared", "b": b"shared"})
     sample.publish("c1", {"a": b"shared"})
     sample.publish("c2", FIRST)
-    assert sample.topic.freed(sample.topic.surplus("compose", 0)) == (("c1", "c0"), 1, 6)
+    assert sample.topic.reclaimable(sample.topic.expired("compose", 0)) == (("c1", "c0"), 1, 6)
 
 
 def test_rollback_to_a_version_whose_content_rotted_is_refused(sample):

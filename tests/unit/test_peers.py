@@ -8,10 +8,12 @@ from collections import deque
 import pytest
 
 from dci_downloader import CancelledError, DiskFullError, TransferOptions
-from dci_downloader.demo.serving import LoopbackServer
+from dci_downloader.content import ranges
+from dci_downloader.demo.http_server import LoopbackServer
+from dci_downloader.hooks import NeverStop, NullProgress
 from dci_downloader.mirror.store import Store
-from dci_downloader.models import FileEntry, Never, Silence
-from dci_downloader.transfer import peer_request, ranges
+from dci_downloader.models import FileEntry
+from dci_downloader.transfer import peer_request
 from dci_downloader.transfer import peers as module
 from dci_downloader.transfer.peers import Peers
 
@@ -46,7 +48,7 @@ class Lab(LoopbackServer):
         exchange.answer(206, content[start : end + 1], {"Content-Range": place})
 
 
-class Told(Silence):
+class CommandResult(NullProgress):
     def __init__(self):
         self.files = self.size = 0
         self.details = []
@@ -86,9 +88,9 @@ def url(lab):
     return f"{lab.url}/dci"
 
 
-def fetch(store, contents, *labs, options=TransferOptions(), told=None, stop=Never()):  # noqa: B008
+def fetch(store, contents, *labs, options=TransferOptions(), told=None, stop=NeverStop()):  # noqa: B008
     peers = Peers([lab if isinstance(lab, str) else url(lab) for lab in labs], options)
-    return peers.fetch(entries(contents), store, told or Told(), stop)
+    return peers.fetch(entries(contents), store, told or CommandResult(), stop)
 
 
 def has(store, contents):
@@ -105,7 +107,7 @@ def dead_url():
     "contents", [SMALL, BIG, EMPTY, {**SMALL, **BIG, **EMPTY}], ids=["small", "big", "empty", "all"]
 )
 def test_what_a_peer_has_comes_from_it(store, start, contents):
-    told, lab = Told(), start(contents)
+    told, lab = CommandResult(), start(contents)
     came = fetch(store, contents, lab, told=told)
     size = sum(map(len, contents.values()))
     assert (came.left, came.notes, has(store, contents)) == ((), (), True)
@@ -180,9 +182,9 @@ LIES = {
 @pytest.mark.parametrize("contents", [SMALL, BIG], ids=["small", "big"])
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
 def test_a_bad_peer_spoils_nothing_and_is_dropped_after_three_faults(store, start, contents, lie):
-    told, bad, good = Told(), start(contents, lie), start(contents)
+    told, bad, good = CommandResult(), start(contents, lie), start(contents)
     peers = Peers([url(bad), url(good)], TransferOptions())
-    came = peers.fetch(entries(contents), store, told, Never())
+    came = peers.fetch(entries(contents), store, told, NeverStop())
     assert (came.left, has(store, contents)) == ((), True)
     assert (told.files, told.size) == (len(contents), sum(map(len, contents.values())))
     assert len(bad.requests) <= module.PER_PEER + 2 * module.MOST_FAULTS
@@ -190,7 +192,7 @@ def test_a_bad_peer_spoils_nothing_and_is_dropped_after_three_faults(store, star
         (note,) = came.notes
         assert note.startswith(f"peer {url(bad)} is not asked any more: ")
         (more,) = entries({"more": b"more"})
-        assert peers.fetch([more], store, told, Never()).notes == ()
+        assert peers.fetch([more], store, told, NeverStop()).notes == ()
         assert not any(more.sha256 in request.path for request in bad.requests)
 
 
@@ -305,9 +307,9 @@ def test_a_stop_keeps_what_came_of_a_big_file(store, start):
         exchange.hold(never)
         return True
 
-    told = Told()
+    told = CommandResult()
 
-    class OnceHalf(Never):
+    class OnceHalf(NeverStop):
         def requested(self):
             return told.size == 2_000_000
 
@@ -355,14 +357,14 @@ def test_no_more_connections_than_asked_for(store, start):
 def test_what_another_run_brought_meanwhile_is_not_asked_for(store, start):
     (entry,), (content,) = entries(BIG), BIG.values()
     store.add(entry, [content])
-    told, lab = Told(), start(BIG)
+    told, lab = CommandResult(), start(BIG)
     assert fetch(store, BIG, lab, told=told).left == ()
     assert (lab.requests, told.files) == ([], 1)
 
 
 def test_many_big_files_from_several_bad_peers_and_a_good_one(store, start):
     contents = {f"big{number}": bytes([number]) * 1_500_000 for number in range(24)}
-    told, labs = Told(), [start(contents, lie) for lie in (forge, cut)] + [start(contents)]
+    told, labs = CommandResult(), [start(contents, lie) for lie in (forge, cut)] + [start(contents)]
     came = fetch(store, contents, *labs, told=told)
     assert (came.left, has(store, contents)) == ((), True)
     assert (told.files, told.size) == (len(contents), sum(map(len, contents.values())))

@@ -5,8 +5,16 @@ from datetime import datetime, timezone
 
 import pytest
 
-from dci_downloader.models import Silence
-from dci_downloader.progress import Bar, Lines, Log, OnceItMatters, Several, calls_as_details, choose
+from dci_downloader.cli.progress import (
+    BarProgress,
+    DeferredProgress,
+    LineProgress,
+    LogProgress,
+    MultiProgress,
+    calls_as_details,
+    choose,
+)
+from dci_downloader.hooks import NullProgress
 
 
 class Terminal(io.StringIO):
@@ -23,11 +31,11 @@ class Clock:
 
 
 def test_a_terminal_gets_a_bar():
-    assert isinstance(choose(Terminal(), quiet=False, verbose=False), Bar)
+    assert isinstance(choose(Terminal(), quiet=False, verbose=False), BarProgress)
 
 
 def test_a_pipe_gets_lines():
-    assert isinstance(choose(io.StringIO(), quiet=False, verbose=False), Lines)
+    assert isinstance(choose(io.StringIO(), quiet=False, verbose=False), LineProgress)
 
 
 @pytest.mark.parametrize("stream", [Terminal(), io.StringIO()])
@@ -38,13 +46,13 @@ def test_quiet_gets_nothing(stream):
     progress.begin("x", 1, 1)
     progress.advance(1, 1)
     progress.end()
-    assert isinstance(progress, Silence)
+    assert isinstance(progress, NullProgress)
     assert stream.getvalue() == ""
 
 
 def test_lines_come_at_the_start_and_every_ten_seconds():
     clock, stream = Clock(), io.StringIO()
-    lines = Lines(stream, clock=clock)
+    lines = LineProgress(stream, clock=clock)
     lines.begin("RHEL-9.2.0-1", 1000, 100_000_000)
     for _ in range(25):
         clock.now += 1
@@ -59,14 +67,14 @@ def test_lines_come_at_the_start_and_every_ten_seconds():
 
 def test_a_line_without_progress_promises_no_end():
     clock, stream = Clock(), io.StringIO()
-    lines = Lines(stream, clock=clock)
+    lines = LineProgress(stream, clock=clock)
     lines.begin("x", 2, 10)
     clock.now += 10
     lines.advance(0, 0)
     assert stream.getvalue().splitlines()[-1] == "x: 0 of 2 files, 0 bytes of 10 bytes, 0 bytes/s"
 
 
-@pytest.mark.parametrize("kind", [Lines, Bar])
+@pytest.mark.parametrize("kind", [LineProgress, BarProgress])
 @pytest.mark.parametrize(("verbose", "told"), [(False, ["loud"]), (True, ["loud", "soft"])])
 def test_details_are_told_to_those_who_asked(kind, verbose, told):
     stream = io.StringIO()
@@ -78,7 +86,7 @@ def test_details_are_told_to_those_who_asked(kind, verbose, told):
 
 def test_the_bar_shows_bytes_and_files_and_goes_away():
     stream = Terminal()
-    bar = Bar(stream)
+    bar = BarProgress(stream)
     bar.begin("compose", 2_000, 4_000_000)
     bar.advance(0, 1_000_000)
     bar.advance(1_500, 1_000_000)
@@ -92,7 +100,7 @@ def test_the_bar_shows_bytes_and_files_and_goes_away():
 
 
 def test_without_standard_error_nothing_is_said():
-    assert isinstance(choose(None, quiet=False, verbose=True), Silence)
+    assert isinstance(choose(None, quiet=False, verbose=True), NullProgress)
 
 
 def test_a_reader_that_went_away_does_not_end_the_work():
@@ -100,7 +108,7 @@ def test_a_reader_that_went_away_does_not_end_the_work():
         def write(self, text):
             raise BrokenPipeError
 
-    lines = Lines(Gone())
+    lines = LineProgress(Gone())
     lines.begin("x", 1, 1)
     lines.message("y")
 
@@ -110,7 +118,7 @@ WALL = datetime(2026, 11, 25, 3, 4, 5, 678_000, tzinfo=timezone.utc)
 
 def log(as_json, **options):
     clock, stream = Clock(), io.StringIO()
-    return Log(stream, as_json=as_json, wall=lambda: WALL, clock=clock, **options), clock, stream
+    return LogProgress(stream, as_json=as_json, wall=lambda: WALL, clock=clock, **options), clock, stream
 
 
 def a_run(progress, clock):
@@ -162,14 +170,14 @@ def test_a_log_that_cannot_be_written_ends_nothing():
 
 def test_several_are_told_alike():
     (first, clock, one), (second, _, other) = log(as_json=False), log(as_json=False)
-    a_run(Several(first, second), clock)
+    a_run(MultiProgress(first, second), clock)
     assert one.getvalue().splitlines()[:3] == other.getvalue().splitlines()[:3]
     assert "chosen" in one.getvalue()
 
 
 def test_lines_are_held_back_until_something_is_fetched():
     clock, stream = Clock(), io.StringIO()
-    progress = OnceItMatters(Lines(stream, clock=clock))
+    progress = DeferredProgress(LineProgress(stream, clock=clock))
     progress.message("RHEL-9.* means RHEL-9.2")
     assert stream.getvalue() == ""
     progress.begin("RHEL-9.2.0-1", 1, 1)
@@ -179,7 +187,7 @@ def test_lines_are_held_back_until_something_is_fetched():
 
 def test_lines_that_are_held_back_are_released_once():
     stream = io.StringIO()
-    progress = OnceItMatters(Lines(stream))
+    progress = DeferredProgress(LineProgress(stream))
     progress.message("one")
     progress.release()
     progress.release()
@@ -200,8 +208,8 @@ def test_a_servers_words_do_not_drive_the_terminal(stream):
 
 
 def test_calls_are_told_as_details_while_it_is_entered():
-    stream, log = io.StringIO(), logging.getLogger("dci_downloader.control.connection")
-    with calls_as_details(Lines(stream, verbose=True)):
+    stream, log = io.StringIO(), logging.getLogger("dci_downloader.control.session")
+    with calls_as_details(LineProgress(stream, verbose=True)):
         log.debug("GET %s: %d", "http://h/x", 200)
     log.debug("nobody hears this")
     assert stream.getvalue() == "GET http://h/x: 200\n"

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from dci_downloader import cli, errors, models, report
-from dci_downloader.arguments import COMMANDS, sync_parser
+from dci_downloader import errors, results
+from dci_downloader.cli import main as cli
+from dci_downloader.cli import report
+from dci_downloader.cli.arguments import COMMANDS, sync_parser
 
 README = Path(__file__).parents[2] / "README.md"
 TEXT = README.read_text(encoding="utf-8")
@@ -78,11 +80,11 @@ def keys_of(document):
 
 
 def test_the_report_in_the_readme_has_every_key_and_no_other():
-    failure = models.Failure("a", "b", 5, "c", "d", "e")
-    image = models.Image("s", "c", models.ImageOutcome.COPIED)
-    parts = {"failures": (failure,), "images": (image,), "received": (models.Received("n", 1, 1),)}
-    component = models.ComponentReport("i", "n", "t", (), "p", models.Outcome.FAILED, **parts)
-    document = json.loads(report.to_json([models.Report("t", "i", (component,), 1.0)], 1.0, 5))
+    failure = results.Failure("a", "b", 5, "c", "d", "e")
+    image = results.ContainerImage("s", "c", results.ContainerImageOutcome.COPIED)
+    parts = {"failures": (failure,), "images": (image,), "received": (results.SourceTotals("n", 1, 1),)}
+    component = results.ComponentReport("i", "n", "t", (), "p", results.Outcome.FAILED, **parts)
+    document = json.loads(report.to_json([results.Report("t", "i", (component,), 1.0)], 1.0, 5))
     document.update(json.loads(report.error_to_json("e", "h", 5)), topics=document["topics"])
     (shown,) = re.findall(r"^### The report\n.*?```text\n(.*?)```", TEXT, flags=re.MULTILINE | re.DOTALL)
     columns = [re.split(r"   +", line.strip())[0] for line in shown.splitlines()]
@@ -100,12 +102,14 @@ def test_the_figures_about_peers_are_those_of_the_program():
 
 
 def test_every_metric_and_every_event_is_documented(tmp_path):
-    from dci_downloader import metrics
+    from dci_downloader.cli import metrics
 
-    metrics.write(tmp_path / "m", [models.Report("t", "i", (), 1.0, models.Failure("", "b", 5))], 0)
+    metrics.write(tmp_path / "m", [results.Report("t", "i", (), 1.0, results.Failure("", "b", 5))], 0)
     named = set(re.findall(r"^# TYPE (\w+)", (tmp_path / "m").read_text(), flags=re.MULTILINE))
     assert set(re.findall(r"^\| `(dci_downloader_\w+)` \|", TEXT, flags=re.MULTILINE)) == named
-    source = "".join((README.parent / "dci_downloader" / f"{name}.py").read_text() for name in ("progress", "audience"))
+    source = "".join(
+        (README.parent / "dci_downloader" / "cli" / f"{name}.py").read_text() for name in ("progress", "output")
+    )
     events = set(re.findall(r"\.tell\(\"(\w+)\"", source))
     (table,) = re.findall(r"^\| event \| .*?\n\n", TEXT, flags=re.MULTILINE | re.DOTALL)
     documented = {name for row in table.strip().splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}

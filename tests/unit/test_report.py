@@ -1,8 +1,17 @@
 import json
 
-from dci_downloader import report
-from dci_downloader.errors import gravest
-from dci_downloader.models import Changes, ComponentReport, Failure, Image, ImageOutcome, Outcome, Received, Report
+from dci_downloader.cli import report
+from dci_downloader.errors import worst_exit_code
+from dci_downloader.results import (
+    Changes,
+    ComponentReport,
+    ContainerImage,
+    ContainerImageOutcome,
+    Failure,
+    Outcome,
+    Report,
+    SourceTotals,
+)
 
 
 def component(outcome, **more):
@@ -121,21 +130,26 @@ def test_a_topic_that_failed_as_a_whole_says_so():
 
 
 def test_a_lock_is_the_least_grave():
-    assert gravest([75, 4]) == 4
-    assert gravest([75, 0]) == 75
-    assert gravest([]) == 0
+    assert worst_exit_code([75, 4]) == 4
+    assert worst_exit_code([75, 0]) == 75
+    assert worst_exit_code([]) == 0
 
 
 def test_words_tell_where_it_came_from_if_not_all_from_the_object_store():
-    received = (Received("http://lab1/dci", 2, 2_000_000), Received("object store", 0, 0))
+    received = (SourceTotals("http://lab1/dci", 2, 2_000_000), SourceTotals("object store", 0, 0))
     _, line = report.in_words(of(component(Outcome.PUBLISHED, received=received)))
     assert line == "  from http://lab1/dci: 2 files, 2.0 MB; object store: 0 files, 0 bytes"
-    alone = component(Outcome.PUBLISHED, received=(Received("object store", 2, 5),))
+    alone = component(Outcome.PUBLISHED, received=(SourceTotals("object store", 2, 5),))
     assert len(list(report.in_words(of(alone)))) == 1
 
 
 def test_words_count_images_by_what_became_of_them():
-    outcomes = (ImageOutcome.COPIED, ImageOutcome.PRESENT, ImageOutcome.COPIED, ImageOutcome.FAILED)
-    images = tuple(Image("s", "c", outcome) for outcome in outcomes)
+    outcomes = (
+        ContainerImageOutcome.COPIED,
+        ContainerImageOutcome.PRESENT,
+        ContainerImageOutcome.COPIED,
+        ContainerImageOutcome.FAILED,
+    )
+    images = tuple(ContainerImage("s", "c", outcome) for outcome in outcomes)
     _, line = report.in_words(of(component(Outcome.UNCHANGED, images=images)))
     assert line == "  images: 2 copied, 1 present, 1 failed"

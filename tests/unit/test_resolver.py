@@ -6,7 +6,9 @@ import pytest
 
 from dci_downloader.control.resolver import in_own_folders, parse_filter, resolve_components, resolve_topic
 from dci_downloader.errors import ManifestError, NotFoundError, SettingsError
-from dci_downloader.models import Component, Filter, Silence, Topic
+from dci_downloader.hooks import NullProgress
+from dci_downloader.models import Component, Topic
+from dci_downloader.options import Filter
 
 
 def day(number):
@@ -31,15 +33,15 @@ class Server:
 
     def components(self, topic_id, *, type, tags=(), name=""):
         for found in sorted(self.all, key=lambda c: c.created_at, reverse=True):
-            fits = (found.topic_id, found.type) == (topic_id, type) and set(tags) <= set(found.tags)
-            if fits and name in ("", found.name):
+            matches = (found.topic_id, found.type) == (topic_id, type) and set(tags) <= set(found.tags)
+            if matches and name in ("", found.name):
                 yield found
 
     def component(self, component_id):
         return next(found for found in self.all if found.id == component_id)
 
 
-class Notes(Silence):
+class Notes(NullProgress):
     def __init__(self):
         self.messages, self.details = [], []
 
@@ -94,7 +96,7 @@ def test_a_topic_is_found_by_name_and_by_pattern(pattern, expected):
         Topic("new", "RHEL-10.0", created_at=day(4)),
         Topic("x", "X-RHEL-9.3", created_at=day(3)),
     ]
-    assert resolve_topic(Server(topics), pattern, Silence()).id == expected
+    assert resolve_topic(Server(topics), pattern, NullProgress()).id == expected
 
 
 def test_a_pattern_says_which_topic_it_came_to_mean():
@@ -105,12 +107,12 @@ def test_a_pattern_says_which_topic_it_came_to_mean():
 
 
 def test_a_name_in_another_case_finds_the_topic():
-    assert resolve_topic(Server([TOPIC]), "rhel-9.2", Silence()) is TOPIC
+    assert resolve_topic(Server([TOPIC]), "rhel-9.2", NullProgress()) is TOPIC
 
 
 def test_an_unknown_topic_is_answered_with_names_that_are_close():
     with pytest.raises(NotFoundError, match=r"no topic RHEL-9\.22") as caught:
-        resolve_topic(Server([TOPIC, Topic("o", "OSP17.1")]), "RHEL-9.22", Silence())
+        resolve_topic(Server([TOPIC, Topic("o", "OSP17.1")]), "RHEL-9.22", NullProgress())
     assert caught.value.hint.startswith("did you mean RHEL-9.2?")
     assert "no access" in caught.value.hint
     assert "OSP" not in caught.value.hint
@@ -118,7 +120,7 @@ def test_an_unknown_topic_is_answered_with_names_that_are_close():
 
 def test_an_unknown_topic_without_a_like_is_answered_with_the_remark_about_access():
     with pytest.raises(NotFoundError) as caught:
-        resolve_topic(Server([TOPIC]), "zzz", Silence())
+        resolve_topic(Server([TOPIC]), "zzz", NullProgress())
     assert caught.value.hint == (
         "see `dci-downloader topics`; topics that this remoteci has no access to are not listed"
     )
@@ -126,24 +128,24 @@ def test_an_unknown_topic_without_a_like_is_answered_with_the_remark_about_acces
 
 def test_an_inactive_topic_is_called_so():
     with pytest.raises(NotFoundError, match=r"RHEL-8\.1 is no longer active"):
-        resolve_topic(Server([TOPIC], [Topic("t0", "RHEL-8.1")]), "rhel-8.1", Silence())
+        resolve_topic(Server([TOPIC], [Topic("t0", "RHEL-8.1")]), "rhel-8.1", NullProgress())
 
 
 def test_a_pattern_that_fits_nothing_is_not_found():
     with pytest.raises(NotFoundError, match=r"no active topic fits RHEL-8\.\*"):
-        resolve_topic(Server([TOPIC], [Topic("t0", "RHEL-8.1")]), "RHEL-8.*", Silence())
+        resolve_topic(Server([TOPIC], [Topic("t0", "RHEL-8.1")]), "RHEL-8.*", NullProgress())
 
 
 def test_a_star_in_the_middle_is_explained():
     with pytest.raises(NotFoundError) as caught:
-        resolve_topic(Server([TOPIC]), "RHEL-*.2", Silence())
+        resolve_topic(Server([TOPIC]), "RHEL-*.2", NullProgress())
     assert "only stand at the end" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["../RHEL", ".dci-downloader", ".."])
 def test_a_topic_that_cannot_be_a_folder_is_refused(name):
     with pytest.raises(ManifestError):
-        resolve_topic(Server([Topic("t", name)]), name, Silence())
+        resolve_topic(Server([Topic("t", name)]), name, NullProgress())
 
 
 def test_each_type_gives_its_newest_public_component():

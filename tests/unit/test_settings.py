@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from dci_downloader import cli, settings, settings_file
-from dci_downloader.arguments import parse, settings_parser, sync_parser
+from dci_downloader.cli import main as cli
+from dci_downloader.cli.arguments import parse, settings_parser, sync_parser
 from dci_downloader.content.selection import Selection, Variant
 from dci_downloader.demo.catalog import Catalog
 from dci_downloader.demo.site import DemoSite
 from dci_downloader.errors import AccessError, CancelledError, DiskFullError, LockedError, SettingsError
-from dci_downloader.layers import DEFAULTS
-from dci_downloader.models import Filter, SyncOptions
+from dci_downloader.options import Filter, SyncOptions
+from dci_downloader.settings import settings, yaml_file
+from dci_downloader.settings.precedence import DEFAULTS
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {"DCI_CLIENT_ID": "remoteci/1", "DCI_API_SECRET": "s3cret", "DCI_CS_URL": "http://u:pass@cs"}
@@ -242,17 +243,17 @@ def test_the_environment_is_an_origin(tmp_path):
 
 def test_the_example_loads_and_holds_every_setting():
     text = (ROOT / "downloader.yml.example").read_text(encoding="utf-8")
-    file = settings_file.parse(text.encode(), "downloader.yml.example")
+    file = yaml_file.parse(text.encode(), "downloader.yml.example")
     assert (file.problems, file.notes) == ((), ())
     assert len(file.topics) == 3
-    for name in settings_file.SETTINGS:
+    for name in yaml_file.SETTINGS:
         assert re.search(rf"(?<!\w){name}:", text), name
 
 
 def test_the_readme_has_a_row_for_every_setting_and_its_option_is_in_help():
     section = (ROOT / "README.md").read_text(encoding="utf-8").partition("### Settings files")[2]
     rows = re.findall(r"^\| `(\w+)` \| (?:`(.+?)`)? *\|", section.partition("\n### ")[0], flags=re.MULTILINE)
-    assert sorted(name for name, _ in rows) == sorted(settings_file.SETTINGS)
+    assert sorted(name for name, _ in rows) == sorted(yaml_file.SETTINGS)
     shown = sync_parser().format_help()
     options = {action.dest: action.option_strings[0] for action in sync_parser()._actions if action.option_strings}
     for name, option in rows:
@@ -269,7 +270,7 @@ def test_a_registry_of_the_environment_that_cannot_be_one_is_a_settings_error(lo
 
 def test_help_names_every_setting():
     shown = settings_parser().format_help().partition("settings, explained")[2]
-    for name in settings_file.SETTINGS:
+    for name in yaml_file.SETTINGS:
         assert re.search(rf"\b{name}\b", shown), name
 
 

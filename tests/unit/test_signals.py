@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from dci_downloader.cli.signals import Signals
 from dci_downloader.errors import CancelledError
-from dci_downloader.signals import Signals
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -38,7 +38,7 @@ def test_the_handlers_of_before_are_back_afterwards():
 def test_a_second_signal_ends_the_process_at_once():
     program = (
         "import os, signal, sys\n"
-        "from dci_downloader.signals import Signals\n"
+        "from dci_downloader.cli.signals import Signals\n"
         "with Signals() as stop, stop.deferred():\n"
         "    signal.raise_signal(signal.SIGINT)\n"
         "    print('still here', flush=True)\n"

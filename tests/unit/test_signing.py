@@ -9,7 +9,8 @@ import pytest
 from dciauth.signature import FlaskHmacSignature
 
 from dci_downloader.control import signing
-from dci_downloader.control.signing import ComponentFiles, Credentials, Signer
+from dci_downloader.control.signing import ComponentFiles, Signer
+from dci_downloader.options import Credentials
 
 SECRET = "s" * 64
 

@@ -3,15 +3,15 @@ import select
 import pycurl
 import pytest
 
-from dci_downloader.models import TransferOptions
-from dci_downloader.transfer.policy import Head
-from dci_downloader.transfer.stage import Answer, Stage
-from dci_downloader.transfer.width import Width
-from tests.faults.server import Answer as Sent
+from dci_downloader.network.headers import Head
+from dci_downloader.options import TransferOptions
+from dci_downloader.transfer.limits import AdaptiveLimit
+from dci_downloader.transfer.stage import CompletedRequest, Stage
 from tests.faults.server import FaultServer, cut
+from tests.faults.server import Response as Sent
 
 
-class Request:
+class TransferRequest:
     """What a stage needs of a request."""
 
     def __init__(self, url, largest=0):
@@ -53,13 +53,13 @@ def now():
 
 @pytest.fixture
 def stage(now):
-    stage = Stage(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, Width(3, 8), now)
+    stage = Stage(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, AdaptiveLimit(3, 8), now)
     yield stage
     stage.close()
 
 
 def start(stage, server, path, headers=(), largest=0):
-    request = Request(f"{server.url}/{path}", largest)
+    request = TransferRequest(f"{server.url}/{path}", largest)
     stage.start(request, list(headers))
     return request
 
@@ -201,7 +201,7 @@ def test_requests_may_be_started_and_cancelled_while_answers_are_read(stage, ser
 
 
 def test_closing_abandons_what_is_under_way(server):
-    stage = Stage(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, Width(3, 8))
+    stage = Stage(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, AdaptiveLimit(3, 8))
     start(stage, server, "a")
     stage.close()
     assert stage.under_way == {}
@@ -211,13 +211,13 @@ WELL = Head(200, {})
 
 
 def answered(head=WELL):
-    return lambda request, seconds=0.02: Answer(request, 0, "", head, seconds)
+    return lambda request, seconds=0.02: CompletedRequest(request, 0, "", head, seconds)
 
 
 def test_after_a_change_of_width_only_what_came_of_the_new_width_counts(stage, server):
-    stage.width = Width(2, 8)
+    stage.width = AdaptiveLimit(2, 8)
     answer = answered()
-    for _ in range(Width.LEAST_ANSWERS):
+    for _ in range(AdaptiveLimit.LEAST_ANSWERS):
         stage.full = True
         stage.note(answer(object()), starving=True)
     assert stage.width.limit == 4
@@ -230,7 +230,7 @@ def test_after_a_change_of_width_only_what_came_of_the_new_width_counts(stage, s
     answers(stage, 4)
     for request in under_way[:3]:
         stage.note(answer(request), starving=True)
-    for _ in range(Width.LEAST_ANSWERS):
+    for _ in range(AdaptiveLimit.LEAST_ANSWERS):
         stage.full = True
         stage.note(answer(object()), starving=True)
     assert stage.width.limit == 8

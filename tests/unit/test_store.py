@@ -47,7 +47,7 @@ def leftovers(store):
 def test_preparing_is_repeatable(store):
     store.prepare()
     assert not store.holds(ENTRY)
-    assert not store.doubtful()
+    assert not store.needs_recovery()
 
 
 @pytest.mark.parametrize("name", [".dci-downloader", ".dci-downloader/objects"])
@@ -128,7 +128,7 @@ def test_folder_of_objects_that_leads_elsewhere_is_refused(store, tmp_path):
     with pytest.raises(SettingsError, match="symbolic link"):
         store.add(ENTRY, [CONTENT])
     with pytest.raises(SettingsError, match="not a folder of objects"):
-        list(store.listed())
+        list(store.iter_objects())
     assert os.listdir(tmp_path / "elsewhere") == []
     assert leftovers(store) == []
 
@@ -157,24 +157,24 @@ def test_removed_object_is_gone(store):
 def test_a_flush_ends_the_doubt_about_what_was_written(store, tmp_path):
     store.add(ENTRY, [CONTENT])
     assert len(os.listdir(store.markers)) == 1
-    assert not open_store(tmp_path).doubtful()
-    assert open_store(tmp_path, "boot-2").doubtful()
+    assert not open_store(tmp_path).needs_recovery()
+    assert open_store(tmp_path, "boot-2").needs_recovery()
     store.flush()
     store.flush()
-    assert not open_store(tmp_path, "boot-2").doubtful()
+    assert not open_store(tmp_path, "boot-2").needs_recovery()
 
 
 def test_without_a_boot_id_every_marker_is_a_doubt(store, tmp_path, monkeypatch):
     store.add(ENTRY, [CONTENT])
     monkeypatch.setattr(store_module, "boot_id", lambda: "")
-    assert Store(store.root).doubtful()
+    assert Store(store.root).needs_recovery()
 
 
 def test_what_is_written_after_a_flush_is_doubtful_again(store, tmp_path):
     store.add(ENTRY, [CONTENT])
     store.flush()
     store.add(entry_of(b"x"), [b"x"])
-    assert open_store(tmp_path, "boot-2").doubtful()
+    assert open_store(tmp_path, "boot-2").needs_recovery()
 
 
 def test_recovery_after_a_power_cut_removes_what_the_disk_never_got(store, tmp_path):
@@ -193,7 +193,7 @@ def test_recovery_after_a_power_cut_removes_what_the_disk_never_got(store, tmp_p
     assert after.holds(entry_of(b"linked")), "what a version names was flushed before, and is for verify to judge"
     assert after.recover(()) == 1
     assert not after.holds(entry_of(b"linked")), "a link alone says nothing: a folder that was taken over has one"
-    assert not after.doubtful()
+    assert not after.needs_recovery()
 
 
 # Partials
@@ -459,4 +459,4 @@ def test_partial_that_cannot_enter_the_store_stays_for_the_next_run(store, monke
 def test_only_regular_files_are_listed_as_objects(store):
     store.add(ENTRY, [CONTENT])
     (store.path(ENTRY.sha256).parent / "folder").mkdir()
-    assert [path.name for path, _ in store.listed()] == [ENTRY.sha256]
+    assert [path.name for path, _ in store.iter_objects()] == [ENTRY.sha256]

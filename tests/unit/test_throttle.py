@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dci_downloader.transfer.throttle import Throttle
+from dci_downloader.transfer.limits import RateLimit
 
 
 class Clock:
@@ -13,14 +13,14 @@ class Clock:
 
 
 def test_without_a_rate_there_is_no_waiting():
-    throttle = Throttle(None, Clock())
+    throttle = RateLimit(None, Clock())
     throttle.spend(10**12)
     assert throttle.seconds() == 0.0
 
 
 def test_what_was_spent_is_waited_for():
     clock = Clock()
-    throttle = Throttle(1000, clock)
+    throttle = RateLimit(1000, clock)
     assert throttle.seconds() == 0.0
     throttle.spend(2000)
     assert throttle.seconds() == 2.0
@@ -32,7 +32,7 @@ def test_what_was_spent_is_waited_for():
 
 def test_a_quarter_of_a_second_is_saved_up_and_no_more():
     clock = Clock()
-    throttle = Throttle(1000, clock)
+    throttle = RateLimit(1000, clock)
     clock.now += 3600
     assert throttle.seconds() == 0.0
     throttle.spend(250)
@@ -44,12 +44,12 @@ def test_a_quarter_of_a_second_is_saved_up_and_no_more():
 @given(st.lists(st.tuples(st.integers(0, 100_000), st.floats(0, 2)), min_size=1, max_size=50), st.integers(1, 10**6))
 def test_over_any_run_the_rate_is_kept(turns, rate):
     clock = Clock()
-    throttle = Throttle(rate, clock)
+    throttle = RateLimit(rate, clock)
     spent = last = 0
     for size, idle in turns:
         clock.now += idle
         clock.now += throttle.seconds()
         throttle.spend(size)
         spent, last = spent + size, size
-    allowed = (clock.now - 100.0 + Throttle.SAVED_SECONDS) * rate + last
+    allowed = (clock.now - 100.0 + RateLimit.SAVED_SECONDS) * rate + last
     assert spent <= allowed * 1.001 + 1

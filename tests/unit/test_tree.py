@@ -23,7 +23,7 @@ def build(sample, manifest=None):
 
 
 def look(sample, root, copies=frozenset()):
-    return list(tree.differences(root, manifest_of(FIRST, LINKS), sample.store.recogniser(), copies))
+    return list(tree.differences(root, manifest_of(FIRST, LINKS), sample.store.object_matcher(), copies))
 
 
 def test_tree_holds_the_objects_themselves_and_the_links(sample):

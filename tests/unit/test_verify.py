@@ -4,8 +4,8 @@ import os
 import pytest
 
 from dci_downloader.errors import CancelledError, IntegrityError, LockedError, NotFoundError
+from dci_downloader.hooks import NeverStop, NullProgress
 from dci_downloader.mirror.verify import repair, verify
-from dci_downloader.models import Never, Silence
 from tests.unit.samples import FIRST, SECOND, Sample, component_of, entry_of, manifest_of
 
 
@@ -25,7 +25,7 @@ def rot(path):
     os.chmod(path, 0o444)
 
 
-class Counting(Silence):
+class Counting(NullProgress):
     def __init__(self):
         self.files = self.size = 0
 
@@ -131,7 +131,7 @@ def test_a_repair_that_cannot_fetch_leaves_the_published_tree(sample):
 
 
 def test_a_version_that_was_replaced_while_it_was_hashed_is_not_recorded(sample):
-    class Racing(Silence):
+    class Racing(NullProgress):
         def end(self):
             sample.publish("c2", SECOND)
 
@@ -140,7 +140,7 @@ def test_a_version_that_was_replaced_while_it_was_hashed_is_not_recorded(sample)
 
 
 def test_verification_can_be_interrupted(sample):
-    class Now(Never):
+    class Now(NeverStop):
         def requested(self):
             return True
 

@@ -1,0 +1,1 @@
+"""The command line: the only wing that prints, and the only one that exits."""

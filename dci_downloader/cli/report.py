@@ -1,0 +1,156 @@
+"""Results in JSON, for programs, and in words, for people."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dci_downloader import formatting
+from dci_downloader.results import (
+    OBJECT_STORE,
+    ComponentReport,
+    ContainerImage,
+    ContainerImageOutcome,
+    Failure,
+    Outcome,
+    Report,
+    SourceTotals,
+)
+
+FAILURES_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """The result of a command.
+
+    Attributes:
+        lines: for people.
+        document: the same for programs, as a JSON value.
+        exit_code: what the program exits with.
+    """
+
+    lines: Sequence[str]
+    document: dict[str, Any] = field(default_factory=dict)
+    exit_code: int = 0
+
+
+def to_json(reports: Sequence[Report], seconds: float, exit_code: int) -> str:
+    """One JSON object for the whole run. Its keys are documented in the README; new ones may join them.
+
+    Args:
+        reports: one for each topic.
+        seconds: of the whole run.
+        exit_code: what the program exits with.
+    """
+    components = [component for report in reports for component in report.components]
+    document = {
+        "topics": [topic_document(report) for report in reports],
+        "files_downloaded": sum(component.files_downloaded for component in components),
+        "bytes_downloaded": sum(component.bytes_downloaded for component in components),
+        "files_reused": sum(component.files_reused for component in components),
+        "bytes_reused": sum(component.bytes_reused for component in components),
+        "failed": sum(len(report.failures) for report in reports),
+        "seconds": round(seconds, 3),
+        "exit_code": exit_code,
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def error_to_json(message: str, hint: str, exit_code: int) -> str:
+    """The JSON object of a run that ended before there was anything to report."""
+    return json.dumps({"topics": [], "error": message, "hint": hint, "exit_code": exit_code}, indent=2)
+
+
+def topic_document(report: Report) -> dict[str, Any]:
+    """The part of the JSON object that is about one topic."""
+    return {
+        "topic": report.topic,
+        "topic_id": report.topic_id,
+        "seconds": round(report.seconds, 3),
+        "components": [_component(component) for component in report.components],
+        "dropped_peers": report.dropped_peers,
+        "failure": None if report.failure is None else _failure(report.failure),
+    }
+
+
+def _component(component: ComponentReport) -> dict[str, Any]:
+    fields = {name: getattr(component, name) for name in component.__dataclass_fields__}
+    fields["outcome"] = component.outcome.value
+    fields["changes"] = component.changes._asdict()
+    fields["seconds"] = round(component.seconds, 3)
+    fields["received"] = [received._asdict() for received in component.received]
+    fields["images"] = [{**image._asdict(), "outcome": image.outcome.value} for image in component.images]
+    fields["failures"] = [_failure(failure) for failure in component.failures]
+    return fields
+
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    fields = {name: getattr(failure, name) for name in failure.__dataclass_fields__}
+    return {name: value for name, value in fields.items() if value or name in ("path", "reason")}
+
+
+def in_words(report: Report) -> Iterator[str]:
+    """What happened, one line for each component and each of the first failures, with what to do about them."""
+    return map(formatting.printable, _in_words(report))
+
+
+def _in_words(report: Report) -> Iterator[str]:
+    if report.failure is not None:
+        yield f"{report.topic}: FAILED"
+        yield from _failures([report.failure])
+    for component in report.components:
+        yield f"{report.topic} {component.type} {component.name}: {_outcome(component)}"
+        yield from _received(component.received)
+        yield from _images(component.images)
+        yield from (f"  note: {note}" for note in component.notes)
+        yield from _failures(component.failures)
+
+
+def _outcome(component: ComponentReport) -> str:
+    if component.outcome is Outcome.UNCHANGED:
+        return f"nothing new ({_amount(component.files, component.size)})"
+    fetched = _amount(component.files_downloaded, component.bytes_downloaded)
+    reused = _amount(component.files_reused, component.bytes_reused)
+    if component.outcome is Outcome.FAILED:
+        return f"FAILED, nothing published ({fetched} fetched)"
+    if component.outcome is Outcome.PLANNED:
+        return f"would fetch {fetched}, reuse {reused}, remove {_removed(component)}"
+    done = f"published in {component.path} ({fetched} fetched, {reused} reused, {_removed(component)} removed)"
+    since, added, changed, removed = component.changes
+    return done + (f"; {added:,} added, {changed:,} changed, {removed:,} removed since {since}" if since else "")
+
+
+def _received(received: Sequence[SourceTotals]) -> Iterator[str]:
+    if len(received) > 1 or any(each.name != OBJECT_STORE for each in received):
+        yield "  from " + "; ".join(f"{each.name}: {_amount(each.files, each.bytes)}" for each in received)
+
+
+def _images(images: Sequence[ContainerImage]) -> Iterator[str]:
+    number = Counter(image.outcome for image in images)
+    if images:
+        yield "  images: " + ", ".join(
+            f"{number[outcome]:,} {outcome.value}" for outcome in ContainerImageOutcome if number[outcome]
+        )
+
+
+def _amount(files: int, size: int) -> str:
+    return f"{formatting.count(files, 'file')}, {formatting.size(size)}"
+
+
+def _removed(component: ComponentReport) -> str:
+    if not component.versions_removed:
+        return "nothing"
+    return f"{', '.join(component.versions_removed)} ({formatting.size(component.bytes_removed)})"
+
+
+def _failures(failures: Sequence[Failure]) -> Iterator[str]:
+    for failure in failures[:FAILURES_SHOWN]:
+        yield f"  {failure}"
+    if len(failures) > FAILURES_SHOWN:
+        yield f"  … and {formatting.count(len(failures) - FAILURES_SHOWN, 'more failure')}; --json lists them all"
+    hints = {failure.hint: None for failure in failures if failure.hint}
+    yield from (f"  hint: {hint}" for hint in hints)

@@ -1,0 +1,117 @@
+"""Units for systemd: a service that mirrors what settings files say and may do nothing else, and a timer for it.
+
+They are for systemd 239 (RHEL 8) and later, which ignores what it does not know yet.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+
+from dci_downloader.cli.arguments import parse, sync_parser
+from dci_downloader.errors import SettingsError
+from dci_downloader.settings.precedence import merge
+
+UNITS = ("service", "timer")
+FOLDER = "/etc/systemd/system"
+
+_SERVICE = """\
+[Unit]
+Description=Mirror builds of Distributed CI
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=oneshot
+User={user}
+ExecStart={command}
+# Another run holds the lock: nothing is wrong.
+SuccessExitStatus=75
+# Time to save what has come; the next run goes on from there.
+TimeoutStopSec=90
+Nice=10
+IOSchedulingClass=idle
+UMask=0022
+
+# The whole system is read-only but for the mirror, which must exist.
+ProtectSystem=strict
+ReadWritePaths={destination}
+ProtectHome=read-only
+PrivateTmp=yes
+PrivateDevices=yes
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+AmbientCapabilities=
+RestrictSUIDSGID=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+LockPersonality=yes
+ProtectClock=yes
+ProtectHostname=yes
+ProtectControlGroups=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
+"""
+
+_TIMER = """\
+[Unit]
+Description=Mirror builds of Distributed CI every night
+
+[Timer]
+OnCalendar=*-*-* 03:00:00
+# Many labs, one control server: not all at once.
+RandomizedDelaySec=1h
+# A machine that was off makes up for it.
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+def units(files: Sequence[str], dcirc: str) -> Iterator[tuple[str, str]]:
+    """The units, by name.
+
+    Args:
+        files: paths of settings files, later over earlier; read for the root of the mirror.
+        dcirc: path of the ``dcirc.sh`` file that the service is to use; need not exist yet.
+
+    Raises:
+        SettingsError: a settings file cannot be used, or names no ``local_repo``.
+    """
+    effective = merge(parse(sync_parser(), []), {}, files)  # the service does not have what the environment here says
+    if effective.destination is None:
+        raise SettingsError("there is no destination", hint="set local_repo in a settings file")
+    options = [option for file in files for option in ("--settings", os.path.abspath(file))]
+    command = [*_program(), *options, "--dcirc", os.path.abspath(dcirc), "--lock-timeout", "0"]
+    destination = _quoted(os.path.abspath(effective.destination.value))
+    words = " ".join(_quoted(word).replace("$", "$$") for word in command)
+    yield "service", _SERVICE.format(user=getpass.getuser(), command=words, destination=destination)
+    yield "timer", _TIMER
+
+
+def _program() -> list[str]:
+    """How this program is started: by its script, which stands beside the interpreter or on the PATH."""
+    script = os.path.join(os.path.dirname(sys.executable), "dci-downloader")
+    found = script if os.access(script, os.X_OK) else shutil.which("dci-downloader")
+    return [os.path.abspath(found)] if found else [sys.executable, "-m", "dci_downloader"]
+
+
+def _quoted(word: str) -> str:
+    """A word as systemd reads it back: no specifier, and in quotes where it holds more than plain characters."""
+    if not word.isprintable():
+        raise SettingsError(f"{word!r}: systemd units hold printable characters only")
+    word = word.replace("%", "%%")
+    if re.fullmatch(r"[\w@%+=:,./~^$-]+", word):
+        return word
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'

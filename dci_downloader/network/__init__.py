@@ -1,0 +1,1 @@
+"""What every connection needs: proxies, URLs, retry rules, header parsing."""

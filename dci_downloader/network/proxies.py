@@ -1,0 +1,41 @@
+"""Which proxy and which certificates a request uses: one answer for API calls (requests) and file bytes (libcurl).
+
+The rules are those of ``requests``: a proxy is chosen by the URL's scheme, ``all`` being the last resort, and
+``NO_PROXY`` may hold host suffixes, addresses, CIDR blocks and ``*``.
+"""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import urlsplit
+
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, should_bypass_proxies
+
+from dci_downloader.errors import SettingsError
+from dci_downloader.options import Network
+
+
+def proxy_for(url: str, network: Network) -> str:
+    """URL of the proxy through which ``url`` is asked for; empty for a direct connection.
+
+    It depends on scheme, host and port only, so callers with many URLs of one server may ask once.
+    """
+    proxies = network.proxies
+    proxy = proxies.get(urlsplit(url).scheme.lower()) or proxies.get("all", "")
+    if not proxy or should_bypass_proxies(url, no_proxy=network.no_proxy):
+        return ""
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def ca_bundle(network: Network) -> str:
+    """Path of the trusted certificates: a file in PEM form, or a folder as ``openssl rehash`` makes it.
+
+    Raises:
+        SettingsError: the path that was set does not exist.
+    """
+    if network.ca_bundle and not os.path.exists(network.ca_bundle):
+        raise SettingsError(
+            f"{network.ca_bundle}: there are no trusted certificates at this path",
+            hint="correct REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or SSL_CERT_FILE, or unset it for the default",
+        )
+    return network.ca_bundle or DEFAULT_CA_BUNDLE_PATH

@@ -1,0 +1,103 @@
+"""What the user wants: credentials, the network, which components, how they are fetched; all immutable.
+
+Sizes are bytes, durations seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Optional
+
+from dci_downloader.models import Job
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a ``dcirc.sh`` file holds.
+
+    Attributes:
+        client_id: ``remoteci/<id>``.
+        url: address of the control server; may hold a path and end in a slash.
+    """
+
+    client_id: str
+    api_secret: str = field(repr=False)
+    url: str
+
+
+@dataclass(frozen=True)
+class Network:
+    """How connections are made, alike for API calls and file bytes.
+
+    Attributes:
+        ca_bundle: file or folder of trusted certificates; empty for the default of ``requests``.
+        proxies: proxy URL by scheme (``http``, ``https``, ``all``).
+        no_proxy: hosts that are reached without a proxy, comma-separated.
+        connect_timeout: seconds to open a connection.
+        read_timeout: seconds without a byte before an answer is given up.
+    """
+
+    ca_bundle: str = ""
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    no_proxy: str = ""
+    connect_timeout: float = 10.0
+    read_timeout: float = 30.0
+
+
+@dataclass(frozen=True)
+class TransferOptions:
+    """How files are fetched.
+
+    Attributes:
+        connections: the most connections to the object store.
+        limit_rate: bytes per second for the whole run; None for no limit.
+        patience: seconds that a file, or the whole run, may go without progress.
+        peers: URLs of the roots of other mirrors, which are asked before the object store.
+        network: proxies, certificates, timeouts.
+    """
+
+    connections: int = 64
+    limit_rate: Optional[int] = None
+    patience: float = 30.0
+    network: Network = field(default_factory=Network)
+    peers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which component of a type is wanted.
+
+    Attributes:
+        tags: all of them must be on the component.
+        name: the exact name, or empty; the only way, beside an id, to a private component.
+    """
+
+    type: str
+    tags: tuple[str, ...] = ()
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class SyncOptions:
+    """How a topic is synchronised.
+
+    Attributes:
+        filters: which components; none for the newest of each type.
+        component_id: exactly this component, or an empty string.
+        job: exactly what this job was created with, in place of ``filters`` and ``component_id``.
+        registry: ``HOST:PORT`` that container images are mirrored to, by skopeo; empty for none of that.
+        keep: how many older versions stay beside the published one.
+        lock_timeout: seconds to wait for another run; None for as long as it takes, 0 not at all.
+        dry_run: only say what would be done; nothing is written.
+        transfer: how files are fetched.
+    """
+
+    filters: tuple[Filter, ...] = ()
+    component_id: str = ""
+    job: Optional[Job] = None
+    registry: str = ""
+    keep: int = 1
+    lock_timeout: Optional[float] = None
+    dry_run: bool = False
+    transfer: TransferOptions = field(default_factory=TransferOptions)

@@ -1,0 +1,1 @@
+"""Settings: one table of them, the YAML reader, and which source counts over which."""

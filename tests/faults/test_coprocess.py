@@ -1,0 +1,300 @@
+"""Two processes that share the files of a run, and what becomes of it when one of them ends."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dci_downloader.errors import CancelledError, SettingsError
+from dci_downloader.hooks import NeverStop
+from dci_downloader.models import FileEntry
+from dci_downloader.options import TransferOptions
+from dci_downloader.transfer import coprocess, engine, pipeline
+from tests.faults.conftest import Bench, Tally
+from tests.faults.server import status
+from tests.faults.sizes import SEGMENT
+
+ROOT = Path(__file__).parents[2]
+
+
+class Watched(coprocess.Coprocess):
+    """A partner that a test looks at when it has been given files, while the servers still hold everything back."""
+
+    instances: list[Watched] = []  # noqa: RUF012  emptied for each test
+    bench: Bench
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.instances.append(self)
+        self.handed: list[FileEntry] = []
+
+    def turn(self) -> None:
+        super().turn()
+        if self.working and not self.handed:
+            self.handed = list(self._given)
+            self.has_work()
+            self.bench.control.flowing.set()
+
+    def has_work(self) -> None:
+        """Called once."""
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+
+@pytest.fixture
+def shared(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> type[Watched]:
+    """Whatever there is to fetch is shared, as on a fast line. Nothing comes before it is."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(coprocess, "WORTH_STARTING", 0.0)
+    monkeypatch.setattr(coprocess, "WORTH_GIVING", 0.0)
+    monkeypatch.setattr(pipeline, "LOADED", -1.0)
+    monkeypatch.setattr(engine, "Coprocess", Watched)
+    Watched.instances.clear()
+    Watched.bench = bench
+    bench.control.flowing.clear()
+    for number in range(100):
+        bench.add(f"{number}.rpm", 500 + number * 200)
+    bench.add("big.iso", 3 * SEGMENT + 7)
+    bench.add("bigger.iso", 4 * SEGMENT + 7)
+    return Watched
+
+
+def ended(pid: int) -> bool:
+    """Whether a process ends, at once or soon."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], 10)[0])
+    finally:
+        os.close(descriptor)
+
+
+def test_both_bring_files_that_one_flush_puts_on_disk(shared: type[Watched], bench: Bench):
+    bench.assert_all_arrived(bench.fetch())
+    (one,) = shared.instances
+    assert 40 < len(one.handed) < 60
+    assert ended(one.pid)
+    assert len(os.listdir(bench.mirror.markers)) == 1
+    bench.mirror.flush()
+    assert os.listdir(bench.mirror.markers) == []
+
+
+def test_each_has_half_of_the_connections(shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    sent: list[Any] = []
+
+    def noted(one: Watched) -> None:
+        sent.append(one._pipeline._fetching.width.limit)
+
+    monkeypatch.setattr(shared, "has_work", noted)
+    bench.assert_all_arrived(bench.fetch(connections=5))
+    assert sent == [3]
+    assert bench.store.connections <= 5 + 2
+
+
+def test_what_a_partner_that_is_killed_has_left_is_fetched_here(
+    shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(shared, "has_work", lambda one: os.kill(one.pid, signal.SIGKILL))
+    bench.assert_all_arrived(bench.fetch())
+
+
+def test_a_partner_that_is_killed_halfway_costs_nothing_either(
+    shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    def kill(one: Watched) -> None:
+        if one._told.files and one.working:
+            os.kill(one.pid, signal.SIGKILL)
+            bench.tally.advance(-one._told.files, -one._told.size)  # as if that had been on its way still
+            one._told = coprocess.Advance(0, 0)
+
+    turn = shared.turn
+    monkeypatch.setattr(shared, "turn", lambda one: (turn(one), kill(one)))
+    bench.store.pause = 0.02
+    bench.assert_all_arrived(bench.fetch(connections=2))
+
+
+def test_a_partner_that_cannot_be_started_is_done_without(
+    shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    def refused(*_: Any, **__: Any) -> None:
+        raise BlockingIOError("too many processes")
+
+    monkeypatch.setattr(subprocess, "Popen", refused)
+    bench.control.flowing.set()
+    bench.assert_all_arrived(bench.fetch())
+
+
+def test_a_partner_that_dies_before_it_is_ready_is_done_without(
+    shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(coprocess, "_MAIN", "raise SystemExit(3)")
+    bench.control.flowing.set()
+    bench.assert_all_arrived(bench.fetch())
+    assert not shared.instances[0].handed
+
+
+def test_files_that_cannot_be_had_are_told_once_whoever_asked_for_them(shared: type[Watched], bench: Bench):
+    gone = {f"{number}.rpm" for number in range(0, 60, 3)}
+    for path in gone:
+        bench.store.scripts[path] = iter([status(404)] * 5)
+    fetched = bench.fetch()
+    assert sorted(failure.path for failure in fetched.failures) == sorted(gone)
+    assert fetched.files == len(bench.entries) - len(gone) == bench.tally.files
+    assert all(bench.arrived(path) for path in bench.entries if path not in gone)
+
+
+def test_what_is_in_the_way_of_the_partner_ends_the_run(
+    shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    def in_the_way(one: Watched) -> None:
+        given = {entry.sha256[:2] for entry in one.handed}
+        ours = {entry.sha256[:2] for entry in bench.entries.values() if entry not in one.handed}
+        (bench.mirror.objects / min(given - ours)).write_text("not a folder")
+
+    monkeypatch.setattr(shared, "has_work", in_the_way)
+    with pytest.raises(SettingsError, match="not a folder"):
+        bench.fetch()
+    assert ended(shared.instances[0].pid)
+
+
+def test_a_request_to_stop_ends_both_and_what_came_is_kept(
+    shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    class Asked(NeverStop):
+        def requested(self) -> bool:
+            return any(one._told.files for one in shared.instances)
+
+    bench.store.pause = 0.02
+    with pytest.raises(CancelledError):
+        bench.fetch(stop=Asked(), connections=2)
+    (one,) = shared.instances
+    assert ended(one.pid)
+    assert any(bench.arrived(entry.path) for entry in one.handed)
+    bench.store.pause = 0.0
+    monkeypatch.setattr(coprocess, "WORTH_STARTING", 1e9)
+    bench.tally = Tally()
+    bench.entries = {e.path: e for e in bench.entries.values() if not bench.mirror.holds(e)}
+    assert bench.fetch().failures == ()
+
+
+def test_a_signal_to_the_partner_alone_is_nothing_to_it(
+    shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(shared, "has_work", lambda one: os.kill(one.pid, signal.SIGTERM))
+    bench.assert_all_arrived(bench.fetch())
+    assert shared.instances[0]._told.files > 0
+
+
+def test_a_control_server_that_refuses_the_partner_fails_its_files_alone(shared: type[Watched], bench: Bench):
+    bench.control.default = status(401)
+    fetched = bench.fetch()
+    assert {failure.path for failure in fetched.failures} == set(bench.entries)
+    assert len(fetched.failures) == len(bench.entries)
+    assert fetched.files == 0
+
+
+def test_no_secret_is_on_the_command_line_of_the_partner(
+    shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    seen: list[bytes] = []
+    monkeypatch.setattr(shared, "has_work", lambda one: seen.append(Path(f"/proc/{one.pid}/cmdline").read_bytes()))
+    bench.assert_all_arrived(bench.fetch())
+    assert b"dci_downloader.transfer.coprocess" in seen[0]
+    assert b"topsecret" not in seen[0]
+
+
+@pytest.mark.parametrize(
+    "alone",
+    [
+        {"options": {"connections": 1}},
+        {"options": {"limit_rate": 1 << 30}},
+        {"options": {"connections": 102}},
+        {"cores": {0}},
+        {"worth": 1e9},
+    ],
+    ids=["one connection", "a rate limit", "few files", "one core", "little to do"],
+)
+def test_there_is_no_partner_where_it_would_be_no_help(
+    shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch, alone: dict[str, Any]
+):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: alone.get("cores", {0, 1}))
+    monkeypatch.setattr(coprocess, "WORTH_STARTING", alone.get("worth", 0.0))
+    bench.control.flowing.set()
+    bench.assert_all_arrived(bench.fetch(**alone.get("options", {})))
+    assert shared.instances[0]._process is None
+
+
+def test_there_is_nothing_to_give_while_the_loop_finds_time_to_wait(
+    shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(pipeline, "LOADED", 2.0)
+    ready: list[bool] = []
+    turn = shared.turn
+
+    def turned(one: Watched) -> None:
+        turn(one)
+        if one._ready and not ready:
+            ready.append(True)
+            bench.control.flowing.set()
+
+    monkeypatch.setattr(shared, "turn", turned)
+    bench.assert_all_arrived(bench.fetch())
+    assert ready
+    assert not shared.instances[0].handed
+    assert ended(shared.instances[0].pid)
+
+
+def test_files_given_after_a_long_rest_are_no_sign_of_a_dead_server(bench: Bench):
+    """As where the line was slow for minutes: the partner had nothing to do, and its server nothing to send."""
+    bench.add("a.rpm", 500)
+    resting = pipeline.Pipeline([], bench.source, bench.mirror, TransferOptions(patience=5.0), bench.tally)
+    with closing(resting):
+        resting._meter._moved -= 1000.0
+        resting.take(list(bench.entries.values()))
+        bench.assert_all_arrived(resting.run(NeverStop()))
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from dci_downloader.mirror.store import Store
+from dci_downloader.hooks import NeverStop, NullProgress
+from dci_downloader.models import FileEntry
+from dci_downloader.options import TransferOptions
+from dci_downloader.transfer import coprocess, engine, pipeline
+from tests.faults.conftest import StubSource
+os.sched_getaffinity = lambda _: {0, 1}
+coprocess.WORTH_STARTING = coprocess.WORTH_GIVING = 0.0
+pipeline.LOADED = -1.0
+class Told(coprocess.Coprocess):
+    def turn(self):
+        super().turn()
+        if self.working:
+            print(self._process.pid, flush=True)
+            os.kill(os.getpid(), 9)
+engine.Coprocess = Told
+url, root = sys.argv[1:]
+entries = [FileEntry(f"{number}.rpm", f"{number:064x}", 999) for number in range(100)]
+engine.fetch(entries, StubSource(url), Store(Path(root)), TransferOptions(), NullProgress(), NeverStop())
+"""
+
+
+def test_the_partner_of_a_run_that_is_killed_ends(bench: Bench):
+    bench.control.flowing.clear()
+    command = [sys.executable, "-c", KILLED, bench.control.url, str(bench.mirror.root)]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert ended(int(done.stdout))

@@ -1,0 +1,48 @@
+import pytest
+
+from dci_downloader import formatting
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (99_949, "99.9 kB"),
+        (99_950, "100 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (1_400_000_000, "1.4 GB"),
+        (12_345_678_901_234, "12.3 TB"),
+        (5 * 10**18, "5,000 PB"),
+        (-1500, "-1.5 kB"),
+    ],
+)
+def test_sizes_are_said_in_decimal_units(count, said):
+    assert formatting.size(count) == said
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, "0 files"), (1, "1 file"), (5000, "5,000 files")])
+def test_counts_agree_with_their_noun(number, said):
+    assert formatting.count(number, "file") == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 0 s"),
+        (3599, "59 min 59 s"),
+        (7500, "2 h 5 min"),
+    ],
+)
+def test_durations_are_said_in_two_units_at_most(seconds, said):
+    assert formatting.duration(seconds) == said
+
+
+def test_what_a_terminal_would_obey_is_shown_instead():
+    assert formatting.printable("a\x1b[31mred\u202e\n – é") == "a\\x1b[31mred\\u202e\n – é"

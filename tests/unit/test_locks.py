@@ -1,0 +1,94 @@
+import errno
+import os
+import stat
+
+import pytest
+
+from dci_downloader.errors import LockedError, SettingsError
+from dci_downloader.mirror.locks import FileLock
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+def locks(path):
+    clock = Clock()
+    return FileLock(path), FileLock(path, clock=clock, sleep=clock.sleep), clock
+
+
+def test_lock_keeps_another_holder_out_and_names_who_has_it(tmp_path):
+    first, second, clock = locks(tmp_path / ".lock")
+    told = []
+    with first.holding():
+        assert first.held
+        with pytest.raises(LockedError) as caught:
+            second.acquire(timeout=0, waiting=told.append)
+        assert (clock.now, told) == (0, [])
+        with pytest.raises(LockedError):
+            second.acquire(timeout=10, waiting=told.append)
+    assert f"pid {os.getpid()} on " in caught.value.holder
+    assert told == [f"waiting for {caught.value.holder}"]
+    assert 10 <= clock.now < 12
+    assert not first.held
+    assert not second.held
+
+
+def test_lock_that_becomes_free_is_taken_and_its_file_stays(tmp_path):
+    first, second, clock = locks(tmp_path / ".lock")
+    first.acquire()
+    clock.sleep = lambda seconds: first.release()
+    second = FileLock(tmp_path / ".lock", clock=clock, sleep=clock.sleep)
+    second.acquire()
+    inode = os.stat(tmp_path / ".lock").st_ino
+    second.release()
+    second.release()
+    assert os.stat(tmp_path / ".lock").st_ino == inode
+
+
+def test_shared_holders_stand_beside_each_other_but_not_beside_an_exclusive_one(tmp_path):
+    first, second, _ = locks(tmp_path / ".lock")
+    with first.holding(shared=True):
+        with second.holding(shared=True, timeout=0):
+            pass
+        with pytest.raises(LockedError):
+            second.acquire(timeout=0)
+
+
+def test_lock_is_taken_even_when_no_room_is_left_to_say_who_holds_it(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "full")
+
+    lock = FileLock(tmp_path / ".lock")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        lock.acquire()
+    assert lock.held
+    lock.release()
+
+
+def test_lock_file_that_is_a_symlink_is_refused(tmp_path):
+    (tmp_path / ".lock").symlink_to("elsewhere")
+    with pytest.raises(SettingsError, match=r"\.lock"):
+        FileLock(tmp_path / ".lock").acquire()
+    assert stat.S_ISLNK(os.lstat(tmp_path / ".lock").st_mode)
+
+
+def test_one_of_several_holders_is_named_only_once_it_signs(tmp_path):
+    staying, leaving = FileLock(tmp_path / "lock"), FileLock(tmp_path / "lock")
+    staying.acquire(shared=True)
+    staying.sign()
+    signed = (tmp_path / "lock").read_text()
+    assert f"pid {os.getpid()} on " in signed
+    (tmp_path / "lock").write_text("another, who stays")
+    leaving.acquire(shared=True)
+    leaving.release()
+    assert (tmp_path / "lock").read_text() == "another, who stays"
+    staying.release()
