@@ -1,7 +1,9 @@
-"""The embedded site, and small components to put into it."""
+"""The embedded site, small components to put into it, and what every test runs under."""
 
+import signal
 from datetime import datetime, timedelta, timezone
 
+import hypothesis
 import pytest
 
 from dci_downloader import Credentials
@@ -10,6 +12,25 @@ from dci_downloader.demo.catalog import Catalog
 from dci_downloader.demo.site import DemoSite
 
 FIRST = datetime(2026, 11, 1, tzinfo=timezone.utc)
+
+
+SLOW_TEST_SECONDS = 600
+
+# A machine that is busy with something else is no reason for a property to fail.
+hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.load_profile("default")
+
+
+def pytest_configure():
+    # Under nohup, and behind a shell's "&", SIGINT is ignored, and programs that tests start would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items):
+    """Slow tests get a longer time limit than that of pyproject.toml, unless they name their own."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_TEST_SECONDS))
 
 
 @pytest.fixture(autouse=True)
