@@ -184,7 +184,7 @@ def _cut(text: str, room: int) -> str:
 
 def _natural(name: str) -> list[Any]:
     """A key by which RHEL-9.10 comes after RHEL-9.9."""
-    return [int(part) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", name)]
+    return [part.zfill(20) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", name)]
 
 
 def _moment(moment: Optional[datetime], piped: bool) -> str:

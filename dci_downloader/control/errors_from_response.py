@@ -8,10 +8,10 @@ stands before it.
 from __future__ import annotations
 
 import json
-from email.utils import parsedate_to_datetime
 
 from dci_downloader.control.decoding import Response
 from dci_downloader.errors import AccessError, DownloaderError, NotFoundError, StatusError
+from dci_downloader.network.headers import http_date
 from dci_downloader.network.retries import TRANSIENT
 
 
@@ -65,10 +65,10 @@ def message(answer: Response) -> str:
 
 def _skew(answer: Response, now: float) -> str:
     """By how much this machine's clock is off, by the Date header of the answer."""
-    try:
-        ahead = round((now - parsedate_to_datetime(answer.headers.get("date", "")).timestamp()) / 60)
-    except (TypeError, ValueError, IndexError, OverflowError):
+    server_time = http_date(answer.headers.get("date", ""))
+    if server_time is None:
         return "this machine's clock and the server's differ"
+    ahead = round((now - server_time.timestamp()) / 60)
     if ahead == 0:
         return "this machine's clock agrees with the server's, so something held the request up"
     return f"this machine's clock is {abs(ahead)} minutes {'ahead of' if ahead > 0 else 'behind'} the server's"

@@ -22,6 +22,7 @@ from dci_downloader import __version__
 from dci_downloader.control.decoding import Response
 from dci_downloader.control.failures import RequestFailedError, Target, broken, stalled
 from dci_downloader.errors import TransferError
+from dci_downloader.network.headers import content_length
 from dci_downloader.network.proxies import ca_bundle, proxy_for
 from dci_downloader.network.urls import redact_url
 from dci_downloader.options import Network
@@ -153,7 +154,7 @@ class HttpClient:
                 if meter.abandoned:
                     break
             headers = {name.lower(): value for name, value in response.headers.items()}
-            expected = headers.get("content-length", "")
-            if expected.isdigit() and "content-encoding" not in headers and int(expected) != meter.received:
+            expected = content_length(headers.get("content-length", ""))
+            if "content-encoding" not in headers and expected not in (None, meter.received):
                 raise requests.ConnectionError  # urllib3 1.26 takes a cut body for a complete one
             return Response(call, response.status_code, headers, b"".join(chunks))

@@ -714,6 +714,18 @@ def test_a_cut_body_is_noticed_where_urllib3_does_not(site, connect, monkeypatch
         connect(patience=0).topic("t1")
 
 
+@pytest.mark.parametrize("length", ["\u00b2", "9" * 5000, "-1", "odd"])
+def test_a_length_that_is_no_number_does_not_count(site, connect, length):
+    body = json.dumps({"topic": topic()}).encode()
+    site.answer = lambda asked: (
+        asked.wfile.write(
+            f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n".encode("latin-1") + body
+        )
+        and None
+    )
+    assert connect(patience=0).topic("t1").name == "RHEL-9.2"
+
+
 def drip(asked):
     asked.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     gate = threading.Event()
