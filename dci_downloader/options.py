@@ -54,13 +54,13 @@ class TransferOptions:
         limit_rate: bytes per second for the whole run; None for no limit.
         patience: seconds that a file, or the whole run, may go without progress.
         peers: URLs of the roots of other mirrors, which are asked before the object store.
-        network: proxies, certificates, timeouts.
+        network: proxies, certificates, timeouts; None for those of the server that the files are asked of.
     """
 
     connections: int = 64
     limit_rate: Optional[int] = None
     patience: float = 30.0
-    network: Network = field(default_factory=Network)
+    network: Optional[Network] = None
     peers: tuple[str, ...] = ()
 
 

@@ -94,6 +94,8 @@ def sync_topic(
     began = time.monotonic()
     if options.registry:
         container_images.require(options.registry)
+    if options.transfer.network is None:  # what the server was told counts for the files it tells the way to
+        options = replace(options, transfer=replace(options.transfer, network=server.network))
     found, components = _resolve(server, topic, options, progress)
     peers = Peers(options.transfer.peers, options.transfer)
     sync = _Sync(server, mirror, mirror.topic(found.name), found, selection, options, peers, progress, stop)

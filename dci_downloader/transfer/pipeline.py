@@ -36,7 +36,7 @@ from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry, SignedRequest, Source
 from dci_downloader.network import retries
 from dci_downloader.network.retries import MOST_HOPS, MOST_REFUSALS
-from dci_downloader.options import TransferOptions
+from dci_downloader.options import Network, TransferOptions
 from dci_downloader.results import Failure
 from dci_downloader.transfer.handles import connections, read_answer
 from dci_downloader.transfer.limits import AdaptiveLimit, RateLimit
@@ -335,7 +335,7 @@ class Pipeline:
         if not self._reading:
             self._fetching.rest()
         patience = self._options.patience
-        stall = min(self._options.network.read_timeout, patience / 3)
+        stall = min((self._options.network or Network()).read_timeout, patience / 3)
         for answer in self._locating.overdue(stall):
             self._located(answer)
         for answer in self._fetching.overdue(stall):
