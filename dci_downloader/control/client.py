@@ -11,7 +11,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Optional, overload
+from typing import Optional, Union, overload
 from urllib.parse import quote
 
 from dci_downloader import environment
@@ -100,18 +100,18 @@ class ControlServer:
             yield decoding.topic(fields)
 
     def components(
-        self, topic_id: str, *, type: str = "", tags: Sequence[str] = (), name: str = ""
+        self, topic: Union[Topic, str], *, type: str = "", tags: Sequence[str] = (), name: str = ""
     ) -> Iterator[Component]:
         """The active components of a topic, newest created first, page by page; one's team's private ones included.
 
         Args:
-            topic_id: of the topic.
+            topic: whose, as an object or by its id.
             type: exact type, or empty for any.
             tags: all of them are on the component.
             name: exact name, or empty for any.
         """
         where = [("type", type), ("name", name), ("state", "active"), *(("tags", tag) for tag in tags)]
-        path = f"/api/v1/topics/{_segment(topic_id, 'topic')}/components"
+        path = f"/api/v1/topics/{_segment(topic, 'topic')}/components"
         for fields in self._pages(path, "components", where, "-created_at"):
             found = decoding.component(fields)
             # What the server may have read differently (a name that ends in "*", letter case) is sorted out here.
@@ -136,30 +136,33 @@ class ControlServer:
         """One job, with its topic and exactly the components that it was scheduled with."""
         return decoding.job(self._read(f"/api/v1/jobs/{_segment(job_id, 'job')}").object("job"))
 
-    def create_job(self, topic: Topic, components: Sequence[Component]) -> Job:
+    def create_job(self, topic: Union[Topic, str], components: Sequence[Union[Component, str]]) -> Job:
         """Create a job with exactly these components, in state ``new``.
 
         Not safe to repeat, and never repeated by itself: every call that arrives creates a job, also one whose answer
         got lost.
 
         Args:
-            topic: of the job.
-            components: active ones of that topic, or private ones of one's own team.
+            topic: of the job, as an object or by its id, which is read first.
+            components: active ones of that topic, or private ones of one's own team; likewise.
 
         Raises:
             NotFoundError: there is no such topic or component.
         """
-        wanted = {"topic_id": topic.id, "components": [component.id for component in components]}
+        # What is given by its id is read before: nothing may fail once the job is there.
+        topic = self.topic(topic) if isinstance(topic, str) else topic
+        read = [self.component(given) if isinstance(given, str) else given for given in components]
+        wanted = {"topic_id": topic.id, "components": [component.id for component in read]}
         made = self._post("/api/v1/jobs", wanted).object("job")
-        return Job(made.text("id"), made.text("status"), topic, tuple(components), made.text("etag"))
+        return Job(made.text("id"), made.text("status"), topic, tuple(read), made.text("etag"))
 
-    def set_job_state(self, job: Job, status: str, comment: str = "") -> Job:
+    def set_job_state(self, job: Union[Job, str], status: str, comment: str = "") -> Job:
         """Say how far a job is.
 
         To repeat it adds the same state to the job's history once more; it is never repeated by itself.
 
         Args:
-            job: as it was read, or an older state of it.
+            job: as an object, however old, or by its id.
             status: ``new``, ``pre-run``, ``running``, ``post-run``, ``success``, ``failure``, ``error`` or ``killed``.
             comment: for people; what is written here can be read by everybody in the team.
 
@@ -169,22 +172,28 @@ class ControlServer:
         Raises:
             NotFoundError: there is no such job.
         """
-        self._post("/api/v1/jobstates", {"job_id": job.id, "status": status, "comment": comment})
-        return self.job(job.id)
+        job_id = job if isinstance(job, str) else job.id
+        self._post("/api/v1/jobstates", {"job_id": job_id, "status": status, "comment": comment})
+        return self.job(job_id)
 
-    def delete_job(self, job: Job) -> None:
+    def delete_job(self, job: Union[Job, str]) -> None:
         """Delete a job, unless it has changed since it was read. Safe to repeat: a job that is gone is a success.
 
         Args:
-            job: as it was read last.
+            job: as it was read last, or its id, by which it is read first.
 
         Raises:
             StaleJobError: it has changed since. Nothing was deleted.
             SettingsError: the server told no etag when the job was read.
         """
+        path = f"/api/v1/jobs/{_segment(job, 'job')}"
+        if isinstance(job, str):
+            try:
+                job = self.job(job)
+            except NotFoundError:
+                return
         if not _header_text(job.etag):
             raise SettingsError(f"job {job.id} was read without an etag, and cannot be deleted by it")
-        path = f"/api/v1/jobs/{_segment(job.id, 'job')}"
         answer = self._connection.delete(path, {"If-match": job.etag}, limit=_LARGEST_ANSWER)
         if answer.status != 404:
             self._demand(answer, 204)
@@ -223,16 +232,16 @@ class ControlServer:
         raise NotFoundError(f"topic {topic_name} has no active component of type {type}{tagged}")
 
     @overload
-    def manifest(self, component: Component) -> Manifest: ...
+    def manifest(self, component: Union[Component, str]) -> Manifest: ...
 
     @overload
-    def manifest(self, component: Component, *, etag: str) -> Optional[Manifest]: ...
+    def manifest(self, component: Union[Component, str], *, etag: str) -> Optional[Manifest]: ...
 
-    def manifest(self, component: Component, *, etag: str = "") -> Optional[Manifest]:
+    def manifest(self, component: Union[Component, str], *, etag: str = "") -> Optional[Manifest]:
         """What a component holds.
 
         Args:
-            component: whose manifest.
+            component: whose manifest, as an object or by its id, by which it is read first.
             etag: of the manifest that is known already.
 
         Returns:
@@ -242,6 +251,8 @@ class ControlServer:
             NotFoundError: the component has no files.
             ManifestError: the manifest cannot be trusted.
         """
+        if isinstance(component, str):
+            component = self.component(component)
         answer = self._file(component, "dci_files_list.json", etag)
         if answer.status == 304 and etag:
             return None
@@ -253,19 +264,19 @@ class ControlServer:
         self._demand(answer)
         return parse_manifest(answer.body, component.type, etag=_header_text(answer.headers.get("etag", "")))
 
-    def image_list(self, component: Component) -> Optional[bytes]:
+    def image_list(self, component: Union[Component, str]) -> Optional[bytes]:
         """The component's ``images_list.yaml`` as it is, or None where it has none."""
         answer = self._file(component, "images_list.yaml")
         return None if answer.status == 404 else self._demand(answer).body
 
-    def files(self, component: Component) -> Source:
+    def files(self, component: Union[Component, str]) -> Source:
         """Where the component's files can be asked for; may be used by any thread."""
         return ComponentFiles(self._connection.signer, self._folder(component))
 
-    def _folder(self, component: Component) -> str:
-        return f"/api/{self._api_version}/components/{_segment(component.id, 'component')}/files"
+    def _folder(self, component: Union[Component, str]) -> str:
+        return f"/api/{self._api_version}/components/{_segment(component, 'component')}/files"
 
-    def _file(self, component: Component, name: str, etag: str = "") -> Response:
+    def _file(self, component: Union[Component, str], name: str, etag: str = "") -> Response:
         path = f"{self._folder(component)}/{name}"
         return self._connection.get(path, {}, limit=_LARGEST_MANIFEST, etag=_header_text(etag), leave=True)
 
@@ -299,8 +310,9 @@ class ControlServer:
         return answer
 
 
-def _segment(given: str, what: str) -> str:
-    """An id as a path segment."""
+def _segment(of: Union[Topic, Component, Job, str], what: str) -> str:
+    """The id of something, or an id as it is, as a segment of a path."""
+    given = of if isinstance(of, str) else of.id
     if given in ("", ".", "..") or "/" in given or not given.isprintable():
         raise NotFoundError(f"{given!r} is no id of a {what}", hint="ids can be copied from the DCI dashboard")
     return quote(given, safe="")

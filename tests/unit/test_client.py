@@ -430,6 +430,24 @@ def test_the_object_store_sees_no_credentials(site, store, connect):
     assert signed(site.requests[0]) == (True, "")
 
 
+def test_the_files_of_a_component_are_found_by_its_id(site, connect):
+    answers = {
+        "/api/v1/components/c1": as_json({"component": component("x", id="c1", type="hwcert")}),
+        "/api/v1/components/c1/files/dci_files_list.json": (200, {}, MANIFEST),
+        "/api/v1/components/c1/files/images_list.yaml": (200, {}, b"- image"),
+    }
+    site.answer = lambda asked: answers[asked.path]
+    server = connect()
+    assert server.files("c1").request("a b") == server.files(COMPONENT).request("a b")
+    assert site.requests == []
+    assert server.image_list("c1") == b"- image"
+    assert server.manifest("c1").component_type == "hwcert"
+    assert server.manifest("c1", etag='"e"').files == (FileEntry("x", DIGEST, 0),)
+    for bad in (server.files, server.image_list, server.manifest):
+        with pytest.raises(NotFoundError, match="no id of a component"):
+            bad("../jobs")
+
+
 def test_a_manifest_that_is_known_is_not_sent_again(site, store, connect):
     site.answer = lambda asked: (302, {"Location": f"{store.url}/m"}, b"")
     store.answer = lambda asked: (304, {}, b"")

@@ -126,10 +126,58 @@ def test_a_stale_etag_deletes_nothing_and_says_so(lab, server, topic, older):
     assert lab.catalog.jobs == {}
 
 
-def test_a_job_that_is_gone_counts_as_deleted(server, topic, older):
+def test_a_job_that_is_gone_counts_as_deleted(lab, server, topic, older):
     job = server.create_job(topic, [older])
-    server.delete_job(job)
-    server.delete_job(job)
+    for given in (job, job, job.id):
+        server.delete_job(given)
+        assert lab.catalog.jobs == {}
+    asked = [request for request in lab.site.control.requests if request.path.endswith(job.id)]
+    assert [(request.method, request.status) for request in asked] == [
+        ("DELETE", 204),
+        ("DELETE", 404),  # the server says so of a stale etag, too: the job is read to tell the one from the other
+        ("GET", 404),
+        ("GET", 404),
+    ]
+
+
+def test_ids_do_as_well_as_objects(lab, server, topic, older):
+    job = server.create_job(topic.id, [older.id])
+    assert (job.topic, job.components, job.status) == (topic, (older,), "new")
+    assert server.job(job.id) == job
+    assert server.set_job_state(job.id, "running", "by id").status == "running"
+    server.delete_job(job.id)
+    assert lab.catalog.jobs == {}
+
+
+@pytest.mark.parametrize("given", ["", "..", "a/b"])
+def test_what_is_no_id_of_a_job_is_not_taken_for_a_job_that_is_gone(server, given):
+    with pytest.raises(NotFoundError, match="no id of a job"):
+        server.delete_job(given)
+
+
+def test_ids_and_objects_may_be_mixed(lab, server, topic, older):
+    newer = next(server.components(topic, type="compose"))
+    job = server.create_job(topic, [older.id, newer])
+    assert job.components == (older, newer) == server.job(job.id).components
+
+
+def test_a_job_deleted_by_its_id_is_deleted_by_the_etag_it_has_now(lab, server, topic, older):
+    job = server.create_job(topic, [older])
+    now = server.set_job_state(job, "pre-run")
+    server.delete_job(job.id)
+    (deletion,) = [request for request in lab.site.control.requests if request.method == "DELETE"]
+    assert deletion.headers["if-match"] == now.etag != job.etag
+
+
+@pytest.mark.parametrize("unknown", ["no-such-id", "", "a/b"])
+def test_an_unknown_id_creates_nothing(lab, server, topic, older, unknown):
+    for given in ((unknown, [older]), (topic, [older, unknown])):
+        with pytest.raises(NotFoundError):
+            server.create_job(*given)
+    with pytest.raises(NotFoundError):
+        server.set_job_state(unknown, "running")
+    assert lab.catalog.jobs == {}
+    assert not [request for request in lab.site.control.requests if request.path == "/api/v1/jobs"]
 
 
 def test_a_job_without_an_etag_is_not_deleted(lab, server, topic, older):
