@@ -22,7 +22,7 @@ from dci_downloader.control.signing import Signer
 from dci_downloader.errors import TransferError
 from dci_downloader.network import retries
 from dci_downloader.network.headers import retry_after
-from dci_downloader.network.retries import MOST_HOPS, MOST_REFUSALS, REDIRECTS, TRANSIENT
+from dci_downloader.network.retries import MAX_REDIRECTS, MAX_WRONG_RESPONSES, REDIRECTS, TRANSIENT
 from dci_downloader.network.urls import Origin, normalize_url, origin, redact_url
 from dci_downloader.options import Network
 
@@ -165,7 +165,7 @@ class Session:
     def _follow(self, url: str, limit: int, etag: str, leave: bool, attempt: int) -> Response:
         """One try: follow redirects to an answer that is none."""
         signed = True
-        for _ in range(MOST_HOPS):
+        for _ in range(MAX_REDIRECTS):
             signed = signed and origin(url) == self.signer.origin
             answer = self._ask(url, signed, limit, etag)
             self._demand_final(answer, attempt)
@@ -173,13 +173,13 @@ class Session:
                 return answer
             url = self._target(url, answer, leave)
         raise TransferError(
-            f"GET {redact_url(url)}: redirected more than {MOST_HOPS} times",
+            f"GET {redact_url(url)}: redirected more than {MAX_REDIRECTS} times",
             hint="is DCI_CS_URL right? Is a proxy confused?",
         )
 
     def _demand_final(self, answer: Response, attempt: int) -> None:
         """Raise BrokenError for an answer that says to ask again later, or with a new URL."""
-        expired = answer.status == 403 and not answer.signed and attempt < MOST_REFUSALS
+        expired = answer.status == 403 and not answer.signed and attempt < MAX_WRONG_RESPONSES
         if answer.status in TRANSIENT or expired:
             asked = retry_after(answer.headers.get("retry-after", ""), self._now())
             error = error_from_response(answer, self.clock.wall())

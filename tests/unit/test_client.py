@@ -36,7 +36,6 @@ from dci_downloader.errors import (
     TransferError,
 )
 from dci_downloader.models import Component, FileEntry
-from dci_downloader.network.proxies import ca_bundle, proxy_for
 from dci_downloader.options import Credentials, Network
 
 pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
@@ -882,35 +881,6 @@ def test_errors_show_neither_secret_nor_job(site, connect):
     with pytest.raises(TransferError) as caught:
         connect().job("j")
     assert SECRET not in str(caught.value) + caught.value.hint
-
-
-# Proxies and certificates
-
-
-@pytest.mark.parametrize(
-    ("url", "proxies", "no_proxy", "expected"),
-    [
-        ("https://a.example/x", {}, "", ""),
-        ("https://a.example/x", {"https": "http://p:1"}, "", "http://p:1"),
-        ("HTTPS://a.example/x", {"https": "p:1"}, "", "http://p:1"),
-        ("http://a.example/x", {"https": "http://p:1"}, "", ""),
-        ("http://a.example/x", {"https": "http://p:1", "all": "http://q:2"}, "", "http://q:2"),
-        ("https://a.example/x", {"https": "http://p:1"}, "b.example, .example", ""),
-        ("https://a.example/x", {"https": "http://p:1"}, "*", ""),
-        ("https://10.1.2.3:8443/x", {"https": "http://p:1"}, "10.0.0.0/8", ""),
-        ("https://a.example/x", {"https": "http://p:1"}, "b.example", "http://p:1"),
-    ],
-)
-def test_the_proxy_follows_scheme_and_exceptions(monkeypatch, url, proxies, no_proxy, expected):
-    monkeypatch.setenv("no_proxy", "a.example")
-    assert proxy_for(url, Network(proxies=proxies, no_proxy=no_proxy)) == expected
-
-
-def test_certificates_are_the_given_ones_or_the_default(tmp_path):
-    assert ca_bundle(Network(ca_bundle=str(tmp_path))) == str(tmp_path)
-    assert ca_bundle(Network()) == requests.utils.DEFAULT_CA_BUNDLE_PATH
-    with pytest.raises(SettingsError, match=r"missing\.pem"):
-        ca_bundle(Network(ca_bundle=str(tmp_path / "missing.pem")))
 
 
 def test_quoting_keeps_slashes_between_segments(connect):

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from dci_downloader.content.ranges import Range
 from dci_downloader.network.headers import Head
-from dci_downloader.network.retries import REDIRECTS, TRANSIENT, back_off
-from dci_downloader.network.urls import redact_url
+from dci_downloader.network.retries import REDIRECTS, TRANSIENT
 from dci_downloader.transfer.verdict import ACCEPT, Action, judge_end, judge_failure, judge_fetch, judge_locate
 
 NOW = datetime(2022, 11, 21, 12, 0, 0, tzinfo=timezone.utc)
@@ -180,38 +179,6 @@ def test_a_proxy_that_refuses_is_not_taken_for_a_cut():
 
 def test_an_error_without_words_is_told_by_its_number():
     assert judge_failure(9999, "", URL).reason == "store.example: libcurl error 9999"
-
-
-def test_what_may_be_shown_of_a_url():
-    assert redact_url(URL + "#fragment") == "https://store.example/bucket/a.rpm"
-
-
-@pytest.mark.parametrize(
-    ("attempt", "asked", "patience", "chance", "seconds"),
-    [
-        (1, 0, 30, 0.0, 0.2),
-        (1, 0, 30, 1.0, 0.4),
-        (2, 0, 30, 1.0, 0.8),
-        (5, 0, 30, 1.0, 6.4),
-        (10, 0, 30, 1.0, 7.5),
-        (5000, 0, 3600, 1.0, 204.8),
-        (1, 9, 30, 0.5, 9),
-        (1, 9999, 30, 0.5, 15),
-        (6, 0.1, 30, 0.0, 3.75),
-    ],
-)
-def test_back_off_grows_within_bounds(attempt, asked, patience, chance, seconds):
-    assert back_off(attempt, asked, patience, chance) == pytest.approx(seconds)
-
-
-@given(
-    st.integers(1, 10**6),
-    st.floats(0, 1e9),
-    st.floats(0.1, 1e6),
-    st.floats(0, 1, exclude_max=True),
-)
-def test_no_wait_takes_more_than_half_of_the_patience(attempt, asked, patience, chance):
-    assert 0 < back_off(attempt, asked, patience, chance) <= patience / 2
 
 
 def test_the_accepting_verdict_accepts():
