@@ -198,7 +198,7 @@ def _topics(given: Sequence[str]) -> int:
 def _components(given: Sequence[str]) -> int:
     arguments = parse(components_parser(), given)
     from dci_downloader.cli import listing
-    from dci_downloader.control.resolver import parse_filter
+    from dci_downloader.content.filters import parse_filter
 
     filters = [parse_filter(text) for text in arguments.filters or ()]
 
