@@ -320,7 +320,7 @@ def _demo(given: Sequence[str]) -> int:
     say = partial(print, flush=True)  # whoever reads the exports through a pipe waits for them
     if arguments.serve:
         return walkthrough.serve(say)
-    return walkthrough.tell(arguments.destination, say)
+    return walkthrough.run(arguments.destination, say)
 
 
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {

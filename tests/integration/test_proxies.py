@@ -22,6 +22,7 @@ from dci_downloader.demo.http_server import Exchange
 from dci_downloader.demo.site import DemoSite
 from tests.faults.certificates import make_authority, server_side
 from tests.integration.conftest import free_port, needs
+from tests.interception import intercept
 
 pytestmark = needs("tinyproxy", "openssl")
 
@@ -103,7 +104,7 @@ class Lab:
         self.dest = folder / "dci"
         self.seen: set[tuple[str, str]] = set()  # which server saw whom: the proxy comes from 127.0.0.2
         for name in ("control", "store"):
-            getattr(self.site, name).intercept = partial(self._look, name)
+            intercept(getattr(self.site, name), partial(self._look, name))
 
     def _look(self, name: str, exchange: Exchange) -> bool:
         self.seen.add((name, exchange.connection.getpeername()[0]))

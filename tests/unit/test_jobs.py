@@ -20,6 +20,7 @@ from dci_downloader.control.client import Clock, ControlServer
 from dci_downloader.control.resolver import resolve_job
 from dci_downloader.errors import ServerUnreachableError, TransferError
 from dci_downloader.models import Job
+from tests.interception import cut, intercept
 
 
 @pytest.fixture
@@ -50,14 +51,14 @@ def trouble(*answers):
     """An intercepting function that answers the first requests, and leaves the others to the server."""
     left = list(answers)
 
-    def intercept(exchange):
+    def troubled(exchange):
         if not left:
             return False
         answer = left.pop(0)
         answer(exchange)
         return True
 
-    return intercept
+    return troubled
 
 
 def status(number, body=b"", **headers):
@@ -66,8 +67,8 @@ def status(number, body=b"", **headers):
 
 def after(exchange):
     """The request arrives and is done; the answer gets lost."""
-    exchange.server.respond(_Mute(exchange))
-    exchange.cut()
+    type(exchange.server).respond(exchange.server, _Mute(exchange))
+    cut(exchange)
 
 
 class _Mute:
@@ -196,10 +197,10 @@ def test_another_team_has_no_access(lab, server, topic, older):
     assert list(lab.catalog.jobs) == [theirs.id]
 
 
-@pytest.mark.parametrize("answer", [status(503, **{"Retry-After": "1"}), status(502), lambda exchange: exchange.cut()])
+@pytest.mark.parametrize("answer", [status(503, **{"Retry-After": "1"}), status(502), cut])
 def test_creating_a_job_is_never_repeated(lab, server, topic, older, pauses, answer):
     lab.site.control.forget()
-    lab.site.control.intercept = trouble(answer)
+    intercept(lab.site.control, trouble(answer))
     with pytest.raises(TransferError) as caught:
         server.create_job(topic, [older])
     assert "not tried again" in caught.value.hint
@@ -207,7 +208,7 @@ def test_creating_a_job_is_never_repeated(lab, server, topic, older, pauses, ans
 
 
 def test_a_job_whose_answer_gets_lost_is_there_once(lab, server, topic, older):
-    lab.site.control.intercept = trouble(after)
+    intercept(lab.site.control, trouble(after))
     with pytest.raises(ServerUnreachableError):
         server.create_job(topic, [older])
     assert len(lab.catalog.jobs) == 1
@@ -216,13 +217,13 @@ def test_a_job_whose_answer_gets_lost_is_there_once(lab, server, topic, older):
 @pytest.mark.parametrize("answer", [status(503), after])
 def test_deleting_a_job_is_repeated_until_it_is_gone(lab, server, topic, older, pauses, answer):
     job = server.create_job(topic, [older])
-    lab.site.control.intercept = trouble(answer)
+    intercept(lab.site.control, trouble(answer))
     server.delete_job(job)
     assert (lab.catalog.jobs, len(pauses)) == ({}, 1)
 
 
 def test_a_redirect_is_not_followed(lab, server, topic, older):
-    lab.site.control.intercept = trouble(status(307, Location="/api/v1/jobs"))
+    intercept(lab.site.control, trouble(status(307, Location="/api/v1/jobs")))
     with pytest.raises(TransferError, match="redirected"):
         server.create_job(topic, [older])
     assert lab.catalog.jobs == {}
@@ -235,7 +236,7 @@ def test_the_secret_in_answers_about_jobs_is_never_kept_or_logged(lab, server, t
     job = server.set_job_state(server.create_job(topic, [older]), "pre-run")
     assert secret not in repr(vars(job))
     for number in (201, 400, 500):
-        lab.site.control.intercept = trouble(status(number, leaky))
+        intercept(lab.site.control, trouble(status(number, leaky)))
         with pytest.raises(TransferError) as caught:
             server.create_job(topic, [older])
         assert secret not in f"{caught.value!r} {caught.value.hint} {vars(caught.value)}"
