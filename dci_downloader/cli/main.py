@@ -117,7 +117,7 @@ def _sync_as_told(arguments: argparse.Namespace, output: RunOutput) -> list[Repo
         output.progress.message(f"note: {note}")
     for topic in wanted.topics:
         if topic.options.registry:
-            container_images.require(topic.options.registry)
+            container_images.require_skopeo(topic.options.registry)
     api = wanted.api_version
     try:
         server = ControlServer(wanted.credentials, network=wanted.network, patience=wanted.patience, api_version=api)
