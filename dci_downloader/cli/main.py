@@ -248,7 +248,7 @@ def _verify(given: Sequence[str]) -> int:
         from dci_downloader import environment
         from dci_downloader.control.client import ControlServer
 
-        own = environment.dcirc(arguments.dcirc) if arguments.dcirc else {}
+        own = environment.read_dcirc(arguments.dcirc) if arguments.dcirc else {}
         repair = partial(ControlServer.from_env, {**os.environ, **own})
     with signals.Signals() as stop:
         told = maintenance.verify(Mirror(arguments.destination), shown, stop, repair, arguments.lock_timeout)
