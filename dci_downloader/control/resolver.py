@@ -19,7 +19,7 @@ from datetime import datetime, timezone
 from typing import Optional, Union
 
 from dci_downloader.content.filters import merge_filters
-from dci_downloader.content.manifest import check_name
+from dci_downloader.content.names import check_name
 from dci_downloader.content.patterns import matches
 from dci_downloader.control.client import ControlServer
 from dci_downloader.errors import NotFoundError, SettingsError
