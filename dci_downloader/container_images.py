@@ -34,6 +34,7 @@ from typing import NamedTuple
 import yaml
 
 from dci_downloader import environment, formatting
+from dci_downloader.content.manifest import IMAGE_LIST_NAME
 from dci_downloader.errors import CancelledError, IntegrityError, SettingsError, TransferError
 from dci_downloader.hooks import Progress, Stop
 from dci_downloader.network.addresses import registry_address
@@ -114,13 +115,13 @@ def parse_image_list(document: bytes) -> tuple[Reference, ...]:
     except (yaml.YAMLError, ValueError, KeyError, AttributeError, IndexError, RecursionError):
         listed = None  # PyYAML lets the errors of its constructors through: KeyError for `!!bool abc`
     if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
-        raise IntegrityError("images_list.yaml is not a list of images", hint="the component is broken: report it")
+        raise IntegrityError(f"{IMAGE_LIST_NAME} is not a list of images", hint="the component is broken: report it")
     references: dict[str, Reference] = {}
     for text in dict.fromkeys(listed):
         reference = _parse_reference(text)
         first = references.setdefault(reference.name, reference)
         if first is not reference:
-            raise IntegrityError(f"images_list.yaml: {first.text} and {text} would both become {reference.name}")
+            raise IntegrityError(f"{IMAGE_LIST_NAME}: {first.text} and {text} would both become {reference.name}")
     return tuple(references.values())
 
 
@@ -130,7 +131,7 @@ def _parse_reference(text: str) -> Reference:
     # A first part without a dot or port is no host: docker takes "rhosp/nova" for an image of Docker Hub.
     if match is None or not (_LOOPBACK.fullmatch(host) or re.search(r"[.:]", host)):
         raise IntegrityError(
-            f"images_list.yaml: {ascii(text)[:100]} is no image of a registry, like registry.example.com/nova:17.1",
+            f"{IMAGE_LIST_NAME}: {ascii(text)[:100]} is no image of a registry, like registry.example.com/nova:17.1",
             hint="the component is broken: report it",
         )
     source = f"{host}/{match['path']}{match['name']}"
@@ -182,7 +183,7 @@ def _wait(
             report = progress.detail if image.outcome is ContainerImageOutcome.PRESENT else progress.message
             report(f"image {image.source}: {reason or f'{image.outcome.value} as {image.copy}'}")
         if stop.requested():
-            for future in left:
+            for future in left:  # those that are not begun; the others are ended by abandon()
                 future.cancel()
             copier.abandon()
             raise CancelledError("interrupted")
@@ -238,7 +239,7 @@ class _Copier:
 
     def _run(self, *arguments: str) -> tuple[int, bytes, str]:
         """Exit code, standard output, and the reason of a failure."""
-        with self._guard:
+        with self._guard:  # held while it starts, so that abandon() misses none
             if self._abandoned:
                 return 1, b"", "interrupted"
             process = subprocess.Popen(
@@ -282,6 +283,7 @@ def _auth_file(login: Mapping[str, str], hosts: set[str]) -> Iterator[tuple[str,
     document = json.dumps({"auths": {host: {"auth": token} for host in sorted(hosts)}})
     with tempfile.TemporaryDirectory(prefix="dci-downloader-") as folder:
         path = Path(folder) / "auth.json"
+        # Never readable for others, not even for a moment.
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(document)
         yield (str(path),)

@@ -12,6 +12,7 @@ from dci_downloader.options import Credentials, Network
 
 CREDENTIALS = ("DCI_CLIENT_ID", "DCI_API_SECRET", "DCI_CS_URL")
 _CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+# A shell expands $, ` and \\ in double quotes, and more without quotes: a line with such a value is refused.
 _ASSIGNMENT = re.compile(
     r"""(?:export\s+)?([A-Za-z_]\w*)=(?:"([^"$`\\]*)"|'([^']*)'|((?!#)[^\s"'$`\\;&|<>()]*))\s*;?(?:\s+#.*)?$"""
 )
@@ -47,7 +48,7 @@ def read_dcirc(path: str) -> dict[str, str]:
     for number, line in enumerate(lines, 1):
         assignment = _ASSIGNMENT.match(line.strip())
         if assignment:
-            name, *values = assignment.groups(default="")
+            name, *values = assignment.groups(default="")  # one group for each kind of quote, two of them empty
             variables[name] = "".join(values)
         elif not _NO_ASSIGNMENT.match(line.strip()):
             raise SettingsError(
@@ -102,7 +103,7 @@ def network(environ: Mapping[str, str]) -> Network:
     proxies = {}
     for scheme in ("http", "https", "all"):
         upper = "" if scheme == "http" and "REQUEST_METHOD" in environ else environ.get(f"{scheme.upper()}_PROXY", "")
-        proxy = environ.get(f"{scheme}_proxy", upper)
+        proxy = environ.get(f"{scheme}_proxy", upper)  # empty in lower case: no proxy, whatever upper case says
         if proxy:
             proxies[scheme] = proxy
     return Network(

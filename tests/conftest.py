@@ -5,8 +5,9 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from dci_downloader import Credentials
+from dci_downloader.content.manifest import MANIFEST_NAME
 from dci_downloader.control.client import ControlServer
-from dci_downloader.demo.catalog import MANIFEST, Catalog
+from dci_downloader.demo.catalog import Catalog
 from dci_downloader.demo.site import DemoSite
 
 FIRST = datetime(2026, 11, 1, tzinfo=timezone.utc)
@@ -41,9 +42,9 @@ class Lab:
             **more,
         )
         if manifest is not None:
-            self.catalog.put(component, MANIFEST, manifest)
+            self.catalog.put(component, MANIFEST_NAME, manifest)
         if without_files:
-            self.catalog.drop(component, MANIFEST)
+            self.catalog.drop(component, MANIFEST_NAME)
         return component
 
     def fetched(self):

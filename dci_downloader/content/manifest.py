@@ -31,6 +31,8 @@ from dci_downloader.errors import ManifestError
 from dci_downloader.models import FileEntry, Manifest, SymlinkEntry
 
 MANIFEST_NAME = "dci_files_list.json"
+IMAGE_LIST_NAME = "images_list.yaml"
+"""The other file that describes a component, which the manifest need not list."""
 MAX_SIZE = 2**63 - 1
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -107,6 +109,7 @@ class _Reading:
         sha256, size = entry.get("sha256"), entry.get("size")
         if not isinstance(sha256, str) or not _DIGEST.fullmatch(sha256):
             sha256 = _lowered_digest(sha256)
+        # isinstance would take true for 1.
         if type(size) is not int or not 0 <= size <= MAX_SIZE:
             raise EntryError(f"size is {reprlib.repr(size)}, not a number of bytes")
         if self.sizes.setdefault(sha256, size) != size:
@@ -156,6 +159,7 @@ class _Reading:
         if not PLAIN_NAME.fullmatch(name):
             check_segment(name)
         path = f"{folder}/{name}" if folder else name
+        # A character is at most four bytes, so most paths need not be encoded to be measured.
         if len(path) > MAX_PATH // 4 and len(path.encode()) > MAX_PATH:
             raise EntryError(f"its path is longer than {MAX_PATH} bytes")
         return path
@@ -169,6 +173,7 @@ class _Reading:
             raise EntryError(f"its path is more than {MAX_DEPTH} folders deep")
         for segment in segments:
             check_segment(segment)
+        # Ends at the first folder that is known, so each is walked once however many lie below it.
         above = folder
         while above not in self.tree:
             self.tree.add(above)
@@ -179,12 +184,12 @@ class _Reading:
 def _load(document: bytes) -> tuple[list[object], list[object]]:
     """The raw entries of ``files`` and ``symlinks``."""
     try:
-        listing = json.loads(document.decode("utf-8-sig"))
+        listing = json.loads(document.decode("utf-8-sig"))  # a byte order mark is harmless
     except UnicodeDecodeError as error:
         raise _document_error(f"it is not UTF-8 text (byte {error.start})") from None
     except json.JSONDecodeError as error:
         raise _document_error(_describe(document, error)) from None
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # int() of 5,000 digits, or brackets nested thousands deep
         raise _document_error("it holds a number or a nesting beyond all reason") from None
     if not isinstance(listing, dict):
         raise _document_error("it is not a JSON object")

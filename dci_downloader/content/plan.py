@@ -21,7 +21,7 @@ def make_plan(wanted: Manifest, holds: Callable[[FileEntry], bool], partial_byte
         holds: whether the mirror has the content of an entry; asked once for each content.
         partial_bytes: how many bytes of an entry earlier runs received; asked only for what is missing.
     """
-    contents: dict[str, FileEntry] = {}
+    contents: dict[str, FileEntry] = {}  # by digest
     for entry in wanted.files:
         contents.setdefault(entry.sha256, entry)
     missing = sorted(

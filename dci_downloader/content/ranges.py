@@ -58,7 +58,7 @@ def missing(done: Ranges, size: int) -> Ranges:
         position = max(position, end)
     if position < size:
         gaps.append(Range(position, size))
-    return tuple(gap for gap in gaps if gap.size > 0)
+    return tuple(gap for gap in gaps if gap.size > 0)  # ranges may lie beyond the end of the file
 
 
 def total(done: Ranges) -> int:
@@ -82,7 +82,7 @@ def split(gaps: Ranges, segment: int) -> Ranges:
     for start, end in gaps:
         position = start
         while position < end:
-            cut = min(end, (position // segment + 1) * segment)
+            cut = min(end, (position // segment + 1) * segment)  # the next multiple: a resumed file is cut alike
             segments.append(Range(position, cut))
             position = cut
     return tuple(segments)

@@ -177,7 +177,7 @@ class Selection:
         variants = {tree.variant for tree in trees}
         for noun, wanted, existing in (
             ("variant", self._named(), variants),
-            ("architecture", self.archs, archs or self.archs),
+            ("architecture", self.archs, archs or self.archs),  # an all-source component has none
         ):
             unknown = [repr(name) for name in wanted if name not in existing]
             if unknown:
@@ -200,7 +200,7 @@ def _package_matcher(filters: tuple[str, ...]) -> Callable[[str], bool]:
     """A test whether a filter is in a path, as plain text or as a regular expression; always true without filters."""
     patterns = []
     for text in filters:
-        patterns.append(re.escape(text))
+        patterns.append(re.escape(text))  # always as plain text, and as a regular expression if it is one
         try:
             re.compile(text)
         except re.error:
@@ -213,6 +213,7 @@ def _package_matcher(filters: tuple[str, ...]) -> Callable[[str], bool]:
 def _glob_matcher(globs: tuple[str, ...]) -> Callable[[str], bool]:
     """A test whether a path matches one of the globs. A slash at the start only says that the whole path is meant."""
     names = [re.compile(fnmatch.translate(glob)) for glob in globs if "/" not in glob]
+    # True counts as 1: the slash at the start is cut off.
     paths = [re.compile(fnmatch.translate(glob[glob.startswith("/") :])) for glob in globs if "/" in glob]
 
     def matches(path: str) -> bool:

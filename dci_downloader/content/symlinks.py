@@ -57,12 +57,12 @@ def check_destination(path: str, destination: object) -> str:
 def _resolve(link: SymlinkEntry, links: Mapping[str, str]) -> Optional[str]:
     """The path that a symlink leads to, or None where it goes in circles."""
     at = link.path.split("/")[:-1]
-    ahead = link.destination.split("/")[::-1]
+    ahead = link.destination.split("/")[::-1]  # reversed: the next step is popped from the end
     followed = 1
     while ahead:
         segment = ahead.pop()
         if segment == "..":
-            del at[-1:]
+            del at[-1:]  # a slice, because at the root there is nothing to delete
         elif segment not in ("", "."):
             at.append(segment)
             destination = links.get("/".join(at))
@@ -70,6 +70,6 @@ def _resolve(link: SymlinkEntry, links: Mapping[str, str]) -> Optional[str]:
                 followed += 1
                 if followed > MAX_LINKS:
                     return None
-                at.pop()
+                at.pop()  # the destination is relative to the folder of the link
                 ahead.extend(destination.split("/")[::-1])
     return "/".join(at)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Optional, Union, overload
 
 from dci_downloader import environment
-from dci_downloader.content.manifest import MANIFEST_NAME, parse_manifest
+from dci_downloader.content.manifest import IMAGE_LIST_NAME, MANIFEST_NAME, parse_manifest
 from dci_downloader.control.api import Api, header_text, path_segment
 from dci_downloader.control.reader import ControlReader
 from dci_downloader.control.session import Clock, Session
@@ -186,7 +186,7 @@ class ControlServer(ControlReader):
 
     def image_list(self, component: Union[Component, str]) -> Optional[bytes]:
         """The component's ``images_list.yaml`` as it is, or None where it has none."""
-        response = self._api.file(f"{self._files_path(component)}/images_list.yaml")
+        response = self._api.file(f"{self._files_path(component)}/{IMAGE_LIST_NAME}")
         return None if response.status == 404 else self._api.expect(200, response).body
 
     def files(self, component: Union[Component, str]) -> Source:

@@ -111,7 +111,7 @@ class Fields:
     def number(self, key: str) -> int:
         """An integer."""
         value = self._value.get(key)
-        if type(value) is not int:
+        if type(value) is not int:  # isinstance would take true for 1
             raise _unusable_error(self._request, key)
         return value
 

@@ -89,7 +89,7 @@ class HttpClient:
         def receive() -> None:
             try:
                 future.set_result(receiver.receive(proxy, self._verify, timeouts))
-            except BaseException as error:
+            except BaseException as error:  # raised anew in the thread that waits
                 future.set_exception(error)
 
         threading.Thread(target=receive, name="control-server", daemon=True).start()

@@ -27,7 +27,7 @@ from dci_downloader.hooks import NullProgress, Progress
 from dci_downloader.models import Component, Job, Topic, folder_name
 from dci_downloader.options import Filter
 
-_LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
+_LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)  # what has no date is older than what has one
 _NOT_LISTED = "topics that this remoteci has no access to are not listed"
 
 
@@ -138,10 +138,10 @@ def require_distinct_folders(components: Iterable[Component]) -> tuple[Component
     for component in components:
         check_name(component.name, "component")
         folder = check_name(folder_name(component.type), "component type")
-        other = folders.setdefault(folder, component)
-        if other is not component:
+        first = folders.setdefault(folder, component)
+        if first is not component:
             raise SettingsError(
-                f"{other.name} and {component.name} would both be published as {folder}",
+                f"{first.name} and {component.name} would both be published as {folder}",
                 hint="mirror them into two folders, in two runs with --component-id",
             )
     return tuple(folders.values())
@@ -158,7 +158,7 @@ def _unknown_topic_error(server: ControlServer, pattern: str) -> NotFoundError:
         inactive = _named_topic(server, pattern, active=False)
         if inactive is not None:
             return NotFoundError(f"topic {inactive.name} is no longer active", hint="choose a newer one")
-    names = {topic.name.lower(): topic.name for topic in server.topics()}
+    names = {topic.name.lower(): topic.name for topic in server.topics()}  # reads every page, but only before an error
     close = [names[name] for name in difflib.get_close_matches(pattern.rstrip("*").lower(), names, n=5)]
     hint = f"did you mean {', '.join(close)}?" if close else "see `dci-downloader topics`;"
     hint += f" {_NOT_LISTED}"

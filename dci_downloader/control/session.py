@@ -155,13 +155,13 @@ class Session:
                 late = outage.given_up or outage.end + pause - outage.begin >= self._patience
                 if late or not failure.transient:
                     outage.given_up = True
-                    raise error from None
+                    raise error from None  # the exceptions behind it may hold a presigned URL
             _log.debug("%s; trying again in %.1f s", error, pause)
             self.clock.sleep(pause)
 
     def _follow(self, url: str, limit: int, etag: str, other_servers: bool, attempt: int) -> Response:
         """One try of a GET request: follow redirects to a response that is none."""
-        signed = True
+        signed = True  # once false it stays so: a server elsewhere cannot have its own redirect signed
         for _ in range(MAX_REDIRECTS):
             signed = signed and origin(url) == self.signer.origin
             if signed:
@@ -201,14 +201,15 @@ class Session:
 
     def _raise_if_transient(self, response: Response, attempt: int) -> None:
         """Raise RequestFailedError for a response that a later try, or a new presigned URL, may turn into a better."""
+        # The object store says 403 of a presigned URL that expired on the way: the next try gets a new one.
         expired = response.status == 403 and not response.signed and attempt < MAX_WRONG_RESPONSES
         if response.status in TRANSIENT or expired:
             now = self.clock.wall()
             seconds = retry_after(response.headers.get("retry-after", ""), datetime.fromtimestamp(now, timezone.utc))
             error = error_from_response(response, now)
-            assert isinstance(error, TransferError)
+            assert isinstance(error, TransferError)  # no status above is one about access
             raise RequestFailedError(error, retry_after=seconds)
-        self._outages.pop(self._asked, None)
+        self._outages.pop(self._asked, None)  # it answers: patience begins anew
 
     def _redirect_target(self, url: str, response: Response, other_servers: bool) -> str:
         """The URL that a redirect names; an error where it must not be followed."""
@@ -217,7 +218,7 @@ class Session:
             target = normalize_url(urljoin(url, location))
             leaves = origin(target) != self.signer.origin
         except ValueError:
-            location = ""
+            location = ""  # what is no URL is as good as none
         if not location:
             raise TransferError(
                 f"{response.request}: redirected to nowhere, or to something that is neither http nor https",

@@ -148,11 +148,12 @@ def _base_url(url: str) -> str:
     hint = "DCI_CS_URL is of the form https://api.distributed-ci.io"
     try:
         parts = urlsplit(normalize_url(url.strip()))
-    except ValueError:  # its text may quote a password
+    except ValueError:  # its text is not passed on: it may quote a password
         raise SettingsError("the address of the control server is no http or https URL", hint=hint) from None
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise SettingsError("the address of the control server holds a user, a query or a fragment", hint=hint)
     scheme, _, port = origin(parts.geturl())
+    # The spelling counts: the signature covers the Host header, letter by letter.
     netloc = parts.netloc.lower()
     if port == DEFAULT_PORTS[scheme]:
         netloc = re.sub(r":\d*$", "", netloc)

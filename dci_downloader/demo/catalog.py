@@ -15,10 +15,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 
+from dci_downloader.content.manifest import IMAGE_LIST_NAME, MANIFEST_NAME
 from dci_downloader.demo.payloads import Bytes, Payload, payload
-
-MANIFEST = "dci_files_list.json"
-IMAGES_LIST = "images_list.yaml"
 
 _EPOCH = datetime(2022, 11, 21, 3, 0, tzinfo=timezone.utc)
 
@@ -235,8 +233,8 @@ class Catalog:
         component = CatalogComponent(id_, name, topic, **fields)
         payloads = {path: payload(source) for path, source in (files or {}).items()}
         manifest = payload(manifest_document(payloads, symlinks or {}))
-        extra = {} if images_list is None else {IMAGES_LIST: payload(images_list)}
-        for path, content in {**payloads, MANIFEST: manifest, **extra}.items():
+        extra = {} if images_list is None else {IMAGE_LIST_NAME: payload(images_list)}
+        for path, content in {**payloads, MANIFEST_NAME: manifest, **extra}.items():
             self.put(component, path, content)
         with self.lock:
             self.components[component.id] = component

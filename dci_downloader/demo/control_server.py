@@ -94,7 +94,7 @@ class DemoControl(LoopbackServer):
         """Answer a request."""
         request = exchange.request
         path = unquote(request.path)  # as a WSGI server hands it on; the signature check unquotes it once more
-        method = "GET" if request.method == "HEAD" else request.method
+        method = "GET" if request.method == "HEAD" else request.method  # the exchange leaves the body out
         routes = [(match.groups(), calls) for pattern, calls in _ROUTES if (match := pattern.fullmatch(path))]
         call = next((calls[method] for _, calls in routes if method in calls), None)
         if call is None:

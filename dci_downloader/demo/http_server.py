@@ -133,6 +133,7 @@ class LoopbackServer(ABC):
         self._listener = _Listener(port, self)
         scheme = "https" if ssl_context else "http"
         self.url = f"{scheme}://127.0.0.1:{self._listener.server_address[1]}"
+        # Looks every 10 ms whether to stop, not every 500: tests start and stop hundreds of servers.
         self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.01,), daemon=True)
 
     @abstractmethod
@@ -188,8 +189,8 @@ class _Listener(socketserver.ThreadingTCPServer):
     """Accepts connections, one thread each, and keeps track of them so that it can end them."""
 
     allow_reuse_address = True
-    daemon_threads = True
-    request_queue_size = 256
+    daemon_threads = True  # a client that keeps its connection open must not keep the program
+    request_queue_size = 256  # a downloader opens 64 connections at once; the default is 5
 
     def __init__(self, port: int, owner: LoopbackServer) -> None:
         self.owner = owner
@@ -201,6 +202,7 @@ class _Listener(socketserver.ThreadingTCPServer):
         """Serve one connection from handshake to close."""
         connection = request
         try:
+            # Else the last packet of a response waits for the client's delayed acknowledgement: 40 ms.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.owner.ssl_context is not None:
                 connection = self.owner.ssl_context.wrap_socket(
@@ -231,7 +233,7 @@ class _Listener(socketserver.ThreadingTCPServer):
 def _serve_connection(connection: Any, server: LoopbackServer) -> None:
     """Answer request after request until one side closes the connection."""
     if server.ssl_context is not None:
-        connection.do_handshake()
+        connection.do_handshake()  # only now that the connection is registered, so that it can be ended meanwhile
     with connection.makefile("rb", 64 * 1024) as stream:
         while True:
             try:

@@ -69,6 +69,7 @@ class DemoObjectStore(LoopbackServer):
         timestamp, seconds = query.get("X-Amz-Date", ""), query.get("X-Amz-Expires", "")
         signed = (request.headers.get("host", ""), unquote(request.path), timestamp, seconds)
         expected = _signature(self._catalog.signing_key, *signed)
+        # Compared before the date is read: what is signed was written here, and need not be doubted.
         if not hmac.compare_digest(expected, query.get("X-Amz-Signature", "")):
             return "SignatureDoesNotMatch", "The request signature we calculated does not match."
         begin = datetime.strptime(timestamp, _TIMESTAMP).replace(tzinfo=timezone.utc)

@@ -41,6 +41,7 @@ def mirror_url(text: str) -> str:
     try:
         origin(text)
         parts = urlsplit(text)
+        # urlsplit drops line ends and tabs without a word, so the text itself is looked at.
         usable = text.isascii() and text.isprintable() and parts.port != 0
     except ValueError:
         usable = False

@@ -59,6 +59,7 @@ class ContentRange(NamedTuple):
 def read_head(lines: Sequence[bytes]) -> Head:
     """Read the raw lines of a head; where a proxy or an interim response sent one before, the last head counts."""
     raw = b"".join(lines)
+    # Where there is none but the first, rfind gives -1, and the slice begins at 0.
     raw = raw[max(raw.rfind(b"\nHTTP/") + 1, 0) :]
     status = _STATUS_LINE.match(raw)
     headers = {name.decode("ascii").lower(): value.decode("latin-1").rstrip() for name, value in _JUDGED.findall(raw)}

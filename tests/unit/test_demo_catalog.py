@@ -4,7 +4,8 @@ from datetime import datetime, timezone
 
 import pytest
 
-from dci_downloader.demo.catalog import IMAGES_LIST, MANIFEST, Catalog, manifest_document, object_key
+from dci_downloader.content.manifest import IMAGE_LIST_NAME, MANIFEST_NAME
+from dci_downloader.demo.catalog import Catalog, manifest_document, object_key
 from dci_downloader.demo.payloads import Blob, Pattern
 
 KILO = bytes(range(256)) * 4
@@ -58,20 +59,20 @@ def test_a_component_brings_its_objects_and_its_manifest(catalog, topic):
         topic, name="c", files={"a+b": b"x", "d": Pattern(b"z", 3)}, images_list=b"images: []"
     )
     found = {name.split("/", 1)[1]: body(content) for name, content in catalog.objects.items()}
-    listed = json.loads(found.pop(MANIFEST))["files"]
-    assert found == {"a+b": b"x", "d": b"zzz", IMAGES_LIST: b"images: []"}
+    listed = json.loads(found.pop(MANIFEST_NAME))["files"]
+    assert found == {"a+b": b"x", "d": b"zzz", IMAGE_LIST_NAME: b"images: []"}
     assert [entry["name"] for entry in listed] == ["a+b", "d"]
     assert catalog.components == {component.id: component}
 
 
 def test_an_object_can_change_or_vanish_under_its_manifest(catalog, topic):
     component = catalog.add_component(topic, name="c", files={"a": b"x", "b": b"y"})
-    before = body(catalog.objects[object_key(component, MANIFEST)])
+    before = body(catalog.objects[object_key(component, MANIFEST_NAME)])
     catalog.put(component, "a", b"corrupt")
     catalog.drop(component, "b")
     assert body(catalog.objects[object_key(component, "a")]) == b"corrupt"
     assert object_key(component, "b") not in catalog.objects
-    assert body(catalog.objects[object_key(component, MANIFEST)]) == before
+    assert body(catalog.objects[object_key(component, MANIFEST_NAME)]) == before
 
 
 def test_what_is_added_later_is_newer_and_has_its_own_id(catalog, topic):
