@@ -1,4 +1,4 @@
-"""Container images of a component, mirrored into the lab's registry by skopeo.
+"""Container images of a component, copied into the lab's registry by skopeo.
 
 The rules:
 
@@ -7,7 +7,8 @@ The rules:
 * An image is copied to the lab's registry under its last name, ``<registry>/nova:17.1``, as the previous downloader
   does; with all its architectures and its digest. One whose digest is there already is not copied.
 * The source's certificate is verified, unless the source is this machine. It gets the login of the topic, where that
-  has one, through a file that only this user can read and that is removed at the end; never on a command line.
+  has one, through a file that only this user can read and that is removed at the end; never on a command line, which
+  every user of the machine can read.
 * The lab's registry is written to without a login and without verifying it, as the previous downloader does: plain
   http, and certificates of its own, are what labs have. Nothing secret goes there.
 * An image that cannot be copied does not stop the others.
@@ -16,7 +17,6 @@ The rules:
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import os
 import re
@@ -34,19 +34,21 @@ from typing import NamedTuple
 import yaml
 
 from dci_downloader import environment, formatting
-from dci_downloader.errors import CancelledError, IntegrityError, SettingsError
+from dci_downloader.content.manifest import IMAGE_LIST_NAME
+from dci_downloader.errors import CancelledError, IntegrityError, SettingsError, TransferError
 from dci_downloader.hooks import Progress, Stop
 from dci_downloader.network.addresses import registry_address
 from dci_downloader.options import Network
 from dci_downloader.results import ContainerImage, ContainerImageOutcome, Failure
 
 SKOPEO = "skopeo"
-AT_ONCE = 4
-LONGEST_LOOK, LONGEST_COPY = 120.0, 6 * 3600.0
-"""Seconds that skopeo may take to look at an image, and to copy one."""
+PARALLEL = 4
+"""Images that are copied side by side."""
+INSPECT_SECONDS, COPY_SECONDS = 120.0, 6 * 3600.0
+"""How long skopeo may take to read one image's manifest, and to copy one image."""
 
-_LOOK_UP = 0.25
-_LARGEST_LIST = 4 * 2**20
+_POLL_SECONDS = 0.25  # how often a request to stop is looked for
+_MAX_LIST = 4 * 2**20  # bytes
 _DIGEST = "sha256:[0-9a-f]{64}"
 _REFERENCE = re.compile(
     rf"(?P<host>(?:\[[0-9a-f:]+\]|[\w.-]+)(?::\d+)?)/(?P<path>(?:\w[\w.-]*/)*)(?P<name>\w[\w.-]*)"
@@ -57,13 +59,13 @@ _LOOPBACK = re.compile(r"(?:localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?", re.ASC
 
 
 class Reference(NamedTuple):
-    """An image of a list.
+    """An image that a list names.
 
     Attributes:
-        text: as the list has it.
-        host: registry, with its port where it names one.
-        source: where it is copied from, in the form that skopeo takes: by digest where there is one.
-        name: the last name, with tag or digest: what it is called in the lab.
+        text: as it stands in the list.
+        host: registry, with its port where the list names one.
+        source: what is copied, in the form that skopeo takes: by digest where there is one.
+        name: the last part of its name, with tag or digest: its name in the lab's registry.
     """
 
     text: str
@@ -73,11 +75,11 @@ class Reference(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Mirrored:
-    """What came of a list of images.
+class MirroredImages:
+    """The outcome of each image of a list.
 
     Attributes:
-        images: one for each, in the order of the list.
+        images: in the order of the list.
         failures: those that could not be copied; their path is the reference.
     """
 
@@ -85,11 +87,11 @@ class Mirrored:
     failures: tuple[Failure, ...]
 
 
-def require(registry: str) -> None:
-    """Make sure that images can be mirrored at all, before anything is fetched.
+def require_skopeo(registry: str) -> None:
+    """Check, before anything is fetched, that images can be copied to a registry.
 
     Raises:
-        SettingsError: skopeo is not installed, or the registry's name cannot be used.
+        SettingsError: skopeo is not installed, or the registry's address cannot be used.
     """
     try:
         registry_address(registry)
@@ -102,102 +104,104 @@ def require(registry: str) -> None:
         )
 
 
-def parse(document: bytes) -> tuple[Reference, ...]:
+def parse_image_list(document: bytes) -> tuple[Reference, ...]:
     """Read an ``images_list.yaml``; an image that is named twice counts once.
 
     Raises:
-        IntegrityError: it is something else, or two images would be one in the lab's registry.
+        IntegrityError: it is something else, or two images would have one name in the lab's registry.
     """
     try:
-        listed = yaml.safe_load(document) if len(document) <= _LARGEST_LIST else None
-    except (
-        yaml.YAMLError,
-        ValueError,
-        KeyError,
-        AttributeError,
-        IndexError,
-        RecursionError,
-    ):
-        listed = None
+        listed = yaml.safe_load(document) if len(document) <= _MAX_LIST else None
+    except (yaml.YAMLError, ValueError, KeyError, AttributeError, IndexError, RecursionError):
+        listed = None  # PyYAML lets the errors of its constructors through: KeyError for `!!bool abc`
     if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
-        raise IntegrityError("images_list.yaml is not a list of images", hint="the component is broken: report it")
-    found: dict[str, Reference] = {}
-    for item in dict.fromkeys(listed):
-        reference = _reference(item)
-        other = found.setdefault(reference.name, reference)
-        if other is not reference:
-            raise IntegrityError(f"images_list.yaml: {other.text} and {item} would both become {reference.name}")
-    return tuple(found.values())
+        raise IntegrityError(f"{IMAGE_LIST_NAME} is not a list of images", hint="the component is broken: report it")
+    references: dict[str, Reference] = {}
+    for text in dict.fromkeys(listed):
+        reference = _parse_reference(text)
+        first = references.setdefault(reference.name, reference)
+        if first is not reference:
+            raise IntegrityError(f"{IMAGE_LIST_NAME}: {first.text} and {text} would both become {reference.name}")
+    return tuple(references.values())
 
 
-def _reference(text: str) -> Reference:
+def _parse_reference(text: str) -> Reference:
     match = _REFERENCE.fullmatch(text)
     host = match["host"] if match else ""
+    # A first part without a dot or port is no host: docker takes "rhosp/nova" for an image of Docker Hub.
     if match is None or not (_LOOPBACK.fullmatch(host) or re.search(r"[.:]", host)):
         raise IntegrityError(
-            f"images_list.yaml: {ascii(text)[:100]} is no image of a registry, like registry.example.com/nova:17.1",
+            f"{IMAGE_LIST_NAME}: {ascii(text)[:100]} is no image of a registry, like registry.example.com/nova:17.1",
             hint="the component is broken: report it",
         )
     source = f"{host}/{match['path']}{match['name']}"
     by_tag = f":{match['tag'] or 'latest'}"
     by_digest = f"@{match['digest']}" if match["digest"] else ""
-    here = match["name"] + (by_tag if match["tag"] or not by_digest else by_digest)
-    return Reference(text, host, source + (by_digest or by_tag), here)
+    name = match["name"] + (by_tag if match["tag"] or not by_digest else by_digest)
+    return Reference(text, host, source + (by_digest or by_tag), name)
 
 
 def mirror(
     document: bytes, registry: str, login: Mapping[str, str], network: Network, progress: Progress, stop: Stop
-) -> Mirrored:
-    """Bring the images of a list into a registry.
+) -> MirroredImages:
+    """Copy the images of a list into a registry.
 
-    Safe to repeat: an image that is there with the same digest is not copied again.
+    Safe to repeat: an image that the registry has with the same digest is not copied again.
 
     Args:
         document: an ``images_list.yaml``.
         registry: of the lab, ``HOST:PORT``; a path may follow.
         login: ``login`` and ``password`` of the registries that the list names; may be empty.
         network: certificates; proxies are those of the environment.
-        progress: told of each image.
+        progress: gets a line about each image.
         stop: asked several times a second.
 
     Raises:
         IntegrityError: the list cannot be used.
         CancelledError: ``stop`` was requested; what was copied stays.
     """
-    references = parse(document)
-    with _auth_file(login, {reference.host for reference in references}) as authority, stop.deferred():
-        copier = _Copier(registry, authority, network)
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix=SKOPEO) as pool:
-            futures = [pool.submit(copier.bring, reference) for reference in references]
+    references = parse_image_list(document)
+    with _auth_file(login, {reference.host for reference in references}) as auth_file, stop.deferred():
+        copier = _Copier(registry, auth_file, network)
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix=SKOPEO) as pool:
+            futures = [pool.submit(copier.copy, reference) for reference in references]
             _wait(futures, copier, progress, stop)
-    images = tuple(image for image, _ in (future.result() for future in futures))
-    reasons = [(image.source, reason) for image, reason in (future.result() for future in futures) if reason]
-    return Mirrored(images, tuple(Failure(source, reason, 5) for source, reason in reasons))
+    results = [future.result() for future in futures]
+    failures = (Failure(image.source, reason, TransferError.exit_code) for image, reason in results if reason)
+    return MirroredImages(tuple(image for image, _ in results), tuple(failures))
 
 
 def _wait(
     futures: Sequence[Future[tuple[ContainerImage, str]]], copier: _Copier, progress: Progress, stop: Stop
 ) -> None:
+    """Report on each image as it is done; raise CancelledError once the run is to stop."""
     left = set(futures)
     while left:
-        done, left = wait(left, timeout=_LOOK_UP, return_when=FIRST_COMPLETED)
+        done, left = wait(left, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
         for future in done:
             image, reason = future.result()
-            tell = progress.detail if image.outcome is ContainerImageOutcome.PRESENT else progress.message
-            tell(f"image {image.source}: {reason or f'{image.outcome.value} as {image.copy}'}")
+            report = progress.detail if image.outcome is ContainerImageOutcome.PRESENT else progress.message
+            report(f"image {image.source}: {reason or f'{image.outcome.value} as {image.copy}'}")
         if stop.requested():
-            for future in left:
+            for future in left:  # those that are not begun; the others are ended by abandon()
                 future.cancel()
             copier.abandon()
             raise CancelledError("interrupted")
 
 
 class _Copier:
-    """Copies one image at a time, in any thread, until it is abandoned."""
+    """Copies images by skopeo, one in each thread that asks, until it is abandoned.
 
-    def __init__(self, registry: str, authority: Sequence[str], network: Network) -> None:
+    Args:
+        registry: that images are copied to.
+        auth_file: path of the file with the login of the source, or nothing.
+        network: certificates.
+    """
+
+    def __init__(self, registry: str, auth_file: Sequence[str], network: Network) -> None:
         self._registry = registry
-        self._authority = authority
+        self._auth_file = auth_file
+        # The remoteci's secret is none of skopeo's business.
         self._environ = {name: value for name, value in environment.of_process().items() if not name.startswith("DCI_")}
         if network.ca_bundle:
             name = "SSL_CERT_DIR" if os.path.isdir(network.ca_bundle) else "SSL_CERT_FILE"
@@ -206,36 +210,36 @@ class _Copier:
         self._running: set[subprocess.Popen[bytes]] = set()
         self._abandoned = False
 
-    def bring(self, reference: Reference) -> tuple[ContainerImage, str]:
-        """Copy an image unless it is there; returns also why it could not be done, else an empty string."""
-        copy = f"{self._registry}/{reference.name}"
-        trusted = not _LOOPBACK.fullmatch(reference.host)
-        source = (f"docker://{reference.source}", f"tls-verify={str(trusted).lower()}")
-        code, raw, said = self._run("inspect", "--raw", f"--{source[1]}", *self._login("--authfile"), source[0])
+    def copy(self, reference: Reference) -> tuple[ContainerImage, str]:
+        """Copy an image unless the registry has it; with the reason where it failed, else an empty string."""
+        source, copy = f"docker://{reference.source}", f"{self._registry}/{reference.name}"
+        verify = f"tls-verify={'false' if _LOOPBACK.fullmatch(reference.host) else 'true'}"
+        code, manifest, reason = self._run("inspect", "--raw", f"--{verify}", *self._login("--authfile"), source)
         if code == 0:
-            there, held, _ = self._run("inspect", "--raw", "--tls-verify=false", "--no-creds", f"docker://{copy}")
-            if there == 0 and hashlib.sha256(held).digest() == hashlib.sha256(raw).digest():
+            # An image's digest is that of its manifest, byte for byte.
+            code, present, _ = self._run("inspect", "--raw", "--tls-verify=false", "--no-creds", f"docker://{copy}")
+            if code == 0 and present == manifest:
                 return ContainerImage(reference.text, copy, ContainerImageOutcome.PRESENT), ""
-            options = ("--quiet", "--all", "--preserve-digests", "--retry-times=3", f"--src-{source[1]}")
+            options = ("--quiet", "--all", "--preserve-digests", "--retry-times=3", f"--src-{verify}")
             login = (*self._login("--src-authfile"), "--dest-tls-verify=false", "--dest-no-creds")
-            code, _, said = self._run("copy", *options, *login, source[0], f"docker://{copy}")
+            code, _, reason = self._run("copy", *options, *login, source, f"docker://{copy}")
         if code == 0:
             return ContainerImage(reference.text, copy, ContainerImageOutcome.COPIED), ""
-        return ContainerImage(reference.text, copy, ContainerImageOutcome.FAILED), said
+        return ContainerImage(reference.text, copy, ContainerImageOutcome.FAILED), reason
 
     def abandon(self) -> None:
-        """End what is running; what is asked for afterwards does not begin."""
+        """End every skopeo that is running, and start no other."""
         with self._guard:
             self._abandoned = True
             for process in self._running:
                 process.terminate()
 
     def _login(self, option: str) -> tuple[str, ...]:
-        return tuple(f"{option}={path}" for path in self._authority)
+        return tuple(f"{option}={path}" for path in self._auth_file)
 
     def _run(self, *arguments: str) -> tuple[int, bytes, str]:
         """Exit code, standard output, and the reason of a failure."""
-        with self._guard:
+        with self._guard:  # held while it starts, so that abandon() misses none
             if self._abandoned:
                 return 1, b"", "interrupted"
             process = subprocess.Popen(
@@ -246,11 +250,11 @@ class _Copier:
                 stderr=subprocess.PIPE,
             )
             self._running.add(process)
-        longest = LONGEST_COPY if arguments[0] == "copy" else LONGEST_LOOK
+        longest = COPY_SECONDS if arguments[0] == "copy" else INSPECT_SECONDS
         with process:
             try:
                 out, err = process.communicate(timeout=longest)
-            except subprocess.TimeoutExpired:  # a run that waits for ever keeps its locks from all that follow
+            except subprocess.TimeoutExpired:  # a run that waits for ever would hold its locks for ever
                 process.kill()
                 out, err = process.communicate()[0], f"no end after {longest:,.0f} s".encode()
         with self._guard:
@@ -258,9 +262,9 @@ class _Copier:
         return process.returncode, out, _reason(err, process.returncode)
 
 
-def _reason(said: bytes, code: int) -> str:
-    """The last thing that skopeo says, without queries of URLs, which may hold a signature."""
-    lines = said.decode(errors="replace").strip().splitlines() or [f"skopeo ended with {code}"]
+def _reason(stderr: bytes, code: int) -> str:
+    """The last message of skopeo, without queries of URLs, which may hold a signature."""
+    lines = stderr.decode(errors="replace").strip().splitlines() or [f"skopeo ended with {code}"]
     match = re.search(r'\bmsg="((?:[^"\\]|\\.)*)"', lines[-1])
     text = match[1].replace('\\"', '"') if match else lines[-1]
     return formatting.printable(re.sub(r"\?[^\s\"']*", "", text)[:300])
@@ -268,7 +272,10 @@ def _reason(said: bytes, code: int) -> str:
 
 @contextmanager
 def _auth_file(login: Mapping[str, str], hosts: set[str]) -> Iterator[tuple[str, ...]]:
-    """A file with the login for these hosts, as skopeo reads it, for the time of a block; nothing without a login."""
+    """A file with the login for these hosts, as skopeo reads it (containers-auth.json(5)); gone after the block.
+
+    Its path is the only item that is given; without a login there is none.
+    """
     if not (login.get("login") and login.get("password")):
         yield ()
         return
@@ -276,6 +283,7 @@ def _auth_file(login: Mapping[str, str], hosts: set[str]) -> Iterator[tuple[str,
     document = json.dumps({"auths": {host: {"auth": token} for host in sorted(hosts)}})
     with tempfile.TemporaryDirectory(prefix="dci-downloader-") as folder:
         path = Path(folder) / "auth.json"
+        # Never readable for others, not even for a moment.
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(document)
         yield (str(path),)

@@ -1,4 +1,4 @@
-"""What the environment says: credentials, proxies, certificates. Nothing else in the package reads it."""
+"""Credentials, proxies and certificates from environment variables; no other module reads the environment."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from dci_downloader.options import Credentials, Network
 
 CREDENTIALS = ("DCI_CLIENT_ID", "DCI_API_SECRET", "DCI_CS_URL")
 _CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+# A shell expands $, ` and \\ in double quotes, and more without quotes: a line with such a value is refused.
 _ASSIGNMENT = re.compile(
     r"""(?:export\s+)?([A-Za-z_]\w*)=(?:"([^"$`\\]*)"|'([^']*)'|((?!#)[^\s"'$`\\;&|<>()]*))\s*;?(?:\s+#.*)?$"""
 )
-_NOTHING = re.compile(r"(?:export(?:\s+[A-Za-z_]\w*)+\s*;?\s*)?(?:#.*)?$")
+_NO_ASSIGNMENT = re.compile(r"(?:export(?:\s+[A-Za-z_]\w*)+\s*;?\s*)?(?:#.*)?$")
 """An empty line, a comment, or ``export`` of names that were set before."""
 
 
@@ -24,7 +25,7 @@ def of_process() -> Mapping[str, str]:
     return os.environ
 
 
-def dcirc(path: str) -> dict[str, str]:
+def read_dcirc(path: str) -> dict[str, str]:
     """Read a ``dcirc.sh`` file without a shell.
 
     Args:
@@ -32,7 +33,7 @@ def dcirc(path: str) -> dict[str, str]:
             quoted or plain.
 
     Returns:
-        The variables, later lines over earlier.
+        The variables; of one that is set twice, the last value.
 
     Raises:
         SettingsError: the file cannot be read, or a line needs a shell. The message names the line and doesn't show it.
@@ -47,9 +48,9 @@ def dcirc(path: str) -> dict[str, str]:
     for number, line in enumerate(lines, 1):
         assignment = _ASSIGNMENT.match(line.strip())
         if assignment:
-            name, *values = assignment.groups(default="")
+            name, *values = assignment.groups(default="")  # one group for each kind of quote, two of them empty
             variables[name] = "".join(values)
-        elif not _NOTHING.match(line.strip()):
+        elif not _NO_ASSIGNMENT.match(line.strip()):
             raise SettingsError(
                 f"{path}:{number}: expected export NAME=value, and nothing that needs a shell",
                 hint="run `source` on this file instead of --dcirc",
@@ -58,12 +59,17 @@ def dcirc(path: str) -> dict[str, str]:
 
 
 def with_options(environ: Mapping[str, str], dcirc_path: Optional[str], url: Optional[str]) -> Mapping[str, str]:
-    """The environment after ``--dcirc`` and ``--dci-cs-url``, each None where it is not given.
+    """The environment, overridden by a ``dcirc.sh`` file, and that by the URL of a control server.
+
+    Args:
+        environ: as ``os.environ``.
+        dcirc_path: of the file; None for no file.
+        url: None for that of the file or of the environment.
 
     Raises:
         SettingsError: the file cannot be used.
     """
-    return {**environ, **(dcirc(dcirc_path) if dcirc_path else {}), **({"DCI_CS_URL": url} if url else {})}
+    return {**environ, **(read_dcirc(dcirc_path) if dcirc_path else {}), **({"DCI_CS_URL": url} if url else {})}
 
 
 def credentials(environ: Mapping[str, str]) -> Credentials:
@@ -89,7 +95,7 @@ def network(environ: Mapping[str, str]) -> Network:
     """Proxies and certificates, by the variables that ``requests`` and curl know.
 
     A proxy variable may be written in lower or upper case; lower case wins, as in curl. ``HTTP_PROXY`` in upper case
-    is left alone where ``REQUEST_METHOD`` is set: there a web client could set it (httpoxy).
+    is ignored where ``REQUEST_METHOD`` is set: a CGI program's client could set it (httpoxy, CVE-2016-5385).
 
     Args:
         environ: as ``os.environ``.
@@ -97,7 +103,7 @@ def network(environ: Mapping[str, str]) -> Network:
     proxies = {}
     for scheme in ("http", "https", "all"):
         upper = "" if scheme == "http" and "REQUEST_METHOD" in environ else environ.get(f"{scheme.upper()}_PROXY", "")
-        proxy = environ.get(f"{scheme}_proxy", upper)
+        proxy = environ.get(f"{scheme}_proxy", upper)  # empty in lower case: no proxy, whatever upper case says
         if proxy:
             proxies[scheme] = proxy
     return Network(

@@ -1,11 +1,11 @@
-"""What can go wrong, as one tree of exceptions.
+"""The exceptions of this package, as one tree.
 
     DownloaderError             1    unexpected
     ├ SettingsError             2    usage or settings
     ├ AccessError               3    credentials missing or refused
     ├ NotFoundError             4    no such topic, component, job or version
     ├ TransferError             5    worth running again
-    │ ├ StatusError                  a server answered with an unexpected status
+    │ ├ StatusError                  an unexpected status
     │ │ └ StaleJobError              a job has changed since it was read
     │ ├ StallError                   a transfer made no progress for too long
     │ └ ServerUnreachableError       no connection to a server
@@ -27,10 +27,10 @@ from typing import Optional
 
 
 class DownloaderError(Exception):
-    """The root of every error that this package raises on purpose.
+    """The base of every error that this package raises on purpose.
 
     Attributes:
-        exit_code: what the command line exits with.
+        exit_code: of the command line.
         hint: what the user can do, or an empty string.
     """
 
@@ -44,7 +44,7 @@ class DownloaderError(Exception):
 AUTHORITY_HINT = "point REQUESTS_CA_BUNDLE at a file that holds the certificate of that authority"
 HOST_NAME_HINT = "is the host name right (DCI_CS_URL?); does a proxy answer in its place?"
 CLOCK_HINT = "is this machine's clock right? If it is, tell the owner of that server"
-"""What to do about a certificate that is not trusted, alike for API calls and file bytes."""
+"""Hints about a certificate that is not trusted, alike for API calls and file bytes."""
 
 
 class SettingsError(DownloaderError):
@@ -66,7 +66,7 @@ class NotFoundError(DownloaderError):
 
 
 class TransferError(DownloaderError):
-    """Something could not be fetched; another run may succeed, and takes up where this one left."""
+    """Something could not be fetched. Another run may succeed, and resumes where this one ended."""
 
     exit_code = 5
 
@@ -90,11 +90,11 @@ class StaleJobError(StatusError):
 
 
 class StallError(TransferError):
-    """Nothing moved for longer than the patience of the run."""
+    """No byte was received for longer than the patience of the run."""
 
 
 class ServerUnreachableError(TransferError):
-    """A server cannot be resolved, connected to or trusted."""
+    """A server's name cannot be resolved, or it cannot be connected to or trusted."""
 
 
 class DiskFullError(DownloaderError):
@@ -125,7 +125,7 @@ class ManifestError(IntegrityError):
     """A manifest cannot be trusted: not JSON, or an entry that no mirror may hold.
 
     Attributes:
-        entry: the entry at fault as the server sent it, shortened; empty when the whole document is at fault.
+        entry: the bad entry as the server sent it, shortened; empty where the whole document is bad.
     """
 
     def __init__(self, message: str, *, entry: str = "", hint: str = "") -> None:
@@ -164,15 +164,15 @@ class LockedError(DownloaderError):
 
 
 class CancelledError(DownloaderError):
-    """The run was asked to stop. What is complete stays, and the next run goes on from there."""
+    """The run was asked to stop. What is complete stays, and the next run resumes."""
 
     exit_code = 130
 
 
 def worst_exit_code(exit_codes: Iterable[int]) -> int:
-    """The exit code that stands for several; 0 for none at all.
+    """The exit code of a run with several failures; 0 for none.
 
-    The highest: wrong content is graver than a full disk, and that than a broken line. But that another run holds a
-    lock matters least, whatever its number.
+    The highest: wrong content (7) is worse than a full disk (6), and that than a failed transfer (5). A held lock (75,
+    from sysexits.h) is the mildest whatever its number: the other run does the work.
     """
     return max(exit_codes, key=lambda code: 0.5 if code == LockedError.exit_code else code, default=0)

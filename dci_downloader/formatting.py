@@ -1,4 +1,4 @@
-"""How numbers and tables are said to people, in one place so that every message says them alike."""
+"""Sizes, counts, durations and tables for people, in one form for all messages."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
 def printable(text: str) -> str:
-    """The text without what a terminal would obey: a server's words may hold escape sequences. Line ends stay."""
+    """The text with control characters escaped: a server's text may hold terminal sequences. Line ends stay."""
     return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
 
 
 def size(count: float) -> str:
-    """Bytes in decimal units, as disks and lines are sold: ``1.4 GB``."""
+    """Bytes in decimal units, as for disks and lines: ``1.4 GB``."""
     unit = 0
     while abs(count) >= 999.5 and unit + 1 < len(_UNITS):
         count /= 1000
@@ -22,9 +22,9 @@ def size(count: float) -> str:
     return f"{count:,.{digits}f} {_UNITS[unit]}"
 
 
-def count(number: int, what: str) -> str:
+def count(number: int, noun: str) -> str:
     """A number of things: ``1 file``, ``5,000 files``."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def duration(seconds: float) -> str:
@@ -42,6 +42,6 @@ def duration(seconds: float) -> str:
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines whose columns are aligned, two spaces between them."""
+    """Rows as lines with aligned columns, two spaces apart."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]

@@ -1,4 +1,4 @@
-"""What a run tells its caller while it works, and how the caller ends it; each with a twin that does nothing."""
+"""How a caller follows a run and ends it: two protocols, each with an implementation that does nothing."""
 
 from __future__ import annotations
 
@@ -7,60 +7,60 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """What a run tells while it works. Called from the thread that runs it; must return at once."""
+    """Gets reports of a run while it works, in the thread that runs it. Every method must return at once."""
 
     def message(self, text: str) -> None:
-        """A line worth reading even when all goes well: which topic a pattern meant, what was chosen."""
+        """A line for everybody: which topic a pattern means, a topic that waits for a lock."""
 
     def detail(self, text: str) -> None:
-        """A line for those who asked for more."""
+        """A line for those who asked for more: which component was chosen, a peer that is not asked any more."""
 
     def begin(self, label: str, files: int, size: int) -> None:
         """Work on that many files and bytes starts; ``label`` names it."""
 
     def advance(self, files: int, size: int) -> None:
-        """That many more files are complete, and bytes have come. ``size`` may be negative: bytes came in vain."""
+        """So many more files are complete, and bytes received; a negative ``size`` says that bytes were discarded."""
 
     def end(self) -> None:
-        """The work that ``begin`` announced is over."""
+        """The work that ``begin`` announced is over, complete or not."""
 
 
 class NullProgress:
-    """The progress that says nothing, or in a subclass only what that defines."""
+    """Ignores every report; a subclass overrides those that it is about."""
 
     def message(self, text: str) -> None:
-        """Say nothing."""
+        """Ignore it."""
 
     def detail(self, text: str) -> None:
-        """Say nothing."""
+        """Ignore it."""
 
     def begin(self, label: str, files: int, size: int) -> None:
-        """Say nothing."""
+        """Ignore it."""
 
     def advance(self, files: int, size: int) -> None:
-        """Say nothing."""
+        """Ignore it."""
 
     def end(self) -> None:
-        """Say nothing."""
+        """Ignore it."""
 
 
 class Stop(Protocol):
-    """A request to end the run; on the command line a signal makes it."""
+    """A request to end the run; on the command line, a signal."""
 
     def requested(self) -> bool:
         """Whether the work should end as soon as it cleanly can."""
 
     def deferred(self) -> AbstractContextManager[None]:
-        """Entered by work that asks ``requested`` often and must not be interrupted in between."""
+        """Entered by work that must not be interrupted, and calls ``requested`` several times a second instead."""
 
 
 class NeverStop:
-    """The stop that is never requested."""
+    """Is never requested."""
 
     def requested(self) -> bool:
         """False."""
         return False
 
     def deferred(self) -> AbstractContextManager[None]:
-        """Nothing to defer."""
+        """A context that does nothing."""
         return nullcontext()

@@ -1,4 +1,4 @@
-"""What the user wants: credentials, the network, which components, how they are fetched; all immutable.
+"""What the user wants: credentials, network, which components, how they are fetched. All values are immutable.
 
 Sizes are bytes, durations seconds.
 """
@@ -14,10 +14,11 @@ from dci_downloader.models import Job
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a ``dcirc.sh`` file holds.
+    """The identity of a remoteci and the server that knows it, as in a ``dcirc.sh`` file.
 
     Attributes:
         client_id: ``remoteci/<id>``.
+        api_secret: signs requests; never shown.
         url: address of the control server; may hold a path and end in a slash.
     """
 
@@ -35,7 +36,7 @@ class Network:
         proxies: proxy URL by scheme (``http``, ``https``, ``all``).
         no_proxy: hosts that are reached without a proxy, comma-separated.
         connect_timeout: seconds to open a connection.
-        read_timeout: seconds without a byte before an answer is given up.
+        read_timeout: seconds without a byte before a response is given up.
     """
 
     ca_bundle: str = ""
@@ -54,13 +55,13 @@ class TransferOptions:
         limit_rate: bytes per second for the whole run; None for no limit.
         patience: seconds that a file, or the whole run, may go without progress.
         peers: URLs of the roots of other mirrors, which are asked before the object store.
-        network: proxies, certificates, timeouts.
+        network: proxies, certificates, timeouts; None for those of the server that the files are asked of.
     """
 
     connections: int = 64
     limit_rate: Optional[int] = None
     patience: float = 30.0
-    network: Network = field(default_factory=Network)
+    network: Optional[Network] = None
     peers: tuple[str, ...] = ()
 
 
@@ -69,8 +70,9 @@ class Filter:
     """Which component of a type is wanted.
 
     Attributes:
+        type: exact type.
         tags: all of them must be on the component.
-        name: the exact name, or empty; the only way, beside an id, to a private component.
+        name: exact name, or empty; private components are found by name or id only.
     """
 
     type: str
@@ -84,12 +86,12 @@ class SyncOptions:
 
     Attributes:
         filters: which components; none for the newest of each type.
-        component_id: exactly this component, or an empty string.
-        job: exactly what this job was created with, in place of ``filters`` and ``component_id``.
-        registry: ``HOST:PORT`` that container images are mirrored to, by skopeo; empty for none of that.
+        component_id: of the only component that is wanted; empty for what ``filters`` say.
+        job: whose components are wanted, in place of ``filters`` and ``component_id``.
+        registry: ``HOST:PORT`` that container images are copied to, by skopeo; empty to leave them out.
         keep: how many older versions stay beside the published one.
-        lock_timeout: seconds to wait for another run; None for as long as it takes, 0 not at all.
-        dry_run: only say what would be done; nothing is written.
+        lock_timeout: seconds to wait for another run; None for as long as it takes, 0 for not at all.
+        dry_run: only report what would be done; nothing is written.
         transfer: how files are fetched.
     """
 

@@ -93,7 +93,9 @@ def sync_topic(
     """
     began = time.monotonic()
     if options.registry:
-        container_images.require(options.registry)
+        container_images.require_skopeo(options.registry)
+    if options.transfer.network is None:  # what the server was told counts for the files it tells the way to
+        options = replace(options, transfer=replace(options.transfer, network=server.network))
     found, components = _resolve(server, topic, options, progress)
     peers = Peers(options.transfer.peers, options.transfer)
     sync = _Sync(server, mirror, mirror.topic(found.name), found, selection, options, peers, progress, stop)
@@ -295,7 +297,7 @@ class _Sync:
 
     def _planned_images(self, component: Component, wanted: Manifest) -> tuple[ContainerImage, ...]:
         document = self._image_list(component) if self.options.registry and _holds(wanted, IMAGE_LIST) else None
-        planned = container_images.parse(document) if document is not None else ()
+        planned = container_images.parse_image_list(document) if document is not None else ()
         return tuple(
             ContainerImage(each.text, f"{self.options.registry}/{each.name}", ContainerImageOutcome.PLANNED)
             for each in planned

@@ -7,6 +7,7 @@ import hypothesis
 import pytest
 
 from dci_downloader import Credentials
+from dci_downloader.content.manifest import MANIFEST_NAME
 from dci_downloader.control.client import ControlServer
 from dci_downloader.demo.catalog import Catalog
 from dci_downloader.demo.site import DemoSite
@@ -49,14 +50,23 @@ class Lab:
         self.topic = site.catalog.add_topic("RHEL-9.2", component_types=("compose",))
 
     def build(self, files, *, name=None, number=0, **more):
-        """Attach a component; the higher its number, the newer."""
-        return self.catalog.add_component(
+        """Attach a component; the higher its number, the newer.
+
+        ``manifest`` takes the place of the right one, and ``without_files`` leaves not even that.
+        """
+        manifest, without_files = more.pop("manifest", None), more.pop("without_files", False)
+        component = self.catalog.add_component(
             more.pop("topic", self.topic),
             name=name or f"RHEL-9.2.0-{number}",
             files=files,
             created_at=FIRST + timedelta(days=number),
             **more,
         )
+        if manifest is not None:
+            self.catalog.put(component, MANIFEST_NAME, manifest)
+        if without_files:
+            self.catalog.drop(component, MANIFEST_NAME)
+        return component
 
     def fetched(self):
         """The paths of files, not of manifests and image lists, that the store was asked for."""

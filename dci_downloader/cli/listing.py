@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, Optional, TypeVar
 
 from dci_downloader import formatting
 from dci_downloader.cli.report import CommandResult
+from dci_downloader.content.filters import merge_filters
 from dci_downloader.control.client import ControlServer
-from dci_downloader.control.resolver import age, merged, resolve_topic, topics_that_fit
+from dci_downloader.control.resolver import creation_order, matching_topics, resolve_topic
 from dci_downloader.errors import ManifestError, NotFoundError
 from dci_downloader.hooks import Progress
 from dci_downloader.models import Component, Topic
@@ -64,7 +65,7 @@ def topics(server: ControlServer, pattern: str, shape: Shape, progress: Progress
     Raises:
         NotFoundError: there is none.
     """
-    newest_first = sorted(topics_that_fit(server, pattern), key=age, reverse=True)
+    newest_first = sorted(matching_topics(server, pattern), key=creation_order, reverse=True)
     keys: dict[str, Callable[[Topic], Any]] = {"name": lambda topic: _natural(topic.name)}
     chosen, more = _limited(_ordered(newest_first, keys.get(shape.sort), shape.reverse), shape.limit, progress)
     rows = [_topic_row(topic, shape.width is None) for topic in chosen]
@@ -121,9 +122,9 @@ def components(
 
 def _offered(server: ControlServer, topic: Topic, filters: Sequence[Filter]) -> Iterator[_Listed]:
     """The components that fit, the newest first."""
-    wanted = merged(filters) or [Filter("")]
+    wanted = merge_filters(filters) or [Filter("")]
     found = (server.components(topic.id, type=each.type, tags=each.tags, name=each.name) for each in wanted)
-    return (_Listed(component) for component in heapq.merge(*found, key=age, reverse=True))
+    return (_Listed(component) for component in heapq.merge(*found, key=creation_order, reverse=True))
 
 
 def _weighed(server: ControlServer, one: _Listed) -> _Listed:
@@ -184,7 +185,7 @@ def _cut(text: str, room: int) -> str:
 
 def _natural(name: str) -> list[Any]:
     """A key by which RHEL-9.10 comes after RHEL-9.9."""
-    return [int(part) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", name)]
+    return [part.zfill(20) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", name)]
 
 
 def _moment(moment: Optional[datetime], piped: bool) -> str:

@@ -117,7 +117,7 @@ def _sync_as_told(arguments: argparse.Namespace, output: RunOutput) -> list[Repo
         output.progress.message(f"note: {note}")
     for topic in wanted.topics:
         if topic.options.registry:
-            container_images.require(topic.options.registry)
+            container_images.require_skopeo(topic.options.registry)
     api = wanted.api_version
     try:
         server = ControlServer(wanted.credentials, network=wanted.network, patience=wanted.patience, api_version=api)
@@ -198,7 +198,7 @@ def _topics(given: Sequence[str]) -> int:
 def _components(given: Sequence[str]) -> int:
     arguments = parse(components_parser(), given)
     from dci_downloader.cli import listing
-    from dci_downloader.control.resolver import parse_filter
+    from dci_downloader.content.filters import parse_filter
 
     filters = [parse_filter(text) for text in arguments.filters or ()]
 
@@ -248,7 +248,7 @@ def _verify(given: Sequence[str]) -> int:
         from dci_downloader import environment
         from dci_downloader.control.client import ControlServer
 
-        own = environment.dcirc(arguments.dcirc) if arguments.dcirc else {}
+        own = environment.read_dcirc(arguments.dcirc) if arguments.dcirc else {}
         repair = partial(ControlServer.from_env, {**os.environ, **own})
     with signals.Signals() as stop:
         told = maintenance.verify(Mirror(arguments.destination), shown, stop, repair, arguments.lock_timeout)
@@ -320,7 +320,7 @@ def _demo(given: Sequence[str]) -> int:
     say = partial(print, flush=True)  # whoever reads the exports through a pipe waits for them
     if arguments.serve:
         return walkthrough.serve(say)
-    return walkthrough.tell(arguments.destination, say)
+    return walkthrough.run(arguments.destination, say)
 
 
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {

@@ -1,1 +1,1 @@
-"""What a component holds and which of it is wanted: rules without I/O."""
+"""What a component holds and which part of it is wanted: rules without I/O."""

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether a name, or a pattern with a trailing ``*``, may mean the topic of that name."""
+    """Whether a pattern means a topic: its name, or with a trailing ``*`` how its name begins; case is ignored."""
     pattern, name = pattern.lower(), name.lower()
     return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern

@@ -1,7 +1,8 @@
-"""Wanted minus held is missing; wanted against what was published before is what changes.
+"""What a mirror lacks of a component, and what differs between two versions: rules without I/O.
 
-A content that several paths want is fetched once, under the first of them. The biggest comes first, so that none trails
-at the end of a run; equal sizes go by path, so that the same mirror always gives the same plan.
+* Content that several paths want is fetched once, under the first of them.
+* The biggest file comes first, so that none is left alone at the end of a run; files of one size go by path, so that
+  the same mirror always gives the same plan.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from dci_downloader.results import Changes
 
 
 def make_plan(wanted: Manifest, holds: Callable[[FileEntry], bool], partial_bytes: Callable[[FileEntry], int]) -> Plan:
-    """What a mirror still lacks of a component. No side effect of its own.
+    """What a mirror still lacks of a component.
 
     Args:
         wanted: the manifest after selection.
         holds: whether the mirror has the content of an entry; asked once for each content.
-        partial_bytes: how many bytes of an entry an earlier run left; asked only for what is missing.
+        partial_bytes: how many bytes of an entry earlier runs received; asked only for what is missing.
     """
-    contents: dict[str, FileEntry] = {}
+    contents: dict[str, FileEntry] = {}  # by digest
     for entry in wanted.files:
         contents.setdefault(entry.sha256, entry)
     missing = sorted(
@@ -35,8 +36,8 @@ def changes(since: str, before: Manifest, after: Manifest) -> Changes:
 
     Args:
         since: the name of the version before.
-        before: what it holds.
-        after: what the other holds.
+        before: what that version holds.
+        after: what the version after it holds.
     """
     old = {entry.path: entry.sha256 for entry in before.files}
     new = {entry.path: entry.sha256 for entry in after.files}

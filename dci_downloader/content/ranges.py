@@ -3,9 +3,9 @@
 The rules, none of which touches a disk or a socket:
 
 * A set of ranges is a sorted tuple of disjoint, non-adjacent, non-empty ranges. Every function keeps it so.
-* What is done and what is missing always partition the file, whatever order the bytes came in.
-* HTTP counts inclusively (RFC 9110, 14.1.2): ``bytes=0-9`` are ten bytes. Only :func:`header` and
-  :func:`parse_content_range` know that.
+* What is complete and what is missing always partition the file, in whatever order the bytes are received.
+* HTTP counts inclusively (RFC 9110, 14.1.2): ``bytes=0-9`` are ten bytes. Only :func:`header`, and the parser of
+  ``Content-Range`` in :mod:`~dci_downloader.network.headers`, know that.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ def missing(done: Ranges, size: int) -> Ranges:
         position = max(position, end)
     if position < size:
         gaps.append(Range(position, size))
-    return tuple(gap for gap in gaps if gap.size > 0)
+    return tuple(gap for gap in gaps if gap.size > 0)  # ranges may lie beyond the end of the file
 
 
 def total(done: Ranges) -> int:
-    """Bytes in the set."""
+    """How many bytes are in the set."""
     return sum(end - start for start, end in done)
 
 
@@ -82,7 +82,7 @@ def split(gaps: Ranges, segment: int) -> Ranges:
     for start, end in gaps:
         position = start
         while position < end:
-            cut = min(end, (position // segment + 1) * segment)
+            cut = min(end, (position // segment + 1) * segment)  # the next multiple: a resumed file is cut alike
             segments.append(Range(position, cut))
             position = cut
     return tuple(segments)

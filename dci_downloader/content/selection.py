@@ -1,17 +1,18 @@
 """Which files of a component are wanted.
 
 A component of type ``compose`` or ``compose-noinstall`` is laid out as ``<variant>/<arch>/{os,debug,iso}/…`` and
-``<variant>/source/tree/…``. A variant is whatever stands there, so the manifest itself tells which variants and
-architectures there are (3.2.0 had lists built in). The rules, observed of dci-downloader 3.2.0 unless said otherwise:
+``<variant>/source/tree/…``. A variant is whatever stands there, so the manifest itself names the variants and
+architectures (3.2.0 had lists built in). The rules, observed of dci-downloader 3.2.0 unless said otherwise:
 
 * Files at the root and below ``metadata/`` are always wanted.
 * ``os`` of the wanted variants for the wanted architectures (none named: all); ``debug`` likewise if asked for.
 * ``iso`` likewise. (3.2.0 fetched ISO images only for variants that were named.)
-* ``source/tree`` if asked for, whichever variants and architectures are wanted. A variant that says for itself whether
-  it wants sources decides for its own. (3.2.0 did not read that setting.)
+* ``source/tree`` if asked for, whichever variants and architectures are wanted; a variant may have a setting of its
+  own. (3.2.0 did not read that setting.)
 * Package filters thin out ``os``, ``debug`` and ``iso``, repository metadata included: a file stays if a filter, as a
-  regular expression, is found in its path below that folder. (That plain text will do too, ``libsigc++20``, is ours.)
-* ``all`` wants everything, whatever the rest says.
+  regular expression, is found in its path below that folder. (That it may also be plain text, like ``libsigc++20``, is
+  ours.)
+* ``all`` wants everything, whatever the other settings say.
 * Other types of component are wanted whole.
 
 Ours, after those rules:
@@ -34,35 +35,35 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple, Optional, Union
 
-from dci_downloader.content.manifest import live_symlinks
+from dci_downloader.content.symlinks import live_symlinks
 from dci_downloader.errors import NotFoundError
 from dci_downloader.models import FileEntry, Manifest
 
 RULES = 1
 """The edition of these rules: one more for each change by which a selection chooses other files than before. Versions
-record it, so that what was chosen by older rules is not taken for what is wanted now."""
+record it, so that the same selection under older rules does not count as the same."""
 COMPOSE_TYPES = ("compose", "compose-noinstall")
 
 _TREE = re.compile(r"(.+?)/(?:(source)/tree|(?!source/)([^/]+)/(os|debug|iso))(?:/|$)")
 
 
 class _Tree(NamedTuple):
-    """A part of a compose that is wanted or not as a whole.
+    """A part of a compose that is wanted or not as a whole, package filters aside.
 
     Attributes:
-        kind: os, debug, iso or src.
-        start: where, in the paths of its files, what lies below it begins.
+        content: os, debug, iso or src.
+        start: length of its own part in the paths of its files.
     """
 
     variant: str
     arch: str
-    kind: str
+    content: str
     start: int
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A variant that is wanted by name. None means: as the selection says."""
+    """A variant that is wanted by name, with settings of its own; None for those of the selection."""
 
     name: str
     debug: Optional[bool] = None
@@ -76,14 +77,14 @@ class Selection:
 
     Attributes:
         archs: architectures; none for all.
-        variants: names, or :class:`Variant` for one with wishes of its own; none for all variants.
+        variants: names, or :class:`Variant` for one with settings of its own; none for all variants.
         debug: debug packages too.
         src: source trees too.
         iso: ISO images too.
         all: everything.
         packages: package filters.
         include: globs; a file must match one of them, if there are any.
-        exclude: globs; what matches one of them is not wanted.
+        exclude: globs; a file that matches one of them is not wanted.
     """
 
     archs: tuple[str, ...] = ("x86_64",)
@@ -106,23 +107,23 @@ class Selection:
         if manifest.component_type in COMPOSE_TYPES and not self.all:
             files = self._of_compose(manifest.files)
         included, excluded = _glob_matcher(self.include), _glob_matcher(self.exclude)
-        kept = tuple(
+        wanted = tuple(
             entry for entry in files if (not self.include or included(entry.path)) and not excluded(entry.path)
         )
-        if not kept:
-            what = "the selection matches no file" if manifest.files else "the component has no files"
-            raise _not_found(what, _trees(manifest.files).values())
-        symlinks = live_symlinks(kept, (link for link in manifest.symlinks if not excluded(link.path)))
-        return replace(manifest, files=kept, symlinks=symlinks)
+        if not wanted:
+            fault = "the selection matches no file" if manifest.files else "the component has no files"
+            raise _not_found_error(fault, _trees(manifest.files).values())
+        symlinks = live_symlinks(wanted, (link for link in manifest.symlinks if not excluded(link.path)))
+        return replace(manifest, files=wanted, symlinks=symlinks)
 
     def effective(self, component_type: str) -> Selection:
-        """As much of the selection as counts for a type: of what is not a compose, only the globs choose."""
+        """The part of the selection that counts for a type: only the globs for what is not a compose."""
         if component_type in COMPOSE_TYPES:
             return self
         return Selection(include=self.include, exclude=self.exclude)
 
     def to_json(self) -> dict[str, Any]:
-        """A form for JSON, to be stored and compared: the same whatever the order and the repetitions."""
+        """A form for JSON that is equal for equal selections, whatever the order and the repetitions."""
         variants = sorted(self._named().items())
         lists = {key: sorted(set(getattr(self, key))) for key in ("archs", "packages", "include", "exclude")}
         return {**asdict(self), **lists, "variants": [asdict(variant) for _, variant in variants]}
@@ -143,43 +144,44 @@ class Selection:
         trees = _trees(files)
         self._check_names(trees.values())
         named = self._named()
-        wanted = {folder: tree for folder, tree in trees.items() if self._wants(tree, named)}
-        filtered = _package_matcher(self.packages)
-        kept, found = [], not trees
+        wanted_trees = {folder: tree for folder, tree in trees.items() if self._wants(tree, named)}
+        matches_package = _package_matcher(self.packages)
+        wanted = []
+        nothing_but_metadata = bool(trees)
         for entry in files:
             folder = entry.path.rpartition("/")[0]
-            tree = wanted.get(folder)
+            tree = wanted_trees.get(folder)
             if tree is None:
                 if not folder or folder == "metadata" or folder.startswith("metadata/"):
-                    kept.append(entry)
-            elif tree.kind == "src" or filtered(entry.path[tree.start :]):
-                kept.append(entry)
-                found = True
-        if not found:
-            raise _not_found("the selection matches no package and no image", trees.values())
-        return kept
+                    wanted.append(entry)
+            elif tree.content == "src" or matches_package(entry.path[tree.start :]):
+                wanted.append(entry)
+                nothing_but_metadata = False
+        if nothing_but_metadata:
+            raise _not_found_error("the selection matches no package and no image", trees.values())
+        return wanted
 
     def _wants(self, tree: _Tree, named: Mapping[str, Variant]) -> bool:
         """Whether a part of a compose is wanted; package filters come later."""
-        if tree.kind != "src" and (
+        if tree.content != "src" and (
             (self.archs and tree.arch not in self.archs) or (named and tree.variant not in named)
         ):
             return False
-        wish = {"os": True, "debug": self.debug, "src": self.src, "iso": self.iso}[tree.kind]
-        own = getattr(named.get(tree.variant), tree.kind, None)
-        return wish if own is None else bool(own)
+        own = getattr(named.get(tree.variant), tree.content, None)
+        common = {"os": True, "debug": self.debug, "src": self.src, "iso": self.iso}[tree.content]
+        return common if own is None else bool(own)
 
     def _check_names(self, trees: Iterable[_Tree]) -> None:
         """Raise NotFoundError for a variant or architecture that no tree has. Without trees, archs are not checked."""
         archs = {tree.arch for tree in trees if tree.arch}
         variants = {tree.variant for tree in trees}
-        for what, asked, there in (
+        for noun, wanted, existing in (
             ("variant", self._named(), variants),
-            ("architecture", self.archs, archs or self.archs),
+            ("architecture", self.archs, archs or self.archs),  # an all-source component has none
         ):
-            lacking = [repr(name) for name in asked if name not in there]
-            if lacking:
-                raise _not_found(f"the component has no {what} {', '.join(lacking)}", trees)
+            unknown = [repr(name) for name in wanted if name not in existing]
+            if unknown:
+                raise _not_found_error(f"the component has no {noun} {', '.join(unknown)}", trees)
 
 
 def _trees(files: Iterable[FileEntry]) -> dict[str, _Tree]:
@@ -188,16 +190,17 @@ def _trees(files: Iterable[FileEntry]) -> dict[str, _Tree]:
     for folder in {entry.path.rpartition("/")[0] for entry in files}:
         match = _TREE.match(folder)
         if match:
-            variant, source, arch, kind = match.groups()
-            trees[folder] = _Tree(variant, arch or "", "src" if source else kind, match.end() + (match[0][-1] != "/"))
+            variant, source, arch, content = match.groups()
+            start = match.end() + (match[0][-1] != "/")  # where the match ended with the folder, a slash follows
+            trees[folder] = _Tree(variant, arch or "", "src" if source else content, start)
     return trees
 
 
 def _package_matcher(filters: tuple[str, ...]) -> Callable[[str], bool]:
-    """Whether one of the filters is in a path, as plain text or as a regular expression; without filters, always."""
+    """A test whether a filter is in a path, as plain text or as a regular expression; always true without filters."""
     patterns = []
     for text in filters:
-        patterns.append(re.escape(text))
+        patterns.append(re.escape(text))  # always as plain text, and as a regular expression if it is one
         try:
             re.compile(text)
         except re.error:
@@ -208,8 +211,9 @@ def _package_matcher(filters: tuple[str, ...]) -> Callable[[str], bool]:
 
 
 def _glob_matcher(globs: tuple[str, ...]) -> Callable[[str], bool]:
-    """Whether a path matches one of the globs. A slash at the start only says that the whole path is meant."""
+    """A test whether a path matches one of the globs. A slash at the start only says that the whole path is meant."""
     names = [re.compile(fnmatch.translate(glob)) for glob in globs if "/" not in glob]
+    # True counts as 1: the slash at the start is cut off.
     paths = [re.compile(fnmatch.translate(glob[glob.startswith("/") :])) for glob in globs if "/" in glob]
 
     def matches(path: str) -> bool:
@@ -219,11 +223,11 @@ def _glob_matcher(globs: tuple[str, ...]) -> Callable[[str], bool]:
     return matches
 
 
-def _not_found(what: str, trees: Iterable[_Tree]) -> NotFoundError:
+def _not_found_error(fault: str, trees: Iterable[_Tree]) -> NotFoundError:
     variants, archs = _listed(tree.variant for tree in trees), _listed(tree.arch for tree in trees if tree.arch)
-    there = f"; it has the variants {variants} and the architectures {archs}" if variants else ""
+    existing = f"; it has the variants {variants} and the architectures {archs}" if variants else ""
     hint = "see --arch, --variant, --package-filter, --include and --exclude; upper and lower case differ"
-    return NotFoundError(f"{what}{there}", hint=hint)
+    return NotFoundError(f"{fault}{existing}", hint=hint)
 
 
 def _listed(names: Iterable[str]) -> str:

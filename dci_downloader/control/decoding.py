@@ -1,7 +1,7 @@
-"""What the control server answers, read with suspicion: JSON → Topic, Component, Job.
+"""Responses of the control server, read with suspicion: JSON → Topic, Component, Job.
 
-Every key that is used is checked for presence and type; what is not used is not looked at. An error names the call and
-the key, never a value: the answer about a job holds the remoteci's secret.
+Every key that is used is checked for presence and type; no other is looked at. An error names the request and the key,
+never a value: the response about a job holds the remoteci's secret.
 """
 
 from __future__ import annotations
@@ -23,35 +23,46 @@ _INSTANT = re.compile(
 
 @dataclass(frozen=True)
 class Response:
-    """A complete answer to one call.
+    """A complete response to one request.
 
     Attributes:
-        call: method and URL without query, for messages.
+        request: method and URL without query, for messages.
         headers: names in lower case.
-        signed: the control server answered, not a place that it redirected to.
+        signed: whether the request was signed: the control server responds then, else a server that it redirected to.
     """
 
-    call: str
+    request: str
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     signed: bool = True
 
+    @property
+    def url(self) -> str:
+        """What was asked for, without query."""
+        return self.request.rpartition(" ")[2]
+
 
 class Fields:
-    """One JSON object of an answer; every method raises TransferError where the key is missing or of another type."""
+    """One JSON object of a response; every method raises TransferError if the key is missing or of another type.
 
-    def __init__(self, value: object, call: str, what: str = "") -> None:
+    Args:
+        value: the object.
+        request: method and URL, for messages.
+        key: under which the object stands; empty for the whole document.
+    """
+
+    def __init__(self, value: object, request: str, key: str = "") -> None:
         if not isinstance(value, dict):
-            raise _unusable(call, what or "the document")
+            raise _unusable_error(request, key or "the document")
         self._value = value
-        self._call = call
+        self._request = request
 
     def text(self, key: str) -> str:
         """A non-empty string."""
         value = self._value.get(key)
         if not isinstance(value, str) or not value or not _encodable(value):
-            raise _unusable(self._call, key)
+            raise _unusable_error(self._request, key)
         return value
 
     def optional_text(self, key: str) -> Optional[str]:
@@ -64,7 +75,7 @@ class Fields:
         if value is None:
             return ()
         if not isinstance(value, list) or not all(isinstance(item, str) and _encodable(item) for item in value):
-            raise _unusable(self._call, key)
+            raise _unusable_error(self._request, key)
         return tuple(value)
 
     def instant(self, key: str) -> Optional[datetime]:
@@ -74,35 +85,38 @@ class Fields:
             return None
         match = _INSTANT.fullmatch(text.strip())
         if match is None:
-            raise _unusable(self._call, key)
+            raise _unusable_error(self._request, key)
         day, clock, fraction, sign, hours, minutes = match.groups()
+        microseconds = (fraction or "").ljust(6, "0")[
+            :6
+        ]  # datetime.fromisoformat of 3.9 takes no other number of digits
         try:
-            moment = datetime.fromisoformat(f"{day}T{clock}.{(fraction or '').ljust(6, '0')[:6]}")
-            ahead = timedelta(hours=int(hours), minutes=int(minutes)) if sign else timedelta()
-            return (moment + ahead if sign == "-" else moment - ahead).replace(tzinfo=timezone.utc)
+            moment = datetime.fromisoformat(f"{day}T{clock}.{microseconds}")
+            offset = timedelta(hours=int(hours), minutes=int(minutes)) if sign else timedelta()
+            return (moment + offset if sign == "-" else moment - offset).replace(tzinfo=timezone.utc)
         except (ValueError, OverflowError):
-            raise _unusable(self._call, key) from None
+            raise _unusable_error(self._request, key) from None
 
     def object(self, key: str) -> Fields:
         """An object."""
-        return Fields(self._value.get(key), self._call, key)
+        return Fields(self._value.get(key), self._request, key)
 
     def objects(self, key: str) -> list[Fields]:
         """A list of objects."""
         value = self._value.get(key)
         if not isinstance(value, list):
-            raise _unusable(self._call, key)
-        return [Fields(item, self._call, key) for item in value]
+            raise _unusable_error(self._request, key)
+        return [Fields(item, self._request, key) for item in value]
 
     def number(self, key: str) -> int:
         """An integer."""
         value = self._value.get(key)
-        if type(value) is not int:
-            raise _unusable(self._call, key)
+        if type(value) is not int:  # isinstance would take true for 1
+            raise _unusable_error(self._request, key)
         return value
 
     def strings(self, *keys: str) -> dict[str, str]:
-        """The strings of the object that the keys lead to, one inside the other; empty where there is none."""
+        """The strings of the object at a path of keys, other values left out; empty where there is no such object."""
         value: object = self._value
         for key in keys:
             value = value.get(key) if isinstance(value, dict) else None
@@ -111,59 +125,59 @@ class Fields:
         return {name: item for name, item in value.items() if isinstance(item, str)}
 
 
-def read(answer: Response) -> Fields:
-    """The JSON object that a good answer holds.
+def fields(response: Response) -> Fields:
+    """The JSON object that a response holds.
 
     Raises:
         TransferError: it holds something else.
     """
     try:
-        value = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        page = answer.headers.get("content-type", "").lower().startswith("text/html")
+        value = json.loads(response.body)
+    except (ValueError, RecursionError):  # RecursionError: brackets nested thousands deep
+        page = response.headers.get("content-type", "").lower().startswith("text/html")
         raise TransferError(
-            f"{answer.call}: {'a web page' if page else 'something that is not JSON'} came in place of an answer",
+            f"{response.request}: {'a web page' if page else 'something that is not JSON'} came in place of an answer",
             hint="a proxy or a login page may answer for the control server; is DCI_CS_URL right?",
         ) from None
-    return Fields(value, answer.call)
+    return Fields(value, response.request)
 
 
-def topic(fields: Fields) -> Topic:
+def topic(document: Fields) -> Topic:
     """Read a topic."""
     return Topic(
-        id=fields.text("id"),
-        name=fields.text("name"),
-        component_types=fields.texts("component_types"),
-        optional_types=fields.texts("component_types_optional"),
-        created_at=fields.instant("created_at"),
-        registry=fields.strings("data", "registry"),
+        id=document.text("id"),
+        name=document.text("name"),
+        component_types=document.texts("component_types"),
+        optional_types=document.texts("component_types_optional"),
+        created_at=document.instant("created_at"),
+        registry=document.strings("data", "registry"),
     )
 
 
-def component(fields: Fields) -> Component:
+def component(document: Fields) -> Component:
     """Read a component."""
     return Component(
-        id=fields.text("id"),
-        name=fields.text("name"),
-        type=fields.text("type"),
-        topic_id=fields.text("topic_id"),
-        tags=fields.texts("tags"),
-        created_at=fields.instant("created_at"),
-        released_at=fields.instant("released_at"),
-        team_id=fields.optional_text("team_id"),
-        state=fields.optional_text("state") or "active",
-        version=fields.optional_text("version") or "",
+        id=document.text("id"),
+        name=document.text("name"),
+        type=document.text("type"),
+        topic_id=document.text("topic_id"),
+        tags=document.texts("tags"),
+        created_at=document.instant("created_at"),
+        released_at=document.instant("released_at"),
+        team_id=document.optional_text("team_id"),
+        state=document.optional_text("state") or "active",
+        version=document.optional_text("version") or "",
     )
 
 
-def job(fields: Fields) -> Job:
-    """Read a job, and leave the remoteci's secret where it is."""
+def job(document: Fields) -> Job:
+    """Read a job, but not the remoteci's secret in it."""
     return Job(
-        id=fields.text("id"),
-        status=fields.text("status"),
-        topic=topic(fields.object("topic")),
-        components=tuple(component(item) for item in fields.objects("components")),
-        etag=fields.optional_text("etag") or "",
+        id=document.text("id"),
+        status=document.text("status"),
+        topic=topic(document.object("topic")),
+        components=tuple(component(item) for item in document.objects("components")),
+        etag=document.optional_text("etag") or "",
     )
 
 
@@ -175,8 +189,8 @@ def _encodable(text: str) -> bool:
     return True
 
 
-def _unusable(call: str, key: str) -> TransferError:
+def _unusable_error(request: str, key: str) -> TransferError:
     return TransferError(
-        f"{call}: the answer lacks a usable {key!r}",
+        f"{request}: the answer lacks a usable {key!r}",
         hint="is DCI_CS_URL a DCI control server? If it is, report this: its answers may have changed",
     )

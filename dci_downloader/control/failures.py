@@ -1,6 +1,6 @@
-"""Why a request got no answer, in words: exceptions of requests, urllib3, ssl and socket → errors with a hint.
+"""Requests without a usable response: exceptions of requests, urllib3, ssl and socket → errors with a hint.
 
-Their own texts are not passed on: they may hold a presigned URL.
+The texts of those exceptions are not passed on: they may hold a presigned URL.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from requests import exceptions
 
@@ -22,125 +22,122 @@ from dci_downloader.errors import (
     TransferError,
 )
 
-_UNKNOWN = ("is signed by an authority that is not trusted here", AUTHORITY_HINT)
-_ELSEWHERE = ("is for another host name", HOST_NAME_HINT)
-_CERTIFICATE = {
+_UNKNOWN_AUTHORITY = ("is signed by an authority that is not trusted here", AUTHORITY_HINT)
+_OTHER_HOST = ("is for another host name", HOST_NAME_HINT)
+_CERTIFICATE_FAULTS = {
     9: ("is not valid yet", CLOCK_HINT),
     10: ("has expired", CLOCK_HINT),
-    18: _UNKNOWN,
-    19: _UNKNOWN,
-    20: _UNKNOWN,
-    21: _UNKNOWN,
-    62: _ELSEWHERE,
-    64: _ELSEWHERE,
+    18: _UNKNOWN_AUTHORITY,
+    19: _UNKNOWN_AUTHORITY,
+    20: _UNKNOWN_AUTHORITY,
+    21: _UNKNOWN_AUTHORITY,
+    62: _OTHER_HOST,
+    64: _OTHER_HOST,
 }
-"""What is wrong with a certificate, by OpenSSL's X509_V_ERR codes."""
+"""What is wrong with a certificate, by the X509_V_ERR codes of OpenSSL (X509_STORE_CTX_get_error(3))."""
 
-
-_PROXY = (exceptions.ProxyError, exceptions.InvalidURL, exceptions.InvalidSchema)
-"""What requests raises about the proxy; URLs of servers were found valid before."""
-
-
-class RequestFailure(NamedTuple):
-    """A request that ended without an answer.
-
-    Attributes:
-        passing: whether the same request may succeed a little later.
-    """
-
-    error: TransferError
-    passing: bool = True
-
-
-class RequestFailedError(Exception):
-    """Carries a break, and the seconds a server asked to wait, to where it is decided whether to try again."""
-
-    def __init__(self, cause: RequestFailure, asked: float = 0.0) -> None:
-        super().__init__(str(cause.error))
-        self.cause = cause
-        self.asked = asked
+# A URL or scheme that requests refuses is the proxy's: the server's own URL was checked before.
+_PROXY_ERRORS = (exceptions.ProxyError, exceptions.InvalidURL, exceptions.InvalidSchema)
 
 
 @dataclass(frozen=True)
-class Target:
-    """What was asked, for messages.
+class Route:
+    """Which request went where, for messages.
 
     Attributes:
-        call: method and URL without query.
+        request: method and URL without query.
         host: host and port of the server.
         proxy: URL of the proxy without user and password; empty for a direct connection.
     """
 
-    call: str
+    request: str
     host: str
     proxy: str = ""
 
 
-def broken(error: Exception, target: Target) -> RequestFailure:
-    """Say why there was no answer, and whether to ask again."""
-    causes = list(_causes(error))
-    return _untrusted(causes, target) or _unresolved(causes, target) or RequestFailure(_cut(causes, target))
+class RequestFailedError(Exception):
+    """One try of a request failed; caught by whoever decides whether to try again, and never seen by the user.
+
+    Attributes:
+        error: what the user sees if this was the last try.
+        transient: whether the same request may succeed a little later.
+        retry_after: seconds that the server asks to wait, 0 for none.
+    """
+
+    def __init__(self, error: TransferError, *, transient: bool = True, retry_after: float = 0.0) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.transient = transient
+        self.retry_after = retry_after
 
 
-def stalled(target: Target, seconds: float) -> RequestFailure:
-    """An answer that comes too slowly, or not at all."""
-    return RequestFailure(
+def failure_from_exception(exception: Exception, route: Route) -> RequestFailedError:
+    """The failure that an exception of the HTTP library stands for."""
+    causes = list(_causes(exception))
+    return (
+        _certificate_failure(causes, route)
+        or _name_failure(causes, route)
+        or RequestFailedError(_connection_error(causes, route))
+    )
+
+
+def stall_failure(route: Route, seconds: float) -> RequestFailedError:
+    """The failure of a response that comes too slowly, or not at all, after so many seconds."""
+    return RequestFailedError(
         StallError(
-            f"{target.call}: {target.host} did not answer in good time (waited {seconds:.0f} s)",
+            f"{route.request}: {route.host} did not answer in good time (waited {seconds:.0f} s)",
             hint="the server or the line is overloaded: run again later, or with a longer --patience",
         )
     )
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def _causes(exception: BaseException) -> Iterator[BaseException]:
     """The exception and everything it came from; urllib3 hides the origin in arguments and in ``reason``."""
-    found = [error]
-    for cause in found:
+    causes = [exception]
+    for cause in causes:  # grows while it is walked
         yield cause
         nested = (cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args)
-        found += [other for other in nested if isinstance(other, BaseException) and other not in found]
+        causes += [one for one in nested if isinstance(one, BaseException) and one not in causes]
 
 
-def _untrusted(causes: list[BaseException], target: Target) -> Optional[RequestFailure]:
+def _certificate_failure(causes: list[BaseException], route: Route) -> Optional[RequestFailedError]:
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            wrong, hint = _CERTIFICATE.get(
+            fault, hint = _CERTIFICATE_FAULTS.get(
                 cause.verify_code, (f"is not trusted: {cause.verify_message}", AUTHORITY_HINT)
             )
-            text = f"{target.call}: the certificate of {target.host} {wrong}"
-            return RequestFailure(ServerUnreachableError(text, hint=hint), passing=False)
+            text = f"{route.request}: the certificate of {route.host} {fault}"
+            return RequestFailedError(ServerUnreachableError(text, hint=hint), transient=False)
+    # An end of file within TLS is a connection that was cut, like any other.
     if any(isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError) for cause in causes):
-        return RequestFailure(
-            ServerUnreachableError(
-                f"{target.call}: TLS with {target.host} failed",
-                hint="does that port speak https? Is REQUESTS_CA_BUNDLE a PEM file, the proxy's scheme http?",
-            ),
-            passing=False,
-        )
+        hint = "does that port speak https? Is REQUESTS_CA_BUNDLE a PEM file, the proxy's scheme http?"
+        error = ServerUnreachableError(f"{route.request}: TLS with {route.host} failed", hint=hint)
+        return RequestFailedError(error, transient=False)
     return None
 
 
-def _unresolved(causes: list[BaseException], target: Target) -> Optional[RequestFailure]:
+def _name_failure(causes: list[BaseException], route: Route) -> Optional[RequestFailedError]:
     for cause in causes:
         if isinstance(cause, socket.gaierror):
-            name = f"the proxy {target.proxy}" if target.proxy else target.host
-            hint = "check HTTPS_PROXY" if target.proxy else "check the name (DCI_CS_URL?) and the name servers"
-            error = ServerUnreachableError(f"{target.call}: the name of {name} cannot be resolved", hint=hint)
-            return RequestFailure(error, passing=cause.errno != socket.EAI_NONAME)
+            name = f"the proxy {route.proxy}" if route.proxy else route.host
+            hint = "check HTTPS_PROXY" if route.proxy else "check the name (DCI_CS_URL?) and the name servers"
+            error = ServerUnreachableError(f"{route.request}: the name of {name} cannot be resolved", hint=hint)
+            return RequestFailedError(error, transient=cause.errno != socket.EAI_NONAME)
     return None
 
 
-def _cut(causes: list[BaseException], target: Target) -> TransferError:
-    through = f" through the proxy {target.proxy}" if target.proxy else ""
+def _connection_error(causes: list[BaseException], route: Route) -> TransferError:
+    through = f" through the proxy {route.proxy}" if route.proxy else ""
     hint = "is the server up, and reachable from here? Is a proxy needed (HTTPS_PROXY)?"
+    # A connect timeout is a timeout, too, so the order of these tests matters.
     if any(isinstance(cause, exceptions.ConnectTimeout) for cause in causes):
-        what = f"no connection to {target.host}{through} in good time"
+        fault = f"no connection to {route.host}{through} in good time"
     elif any(isinstance(cause, (exceptions.Timeout, socket.timeout)) for cause in causes):
-        return StallError(f"{target.call}: {target.host} stopped answering{through}", hint="run again later")
-    elif any(isinstance(cause, _PROXY) for cause in causes):
-        what, hint = f"no connection{through}", "check HTTPS_PROXY and NO_PROXY: is the proxy up, does it let you in?"
+        return StallError(f"{route.request}: {route.host} stopped answering{through}", hint="run again later")
+    elif any(isinstance(cause, _PROXY_ERRORS) for cause in causes):
+        fault, hint = f"no connection{through}", "check HTTPS_PROXY and NO_PROXY: is the proxy up, does it let you in?"
     elif any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        what = f"connection refused by {target.host}{through}"
+        fault = f"connection refused by {route.host}{through}"
     else:
-        what = f"the connection to {target.host}{through} was cut"
-    return ServerUnreachableError(f"{target.call}: {what}", hint=hint)
+        fault = f"the connection to {route.host}{through} was cut"
+    return ServerUnreachableError(f"{route.request}: {fault}", hint=hint)

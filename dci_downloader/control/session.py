@@ -1,7 +1,11 @@
-"""Requests that come to an end: signed, redirected by hand, tried again while it helps and does no harm.
+"""Requests that come to an end: signed, redirected by hand, tried again where that helps and does no harm.
 
-Two clients. One asks the control server; the other asks wherever a redirect leads, and knows no credentials. Once a
-redirect has left the control server nothing is signed any more, even if it leads back.
+* A redirect is signed anew as long as it stays on the control server. Once it has left, nothing is signed any more,
+  even if it leads back; the client that then asks knows no credentials.
+* A request that only reads, or deletes, is tried again after a transient failure for as long as patience lasts. One
+  that creates is sent once: its response may have got lost after it was done.
+* What one request waited for in vain, the next does not wait for again: a run of many calls takes one patience to
+  find a dead server, not one for each call.
 """
 
 from __future__ import annotations
@@ -16,13 +20,12 @@ from urllib.parse import urlencode, urljoin
 
 from dci_downloader.control.decoding import Response
 from dci_downloader.control.errors_from_response import error_from_response
-from dci_downloader.control.failures import RequestFailedError, RequestFailure
-from dci_downloader.control.http_client import ApiRequest, HttpClient, Timeouts
+from dci_downloader.control.failures import RequestFailedError
+from dci_downloader.control.http_client import HttpClient, HttpRequest, Timeouts
 from dci_downloader.control.signing import Signer
 from dci_downloader.errors import TransferError
-from dci_downloader.network import retries
 from dci_downloader.network.headers import retry_after
-from dci_downloader.network.retries import MOST_HOPS, MOST_REFUSALS, REDIRECTS, TRANSIENT
+from dci_downloader.network.retries import MAX_REDIRECTS, MAX_WRONG_RESPONSES, REDIRECTS, TRANSIENT, back_off
 from dci_downloader.network.urls import Origin, normalize_url, origin, redact_url
 from dci_downloader.options import Network
 
@@ -48,24 +51,27 @@ class Clock:
 
 @dataclass
 class _Outage:
-    """A server gives no answer. What one call waited out in vain, the next does not wait for again.
+    """A time during which a server gives no usable response. Moments are those of ``Clock.monotonic``.
 
     Attributes:
-        began: when the first try in vain did.
-        ended: when the last did.
-        given_up: a call gave up on it.
+        begin: when the first failed try began.
+        end: when the last failed try ended.
+        given_up: whether a request lost patience during it.
     """
 
-    began: float
-    ended: float
+    begin: float
+    end: float
     given_up: bool = False
 
 
 class Session:
-    """The way to one control server and the object store behind it. For one thread at a time.
+    """Asks one control server, and the object store that it redirects to. For one thread at a time.
 
     Args:
-        patience: seconds that a call may go without success before it is given up.
+        signer: signs what goes to the control server.
+        network: proxies, certificates, timeouts.
+        patience: seconds that a request may go without success before it is given up.
+        clock: time and chance.
     """
 
     def __init__(self, signer: Signer, network: Network, patience: float, clock: Clock) -> None:
@@ -73,167 +79,170 @@ class Session:
         self.clock = clock
         self._patience = patience
         self._network = network
-        self._asked = signer.origin
+        self._signed_client = HttpClient(network)
+        self._unsigned_client = HttpClient(network)
+        self._asked: Origin = signer.origin  # the server that the last try asked
         self._outages: dict[Origin, _Outage] = {}
-        self._client = HttpClient(network)
-        self._stranger = HttpClient(network)
 
     def close(self) -> None:
         """Close idle connections. Safe to repeat."""
-        self._client.close()
-        self._stranger.close()
+        self._signed_client.close()
+        self._unsigned_client.close()
 
-    def get(self, path: str, query: Mapping[str, str], *, limit: int, etag: str = "", leave: bool = False) -> Response:
-        """Ask the control server, again and again until it answers or patience is over.
+    def get(
+        self, path: str, query: Mapping[str, str], *, limit: int, etag: str = "", other_servers: bool = False
+    ) -> Response:
+        """Read something, with tries until there is a response or patience is over.
 
         Args:
             path: below the server's address, quoted.
             query: no value may be empty: the server refuses the signature then.
-            limit: most bytes an answer may hold.
-            etag: sent as If-None-Match to where a redirect leads, not to the control server.
-            leave: whether a redirect may lead away from the control server, as for files.
+            limit: most bytes that the body may hold.
+            etag: sent as If-None-Match to the server that a redirect leads to, not to the control server.
+            other_servers: whether a redirect may lead away from the control server, as for files.
 
         Raises:
-            TransferError: no answer, or none that can be used.
+            TransferError: no response, or none that can be used.
         """
         url = self.signer.base + path + (f"?{urlencode(query)}" if query else "")
-        return self._repeat(lambda attempt: self._follow(url, limit, etag, leave, attempt))
+        return self._repeat(lambda attempt: self._follow(url, limit, etag, other_servers, attempt))
 
     def delete(self, path: str, headers: Mapping[str, str], *, limit: int) -> Response:
-        """Have the control server delete something, again and again until it answers or patience is over.
+        """Delete something, with tries until there is a response or patience is over.
 
-        A repetition may find it gone already: the answer to the try before was lost.
+        A second try may find it deleted already, because the response to the first got lost.
 
         Args:
             path: below the server's address, quoted.
             headers: beside those that every request carries.
-            limit: most bytes an answer may hold.
+            limit: most bytes that the body may hold.
 
         Raises:
-            TransferError: no answer, or none that can be used.
+            TransferError: no response, or none that can be used.
         """
         return self._repeat(lambda _: self._change("DELETE", path, headers, b"", limit))
 
     def post(self, path: str, body: bytes, *, limit: int) -> Response:
-        """Send the control server a JSON document, once: to repeat it could do what it asks for twice.
+        """Send a JSON document, once: a second try might do what it asks for twice.
 
         Args:
             path: below the server's address, quoted.
             body: the document.
-            limit: most bytes an answer may hold.
+            limit: most bytes that the body of the response may hold.
 
         Raises:
-            TransferError: no answer, or none that can be used.
+            TransferError: no response, or none that can be used.
         """
         try:
             return self._change("POST", path, {"Content-Type": "application/json"}, body, limit)
-        except RequestFailedError as broken:
-            error = broken.cause.error
+        except RequestFailedError as failure:
+            error = failure.error
             error.hint = f"this is not tried again by itself, for it may have been done; {error.hint}"
             raise error from None
+
+    def _repeat(self, attempt_once: Callable[[int], Response]) -> Response:
+        """Try, until there is a response, the failure is final, or the server is out for longer than patience."""
+        attempt = 0
+        while True:
+            attempt += 1
+            begin = self.clock.monotonic()
+            try:
+                return attempt_once(attempt)
+            except RequestFailedError as failure:
+                error = failure.error
+                pause = back_off(attempt, failure.retry_after, self._patience, self.clock.chance())
+                outage = self._extend_outage(begin)
+                late = outage.given_up or outage.end + pause - outage.begin >= self._patience
+                if late or not failure.transient:
+                    outage.given_up = True
+                    raise error from None  # the exceptions behind it may hold a presigned URL
+            _log.debug("%s; trying again in %.1f s", error, pause)
+            self.clock.sleep(pause)
+
+    def _follow(self, url: str, limit: int, etag: str, other_servers: bool, attempt: int) -> Response:
+        """One try of a GET request: follow redirects to a response that is none."""
+        signed = True  # once false it stays so: a server elsewhere cannot have its own redirect signed
+        for _ in range(MAX_REDIRECTS):
+            signed = signed and origin(url) == self.signer.origin
+            if signed:
+                headers: Mapping[str, str] = self.signer.headers(url)
+            else:
+                headers = {"If-None-Match": etag} if etag else {}
+            response = self._send(HttpRequest("GET", url, headers), limit, signed=signed)
+            self._raise_if_transient(response, attempt)
+            if response.status not in REDIRECTS:
+                return response
+            url = self._redirect_target(url, response, other_servers)
+        raise TransferError(
+            f"GET {redact_url(url)}: redirected more than {MAX_REDIRECTS} times",
+            hint="is DCI_CS_URL right? Is a proxy confused?",
+        )
 
     def _change(self, method: str, path: str, headers: Mapping[str, str], body: bytes, limit: int) -> Response:
         """One try of a request that changes something; a redirect is not followed."""
         url = self.signer.base + path
-        answer = self._send(ApiRequest(method, url, {**headers, **self.signer.headers(url, method, body)}, body), limit)
-        self._demand_final(answer, 1)
-        if answer.status in REDIRECTS:
+        request = HttpRequest(method, url, {**headers, **self.signer.headers(url, method, body)}, body)
+        response = self._send(request, limit, signed=True)
+        self._raise_if_transient(response, 1)
+        if response.status in REDIRECTS:
             raise TransferError(
-                f"{answer.call}: redirected, which such a request is not",
+                f"{response.request}: redirected, which such a request is not",
                 hint="set DCI_CS_URL to the server's own address",
             )
-        return answer
+        return response
 
-    def _repeat(self, attempt_once: Callable[[int], Response]) -> Response:
-        attempt = 0
-        while True:
-            attempt += 1
-            began = self.clock.monotonic()
-            try:
-                return attempt_once(attempt)
-            except RequestFailedError as error:
-                said = error.cause.error
-                pause = retries.back_off(attempt, error.asked, self._patience, self.clock.chance())
-                outage = self._outage(began)
-                late = outage.given_up or outage.ended + pause - outage.began >= self._patience
-                if late or not error.cause.passing:
-                    outage.given_up = True
-                    raise said from None
-            _log.debug("%s; trying again in %.1f s", said, pause)
-            self.clock.sleep(pause)
+    def _send(self, request: HttpRequest, limit: int, *, signed: bool) -> Response:
+        start = self.clock.monotonic()
+        self._asked = origin(request.url)
+        client = self._signed_client if signed else self._unsigned_client
+        response = client.send(request, limit, self._timeouts(start))
+        _log.debug("%s: %d, %.0f ms", request, response.status, (self.clock.monotonic() - start) * 1000)
+        return replace(response, signed=signed)
 
-    def _follow(self, url: str, limit: int, etag: str, leave: bool, attempt: int) -> Response:
-        """One try: follow redirects to an answer that is none."""
-        signed = True
-        for _ in range(MOST_HOPS):
-            signed = signed and origin(url) == self.signer.origin
-            answer = self._ask(url, signed, limit, etag)
-            self._demand_final(answer, attempt)
-            if answer.status not in REDIRECTS:
-                return answer
-            url = self._target(url, answer, leave)
-        raise TransferError(
-            f"GET {redact_url(url)}: redirected more than {MOST_HOPS} times",
-            hint="is DCI_CS_URL right? Is a proxy confused?",
-        )
+    def _raise_if_transient(self, response: Response, attempt: int) -> None:
+        """Raise RequestFailedError for a response that a later try, or a new presigned URL, may turn into a better."""
+        # The object store says 403 of a presigned URL that expired on the way: the next try gets a new one.
+        expired = response.status == 403 and not response.signed and attempt < MAX_WRONG_RESPONSES
+        if response.status in TRANSIENT or expired:
+            now = self.clock.wall()
+            seconds = retry_after(response.headers.get("retry-after", ""), datetime.fromtimestamp(now, timezone.utc))
+            error = error_from_response(response, now)
+            assert isinstance(error, TransferError)  # no status above is one about access
+            raise RequestFailedError(error, retry_after=seconds)
+        self._outages.pop(self._asked, None)  # it answers: patience begins anew
 
-    def _demand_final(self, answer: Response, attempt: int) -> None:
-        """Raise BrokenError for an answer that says to ask again later, or with a new URL."""
-        expired = answer.status == 403 and not answer.signed and attempt < MOST_REFUSALS
-        if answer.status in TRANSIENT or expired:
-            asked = retry_after(answer.headers.get("retry-after", ""), self._now())
-            error = error_from_response(answer, self.clock.wall())
-            assert isinstance(error, TransferError)
-            raise RequestFailedError(RequestFailure(error), asked)
-        self._outages.pop(self._asked, None)
-
-    def _target(self, url: str, answer: Response, leave: bool) -> str:
-        """Where a redirect leads; refused where it may not."""
-        location = answer.headers.get("location", "")
+    def _redirect_target(self, url: str, response: Response, other_servers: bool) -> str:
+        """The URL that a redirect names; an error where it must not be followed."""
+        location = response.headers.get("location", "")
         try:
             target = normalize_url(urljoin(url, location))
-            foreign = origin(target) != self.signer.origin
+            leaves = origin(target) != self.signer.origin
         except ValueError:
-            location = ""
+            location = ""  # what is no URL is as good as none
         if not location:
             raise TransferError(
-                f"{answer.call}: redirected to nowhere, or to something that is neither http nor https",
+                f"{response.request}: redirected to nowhere, or to something that is neither http nor https",
                 hint="nothing was fetched from there; is DCI_CS_URL right? Does a proxy answer in its place?",
             )
-        if foreign and not leave:
+        if leaves and not other_servers:
             raise TransferError(
-                f"{answer.call}: redirected to {redact_url(target)}, which is not the control server",
+                f"{response.request}: redirected to {redact_url(target)}, which is not the control server",
                 hint="if that is its address now, set DCI_CS_URL to it; if it is a login page, a proxy stands between",
             )
         return target
 
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(self.clock.wall(), timezone.utc)
-
-    def _outage(self, began: float) -> _Outage:
-        """The outage that a try in vain is part of; after a long time without any try it is another."""
+    def _extend_outage(self, begin: float) -> _Outage:
+        """The outage that a failed try belongs to; after a long time without any try a new one begins."""
         now = self.clock.monotonic()
         outage = self._outages.get(self._asked)
-        if outage is None or began - outage.ended > self._patience:
-            outage = self._outages[self._asked] = _Outage(began, now)
-        outage.ended = now
+        if outage is None or begin - outage.end > self._patience:
+            outage = self._outages[self._asked] = _Outage(begin, now)
+        outage.end = now
         return outage
 
     def _timeouts(self, now: float) -> Timeouts:
-        """A stall leaves time for a second try; a server that was found dead is only looked at."""
+        """Half of the patience leaves time for a second try; a server that was given up gets a tenth."""
         outage = self._outages.get(self._asked)
-        looking = outage is not None and outage.given_up and now - outage.ended <= self._patience
-        longest = max(self._patience / (10 if looking else 2), 1.0)
+        given_up = outage is not None and outage.given_up and now - outage.end <= self._patience
+        longest = max(self._patience / (10 if given_up else 2), 1.0)
         return Timeouts(min(self._network.connect_timeout, longest), min(self._network.read_timeout, longest))
-
-    def _ask(self, url: str, signed: bool, limit: int, etag: str) -> Response:
-        if signed:
-            return self._send(ApiRequest("GET", url, self.signer.headers(url)), limit)
-        return self._send(ApiRequest("GET", url, {"If-None-Match": etag} if etag else {}), limit, signed=False)
-
-    def _send(self, call: ApiRequest, limit: int, *, signed: bool = True) -> Response:
-        start = self.clock.monotonic()
-        self._asked = origin(call.url)
-        answer = (self._client if signed else self._stranger).send(call, limit, self._timeouts(start))
-        _log.debug("%s: %d, %.0f ms", answer.call, answer.status, (self.clock.monotonic() - start) * 1000)
-        return replace(answer, signed=signed)

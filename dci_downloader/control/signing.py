@@ -1,6 +1,6 @@
 """The control server's address, and signatures that it accepts (DCI2-HMAC-SHA256).
 
-The rules, from dciauth and from what a control server was seen to do:
+The rules, from dciauth and observed of a control server:
 
 * The signature covers method, path, query, body and the ``host`` header. ``host`` is signed and sent without the
   scheme's default port, because proxies in between drop it.
@@ -32,22 +32,22 @@ _SERVICE = {
 
 
 @lru_cache(maxsize=8)
-def _derived(key: bytes, message: str) -> bytes:
+def _derive_key(key: bytes, message: str) -> bytes:
     return BaseHmacSignature._sign(None, key, message)  # type: ignore[no-any-return]
 
 
 class _Signature(HmacSignature):  # type: ignore[misc]
-    """One whose key is derived from the secret once a day, not each time: that takes as long as all the rest.
+    """A signature whose key is derived from the secret once a day: the derivation takes as long as all the rest.
 
-    Should dciauth come to derive it elsewhere, this is not called, and signatures are as good but take longer.
+    Should dciauth come to derive it in another method, this one is not called, and signatures only take longer.
     """
 
     def _sign(self, key: bytes, message: str) -> bytes:
-        return _derived(key, message)
+        return _derive_key(key, message)
 
 
-class _Unsigned:
-    """As much of a request as ``HmacAuthBase`` looks at."""
+class _UnsignedRequest:
+    """The attributes of a request that ``HmacAuthBase`` reads."""
 
     __slots__ = ("body", "headers", "method", "url")
 
@@ -63,12 +63,12 @@ class Signer:
 
     Attributes:
         base: its address, without a trailing slash or default port.
-        origin: where signed requests may go, and nowhere else.
+        origin: of the only server that signed requests may go to.
     """
 
     def __init__(self, credentials: Credentials) -> None:
-        _check(credentials)
-        self.base = _base(credentials.url)
+        _check_credentials(credentials)
+        self.base = _base_url(credentials.url)
         self.origin = origin(self.base)
         self._netloc = urlsplit(self.base).netloc
         self._auth = HmacAuthBase(
@@ -77,38 +77,44 @@ class Signer:
         self._keys = {"access_key": credentials.client_id, "secret_key": credentials.api_secret}
 
     def headers(self, url: str, method: str = "GET", body: bytes = b"") -> dict[str, str]:
-        """The headers that make a request valid for 15 minutes; the caller has made sure of its origin."""
+        """The headers that make a request valid for 15 minutes. The caller makes sure of its origin."""
         parts = urlsplit(url)
-        signed = f"{parts.scheme}://{self._netloc}{_twice_unquoted(parts.path)}?{parts.query}"
-        unsigned = _Unsigned(signed, method, body)
-        self._auth(unsigned)
-        return unsigned.headers
+        request = _UnsignedRequest(
+            f"{parts.scheme}://{self._netloc}{_path_to_sign(parts.path)}?{parts.query}", method, body
+        )
+        self._auth(request)
+        return request.headers
 
-    def headers_for(self, path: str) -> dict[str, str]:
-        """The same for a GET without a query, by the path to sign: for those who ask fifty thousand times."""
+    def headers_for_path(self, path: str) -> dict[str, str]:
+        """The same for a GET request without a query, by the path to sign, and faster: a sync has 50,000 of them."""
         request = {"method": "GET", "host": self._netloc, "path": path, "params": {}}
         return _Signature(_SERVICE).add_request(request).generate_headers(self._keys)  # type: ignore[no-any-return]
 
 
 class ComponentFiles:
-    """The files of one component; implements :class:`dci_downloader.models.Source`."""
+    """The files of one component; implements :class:`dci_downloader.models.Source`.
+
+    Args:
+        signer: of the control server.
+        path: of the component's files, below the server's address, quoted.
+    """
 
     def __init__(self, signer: Signer, path: str) -> None:
         self._signer = signer
-        self._sent = f"{signer.base}{path}/"
-        self._signed = _twice_unquoted(urlsplit(self._sent).path)
-        self._elsewhere: set[str] = set()
+        self._folder_url = f"{signer.base}{path}/"
+        self._folder_to_sign = _path_to_sign(urlsplit(self._folder_url).path)
+        self._other_servers: set[str] = set()
 
     def request(self, path: str) -> SignedRequest:
         """Sign, afresh at each call, the request that is answered with a redirect to the file."""
         quoted = quote(path)
-        signed = quote(unquote(path)) if "%" in path else quoted
-        return SignedRequest(self._sent + quoted, self._signer.headers_for(self._signed + signed))
+        to_sign = quote(unquote(path)) if "%" in path else quoted  # sent quoted once, so one of two unquotings is left
+        return SignedRequest(self._folder_url + quoted, self._signer.headers_for_path(self._folder_to_sign + to_sign))
 
     def follow(self, url: str) -> Optional[SignedRequest]:
         """Sign a redirect that stays on the control server; None for one that leads elsewhere."""
-        place = "/".join(url.split("/", 3)[:3])  # judged once: a component's files are all in one object store
-        if place in self._elsewhere:
+        server = "/".join(url.split("/", 3)[:3])  # parsed once: a component's files are all in one object store
+        if server in self._other_servers:
             return None
         try:
             url = normalize_url(url)
@@ -116,15 +122,16 @@ class ComponentFiles:
             return None
         if origin(url) == self._signer.origin:
             return SignedRequest(url, self._signer.headers(url))
-        self._elsewhere.add(place)
+        self._other_servers.add(server)
         return None
 
 
-def _twice_unquoted(path: str) -> str:
+def _path_to_sign(path: str) -> str:
+    """A quoted path as the server sees it when it checks the signature."""
     return quote(unquote(unquote(path)))
 
 
-def _check(credentials: Credentials) -> None:
+def _check_credentials(credentials: Credentials) -> None:
     if not re.fullmatch(r"[!-~]+/[!-~]+", credentials.client_id):
         raise AccessError(
             "DCI_CLIENT_ID is not of the form remoteci/<id>", hint="source the dcirc.sh of your remoteci again"
@@ -136,16 +143,17 @@ def _check(credentials: Credentials) -> None:
         )
 
 
-def _base(url: str) -> str:
+def _base_url(url: str) -> str:
     """The address of the control server in the form that is signed and sent."""
     hint = "DCI_CS_URL is of the form https://api.distributed-ci.io"
     try:
         parts = urlsplit(normalize_url(url.strip()))
-    except ValueError:  # its text may quote a password
+    except ValueError:  # its text is not passed on: it may quote a password
         raise SettingsError("the address of the control server is no http or https URL", hint=hint) from None
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise SettingsError("the address of the control server holds a user, a query or a fragment", hint=hint)
     scheme, _, port = origin(parts.geturl())
+    # The spelling counts: the signature covers the Host header, letter by letter.
     netloc = parts.netloc.lower()
     if port == DEFAULT_PORTS[scheme]:
         netloc = re.sub(r":\d*$", "", netloc)

@@ -1,7 +1,7 @@
 """What the embedded servers serve: teams, remotecis, topics, components with their files, jobs.
 
-File names are plain text here, ``a%41.txt`` or ``gcc-c++.rpm``; only the servers quote them. The catalogue may grow
-and change while it is served.
+File names are plain text here, ``a%41.txt`` or ``gcc-c++.rpm``; only the servers quote them. The catalogue, and
+everything in it, may change while it is served.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ import hashlib
 import json
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 
-from dci_downloader.demo.payloads import Bytes, Content, content
-
-MANIFEST = "dci_files_list.json"
-IMAGES_LIST = "images_list.yaml"
+from dci_downloader.content.manifest import IMAGE_LIST_NAME, MANIFEST_NAME
+from dci_downloader.demo.payloads import Bytes, Payload, payload
 
 _EPOCH = datetime(2022, 11, 21, 3, 0, tzinfo=timezone.utc)
 
@@ -34,7 +32,7 @@ class Team:
 
 @dataclass
 class RemoteCI:
-    """A lab's identity; while its state is not ``active`` it gets 401."""
+    """The account of a lab; while its state is not ``active`` it gets 401."""
 
     id: str
     name: str
@@ -44,18 +42,13 @@ class RemoteCI:
 
     @property
     def client_id(self) -> str:
-        """What goes into ``DCI_CLIENT_ID``."""
+        """The value of ``DCI_CLIENT_ID``."""
         return f"remoteci/{self.id}"
 
     def document(self) -> dict[str, Any]:
-        """As the control server shows it inside a job: with its secret."""
-        return {
-            "id": self.id,
-            "name": self.name,
-            "api_secret": self.api_secret,
-            "team_id": self.team.id,
-            "state": self.state,
-        }
+        """As the control server shows it inside a job: with its secret, as a real one does."""
+        fields = {"id": self.id, "name": self.name, "api_secret": self.api_secret}
+        return {**fields, "team_id": self.team.id, "state": self.state}
 
 
 @dataclass
@@ -64,20 +57,21 @@ class CatalogTopic:
 
     Attributes:
         teams: ids of the teams that may see it; None for all.
-        registry: login of its container registry, ends up in ``data``.
+        registry: login of its container registry; a key of ``data`` in the API.
     """
 
     id: str
     name: str
-    component_types: tuple[str, ...]
-    optional_types: tuple[str, ...]
     created_at: datetime
-    state: str
-    teams: Optional[frozenset[str]]
-    registry: Mapping[str, str]
+    component_types: Sequence[str] = ("compose",)
+    optional_types: Sequence[str] = ()
+    state: str = "active"
+    teams: Optional[Collection[str]] = None
+    registry: Mapping[str, str] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """As the control server shows it."""
+        product_id = _stable_id("product", "RHEL")
         return {
             "id": self.id,
             "name": self.name,
@@ -88,27 +82,34 @@ class CatalogTopic:
             "export_control": True,
             "next_topic": None,
             "next_topic_id": None,
-            "product": {"id": _identity("product", "RHEL"), "name": "RHEL", "label": "RHEL", "state": "active"},
-            "product_id": _identity("product", "RHEL"),
+            "product": {"id": product_id, "name": "RHEL", "label": "RHEL", "state": "active"},
+            "product_id": product_id,
             "state": self.state,
-            "created_at": instant(self.created_at),
-            "updated_at": instant(self.created_at),
+            "created_at": timestamp(self.created_at),
+            "updated_at": timestamp(self.created_at),
         }
 
 
 @dataclass
 class CatalogComponent:
-    """A component; ``team_id`` is that of the owner where it is private."""
+    """A component.
+
+    Attributes:
+        topic: where it is attached.
+        released_at: UTC; None for the same as ``created_at``.
+        team_id: of the owner where it is private.
+        state: ``active`` or ``inactive``.
+    """
 
     id: str
     name: str
-    type: str
     topic: CatalogTopic
-    tags: tuple[str, ...]
     created_at: datetime
-    released_at: datetime
-    team_id: Optional[str]
-    state: str
+    type: str = "compose"
+    tags: Sequence[str] = ()
+    released_at: Optional[datetime] = None
+    team_id: Optional[str] = None
+    state: str = "active"
 
     def document(self) -> dict[str, Any]:
         """As the control server shows it."""
@@ -123,9 +124,9 @@ class CatalogComponent:
             "topic_id": self.topic.id,
             "team_id": self.team_id,
             "data": {},
-            "created_at": instant(self.created_at),
-            "released_at": instant(self.released_at),
-            "updated_at": instant(self.created_at),
+            "created_at": timestamp(self.created_at),
+            "released_at": timestamp(self.released_at or self.created_at),
+            "updated_at": timestamp(self.created_at),
             "url": None,
             "etag": _etag(self.id, self.state),
         }
@@ -146,11 +147,11 @@ class CatalogJob:
 
     @property
     def etag(self) -> str:
-        """Another one after each change."""
+        """A new one after each change."""
         return _etag(self.id, str(self.changes))
 
     def document(self) -> dict[str, Any]:
-        """As the control server shows it when it is new."""
+        """As the control server shows it, without topic, components and remoteci."""
         return {
             "id": self.id,
             "status": self.status,
@@ -160,18 +161,18 @@ class CatalogJob:
             "remoteci_id": self.remoteci.id,
             "team_id": self.remoteci.team.id,
             "etag": self.etag,
-            "created_at": instant(self.created_at),
-            "updated_at": instant(self.created_at),
+            "created_at": timestamp(self.created_at),
+            "updated_at": timestamp(self.created_at),
         }
 
 
 class Catalog:
-    """Everything there is to serve.
+    """Everything that is served.
 
     Attributes:
-        remoteci: the identity that the servers hand out to their users; one of ``remotecis``.
-        objects: content by key, ``<component id>/<path>``; see ``put`` and ``drop``.
-        signing_key: what presigned URLs are signed with.
+        remoteci: the identity of the demo's user; one of ``remotecis``.
+        objects: payloads by key, ``<component id>/<path>``; see ``put`` and ``drop``.
+        signing_key: signs presigned URLs.
         lock: held while a call is answered, and while topics, components and jobs are added.
     """
 
@@ -180,41 +181,28 @@ class Catalog:
         self.components: dict[str, CatalogComponent] = {}
         self.remotecis: dict[str, RemoteCI] = {}
         self.jobs: dict[str, CatalogJob] = {}
-        self.objects: dict[str, Content] = {}
+        self.objects: dict[str, Payload] = {}
         self.signing_key = uuid.uuid4().bytes
         self.lock = threading.RLock()
-        self.remoteci = self.add_remoteci("demo-lab", team=Team(_identity("team", "demo"), "demo"))
+        self.remoteci = self.add_remoteci("demo-lab", team=Team(_stable_id("team", "demo"), "demo"))
 
     def add_remoteci(self, name: str, *, team: Optional[Team] = None, state: str = "active") -> RemoteCI:
-        """Add an identity, of a team of its own unless told."""
-        team = team or Team(_identity("team", name), name)
+        """Add a remoteci, by default with a team of its own."""
+        team = team or Team(_stable_id("team", name), name)
         secret = hashlib.sha256(name.encode()).hexdigest()
-        remoteci = RemoteCI(_identity("remoteci", name), name, secret, team, state)
+        remoteci = RemoteCI(_stable_id("remoteci", name), name, secret, team, state)
         self.remotecis[remoteci.id] = remoteci
         return remoteci
 
-    def add_topic(
-        self,
-        name: str,
-        *,
-        component_types: Sequence[str] = ("compose",),
-        optional_types: Sequence[str] = (),
-        created_at: Optional[datetime] = None,
-        state: str = "active",
-        teams: Optional[Sequence[str]] = None,
-        registry: Optional[Mapping[str, str]] = None,
-    ) -> CatalogTopic:
-        """Add a topic; one that is added later is newer unless told."""
-        topic = CatalogTopic(
-            id=_identity("topic", f"{name}/{len(self.topics)}"),
-            name=name,
-            component_types=tuple(component_types),
-            optional_types=tuple(optional_types),
-            created_at=created_at or _EPOCH + timedelta(days=len(self.topics)),
-            state=state,
-            teams=None if teams is None else frozenset(teams),
-            registry=registry or {},
-        )
+    def add_topic(self, name: str, **fields: Any) -> CatalogTopic:
+        """Add a topic, by default newer than those before it.
+
+        Args:
+            name: what people call it.
+            fields: others of :class:`CatalogTopic`.
+        """
+        fields.setdefault("created_at", _EPOCH + timedelta(days=len(self.topics)))
+        topic = CatalogTopic(_stable_id("topic", f"{name}/{len(self.topics)}"), name, **fields)
         with self.lock:
             self.topics[topic.id] = topic
         return topic
@@ -224,65 +212,41 @@ class Catalog:
         topic: CatalogTopic,
         *,
         name: str,
-        type: str = "compose",
-        tags: Sequence[str] = (),
         files: Optional[Mapping[str, Bytes]] = None,
         symlinks: Optional[Mapping[str, str]] = None,
-        created_at: Optional[datetime] = None,
-        released_at: Optional[datetime] = None,
-        team_id: Optional[str] = None,
-        state: str = "active",
-        manifest: Optional[bytes] = None,
         images_list: Optional[bytes] = None,
-        without_files: bool = False,
+        **fields: Any,
     ) -> CatalogComponent:
-        """Add a component; one that is added later is newer unless told.
+        """Add a component with its manifest, by default newer than those before it.
 
         Args:
             topic: where it is attached.
             name: what people call it.
-            type: one of the topic's component types, or another.
-            tags: in order.
             files: content by path.
             symlinks: destination by the path of the link.
-            created_at: UTC.
-            released_at: UTC; as ``created_at`` unless told.
-            team_id: makes it private to that team.
-            state: ``active`` or ``inactive``.
-            manifest: served in place of the one that fits ``files``, for a broken one.
-            images_list: served as ``images_list.yaml``, which the manifest does not list.
-            without_files: nothing is served, not even a manifest.
+            images_list: content of ``images_list.yaml``, which the manifest does not list.
+            fields: others of :class:`CatalogComponent`.
         """
-        moment = created_at or _EPOCH + timedelta(days=len(self.components))
-        component = CatalogComponent(
-            id=_identity("component", f"{topic.id}/{type}/{name}/{len(self.components)}"),
-            name=name,
-            type=type,
-            topic=topic,
-            tags=tuple(tags),
-            created_at=moment,
-            released_at=released_at or moment,
-            team_id=team_id,
-            state=state,
-        )
-        if not without_files:
-            contents = {path: content(source) for path, source in (files or {}).items()}
-            for path, item in contents.items():
-                self.put(component, path, item)
-            self.put(component, MANIFEST, manifest or manifest_document(contents, symlinks or {}))
-        if images_list is not None:
-            self.put(component, IMAGES_LIST, images_list)
+        number = len(self.components)
+        fields.setdefault("created_at", _EPOCH + timedelta(days=number))
+        id_ = _stable_id("component", f"{topic.id}/{fields.get('type')}/{name}/{number}")
+        component = CatalogComponent(id_, name, topic, **fields)
+        payloads = {path: payload(source) for path, source in (files or {}).items()}
+        manifest = payload(manifest_document(payloads, symlinks or {}))
+        extra = {} if images_list is None else {IMAGE_LIST_NAME: payload(images_list)}
+        for path, content in {**payloads, MANIFEST_NAME: manifest, **extra}.items():
+            self.put(component, path, content)
         with self.lock:
             self.components[component.id] = component
         return component
 
     def put(self, component: CatalogComponent, path: str, source: Bytes) -> None:
-        """Put an object in place, or another in its place; the manifest stays as it is."""
-        self.objects[key(component, path)] = content(source)
+        """Add or replace an object; the manifest stays as it is."""
+        self.objects[object_key(component, path)] = payload(source)
 
     def drop(self, component: CatalogComponent, path: str) -> None:
         """Remove an object; the manifest stays as it is."""
-        del self.objects[key(component, path)]
+        del self.objects[object_key(component, path)]
 
     def add_job(
         self,
@@ -292,40 +256,40 @@ class Catalog:
         remoteci: Optional[RemoteCI] = None,
         created_at: datetime = _EPOCH,
     ) -> CatalogJob:
-        """Add a job of a remoteci, by default the one handed out."""
+        """Add a job of a remoteci, by default of the demo's user."""
         job = CatalogJob(str(uuid.uuid4()), topic, tuple(components), remoteci or self.remoteci, created_at)
         with self.lock:
             self.jobs[job.id] = job
         return job
 
 
-def key(component: CatalogComponent, path: str) -> str:
-    """The name of an object in the store."""
+def object_key(component: CatalogComponent, path: str) -> str:
+    """The name of an object in the object store."""
     return f"{component.id}/{path}"
 
 
-def manifest_document(files: Mapping[str, Content], symlinks: Mapping[str, str]) -> bytes:
-    """What ``dci_files_list.json`` says about files and symlinks, by path."""
+def manifest_document(files: Mapping[str, Payload], symlinks: Mapping[str, str]) -> bytes:
+    """The ``dci_files_list.json`` of files and symlinks, both by path."""
+
+    def entry(path: str, **fields: Any) -> dict[str, Any]:
+        folder, _, name = path.rpartition("/")
+        return {"path": folder, "name": name, **fields}
+
     document = {
         "directories": [],
-        "files": [{**_place(path), "sha256": item.sha256, "size": item.size} for path, item in files.items()],
-        "symlinks": [{**_place(path), "destination": destination} for path, destination in symlinks.items()],
+        "files": [entry(path, sha256=item.sha256, size=item.size) for path, item in files.items()],
+        "symlinks": [entry(path, destination=destination) for path, destination in symlinks.items()],
     }
     return json.dumps(document).encode()
 
 
-def instant(moment: datetime) -> str:
+def timestamp(moment: datetime) -> str:
     """A point in time as the control server writes it: ISO 8601 without a zone, meaning UTC."""
     return moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="microseconds")
 
 
-def _place(path: str) -> dict[str, str]:
-    folder, _, name = path.rpartition("/")
-    return {"path": folder, "name": name}
-
-
-def _identity(kind: str, name: str) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"dci-downloader-demo/{kind}/{name}"))
+def _stable_id(table: str, name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"dci-downloader-demo/{table}/{name}"))
 
 
 def _etag(*parts: str) -> str:

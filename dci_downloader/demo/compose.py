@@ -1,4 +1,4 @@
-"""A small believable topic: RHEL-9.2 with two successive nightlies and a hwcert drop.
+"""A small sample topic: RHEL-9.2 with two successive nightlies and a hwcert component.
 
 The content is made up and always the same: names, folders and metadata are those of a RHEL compose, the packages hold
 noise. The second nightly updates a few packages; about 95 % of its bytes are those of the first.
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 
 from dci_downloader.demo.catalog import Catalog
-from dci_downloader.demo.payloads import Blob, Bytes, Content, Pattern
+from dci_downloader.demo.payloads import Blob, Bytes, Pattern, Payload
 from dci_downloader.demo.site import DemoSite
 
 TOPIC = "RHEL-9.2"
@@ -51,7 +51,7 @@ def sample_catalog(nightlies: int = 2) -> Catalog:
     """The sample topic.
 
     Args:
-        nightlies: 1 for the first alone; :func:`add_nightly` brings the second later.
+        nightlies: 1 for the first alone; :func:`add_nightly` adds the second later.
     """
     catalog = Catalog()
     topic = catalog.add_topic(
@@ -112,9 +112,9 @@ def _repository(base: str, arch: str, names: list[str], number: int) -> dict[str
     """Packages and their repodata, below ``base``."""
     files: dict[str, Bytes] = {}
     for name in names:
-        kind = "noarch" if name in _NOARCH and arch != "src" else arch
+        package_arch = "noarch" if name in _NOARCH and arch != "src" else arch
         release = _release(name.replace("-debuginfo", ""), number)
-        package = f"{name}-5.{len(name)}-{release}.el9.{kind}.rpm"
+        package = f"{name}-5.{len(name)}-{release}.el9.{package_arch}.rpm"
         size = int(2 ** random.Random(package).uniform(11, 18))  # noqa: S311 - 2 KiB to 256 KiB
         files[f"{base}/Packages/{name[0].lower()}/{package}"] = _noise(package, size)
     primary = gzip.compress("\n".join(sorted(files)).encode(), mtime=0)
@@ -132,7 +132,7 @@ def _release(name: str, number: int) -> int:
 
 
 def _noise(name: str, size: int) -> bytes:
-    """Bytes that only this name has, always the same."""
+    """Bytes that differ from name to name, and are the same in every run."""
     start = random.Random(name).randrange(len(_NOISE) - size)  # noqa: S311
     return f"{name}\n".encode() + _NOISE[start : start + size]
 
@@ -143,12 +143,12 @@ def _composeinfo(number: int) -> bytes:
     payload = {
         "compose": {"id": NIGHTLIES[number], "date": date, "respin": int(respin), "type": "production"},
         "release": {**release, "is_layered": False},
-        "variants": {variant: _composed(variant) for variant in VARIANTS},
+        "variants": {variant: _variant(variant) for variant in VARIANTS},
     }
     return json.dumps({"header": {"type": "productmd.composeinfo", "version": "1.2"}, "payload": payload}).encode()
 
 
-def _composed(variant: str) -> dict[str, object]:
+def _variant(variant: str) -> dict[str, object]:
     paths = {"os_tree": "os", "packages": "os/Packages", "repository": "os", "debug_tree": "debug/tree", "isos": "iso"}
     return {
         "id": variant,
@@ -156,7 +156,7 @@ def _composed(variant: str) -> dict[str, object]:
         "name": variant,
         "type": "variant",
         "arches": sorted(ARCHS),
-        "paths": {kind: {arch: f"{variant}/{arch}/{path}" for arch in ARCHS} for kind, path in paths.items()},
+        "paths": {key: {arch: f"{variant}/{arch}/{path}" for arch in ARCHS} for key, path in paths.items()},
     }
 
 
@@ -180,4 +180,4 @@ def _treeinfo(variant: str, arch: str) -> bytes:
     return "\n".join(lines).encode()
 
 
-_ISOS: dict[str, Content] = {arch: Pattern(_noise(f"iso {arch}", 65_521), ISO_BYTES) for arch in ARCHS}
+_ISOS: dict[str, Payload] = {arch: Pattern(_noise(f"iso {arch}", 65_521), ISO_BYTES) for arch in ARCHS}

@@ -1,6 +1,6 @@
 """The embedded control server: the calls that a downloader, or an agent's pre-run step, needs.
 
-It checks signatures with the code that real control servers use (``dciauth.v2``), and behaves as they were seen to:
+It checks signatures with the code that real control servers use (``dciauth.v2``). The rules, observed of such a server:
 400 for a wrong secret, 401 for what a team may not see, pages of 20 and never more than 200, HTML for an unknown route.
 The ``query=`` language is not part of it.
 """
@@ -18,18 +18,26 @@ from urllib.parse import parse_qsl, unquote
 from dciauth.v2.headers import parse_headers
 from dciauth.v2.signature import is_valid
 
-from dci_downloader.demo.catalog import Catalog, CatalogComponent, CatalogJob, CatalogTopic, RemoteCI, instant, key
+from dci_downloader.demo.catalog import (
+    Catalog,
+    CatalogComponent,
+    CatalogJob,
+    CatalogTopic,
+    RemoteCI,
+    object_key,
+    timestamp,
+)
 from dci_downloader.demo.http_server import Exchange, LoopbackServer, Request
 from dci_downloader.demo.object_store import presign
-from dci_downloader.demo.queries import Refusal, listing
+from dci_downloader.demo.queries import ApiError, list_page
 
 JOB_STATUSES = ("new", "pre-run", "running", "post-run", "success", "failure", "error", "killed")
 
-_PAGE = "<!doctype html>\n<html lang=en>\n<title>{0}</title>\n<h1>{0}</h1>\n"
+_HTML_PAGE = "<!doctype html>\n<html lang=en>\n<title>{0}</title>\n<h1>{0}</h1>\n"
 
 
 class Reply(NamedTuple):
-    """What a call returns: sent as JSON, or nothing where ``document`` is None."""
+    """What a call returns: a document that is sent as JSON, or no body where it is None."""
 
     document: Optional[Mapping[str, Any]] = None
     status: int = 200
@@ -38,28 +46,33 @@ class Reply(NamedTuple):
 
 @dataclass(frozen=True)
 class Call:
-    """A request whose sender is known."""
+    """A request whose sender is known.
+
+    Attributes:
+        query: decoded.
+        parts: the variable parts of the path, ids for example.
+    """
 
     remoteci: RemoteCI
     query: Mapping[str, str]
     request: Request
-    names: tuple[str, ...]
+    parts: tuple[str, ...]
 
     def document(self, *required: str) -> dict[str, Any]:
         """The JSON object that was sent, with the strings that must be in it.
 
         Raises:
-            Refusal: 400, it is something else.
+            ApiError: 400, it is something else.
         """
         try:
             document = json.loads(self.request.body)
         except ValueError:
-            raise Refusal(400, "Request malformed") from None
+            raise ApiError(400, "Request malformed") from None
         if not isinstance(document, dict):
-            raise Refusal(400, "Request malformed")
+            raise ApiError(400, "Request malformed")
         for name in required:
             if not isinstance(document.get(name), str):
-                raise Refusal(400, f"{name}: required property")
+                raise ApiError(400, f"{name}: required property")
         return document
 
 
@@ -75,26 +88,28 @@ class DemoControl(LoopbackServer):
     def __init__(self, catalog: Catalog, store_url: str, **listening: Any) -> None:
         super().__init__(**listening)
         self._catalog = catalog
-        self._calls = _Calls(catalog, store_url, self)
+        self._api = _Api(catalog, store_url, self)
 
     def respond(self, exchange: Exchange) -> None:
         """Answer a request."""
         request = exchange.request
         path = unquote(request.path)  # as a WSGI server hands it on; the signature check unquotes it once more
-        method = "GET" if request.method == "HEAD" else request.method
-        found = [(match.groups(), calls) for pattern, calls in _ROUTES if (match := pattern.fullmatch(path))]
-        call = next((calls[method] for _, calls in found if method in calls), None)
+        method = "GET" if request.method == "HEAD" else request.method  # the exchange leaves the body out
+        routes = [(match.groups(), calls) for pattern, calls in _ROUTES if (match := pattern.fullmatch(path))]
+        call = next((calls[method] for _, calls in routes if method in calls), None)
         if call is None:
-            title = "405 Method Not Allowed" if found else "404 Not Found"
-            exchange.answer(int(title[:3]), _PAGE.format(title).encode(), {"Content-Type": "text/html; charset=utf-8"})
+            title = "405 Method Not Allowed" if routes else "404 Not Found"
+            exchange.answer(
+                int(title[:3]), _HTML_PAGE.format(title).encode(), {"Content-Type": "text/html; charset=utf-8"}
+            )
             return
         try:
             query = _query(request)
             remoteci = _authenticate(self._catalog.remotecis, request, path, query)
             with self._catalog.lock:
-                reply = call(self._calls, Call(remoteci, query, request, found[0][0]))
-        except Refusal as error_from_response:
-            reply = Reply(error_from_response.document(), error_from_response.status)
+                reply = call(self._api, Call(remoteci, query, request, routes[0][0]))
+        except ApiError as error:
+            reply = Reply(error.document(), error.status)
         if reply.document is None:
             exchange.answer(reply.status, b"", reply.headers)
         else:
@@ -102,8 +117,8 @@ class DemoControl(LoopbackServer):
             exchange.answer(reply.status, json.dumps(reply.document).encode(), headers)
 
 
-class _Calls:
-    """The calls, one method each."""
+class _Api:
+    """The API, one method for each call."""
 
     def __init__(self, catalog: Catalog, store_url: str, server: LoopbackServer) -> None:
         self._catalog = catalog
@@ -111,36 +126,38 @@ class _Calls:
         self._server = server
 
     def topics(self, call: Call) -> Reply:
-        seen = [topic.document() for topic in self._catalog.topics.values() if _may_see(topic, call.remoteci)]
-        return Reply(listing("topics", seen, call.query, "-created_at"))
+        visible = [topic.document() for topic in self._catalog.topics.values() if _may_see_topic(topic, call.remoteci)]
+        return Reply(list_page("topics", visible, call.query, "-created_at"))
 
     def topic(self, call: Call) -> Reply:
-        return Reply({"topic": self._topic(call.names[0], call).document()})
+        return Reply({"topic": self._topic(call.parts[0], call).document()})
 
     def components(self, call: Call) -> Reply:
-        topic = self._topic(call.names[0], call)
-        seen = [component.document() for component in self._attached(topic) if _is_open_to(component, call.remoteci)]
-        return Reply(listing("components", seen, call.query, "-released_at"))
+        topic = self._topic(call.parts[0], call)
+        visible = [
+            component.document() for component in self._attached(topic) if _may_see_component(component, call.remoteci)
+        ]
+        return Reply(list_page("components", visible, call.query, "-released_at"))
 
     def component(self, call: Call) -> Reply:
-        component = self._component(call.names[0], call)
+        component = self._component(call.parts[0], call)
         jobs = [job.document() for job in self._catalog.jobs.values() if component in job.components]
         return Reply({"component": {**component.document(), "files": [], "jobs": jobs}})
 
     def file(self, call: Call) -> Reply:
-        component = self._component(call.names[0], call)
-        name = key(component, call.names[1])
+        component = self._component(call.parts[0], call)
+        name = object_key(component, call.parts[1])
         location = presign(self._store_url, name, self._catalog.signing_key, self._server.now())
         return Reply(None, 302, {"Location": location})
 
     def job(self, call: Call) -> Reply:
-        job = self._job(call.names[0], call)
-        parts = {
+        job = self._job(call.parts[0], call)
+        related = {
             "topic": job.topic.document(),
             "components": [component.document() for component in job.components],
             "remoteci": job.remoteci.document(),
         }
-        return Reply({"job": {**job.document(), **parts}})
+        return Reply({"job": {**job.document(), **related}})
 
     def create_job(self, call: Call) -> Reply:
         wanted = call.document("topic_id")
@@ -151,83 +168,82 @@ class _Calls:
         wanted = call.document("topic_id")
         topic = self._topic(wanted["topic_id"], call)
         chosen = {component.type: component for component in self._named(wanted, "components_ids", call)}
-        for kind in topic.component_types:
-            if kind not in chosen:
-                chosen.update(self._newest(topic, kind))
+        for type_ in topic.component_types:
+            if type_ not in chosen:
+                chosen.update(self._newest(topic, type_))
         return self._new_job(call, topic, list(chosen.values()))
 
     def delete_job(self, call: Call) -> Reply:
         if "if-match" not in call.request.headers:
-            raise Refusal(412, "If-match header must be provided")
-        job = self._job(call.names[0], call)
+            raise ApiError(412, "If-match header must be provided")
+        job = self._job(call.parts[0], call)
         if call.request.headers["if-match"] != job.etag:
-            raise Refusal(404, "job not found")
+            raise ApiError(404, "job not found")
         del self._catalog.jobs[job.id]
         return Reply(None, 204)
 
     def create_jobstate(self, call: Call) -> Reply:
         wanted = call.document("job_id", "status")
         if wanted["status"] not in JOB_STATUSES:
-            raise Refusal(400, "status: not a job status")
+            raise ApiError(400, "status: not a job status")
         job = self._job(wanted["job_id"], call)
         job.status = wanted["status"]
         job.comment = wanted.get("comment") or ""
         job.changes += 1
         state = {"id": str(uuid.uuid4()), "job_id": job.id, "status": job.status, "comment": job.comment}
-        return Reply({"jobstate": {**state, "created_at": instant(self._server.now())}}, 201)
+        return Reply({"jobstate": {**state, "created_at": timestamp(self._server.now())}}, 201)
 
     def _new_job(self, call: Call, topic: CatalogTopic, components: list[CatalogComponent]) -> Reply:
         job = self._catalog.add_job(topic, components, remoteci=call.remoteci, created_at=self._server.now())
         return Reply({"job": job.document()}, 201, {"ETag": job.etag})
 
     def _named(self, wanted: Mapping[str, Any], name: str, call: Call) -> list[CatalogComponent]:
-        identities = wanted.get(name, [])
-        if not isinstance(identities, list):
-            raise Refusal(400, f"{name}: not a list")
-        return [self._component(str(identity), call) for identity in identities]
+        ids = wanted.get(name, [])
+        if not isinstance(ids, list):
+            raise ApiError(400, f"{name}: not a list")
+        return [self._component(str(id_), call) for id_ in ids]
 
     def _attached(self, topic: CatalogTopic) -> list[CatalogComponent]:
         return [component for component in self._catalog.components.values() if component.topic is topic]
 
-    def _newest(self, topic: CatalogTopic, kind: str) -> dict[str, CatalogComponent]:
-        """What the scheduler picks, by type: active, of Red Hat, created last; nothing where the type is optional."""
-        fit = [
-            item for item in self._attached(topic) if (item.type, item.state, item.team_id) == (kind, "active", None)
-        ]
-        if not fit and kind not in topic.optional_types:
-            raise Refusal(412, f"No component of type {kind} in topic {topic.id}")
-        return {kind: max(fit, key=lambda component: component.created_at)} if fit else {}
+    def _newest(self, topic: CatalogTopic, type_: str) -> dict[str, CatalogComponent]:
+        """What the scheduler picks, by type: active, public, created last; nothing where an optional type has none."""
+        wanted = (type_, "active", None)
+        candidates = [item for item in self._attached(topic) if (item.type, item.state, item.team_id) == wanted]
+        if not candidates and type_ not in topic.optional_types:
+            raise ApiError(412, f"No component of type {type_} in topic {topic.id}")
+        return {type_: max(candidates, key=lambda component: component.created_at)} if candidates else {}
 
-    def _topic(self, identity: str, call: Call) -> CatalogTopic:
-        topic = self._catalog.topics.get(identity)
+    def _topic(self, id_: str, call: Call) -> CatalogTopic:
+        topic = self._catalog.topics.get(id_)
         if topic is None:
-            raise Refusal(404, f"topic {identity} not found")
-        if not _may_see(topic, call.remoteci):
-            raise Refusal(401, "Operation not authorized.")
+            raise ApiError(404, f"topic {id_} not found")
+        if not _may_see_topic(topic, call.remoteci):
+            raise ApiError(401, "Operation not authorized.")
         return topic
 
-    def _component(self, identity: str, call: Call) -> CatalogComponent:
-        component = self._catalog.components.get(identity)
+    def _component(self, id_: str, call: Call) -> CatalogComponent:
+        component = self._catalog.components.get(id_)
         if component is None:
-            raise Refusal(404, f"component {identity} not found")
-        if not _may_see(component.topic, call.remoteci) or not _is_open_to(component, call.remoteci):
-            raise Refusal(401, "Operation not authorized.")
+            raise ApiError(404, f"component {id_} not found")
+        if not _may_see_topic(component.topic, call.remoteci) or not _may_see_component(component, call.remoteci):
+            raise ApiError(401, "Operation not authorized.")
         return component
 
-    def _job(self, identity: str, call: Call) -> CatalogJob:
-        job = self._catalog.jobs.get(identity)
+    def _job(self, id_: str, call: Call) -> CatalogJob:
+        job = self._catalog.jobs.get(id_)
         if job is None:
-            raise Refusal(404, f"job {identity} not found")
+            raise ApiError(404, f"job {id_} not found")
         if job.remoteci.team is not call.remoteci.team:
-            raise Refusal(401, "Operation not authorized.")
+            raise ApiError(401, "Operation not authorized.")
         return job
 
 
-def _may_see(topic: CatalogTopic, remoteci: RemoteCI) -> bool:
+def _may_see_topic(topic: CatalogTopic, remoteci: RemoteCI) -> bool:
     return topic.teams is None or remoteci.team.id in topic.teams
 
 
-def _is_open_to(component: CatalogComponent, remoteci: RemoteCI) -> bool:
+def _may_see_component(component: CatalogComponent, remoteci: RemoteCI) -> bool:
     return component.team_id in (None, remoteci.team.id)
 
 
@@ -236,12 +252,12 @@ def _query(request: Request) -> dict[str, str]:
     pairs = parse_qsl(request.query, keep_blank_values=True)
     query = dict(pairs)
     if len(query) < len(pairs) or not all(query.values()):
-        raise Refusal(400, "HmacMechanism failed: signature is invalid")
+        raise ApiError(400, "HmacMechanism failed: signature is invalid")
     return query
 
 
 def _authenticate(remotecis: Mapping[str, RemoteCI], request: Request, path: str, query: Mapping[str, str]) -> RemoteCI:
-    unknown = Refusal(401, "Could not verify your access level for that URL. Please login with proper credentials.")
+    unknown = ApiError(401, "Could not verify your access level for that URL. Please login with proper credentials.")
     claimed = {"method": request.method, "endpoint": path, "params": query, "data": request.body}
     try:
         signed = parse_headers(request.headers)
@@ -252,21 +268,21 @@ def _authenticate(remotecis: Mapping[str, RemoteCI], request: Request, path: str
     except (KeyError, ValueError):  # what dciauth makes of headers that nobody signed
         raise unknown from None
     if not valid:
-        raise Refusal(400, f"HmacMechanism failed: {reason}")
+        raise ApiError(400, f"HmacMechanism failed: {reason}")
     if remoteci.team.state != "active":
-        raise Refusal(412, f"Team {remoteci.team.name} is not active")
+        raise ApiError(412, f"Team {remoteci.team.name} is not active")
     return remoteci
 
 
 _ID = "([^/]+)"
-_ROUTES: tuple[tuple[re.Pattern[str], dict[str, Callable[[_Calls, Call], Reply]]], ...] = (
-    (re.compile("/api/v1/topics"), {"GET": _Calls.topics}),
-    (re.compile(f"/api/v1/topics/{_ID}"), {"GET": _Calls.topic}),
-    (re.compile(f"/api/v1/topics/{_ID}/components"), {"GET": _Calls.components}),
-    (re.compile(f"/api/v1/components/{_ID}"), {"GET": _Calls.component}),
-    (re.compile(f"/api/v[12]/components/{_ID}/files/(.+)", re.DOTALL), {"GET": _Calls.file}),
-    (re.compile("/api/v1/jobs"), {"POST": _Calls.create_job}),
-    (re.compile("/api/v1/jobs/schedule"), {"POST": _Calls.schedule_job}),
-    (re.compile(f"/api/v1/jobs/{_ID}"), {"GET": _Calls.job, "DELETE": _Calls.delete_job}),
-    (re.compile("/api/v1/jobstates"), {"POST": _Calls.create_jobstate}),
+_ROUTES: tuple[tuple[re.Pattern[str], dict[str, Callable[[_Api, Call], Reply]]], ...] = (
+    (re.compile("/api/v1/topics"), {"GET": _Api.topics}),
+    (re.compile(f"/api/v1/topics/{_ID}"), {"GET": _Api.topic}),
+    (re.compile(f"/api/v1/topics/{_ID}/components"), {"GET": _Api.components}),
+    (re.compile(f"/api/v1/components/{_ID}"), {"GET": _Api.component}),
+    (re.compile(f"/api/v[12]/components/{_ID}/files/(.+)", re.DOTALL), {"GET": _Api.file}),
+    (re.compile("/api/v1/jobs"), {"POST": _Api.create_job}),
+    (re.compile("/api/v1/jobs/schedule"), {"POST": _Api.schedule_job}),
+    (re.compile(f"/api/v1/jobs/{_ID}"), {"GET": _Api.job, "DELETE": _Api.delete_job}),
+    (re.compile("/api/v1/jobstates"), {"POST": _Api.create_jobstate}),
 )

@@ -1,8 +1,8 @@
 """A small HTTP/1.1 server on loopback: what the embedded control server and object store have in common.
 
-One thread per connection, keep-alive, and head and body of a small answer in one packet. Headers are read without the
+One thread per connection, keep-alive, and head and body of a small response in one packet. Headers are read without the
 parser for e-mail that the standard library uses, which would take most of the time. Every request is logged before it
-is answered, so that a client that has its answer finds it in the log.
+is answered: whoever has its response finds it in the log.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import socket
 import socketserver
 import ssl
-import struct
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -21,8 +20,9 @@ from email.utils import format_datetime
 from http import HTTPStatus
 from typing import Any, BinaryIO, Callable, Optional
 
-_HELD_BACK = 64 * 1024  # bytes of a body that are sent together with the head
-_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close at once, with RST
+from dci_downloader.network.headers import content_length
+
+_ONE_PACKET = 64 * 1024  # most bytes of a body that are sent together with the head
 
 
 def utc_now() -> datetime:
@@ -32,14 +32,14 @@ def utc_now() -> datetime:
 
 @dataclass
 class Request:
-    """A request as it arrived, and what became of it.
+    """A request as it arrived, and how far it is answered.
 
     Attributes:
         path: as sent, percent-escapes and all.
         query: as sent, without the question mark.
         headers: names in lower case.
-        status: of the answer; 0 as long as there is none.
-        sent: bytes of the answer's body that were handed to the operating system, or are just being handed to it.
+        status: of the response; 0 as long as there is none.
+        sent: bytes of the response's body that are handed to the operating system, or are just being handed to it.
     """
 
     method: str
@@ -52,11 +52,12 @@ class Request:
 
 
 class Exchange:
-    """One request and the means to answer it, well or badly.
+    """One request and its response.
 
     Attributes:
-        request: what was asked.
-        connection: the socket; an intercepting function may do with it what it likes.
+        request: as it arrived.
+        connection: the socket, a TLS one where the server speaks https.
+        server: which answers.
         open: whether the connection takes another request after this one.
     """
 
@@ -67,18 +68,18 @@ class Exchange:
         self.open = request.headers.get("connection", "").lower() != "close"
 
     def answer(self, status: int, body: bytes = b"", headers: Optional[Mapping[str, str]] = None) -> None:
-        """Send a whole answer with its ``Content-Length``; after HEAD the body stays here."""
+        """Send a whole response with its ``Content-Length``; to HEAD without the body."""
         self.stream(status, len(body), [body], headers)
 
     def stream(
         self, status: int, size: int, chunks: Iterable[bytes], headers: Optional[Mapping[str, str]] = None
     ) -> None:
-        """Send an answer of ``size`` bytes whose body comes in pieces; after HEAD none is drawn."""
+        """Send a response of ``size`` bytes whose body comes in pieces; to HEAD none of them is taken."""
         head = self._head(status, size, headers or {})
         if self.request.method == "HEAD" or status in (204, 304):
             chunks = ()
         for chunk in chunks:
-            if head and len(chunk) > _HELD_BACK:
+            if head and len(chunk) > _ONE_PACKET:
                 self.send(head)
                 head = b""
             self.send(head, chunk)
@@ -87,25 +88,11 @@ class Exchange:
             self.send(head)
 
     def send(self, head: bytes, body: bytes = b"") -> None:
-        """Send raw bytes, at once; only those of ``body`` count as sent. The first head gives the logged status."""
+        """Send raw bytes. Those of ``body`` count as sent; the first head gives the status in the log."""
         if not self.request.status and head.startswith(b"HTTP/1."):
             self.request.status = int(head[9:12])
         self.request.sent += len(body)
         self.connection.sendall(head + body if head else body)
-
-    def cut(self, *, reset: bool = False) -> None:
-        """End the connection once the answer returns, with FIN, or with RST."""
-        if reset:
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        else:
-            self.connection.shutdown(socket.SHUT_RDWR)
-        self.open = False
-
-    def hold(self, released: threading.Event) -> None:
-        """Wait until the event is set, or the server stops."""
-        while not self.server.stopping.is_set():
-            if released.wait(0.02):
-                return
 
     def _head(self, status: int, size: int, headers: Mapping[str, str]) -> bytes:
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", f"Date: {self.server.http_date()}"]
@@ -117,17 +104,17 @@ class Exchange:
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-Intercept = Callable[[Exchange], bool]
-
-
 class LoopbackServer(ABC):
     """Listens on 127.0.0.1 and answers in threads while it is entered as a context.
 
     Args:
         now: the server's clock, for dates and expiry; UTC.
-        ssl_context: serves HTTPS with it.
-        intercept: asked before every answer; returns True when it has dealt with the exchange itself.
+        ssl_context: for https; None for http.
         port: 0 for any that is free.
+
+    Attributes:
+        url: without a slash at its end.
+        stopping: set once the server is told to stop.
     """
 
     def __init__(
@@ -135,11 +122,9 @@ class LoopbackServer(ABC):
         *,
         now: Callable[[], datetime] = utc_now,
         ssl_context: Optional[ssl.SSLContext] = None,
-        intercept: Optional[Intercept] = None,
         port: int = 0,
     ) -> None:
         self.now = now
-        self.intercept = intercept
         self.ssl_context = ssl_context
         self.stopping = threading.Event()
         self._requests: list[Request] = []
@@ -148,11 +133,12 @@ class LoopbackServer(ABC):
         self._listener = _Listener(port, self)
         scheme = "https" if ssl_context else "http"
         self.url = f"{scheme}://127.0.0.1:{self._listener.server_address[1]}"
+        # Looks every 10 ms whether to stop, not every 500: tests start and stop hundreds of servers.
         self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.01,), daemon=True)
 
     @abstractmethod
     def respond(self, exchange: Exchange) -> None:
-        """Answer a request: what a server of this kind is about."""
+        """Answer a request."""
 
     @property
     def requests(self) -> list[Request]:
@@ -169,11 +155,10 @@ class LoopbackServer(ABC):
         """Log a request and have it answered."""
         with self._lock:
             self._requests.append(exchange.request)
-        if self.intercept is None or not self.intercept(exchange):
-            self.respond(exchange)
+        self.respond(exchange)
 
     def http_date(self) -> str:
-        """The present second for a ``Date`` header."""
+        """The present second for a ``Date`` header; written once a second, not for each of thousands of responses."""
         second = self.now().replace(microsecond=0)
         if self._dated[0] != second:
             self._dated = (second, format_datetime(second, usegmt=True))
@@ -184,7 +169,7 @@ class LoopbackServer(ABC):
         self._thread.start()
 
     def stop(self) -> None:
-        """Close the listening socket and every connection; requests being answered are cut off."""
+        """Close the listening socket and every connection, also those whose request is being answered."""
         self.stopping.set()
         if self._thread.ident is not None:
             self._listener.shutdown()
@@ -201,11 +186,11 @@ class LoopbackServer(ABC):
 
 
 class _Listener(socketserver.ThreadingTCPServer):
-    """Accepts connections, one thread each, and knows them all so that it can end them."""
+    """Accepts connections, one thread each, and keeps track of them so that it can end them."""
 
     allow_reuse_address = True
-    daemon_threads = True
-    request_queue_size = 256
+    daemon_threads = True  # a client that keeps its connection open must not keep the program
+    request_queue_size = 256  # a downloader opens 64 connections at once; the default is 5
 
     def __init__(self, port: int, owner: LoopbackServer) -> None:
         self.owner = owner
@@ -217,6 +202,7 @@ class _Listener(socketserver.ThreadingTCPServer):
         """Serve one connection from handshake to close."""
         connection = request
         try:
+            # Else the last packet of a response waits for the client's delayed acknowledgement: 40 ms.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.owner.ssl_context is not None:
                 connection = self.owner.ssl_context.wrap_socket(
@@ -225,7 +211,7 @@ class _Listener(socketserver.ThreadingTCPServer):
             with self._guard:
                 self._connections[threading.current_thread()] = connection
             if not self.owner.stopping.is_set():
-                _converse(connection, self.owner)
+                _serve_connection(connection, self.owner)
         except OSError:
             pass  # the client went away, or does not trust our certificate
         finally:
@@ -238,15 +224,16 @@ class _Listener(socketserver.ThreadingTCPServer):
         with self._guard:
             threads = list(self._connections)
             for connection in self._connections.values():
-                with suppress(OSError):  # its client may have been quicker
+                with suppress(OSError):  # its client may have closed it before
                     connection.shutdown(socket.SHUT_RDWR)
         for thread in threads:
             thread.join()
 
 
-def _converse(connection: Any, server: LoopbackServer) -> None:
+def _serve_connection(connection: Any, server: LoopbackServer) -> None:
+    """Answer request after request until one side closes the connection."""
     if server.ssl_context is not None:
-        connection.do_handshake()
+        connection.do_handshake()  # only now that the connection is registered, so that it can be ended meanwhile
     with connection.makefile("rb", 64 * 1024) as stream:
         while True:
             try:
@@ -266,7 +253,7 @@ def _read_request(stream: BinaryIO) -> Optional[Request]:
     """Read one request; None at the end of the connection.
 
     Raises:
-        ValueError: it is malformed, or its body has no ``Content-Length``.
+        ValueError: it is malformed, or its body has no usable ``Content-Length``.
     """
     line = stream.readline(65536)
     if not line:
@@ -281,5 +268,8 @@ def _read_request(stream: BinaryIO) -> Optional[Request]:
     if "transfer-encoding" in headers:
         raise ValueError("a body without Content-Length")
     path, _, query = target.partition("?")
-    body = stream.read(int(headers.get("content-length", "0")))
+    size = content_length(headers.get("content-length", "0"))
+    if size is None:
+        raise ValueError("Content-Length is no number")
+    body = stream.read(size)
     return Request(method, path, query, headers, body)

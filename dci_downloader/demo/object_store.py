@@ -21,12 +21,12 @@ from xml.sax.saxutils import escape
 
 from dci_downloader.demo.catalog import Catalog
 from dci_downloader.demo.http_server import Exchange, LoopbackServer, Request
-from dci_downloader.demo.payloads import Content
+from dci_downloader.demo.payloads import Payload
 
 VALID_SECONDS = 600
 
 _TIMESTAMP = "%Y%m%dT%H%M%SZ"
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})", re.ASCII)
 
 
 def presign(store_url: str, key: str, signing_key: bytes, now: datetime) -> str:
@@ -55,20 +55,21 @@ class DemoObjectStore(LoopbackServer):
             return _refuse(exchange, 405, "MethodNotAllowed", "The specified method is not allowed.")
         if "authorization" in request.headers:
             return _refuse(exchange, 400, "InvalidArgument", "Only one auth mechanism allowed.")
-        error_from_response = self._judge(request)
-        if error_from_response is not None:
-            return _refuse(exchange, 403, *error_from_response)
+        error = self._presign_error(request)
+        if error is not None:
+            return _refuse(exchange, 403, *error)
         item = self._catalog.objects.get(unquote(request.path)[1:])
         if item is None:
             return _refuse(exchange, 404, "NoSuchKey", "The specified key does not exist.")
         return _serve(exchange, item)
 
-    def _judge(self, request: Request) -> Optional[tuple[str, str]]:
-        """Why a request's presigned query is not good, as code and words; None when it is."""
+    def _presign_error(self, request: Request) -> Optional[tuple[str, str]]:
+        """Code and message of what is wrong with a presigned query; None where nothing is."""
         query = {name: values[0] for name, values in parse_qs(request.query).items()}
         timestamp, seconds = query.get("X-Amz-Date", ""), query.get("X-Amz-Expires", "")
         signed = (request.headers.get("host", ""), unquote(request.path), timestamp, seconds)
         expected = _signature(self._catalog.signing_key, *signed)
+        # Compared before the date is read: what is signed was written here, and need not be doubted.
         if not hmac.compare_digest(expected, query.get("X-Amz-Signature", "")):
             return "SignatureDoesNotMatch", "The request signature we calculated does not match."
         begin = datetime.strptime(timestamp, _TIMESTAMP).replace(tzinfo=timezone.utc)
@@ -77,13 +78,13 @@ class DemoObjectStore(LoopbackServer):
         return None
 
 
-def _serve(exchange: Exchange, item: Content) -> None:
+def _serve(exchange: Exchange, item: Payload) -> None:
     wanted = exchange.request.headers
     etag = f'"{item.sha256[:32]}"'
     headers = {"ETag": etag, "Accept-Ranges": "bytes", "Content-Type": "application/octet-stream"}
     if wanted.get("if-none-match", "") in (etag, "*"):
         return exchange.answer(304, headers=headers)
-    part = _part(wanted.get("range", ""), item.size) if wanted.get("if-range", etag) == etag else None
+    part = _requested_range(wanted.get("range", ""), item.size) if wanted.get("if-range", etag) == etag else None
     if part is None:
         return exchange.stream(200, item.size, item.chunks(0, item.size), headers)
     start, end = part
@@ -94,8 +95,8 @@ def _serve(exchange: Exchange, item: Content) -> None:
     return exchange.stream(206, end - start, item.chunks(start, end), headers)
 
 
-def _part(wanted: str, size: int) -> Optional[tuple[int, int]]:
-    """Start and end of the bytes that a ``Range`` header asks for; None where it is none to follow."""
+def _requested_range(wanted: str, size: int) -> Optional[tuple[int, int]]:
+    """Start and end of the bytes that a ``Range`` header asks for; None where the whole object is due."""
     match = _RANGE.fullmatch(wanted)
     if match is None or wanted == "bytes=-":
         return None

@@ -1,6 +1,6 @@
 """Lists as the control server gives them: ``where``, ``sort``, pages.
 
-The rules, as a real server was seen to follow them:
+The rules, observed of a real server:
 
 * ``where`` is ``key:value`` pairs joined by commas, quoted as in CSV; a value may hold colons. All must hold.
 * Strings are compared without regard to case; one trailing ``*`` means *contains*. ``tags`` are exact, no wildcard.
@@ -23,42 +23,42 @@ _KEYS = {
 }
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not a failure of this program
-    """An answer in JSON that says no."""
+class ApiError(Exception):
+    """An error that the API answers with, as JSON."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
 
     def document(self) -> dict[str, Any]:
-        """What is sent."""
+        """The body of the response."""
         return {"message": str(self), "status_code": self.status, "payload": {}}
 
 
-def listing(name: str, documents: Sequence[dict[str, Any]], query: Mapping[str, str], sort: str) -> dict[str, Any]:
-    """One page of ``documents`` under ``name``, with the count of all that fit.
+def list_page(name: str, documents: Sequence[dict[str, Any]], query: Mapping[str, str], sort: str) -> dict[str, Any]:
+    """One page of a list, with the count of all that match.
 
     Args:
-        name: of the list in the answer, ``topics`` or ``components``.
-        documents: what there is.
+        name: of the list in the response, ``topics`` or ``components``.
+        documents: all there are.
         query: of the request.
         sort: the order where the request asks for none.
 
     Raises:
-        Refusal: 400, for a query that the server would not understand.
+        ApiError: 400, for a query that the server would not understand.
     """
     unknown = sorted(set(query) - _ARGUMENTS)
     if unknown:
-        raise Refusal(400, f"Invalid argument {unknown[0]}")
+        raise ApiError(400, f"Invalid argument {unknown[0]}")
     conditions = _conditions(query.get("where", ""), _KEYS[name])
-    found = [document for document in documents if all(_fits(document, *condition) for condition in conditions)]
+    matching = [document for document in documents if all(_matches(document, *one) for one in conditions)]
     for column in reversed(query.get("sort", sort).split(",")):
         field = column.lstrip("-")
         if field not in _KEYS[name]:
-            raise Refusal(400, f"Invalid sort key: {field}")
-        found.sort(key=lambda document: str(document[field]), reverse=column.startswith("-"))
+            raise ApiError(400, f"Invalid sort key: {field}")
+        matching.sort(key=lambda document: str(document[field]), reverse=column.startswith("-"))
     start, end = _page(query)
-    return {"_meta": {"count": len(found)}, name: found[start:end]}
+    return {"_meta": {"count": len(matching)}, name: matching[start:end]}
 
 
 def _conditions(where: str, keys: set[str]) -> list[tuple[str, str]]:
@@ -66,12 +66,12 @@ def _conditions(where: str, keys: set[str]) -> list[tuple[str, str]]:
     for pair in next(csv.reader([where]), []):
         field, colon, value = pair.partition(":")
         if not colon or field not in keys:
-            raise Refusal(400, f"Invalid where key: {field}")
+            raise ApiError(400, f"Invalid where key: {field}")
         conditions.append((field, value))
     return conditions
 
 
-def _fits(document: Mapping[str, Any], field: str, value: str) -> bool:
+def _matches(document: Mapping[str, Any], field: str, value: str) -> bool:
     if field == "tags":
         return value in document["tags"]
     actual, wanted = str(document[field]).lower(), value.lower()
@@ -80,11 +80,11 @@ def _fits(document: Mapping[str, Any], field: str, value: str) -> bool:
 
 def _page(query: Mapping[str, str]) -> tuple[int, int]:
     if ("limit" in query) != ("offset" in query):
-        raise Refusal(400, "limit and offset go together")
+        raise ApiError(400, "limit and offset go together")
     try:
         limit, offset = int(query.get("limit", _PAGE)), int(query.get("offset", 0))
     except ValueError:
-        raise Refusal(400, "limit and offset are numbers") from None
+        raise ApiError(400, "limit and offset are numbers") from None
     if limit < 1 or offset < 0:
-        raise Refusal(400, "limit and offset are not negative")
+        raise ApiError(400, "limit and offset are not negative")
     return offset, offset + min(limit, _LARGEST_PAGE)

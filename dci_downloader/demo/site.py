@@ -18,16 +18,16 @@ class DemoSite:
 
     Args:
         catalog: what they serve.
-        now: their clock, UTC; the signatures of clients are checked against the real one.
-        ssl_context: both serve HTTPS with it.
+        now: their clock, UTC; signatures of clients are checked by the real one, because dciauth reads it.
+        ssl_context: for https; None for http.
         port: of the control server; 0 for any that is free.
 
     Attributes:
         catalog: what they serve.
-        control: the control server; its ``requests`` tell what arrived.
+        control: the control server; its ``requests`` are a log of what arrived.
         store: the object store; likewise.
         url: of the control server.
-        client_id: of the remoteci that clients are to use.
+        client_id: of the remoteci that clients use.
         api_secret: its secret.
     """
 

@@ -1,4 +1,4 @@
-"""``dci-downloader demo``: two nightlies, an interruption and a verification, told in plain words."""
+"""``dci-downloader demo``: two nightlies, an interruption and a verification, with a line about each step."""
 
 from __future__ import annotations
 
@@ -27,24 +27,22 @@ from dci_downloader.sync import sync_topic
 
 Say = Callable[[str], None]
 
-_LINE = 4_000_000
-"""Bytes per second of the line that is cut in the third act: slow enough that there is something to resume."""
-
-_CUT_AFTER = 1_500_000
+_RATE = 4_000_000  # bytes per second of the interrupted transfer: slow enough that there is something to resume
+_INTERRUPTED_AFTER = 1_500_000  # bytes
 
 
-def tell(destination: Optional[str], say: Say) -> int:
-    """Play the demo. Takes a few seconds and touches nothing but its destination.
+def run(destination: Optional[str], say: Say) -> int:
+    """Run the demo. Takes a few seconds and touches nothing but its destination.
 
     Args:
         destination: a folder that is empty or does not exist; None for a new temporary one. It stays.
-        say: gets the story, line by line.
+        say: gets each line of text.
 
     Returns:
         The exit code.
 
     Raises:
-        SettingsError: the destination holds something already.
+        SettingsError: the destination is not an empty folder.
     """
     root = Path(destination or tempfile.mkdtemp(prefix="dci-downloader-demo-"))
     if root.is_symlink() or (root.exists() and not (root.is_dir() and not any(root.iterdir()))):
@@ -52,14 +50,14 @@ def tell(destination: Optional[str], say: Say) -> int:
     with DemoSite(sample_catalog(nightlies=1)) as site:
         credentials = Credentials(site.client_id, site.api_secret, site.url)
         with ControlServer(credentials) as server:
-            return _Walkthrough(site, server, Mirror(root), root, say).play()
+            return _Walkthrough(site, server, Mirror(root), root, say).run()
 
 
 def serve(say: Say) -> int:
-    """Keep the embedded servers up, and say how to reach them, until SIGINT or SIGTERM.
+    """Keep the embedded servers up until SIGINT or SIGTERM.
 
     Args:
-        say: gets the three ``export`` lines and a word about them.
+        say: gets three ``export`` lines by which a shell reaches them, and a comment.
 
     Returns:
         The exit code.
@@ -68,20 +66,20 @@ def serve(say: Say) -> int:
         for name, value in site.environment().items():
             say(f"export {name}={shlex.quote(value)}")
         say(f"# topic {TOPIC}; this server runs until Ctrl-C: source the lines above in another shell")
-        ending = {signal.SIGINT, signal.SIGTERM}
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+        signals = {signal.SIGINT, signal.SIGTERM}
+        previous = signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # sigwait takes only signals that are blocked
         try:
-            signal.sigwait(ending)
+            signal.sigwait(signals)
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            signal.pthread_sigmask(signal.SIG_SETMASK, previous)
     return 0
 
 
-class _Cut(NullProgress):
-    """A line that breaks after so many bytes: a progress that counts them and a stop that then asks to end."""
+class _Interruption(NullProgress):
+    """Ends a run after so many bytes: a progress that counts them, and a stop that is then requested."""
 
-    def __init__(self, after: int) -> None:
-        self._left = after
+    def __init__(self, size: int) -> None:
+        self._left = size
 
     def advance(self, files: int, size: int) -> None:
         self._left -= size
@@ -95,13 +93,15 @@ class _Cut(NullProgress):
 
 @dataclass(frozen=True)
 class _Walkthrough:
+    """The steps of the demo; each returns an exit code."""
+
     site: DemoSite
     server: ControlServer
     mirror: Mirror
     root: Path
     say: Say
 
-    def play(self) -> int:
+    def run(self) -> int:
         self.say("A control server and an object store run inside this program, on 127.0.0.1. Signatures are checked")
         self.say(
             "with dciauth's own server code; file bytes come from the object store, which never sees a credential."
@@ -133,27 +133,26 @@ class _Walkthrough:
 
     def _interruption(self) -> int:
         self.say("\n3. Fetch the ISO images too, over a slow line that breaks")
-        cut = _Cut(_CUT_AFTER)
+        interruption = _Interruption(_INTERRUPTED_AFTER)
         try:
-            self._sync(iso=True, stop=cut, progress=cut)
+            self._sync(iso=True, stop=interruption, progress=interruption)
         except CancelledError:
-            self.say(
-                f"   Interrupted after {size_text(_CUT_AFTER)}. What is published is still the version without ISOs."
-            )
+            amount = size_text(_INTERRUPTED_AFTER)
+            self.say(f"   Interrupted after {amount}. What is published is still the version without ISOs.")
         report = self._sync(iso=True)
         compose = report.components[0]
-        before = compose.size - compose.bytes_reused - compose.bytes_downloaded
+        resumed = compose.size - compose.bytes_reused - compose.bytes_downloaded
         self.say(
-            f"   Run again: {size_text(compose.bytes_downloaded)} fetched, {size_text(before)} taken up from before."
+            f"   Run again: {size_text(compose.bytes_downloaded)} fetched, {size_text(resumed)} taken up from before."
         )
         return report.exit_code
 
     def _verification(self) -> int:
         self.say("\n4. Hash everything again, offline")
-        checked = verify(self.mirror)
-        files = sum(len(one.version.manifest.files) for one in checked)
-        size = sum(one.version.manifest.size for one in checked)
-        damages = sum(len(one.damages) for one in checked)
+        verified = verify(self.mirror)
+        files = sum(len(one.version.manifest.files) for one in verified)
+        size = sum(one.version.manifest.size for one in verified)
+        damages = sum(len(one.damages) for one in verified)
         self.say(f"   {count(files, 'file')}, {size_text(size)}, {count(damages, 'damage')}.")
         return IntegrityError.exit_code if damages else 0
 
@@ -162,7 +161,7 @@ class _Walkthrough:
     ) -> Report:
         options = SyncOptions()
         if iso:
-            options = replace(options, filters=(Filter("compose"),), transfer=TransferOptions(limit_rate=_LINE))
+            options = replace(options, filters=(Filter("compose"),), transfer=TransferOptions(limit_rate=_RATE))
         return sync_topic(
             self.server,
             self.mirror,

@@ -22,7 +22,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
-from dci_downloader.content.manifest import check_name
+from dci_downloader.content.names import check_name
 from dci_downloader.errors import IntegrityError, LockedError, NotFoundError, SettingsError
 from dci_downloader.mirror import tree
 from dci_downloader.mirror.files import check_folder, disk_errors, flush_folder, make_folder, remove_file

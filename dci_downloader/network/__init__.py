@@ -1,1 +1,1 @@
-"""What every connection needs: proxies, URLs, retry rules, header parsing."""
+"""What API calls, file bytes and settings have in common: proxies, URLs, retry rules, header parsing."""

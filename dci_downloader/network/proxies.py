@@ -1,7 +1,9 @@
-"""Which proxy and which certificates a request uses: one answer for API calls (requests) and file bytes (libcurl).
+"""Which proxy and which certificates a request uses: one rule for API calls (requests) and file bytes (libcurl).
 
-The rules are those of ``requests``: a proxy is chosen by the URL's scheme, ``all`` being the last resort, and
-``NO_PROXY`` may hold host suffixes, addresses, CIDR blocks and ``*``.
+* The rules are those of ``requests``: a proxy is chosen by the URL's scheme, ``all`` being the last resort, and one
+  without a scheme speaks http. ``no_proxy`` is a list of host suffixes, addresses, CIDR blocks, or ``*``.
+* libcurl has rules of its own, so it is never left to choose: it is told the proxy, or that there is none.
+* Trusted certificates are those of the user, else those of the package ``certifi``, as for ``requests``.
 """
 
 from __future__ import annotations

@@ -1,17 +1,22 @@
-"""URLs: where they lead, how they are sent, and what of them may be shown."""
+"""URLs: where they lead, how they are sent, and what of them may be shown.
+
+* Two URLs are of one server if scheme, host and port are equal (the origin of RFC 6454, 4); a port that is not named is
+  80 or 443. Host and scheme are compared in lower case (RFC 3986, 6.2.2.1).
+* Only ``http`` and ``https`` are asked for: a redirect must not make the program read ``file:///etc/shadow``.
+* Query, fragment and user information are never shown: a presigned URL carries its signature in the query, and a
+  proxy's URL may hold a password.
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import requests
-
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Origin(NamedTuple):
-    """Where requests to a URL go to; two URLs of one origin are one server."""
+    """The server that a URL leads to."""
 
     scheme: str
     host: str
@@ -19,10 +24,10 @@ class Origin(NamedTuple):
 
 
 def origin(url: str) -> Origin:
-    """The origin of a URL of http or https.
+    """The origin of a URL.
 
     Raises:
-        ValueError: the URL has another scheme, no host, or a port that is none.
+        ValueError: the URL has another scheme than http or https, no host, or an impossible port.
     """
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
@@ -34,16 +39,18 @@ def origin(url: str) -> Origin:
 
 
 def normalize_url(url: str) -> str:
-    """The URL as it is sent: international host names encoded, odd characters quoted.
+    """The URL as it is sent: international host names encoded (RFC 5891), odd characters quoted.
 
     Raises:
         ValueError: it is no URL of http or https.
     """
+    from requests import Request  # takes 60 ms, for which neither --version nor a check of settings is to wait
+
     origin(url)
-    return requests.Request("GET", url).prepare().url or ""
+    return Request("GET", url).prepare().url or ""
 
 
 def redact_url(url: str) -> str:
-    """The URL without its query, fragment and credentials: what may be shown."""
+    """The URL without query, fragment and user information: what may be shown and logged."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
+from dci_downloader.content.filters import parse_filter
 from dci_downloader.content.patterns import matches
 from dci_downloader.content.selection import Selection, Variant
-from dci_downloader.control.resolver import parse_filter
 from dci_downloader.errors import SettingsError
 from dci_downloader.models import folder_name
 from dci_downloader.network.addresses import registry_address

@@ -99,19 +99,18 @@ def from_command_line(arguments: argparse.Namespace, environ: Mapping[str, str])
         raise SettingsError(
             "there is no destination", hint="name DEST, or set local_repo in a settings file or DCI_LOCAL_REPO"
         )
-    network = environment.network(environ)
     return Settings(
         credentials=environment.credentials(environ),
-        network=network,
+        network=environment.network(environ),
         destination=Path(effective.destination.value),
-        topics=tuple(_topic(values, arguments, network) for values in effective.topics),
+        topics=tuple(_topic(values, arguments) for values in effective.topics),
         api_version=_API_VERSIONS[arguments.tech_preview],
         job_id=arguments.job_id or "",
         notes=effective.notes,
     )
 
 
-def _topic(values: Values, arguments: argparse.Namespace, network: Network) -> TopicSettings:
+def _topic(values: Values, arguments: argparse.Namespace) -> TopicSettings:
     value = {name: found.value for name, found in values.items()}
     selection = Selection(
         archs=value["archs"],
@@ -131,9 +130,7 @@ def _topic(values: Values, arguments: argparse.Namespace, network: Network) -> T
         keep=value["keep"],
         lock_timeout=arguments.lock_timeout,
         dry_run=arguments.dry_run,
-        transfer=TransferOptions(
-            value["connections"], value["limit_rate"], value["patience"], network, peers=value["peers"]
-        ),
+        transfer=TransferOptions(value["connections"], value["limit_rate"], value["patience"], peers=value["peers"]),
     )
     return TopicSettings(value["topic"], selection, options)
 

@@ -11,7 +11,7 @@ import pycurl
 from dci_downloader import __version__
 from dci_downloader.network.headers import Head, read_head
 from dci_downloader.network.proxies import ca_bundle, proxy_for
-from dci_downloader.options import TransferOptions
+from dci_downloader.options import Network, TransferOptions
 
 USER_AGENT = f"dci-downloader/{__version__}"
 RECEIVE_BUFFER = 64 * 1024
@@ -47,7 +47,7 @@ class HandlePool:
     def __init__(self, options: TransferOptions, http_version: int) -> None:
         self._options = options
         self._http_version = http_version
-        self._ca_bundle = ca_bundle(options.network)
+        self._ca_bundle = ca_bundle(options.network or Network())
         self._proxies: dict[tuple[str, ...], str] = {}
         self._free: list[Any] = []
 
@@ -83,7 +83,7 @@ class HandlePool:
 
     def _make(self) -> Any:
         patience = self._options.patience
-        network = self._options.network
+        network = self._options.network or Network()
         handle = pycurl.Curl()
         handle.setopt(pycurl.HTTP_VERSION, self._http_version)
         handle.setopt(pycurl.NOSIGNAL, 1)
@@ -102,7 +102,7 @@ class HandlePool:
         """The proxy, chosen as for API calls; an empty string keeps libcurl from reading the environment itself."""
         place = tuple(url.split("/", 3)[:3])
         if place not in self._proxies:
-            self._proxies[place] = proxy_for(url, self._options.network)
+            self._proxies[place] = proxy_for(url, self._options.network or Network())
         return self._proxies[place]
 
 

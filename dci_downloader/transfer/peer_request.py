@@ -9,7 +9,7 @@ from typing import Optional
 
 from dci_downloader.mirror.partial import Partial
 from dci_downloader.models import FileEntry
-from dci_downloader.network.headers import parse_content_range, read_head
+from dci_downloader.network.headers import content_length, parse_content_range, read_head
 
 SAVED_BYTES = 16 << 20
 """Bytes of a big file after which its journal is saved."""
@@ -132,8 +132,7 @@ class PeerRequest:
         head = read_head(self.head)
         if "content-encoding" in head.headers:
             return False
-        length = head.headers.get("content-length", "")
-        if length.isdigit() and int(length) != self.end - self.start:
+        if content_length(head.headers.get("content-length", "")) not in (None, self.end - self.start):
             return False
         if self.whole:
             return head.status == 200

@@ -33,7 +33,7 @@ from dci_downloader.models import FileEntry
 from dci_downloader.network.headers import read_head
 from dci_downloader.network.proxies import ca_bundle, proxy_for
 from dci_downloader.network.urls import redact_url
-from dci_downloader.options import TransferOptions
+from dci_downloader.options import Network, TransferOptions
 from dci_downloader.results import SourceTotals
 from dci_downloader.transfer.handles import connections
 from dci_downloader.transfer.limits import RateLimit
@@ -144,7 +144,8 @@ class _Asking:
             1024, min(RECEIVE_BUFFER, share // 100)
         )  # libcurl may fill it ten times before it is counted
         self._slow = max(1, min(SLOW_RATE, share // 4))
-        self._ca_bundle = ca_bundle(options.network)
+        self._network = options.network or Network()
+        self._ca_bundle = ca_bundle(self._network)
         self._loop = CurlLoop(self._most)
         self._poll = select.poll()
         self._poll.register(self._loop.fileno(), select.POLLIN)
@@ -232,7 +233,7 @@ class _Asking:
         digest = wanted.entry.sha256
         url = f"{peer.url}/.dci-downloader/objects/{digest[:2]}/{digest}"
         handle.setopt(pycurl.URL, url)
-        handle.setopt(pycurl.PROXY, proxy_for(url, self._options.network))
+        handle.setopt(pycurl.PROXY, proxy_for(url, self._network))
         headers = ["Accept-Encoding: identity"]
         headers += [] if request.whole else [f"Range: bytes={ranges.header(start, end)}"]
         handle.setopt(pycurl.HTTPHEADER, headers)
@@ -249,7 +250,7 @@ class _Asking:
         handle.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
         handle.setopt(pycurl.USERAGENT, f"dci-downloader/{__version__}")
         handle.setopt(pycurl.BUFFERSIZE, self._buffer)
-        handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(1000 * min(CONNECT_SECONDS, self._options.network.connect_timeout)))
+        handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(1000 * min(CONNECT_SECONDS, self._network.connect_timeout)))
         handle.setopt(pycurl.LOW_SPEED_LIMIT, self._slow)
         handle.setopt(pycurl.LOW_SPEED_TIME, SLOW_SECONDS)
         handle.setopt(pycurl.CAPATH if os.path.isdir(self._ca_bundle) else pycurl.CAINFO, self._ca_bundle)

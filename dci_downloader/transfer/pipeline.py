@@ -35,8 +35,8 @@ from dci_downloader.hooks import Progress, Stop
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry, SignedRequest, Source
 from dci_downloader.network import retries
-from dci_downloader.network.retries import MOST_HOPS, MOST_REFUSALS
-from dci_downloader.options import TransferOptions
+from dci_downloader.network.retries import MAX_REDIRECTS, MAX_WRONG_RESPONSES
+from dci_downloader.options import Network, TransferOptions
 from dci_downloader.results import Failure
 from dci_downloader.transfer.handles import connections, read_answer
 from dci_downloader.transfer.limits import AdaptiveLimit, RateLimit
@@ -335,7 +335,7 @@ class Pipeline:
         if not self._reading:
             self._fetching.rest()
         patience = self._options.patience
-        stall = min(self._options.network.read_timeout, patience / 3)
+        stall = min((self._options.network or Network()).read_timeout, patience / 3)
         for answer in self._locating.overdue(stall):
             self._located(answer)
         for answer in self._fetching.overdue(stall):
@@ -396,7 +396,7 @@ class Pipeline:
         """Go where a redirect leads: signed on the control server, without any credential elsewhere."""
         segment.hops += 1
         signed = self._source.follow(url)
-        if segment.hops > MOST_HOPS:
+        if segment.hops > MAX_REDIRECTS:
             self._judged(segment, Verdict(Action.GIVE_UP, "redirected in a circle"))
         elif signed is not None:
             self._locate(segment, signed)
@@ -454,7 +454,7 @@ class Pipeline:
             self._retry(segment, verdict, self._clock() - (transfer.stuck_since or 0.0) > self._options.patience)
         else:
             transfer.refusals += 1
-            final = verdict.action is Action.GIVE_UP or transfer.refusals >= MOST_REFUSALS
+            final = verdict.action is Action.GIVE_UP or transfer.refusals >= MAX_WRONG_RESPONSES
             self._retry(segment, verdict, final)
 
     def _note_progress(self, transfer: Transfer) -> None:

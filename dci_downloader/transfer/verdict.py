@@ -27,7 +27,7 @@ import pycurl
 
 from dci_downloader.content.ranges import Range
 from dci_downloader.errors import AUTHORITY_HINT, CLOCK_HINT, HOST_NAME_HINT, AccessError, IntegrityError, TransferError
-from dci_downloader.network.headers import Head, parse_content_range, retry_after
+from dci_downloader.network.headers import Head, content_length, parse_content_range, retry_after
 from dci_downloader.network.retries import REDIRECTS, TRANSIENT
 
 _URL_CHARACTERS = "%:/?#[]@!$&'()*+,;=~"
@@ -206,11 +206,11 @@ def _judge_body(headers: Mapping[str, str], size: int) -> Verdict:
     encoding = headers.get("content-encoding", "identity").lower()
     if encoding != "identity":
         return Verdict(Action.REFUSE, f"it came encoded as {encoding[:20]!r} although none was asked for")
-    length = headers.get("content-length", "")
-    if length.isascii() and length.isdigit() and length != str(size):
+    length = content_length(headers.get("content-length", ""))
+    if length not in (None, size):
         return Verdict(
             Action.REFUSE,
-            f"the server sends {length[:20]} bytes{_page(headers)}, the manifest says {size}",
+            f"the server sends {length} bytes{_page(headers)}, the manifest says {size}",
             exit_code=IntegrityError.exit_code,
         )
     return ACCEPT

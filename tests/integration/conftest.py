@@ -77,9 +77,10 @@ class RealSite:
 
     def publish(self, topic, name, compose, symlinks=None, **more):
         """Put the files of a folder behind nginx and attach them as a component."""
-        contents = {str(path.relative_to(compose)): path for path in sorted(compose.rglob("*")) if path.is_file()}
-        component = self.catalog.add_component(topic, name=name, files=contents, symlinks=symlinks or {}, **more)
-        for path, source in contents.items():
+        paths = {str(path.relative_to(compose)): path for path in sorted(compose.rglob("*")) if path.is_file()}
+        files = {name: path.read_bytes() for name, path in paths.items()}
+        component = self.catalog.add_component(topic, name=name, files=files, symlinks=symlinks or {}, **more)
+        for path, source in paths.items():
             target = self.files / component.id / path
             target.parent.mkdir(parents=True, exist_ok=True)
             os.link(source, target)

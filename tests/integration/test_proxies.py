@@ -22,6 +22,7 @@ from dci_downloader.demo.http_server import Exchange
 from dci_downloader.demo.site import DemoSite
 from tests.faults.certificates import make_authority, server_side
 from tests.integration.conftest import free_port, needs
+from tests.interception import intercept
 
 pytestmark = needs("tinyproxy", "openssl")
 
@@ -103,16 +104,24 @@ class Lab:
         self.dest = folder / "dci"
         self.seen: set[tuple[str, str]] = set()  # which server saw whom: the proxy comes from 127.0.0.2
         for name in ("control", "store"):
-            getattr(self.site, name).intercept = partial(self._look, name)
+            intercept(getattr(self.site, name), partial(self._look, name))
 
     def _look(self, name: str, exchange: Exchange) -> bool:
         self.seen.add((name, exchange.connection.getpeername()[0]))
         return False
 
     def run(self, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "dci_downloader", TOPIC, str(self.dest), "--all", "--verbose", "--json"]
+        """The command line."""
+        command = ["-m", "dci_downloader", TOPIC, str(self.dest), "--all", "--verbose", "--json"]
+        return self._python(*command, *options, **environ)
+
+    def run_library(self, code: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """A program of a Python user."""
+        return self._python("-W", "error", "-c", code, **environ)
+
+    def _python(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         own = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **self.site.environment(), **environ}
-        done = subprocess.run([*command, *options], env=own, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([sys.executable, *arguments], env=own, capture_output=True, text=True, timeout=60)
         for secret in (self.site.api_secret, PASSWORD, "X-Amz", "Signature", "Traceback"):
             assert secret not in done.stdout + done.stderr
         return done
@@ -221,6 +230,40 @@ def test_a_dead_proxy_is_named_without_its_password(lab):
     assert done.returncode == 5
     assert "proxy http://127.0.0.1" in done.stderr
     assert "HTTPS_PROXY" in done.stderr
+
+
+# the library
+
+
+def first_example(dest):
+    """The README's first example in Python, with another folder and without a selection of variants."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    code = readme.partition("\n## From Python\n")[2].partition("```python\n")[2].partition("```")[0]
+    return code.replace("/srv/dci", str(dest)).replace('variants=("BaseOS",)', "all=True")
+
+
+@pytest.mark.parametrize("proxied", [False, True], ids=["direct", "proxy"])
+def test_a_library_user_whose_server_comes_from_the_environment_gets_the_files(lab, make_proxy, proxied):
+    proxy = make_proxy(lab.site)
+    environ = {variables(lab)[0][0]: proxy.url} if proxied else {}
+    lab.assert_mirrored(lab.run_library(first_example(lab.dest), **environ, **trusting(lab)))
+    peer = "127.0.0.2" if proxied else "127.0.0.1"
+    assert lab.seen == {("control", peer), ("store", peer)}
+
+
+def test_a_network_of_the_transfer_options_counts_for_files_alone(lab, make_proxy):
+    proxy = make_proxy(lab.site)
+    code = first_example(lab.dest)
+    code = code.replace(
+        "all=True)",
+        "all=True), options=SyncOptions(transfer=TransferOptions(network=Network("
+        f"ca_bundle={str(lab.authority or '')!r}, proxies={{'all': {proxy.url!r}}})))",
+    )
+    lab.assert_mirrored(
+        lab.run_library("from dci_downloader import Network, SyncOptions, TransferOptions\n" + code, **trusting(lab))
+    )
+    assert ("control", "127.0.0.1") in lab.seen
+    assert ("store", "127.0.0.2") in lab.seen
 
 
 # certificates

@@ -12,7 +12,8 @@ from typing import Any, Optional
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dci_downloader.content.manifest import check_name, parse_manifest
+from dci_downloader.content.manifest import parse_manifest
+from dci_downloader.content.names import check_name
 from dci_downloader.content.selection import Selection
 from dci_downloader.errors import ManifestError, NotFoundError
 from dci_downloader.models import Manifest

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from dci_downloader.content import ranges
 from dci_downloader.content.ranges import NOTHING, Ranges
-from dci_downloader.network.headers import parse_content_range
 
 QUICK = settings(deadline=None, max_examples=80)
 SIZE = 64
@@ -81,20 +80,3 @@ def test_prefix_is_how_far_no_byte_is_missing(segments: list[tuple[int, int]]) -
     there = members(ranges.union(segments))
     expected = next(position for position in range(SIZE + 2) if position not in there)
     assert ranges.prefix(ranges.union(segments)) == expected
-
-
-@QUICK
-@given(st.integers(0, 2**60), st.integers(1, 2**60), st.one_of(st.none(), st.integers(0, 2**60)))
-def test_request_header_and_content_range_speak_of_the_same_bytes(start: int, length: int, beyond: int | None) -> None:
-    end = start + length
-    size = None if beyond is None else end + beyond
-    answer = f"bytes {ranges.header(start, end)}/{'*' if size is None else size}"
-    assert parse_content_range(answer) == (start, end, size)
-
-
-@QUICK
-@given(st.text("0123456789-/* =,٣", max_size=40))
-def test_no_content_range_is_beyond_reading(value: str) -> None:
-    for text in (value, f"bytes {value}"):
-        parsed = parse_content_range(text)
-        assert parsed is None or 0 <= parsed.start < parsed.end <= (parsed.size or parsed.end)

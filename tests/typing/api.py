@@ -79,3 +79,16 @@ def pre_run_step(server: ControlServer, mirror: Mirror) -> Report:
     server.set_job_state(job, "running" if not changed else "error", str(report.failures[0]))
     server.delete_job(job)
     return report
+
+
+def by_ids(server: ControlServer) -> None:
+    component: Component = next(server.components("a topic's id", type="compose"))
+    job: Job = server.create_job("a topic's id", ["a component's id", component])
+    again: Job = server.set_job_state("a job's id", "running")
+    server.delete_job(again.id)
+    server.delete_job(job)
+    manifest: Manifest = server.manifest("a component's id")
+    changed: Optional[Manifest] = server.manifest("a component's id", etag=manifest.etag)
+    images: Optional[bytes] = server.image_list("a component's id")
+    url: str = server.files("a component's id").request("a/b.rpm").url
+    print(changed, images, url)

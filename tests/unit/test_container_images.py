@@ -57,12 +57,12 @@ def mirror(*references, registry="lab:5000", login=None, network=Network(), prog
     ],
 )
 def test_references_are_read(text, source, name):
-    (found,) = container_images.parse(f'- "{text}"\n- "{text}"\n'.encode())
+    (found,) = container_images.parse_image_list(f'- "{text}"\n- "{text}"\n'.encode())
     assert (found.text, found.source, found.name) == (text, source, name)
 
 
 def test_an_empty_list_has_no_images():
-    assert container_images.parse(b"[]") == ()
+    assert container_images.parse_image_list(b"[]") == ()
 
 
 @pytest.mark.parametrize(
@@ -76,32 +76,32 @@ def test_an_empty_list_has_no_images():
 )
 def test_what_is_no_list_of_images_is_refused(document):
     with pytest.raises(IntegrityError, match=r"images_list\.yaml"):
-        container_images.parse(document)
+        container_images.parse_image_list(document)
 
 
 def test_two_images_that_would_become_one_are_refused():
     with pytest.raises(IntegrityError, match="both become nova:1"):
-        container_images.parse(b"- r.example.com/a/nova:1\n- r.example.com/b/nova:1\n")
+        container_images.parse_image_list(b"- r.example.com/a/nova:1\n- r.example.com/b/nova:1\n")
 
 
 @pytest.mark.parametrize("registry", ["localhost:5000", "lab", "[::1]:5000"])
 def test_a_registry_is_host_and_port(skopeo, registry):
     skopeo("")
-    container_images.require(registry)
+    container_images.require_skopeo(registry)
 
 
 @pytest.mark.parametrize("registry", ["http://lab:5000", "user:pass@lab:5000", "lab:x", "-lab", "lab/", "lab:5000 x"])
 def test_what_is_no_registry_is_refused_and_not_shown(skopeo, registry):
     skopeo("")
     with pytest.raises(SettingsError) as caught:
-        container_images.require(registry)
+        container_images.require_skopeo(registry)
     assert registry not in f"{caught.value} {caught.value.hint}"
 
 
 def test_missing_skopeo_is_said_with_the_name_of_the_package(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SettingsError, match="not installed") as caught:
-        container_images.require("lab:5000")
+        container_images.require_skopeo("lab:5000")
     assert "package skopeo" in caught.value.hint
 
 
@@ -208,11 +208,11 @@ def test_a_stop_ends_what_is_running_and_starts_nothing_more(skopeo, calls, tmp_
 
     class Begun(NeverStop):
         def requested(self):
-            return (tmp_path / "calls").exists() and len(calls()) >= container_images.AT_ONCE
+            return (tmp_path / "calls").exists() and len(calls()) >= container_images.PARALLEL
 
     with pytest.raises(CancelledError):
         mirror(*(f"r.example.com/n{number}" for number in range(20)), stop=Begun())
-    assert len(calls()) == container_images.AT_ONCE
+    assert len(calls()) == container_images.PARALLEL
 
 
 @pytest.mark.parametrize(
@@ -221,14 +221,14 @@ def test_a_stop_ends_what_is_running_and_starts_nothing_more(skopeo, calls, tmp_
 )
 def test_odd_lists_are_refused_without_a_traceback(document):
     with pytest.raises(IntegrityError, match="not a list of images"):
-        container_images.parse(document)
+        container_images.parse_image_list(document)
 
 
 def test_a_registry_that_never_answers_ends_by_itself(tmp_path, monkeypatch):
     (tmp_path / "skopeo").write_text("#!/bin/sh\nexec sleep 60\n")
     (tmp_path / "skopeo").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr(container_images, "LONGEST_LOOK", 0.2)
+    monkeypatch.setattr(container_images, "INSPECT_SECONDS", 0.2)
     document = b"- registry.example.com/rhosp17/nova:17.1\n"
     done = container_images.mirror(document, "127.0.0.1:1", {}, Network(), NullProgress(), NeverStop())
     assert [image.outcome for image in done.images] == [ContainerImageOutcome.FAILED]

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from dci_downloader.demo.catalog import MANIFEST, key
+from dci_downloader.content.manifest import MANIFEST_NAME
+from dci_downloader.demo.catalog import object_key
 from dci_downloader.demo.compose import ISO_BYTES, NIGHTLIES, TOPIC, add_nightly, sample_catalog, sample_site
 
 
@@ -18,14 +19,14 @@ def nightlies(catalog):
 
 
 def listed(catalog, component):
-    content = catalog.objects[key(component, MANIFEST)]
+    content = catalog.objects[object_key(component, MANIFEST_NAME)]
     files = json.loads(b"".join(content.chunks(0, content.size)))["files"]
     return {f"{entry['path']}/{entry['name']}".lstrip("/"): (entry["sha256"], entry["size"]) for entry in files}
 
 
 def read(catalog, path):
     component = next(item for item in catalog.components.values() if item.name == NIGHTLIES[0])
-    content = catalog.objects[key(component, path)]
+    content = catalog.objects[object_key(component, path)]
     return b"".join(content.chunks(0, content.size))
 
 

@@ -11,8 +11,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from dci_downloader.demo.catalog import Catalog, key
+from dci_downloader.demo.catalog import Catalog, object_key
 from dci_downloader.demo.object_store import DemoObjectStore, presign
+from tests import interception
 from tests.faults import certificates
 
 CONTENT = bytes(range(256)) * 2000  # more than one chunk
@@ -48,7 +49,7 @@ def store(catalog, clock):
 
 def sign(store, catalog, name=NAME, url=None):
     (component,) = catalog.components.values()
-    return presign(url or store.url, key(component, name), catalog.signing_key, store.now())
+    return presign(url or store.url, object_key(component, name), catalog.signing_key, store.now())
 
 
 def fetch(url, method="GET", tls=None, **headers):
@@ -209,7 +210,11 @@ def raw(store, sent):
 
 @pytest.mark.parametrize(
     "sent",
-    [b"nonsense\r\n\r\n", b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"],
+    [
+        b"nonsense\r\n\r\n",
+        b"PUT / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
 )
 def test_a_malformed_request_is_400_and_ends_the_connection(store, sent):
     assert raw(store, sent).startswith(b"HTTP/1.1 400 ")
@@ -223,13 +228,13 @@ def test_half_a_request_is_no_request(store):
 
 
 def test_an_interceptor_may_let_a_request_pass_or_answer_itself(store, catalog):
-    def intercept(exchange):
+    def intercepted(exchange):
         if exchange.request.method == "GET":
             exchange.answer(503, b"later", {"Retry-After": "1"})
             return True
         return False
 
-    store.intercept = intercept
+    interception.intercept(store, intercepted)
     status, headers, body = fetch(sign(store, catalog))
     assert (status, headers["Retry-After"], body) == (503, "1", b"later")
     assert fetch(sign(store, catalog), "HEAD")[0] == 200
@@ -237,23 +242,23 @@ def test_an_interceptor_may_let_a_request_pass_or_answer_itself(store, catalog):
 
 
 def test_an_interceptor_can_cut_a_body_short(store, catalog):
-    def intercept(exchange):
+    def intercepted(exchange):
         exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n", b"half")
-        exchange.cut()
+        interception.cut(exchange)
         return True
 
-    store.intercept = intercept
+    interception.intercept(store, intercepted)
     with pytest.raises(http.client.IncompleteRead):
         fetch(sign(store, catalog))
     assert (store.requests[0].status, store.requests[0].sent) == (200, 4)
 
 
 def test_an_interceptor_can_reset_the_connection(store):
-    def intercept(exchange):
-        exchange.cut(reset=True)
+    def intercepted(exchange):
+        interception.cut(exchange, reset=True)
         return True
 
-    store.intercept = intercept
+    interception.intercept(store, intercepted)
     with socket.create_connection(urlsplit(store.url).netloc.split(":"), timeout=10) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
         with pytest.raises(ConnectionResetError):
@@ -264,12 +269,12 @@ def test_an_interceptor_can_reset_the_connection(store):
 def test_an_interceptor_can_hold_an_answer_until_it_is_released(store, catalog):
     arrived, released = threading.Event(), threading.Event()
 
-    def intercept(exchange):
+    def intercepted(exchange):
         arrived.set()
-        exchange.hold(released)
+        interception.hold(exchange, released)
         return False
 
-    store.intercept = intercept
+    interception.intercept(store, intercepted)
     url, answers = sign(store, catalog), []
     client = threading.Thread(target=lambda: answers.append(fetch(url)[0]))
     client.start()
@@ -283,13 +288,14 @@ def test_an_interceptor_can_hold_an_answer_until_it_is_released(store, catalog):
 def test_stopping_ends_open_and_held_connections_at_once(catalog):
     arrived = threading.Event()
 
-    def intercept(exchange):
+    def intercepted(exchange):
         arrived.set()
-        exchange.hold(threading.Event())
+        interception.hold(exchange, threading.Event())
         return True
 
     with contextlib.ExitStack() as clients:
-        with DemoObjectStore(catalog, intercept=intercept) as store:
+        with DemoObjectStore(catalog) as store:
+            interception.intercept(store, intercepted)
             address = urlsplit(store.url).netloc.split(":")
             idle, held = (clients.enter_context(socket.create_connection(address, timeout=10)) for _ in range(2))
             held.sendall(b"GET / HTTP/1.1\r\n\r\n")

@@ -62,7 +62,7 @@ def test_the_first_certificate_variable_that_is_set_wins():
 def dcirc(tmp_path, text):
     path = tmp_path / "dcirc.sh"
     path.write_text(text, encoding="utf-8")
-    return environment.dcirc(str(path))
+    return environment.read_dcirc(str(path))
 
 
 def test_a_dcirc_file_is_read_without_a_shell(tmp_path):
@@ -94,7 +94,7 @@ def test_a_dcirc_line_that_needs_a_shell_is_named_and_not_shown(tmp_path, line):
 
 def test_a_dcirc_file_that_cannot_be_read_is_an_error(tmp_path):
     with pytest.raises(SettingsError, match="Is a directory"):
-        environment.dcirc(str(tmp_path))
+        environment.read_dcirc(str(tmp_path))
     (tmp_path / "x").write_bytes(b"\xff")
     with pytest.raises(SettingsError, match="not UTF-8"):
-        environment.dcirc(str(tmp_path / "x"))
+        environment.read_dcirc(str(tmp_path / "x"))

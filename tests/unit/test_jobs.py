@@ -20,6 +20,7 @@ from dci_downloader.control.client import Clock, ControlServer
 from dci_downloader.control.resolver import resolve_job
 from dci_downloader.errors import ServerUnreachableError, TransferError
 from dci_downloader.models import Job
+from tests.interception import cut, intercept
 
 
 @pytest.fixture
@@ -50,14 +51,14 @@ def trouble(*answers):
     """An intercepting function that answers the first requests, and leaves the others to the server."""
     left = list(answers)
 
-    def intercept(exchange):
+    def troubled(exchange):
         if not left:
             return False
         answer = left.pop(0)
         answer(exchange)
         return True
 
-    return intercept
+    return troubled
 
 
 def status(number, body=b"", **headers):
@@ -66,8 +67,8 @@ def status(number, body=b"", **headers):
 
 def after(exchange):
     """The request arrives and is done; the answer gets lost."""
-    exchange.server.respond(_Mute(exchange))
-    exchange.cut()
+    type(exchange.server).respond(exchange.server, _Mute(exchange))
+    cut(exchange)
 
 
 class _Mute:
@@ -126,10 +127,58 @@ def test_a_stale_etag_deletes_nothing_and_says_so(lab, server, topic, older):
     assert lab.catalog.jobs == {}
 
 
-def test_a_job_that_is_gone_counts_as_deleted(server, topic, older):
+def test_a_job_that_is_gone_counts_as_deleted(lab, server, topic, older):
     job = server.create_job(topic, [older])
-    server.delete_job(job)
-    server.delete_job(job)
+    for given in (job, job, job.id):
+        server.delete_job(given)
+        assert lab.catalog.jobs == {}
+    asked = [request for request in lab.site.control.requests if request.path.endswith(job.id)]
+    assert [(request.method, request.status) for request in asked] == [
+        ("DELETE", 204),
+        ("DELETE", 404),  # the server says so of a stale etag, too: the job is read to tell the one from the other
+        ("GET", 404),
+        ("GET", 404),
+    ]
+
+
+def test_ids_do_as_well_as_objects(lab, server, topic, older):
+    job = server.create_job(topic.id, [older.id])
+    assert (job.topic, job.components, job.status) == (topic, (older,), "new")
+    assert server.job(job.id) == job
+    assert server.set_job_state(job.id, "running", "by id").status == "running"
+    server.delete_job(job.id)
+    assert lab.catalog.jobs == {}
+
+
+@pytest.mark.parametrize("given", ["", "..", "a/b"])
+def test_what_is_no_id_of_a_job_is_not_taken_for_a_job_that_is_gone(server, given):
+    with pytest.raises(NotFoundError, match="no id of a job"):
+        server.delete_job(given)
+
+
+def test_ids_and_objects_may_be_mixed(lab, server, topic, older):
+    newer = next(server.components(topic, type="compose"))
+    job = server.create_job(topic, [older.id, newer])
+    assert job.components == (older, newer) == server.job(job.id).components
+
+
+def test_a_job_deleted_by_its_id_is_deleted_by_the_etag_it_has_now(lab, server, topic, older):
+    job = server.create_job(topic, [older])
+    now = server.set_job_state(job, "pre-run")
+    server.delete_job(job.id)
+    (deletion,) = [request for request in lab.site.control.requests if request.method == "DELETE"]
+    assert deletion.headers["if-match"] == now.etag != job.etag
+
+
+@pytest.mark.parametrize("unknown", ["no-such-id", "", "a/b"])
+def test_an_unknown_id_creates_nothing(lab, server, topic, older, unknown):
+    for given in ((unknown, [older]), (topic, [older, unknown])):
+        with pytest.raises(NotFoundError):
+            server.create_job(*given)
+    with pytest.raises(NotFoundError):
+        server.set_job_state(unknown, "running")
+    assert lab.catalog.jobs == {}
+    assert not [request for request in lab.site.control.requests if request.path == "/api/v1/jobs"]
 
 
 def test_a_job_without_an_etag_is_not_deleted(lab, server, topic, older):
@@ -148,10 +197,10 @@ def test_another_team_has_no_access(lab, server, topic, older):
     assert list(lab.catalog.jobs) == [theirs.id]
 
 
-@pytest.mark.parametrize("answer", [status(503, **{"Retry-After": "1"}), status(502), lambda exchange: exchange.cut()])
+@pytest.mark.parametrize("answer", [status(503, **{"Retry-After": "1"}), status(502), cut])
 def test_creating_a_job_is_never_repeated(lab, server, topic, older, pauses, answer):
     lab.site.control.forget()
-    lab.site.control.intercept = trouble(answer)
+    intercept(lab.site.control, trouble(answer))
     with pytest.raises(TransferError) as caught:
         server.create_job(topic, [older])
     assert "not tried again" in caught.value.hint
@@ -159,7 +208,7 @@ def test_creating_a_job_is_never_repeated(lab, server, topic, older, pauses, ans
 
 
 def test_a_job_whose_answer_gets_lost_is_there_once(lab, server, topic, older):
-    lab.site.control.intercept = trouble(after)
+    intercept(lab.site.control, trouble(after))
     with pytest.raises(ServerUnreachableError):
         server.create_job(topic, [older])
     assert len(lab.catalog.jobs) == 1
@@ -168,13 +217,13 @@ def test_a_job_whose_answer_gets_lost_is_there_once(lab, server, topic, older):
 @pytest.mark.parametrize("answer", [status(503), after])
 def test_deleting_a_job_is_repeated_until_it_is_gone(lab, server, topic, older, pauses, answer):
     job = server.create_job(topic, [older])
-    lab.site.control.intercept = trouble(answer)
+    intercept(lab.site.control, trouble(answer))
     server.delete_job(job)
     assert (lab.catalog.jobs, len(pauses)) == ({}, 1)
 
 
 def test_a_redirect_is_not_followed(lab, server, topic, older):
-    lab.site.control.intercept = trouble(status(307, Location="/api/v1/jobs"))
+    intercept(lab.site.control, trouble(status(307, Location="/api/v1/jobs")))
     with pytest.raises(TransferError, match="redirected"):
         server.create_job(topic, [older])
     assert lab.catalog.jobs == {}
@@ -187,7 +236,7 @@ def test_the_secret_in_answers_about_jobs_is_never_kept_or_logged(lab, server, t
     job = server.set_job_state(server.create_job(topic, [older]), "pre-run")
     assert secret not in repr(vars(job))
     for number in (201, 400, 500):
-        lab.site.control.intercept = trouble(status(number, leaky))
+        intercept(lab.site.control, trouble(status(number, leaky)))
         with pytest.raises(TransferError) as caught:
             server.create_job(topic, [older])
         assert secret not in f"{caught.value!r} {caught.value.hint} {vars(caught.value)}"

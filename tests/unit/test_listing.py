@@ -176,6 +176,12 @@ def test_topics_are_listed_newest_first_or_by_name_in_natural_order(lab):
     assert listed(limit=1, reverse=True) == ["RHEL-9.2"]
 
 
+def test_a_name_of_thousands_of_digits_is_listed(lab):
+    lab.catalog.add_topic(f"RHEL-{'9' * 5000}")
+    told = listing.topics(lab.server, "*", Shape(sort="name"), Notes())
+    assert [len(one["name"]) for one in told.document["topics"]] == [8, 5005]
+
+
 def test_what_a_pattern_lists_first_is_what_it_means_for_mirroring(lab, builds):
     lab.catalog.add_topic("RHEL-9.3")
     told = listing.topics(lab.server, "RHEL-9*", Shape(), Notes())

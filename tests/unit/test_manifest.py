@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dci_downloader.content.manifest import MAX_SIZE, check_name, live_symlinks, parse_manifest, shown
+from dci_downloader.content.manifest import MAX_SIZE, parse_manifest
 from dci_downloader.errors import ManifestError
 from dci_downloader.models import FileEntry, Manifest, SymlinkEntry
 
@@ -329,58 +329,6 @@ def test_manifest_cut_off_anywhere_is_called_truncated() -> None:
     for end in range(1, len(document)):
         with pytest.raises(ManifestError, match=f"truncated after {end} bytes"):
             parse_manifest(document[:end], "compose")
-
-
-@pytest.mark.parametrize("name", ["RHEL-9.2", "RHEL 7 ELS", "compose-noinstall", "größe", "x" * 255, "a..b"])
-def test_name_that_can_be_a_folder_is_returned(name: str) -> None:
-    assert check_name(name, "topic") == name
-
-
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/", "\x00", "a\nb", ".versions", "x" * 256, "\ud800"])
-def test_name_that_cannot_be_a_folder_is_refused(name: str) -> None:
-    with pytest.raises(ManifestError, match=r"^topic '.*' cannot be a folder: ") as caught:
-        check_name(name, "topic")
-    assert caught.value.hint
-    assert str(caught.value).isprintable()
-
-
-def test_shown_text_is_printable_and_short() -> None:
-    assert shown("é\n\x1b\ud800") == "'é\\n\\x1b\\ud800'"
-    assert len(shown("x" * 1000)) == 122
-
-
-LINKS = [
-    SymlinkEntry("to-file", "d/f"),
-    SymlinkEntry("to-folder", "d"),
-    SymlinkEntry("to-link", "to-folder"),
-    SymlinkEntry("through-link", "to-folder/f"),
-    SymlinkEntry("d/up", "../to-folder/up"),
-    SymlinkEntry("d/root", ".."),
-    SymlinkEntry("d/through-root", "root/d/f"),
-]
-
-
-def test_symlinks_live_through_each_other() -> None:
-    live = live_symlinks([FileEntry("d/f", A, 1)], LINKS)
-    assert [entry.path for entry in live] == [
-        "to-file",
-        "to-folder",
-        "to-link",
-        "through-link",
-        "d/root",
-        "d/through-root",
-    ]
-
-
-def test_symlinks_die_with_what_they_lead_to() -> None:
-    assert [entry.path for entry in live_symlinks([FileEntry("e/f", A, 1)], LINKS)] == ["d/root"]
-    assert live_symlinks([], LINKS) == ()
-
-
-def test_chain_of_symlinks_ends_where_linux_ends_it() -> None:
-    chain = [SymlinkEntry(f"l{number:02}", f"l{number + 1:02}") for number in range(50)]
-    live = live_symlinks([FileEntry("l50", A, 1)], chain)
-    assert [entry.path for entry in live] == [f"l{number:02}" for number in range(10, 50)]
 
 
 def test_a_hundred_thousand_entries_are_read_quickly() -> None:

@@ -16,6 +16,7 @@ from dci_downloader.models import FileEntry
 from dci_downloader.transfer import peer_request
 from dci_downloader.transfer import peers as module
 from dci_downloader.transfer.peers import Peers
+from tests import interception
 
 SMALL = {f"small{number}": b"%d" % number * (number + 1) for number in range(20)}
 BIG = {"big": bytes(range(256)) * 20_000}
@@ -67,7 +68,8 @@ def start():
 
     def start(contents, intercept=None):
         lab = Lab(contents)
-        lab.intercept = intercept
+        if intercept is not None:
+            interception.intercept(lab, intercept)
         lab.start()
         running.append(lab)
         return lab
@@ -147,7 +149,7 @@ def answering(*arguments, **headers):
 
 def cut(exchange):
     exchange.stream(200, 1000, [b"x" * 10])
-    exchange.cut()
+    interception.cut(exchange)
     return True
 
 
@@ -173,7 +175,7 @@ LIES = {
     "compressed": lambda exchange: exchange.answer(200, b"x" * 21, {"Content-Encoding": "gzip"}) or True,
     "cut": cut,
     "endless": unannounced,
-    "closed": lambda exchange: exchange.cut() or True,
+    "closed": lambda exchange: interception.cut(exchange) or True,
     "empty": answering(200, b""),
     "a part": lambda exchange: exchange.answer(206, b"x" * 21, {"Content-Range": "bytes 0-20/21"}) or True,
 }
@@ -219,7 +221,7 @@ def test_a_peer_that_is_slow_is_dropped(store, start, monkeypatch, contents, fir
 
     def stall(exchange):
         exchange.send(first, b"z" * 100 if first else b"")
-        exchange.hold(never)
+        interception.hold(exchange, never)
         return True
 
     came = fetch(store, contents, start(contents, stall), start(contents))
@@ -256,7 +258,7 @@ def test_a_big_file_goes_on_where_another_peer_left_it(store, start):
 
     def half(exchange):
         exchange.stream(200, len(content), [content[:2_000_000]])
-        exchange.cut()
+        interception.cut(exchange)
         return True
 
     bad, good = start(BIG, half), start(BIG)
@@ -304,7 +306,7 @@ def test_a_stop_keeps_what_came_of_a_big_file(store, start):
 
     def half(exchange):
         exchange.stream(200, len(content), [content[:2_000_000]])
-        exchange.hold(never)
+        interception.hold(exchange, never)
         return True
 
     told = CommandResult()
@@ -344,7 +346,7 @@ def test_no_more_connections_than_asked_for(store, start):
         with guard:
             busy.add(exchange.connection)
             most[0] = max(most[0], len(busy))
-        lab.respond(exchange)
+        type(lab).respond(lab, exchange)
         with guard:
             busy.discard(exchange.connection)
         return True

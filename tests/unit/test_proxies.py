@@ -1,3 +1,5 @@
+"""Proxies and certificates: the rules of requests, for API calls and file bytes alike."""
+
 import pytest
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
@@ -23,11 +25,18 @@ PROXIES = {"http": "http://plain:3128", "https": "http://secure:3128"}
         ("http://api.example/x", PROXIES, "other.test", "http://plain:3128"),
         ("http://10.1.2.3/x", PROXIES, "10.0.0.0/8", ""),
         ("http://api.example:8080/x", PROXIES, "api.example:8080", ""),
+        ("http://api.example/x", {"https": "http://secure:3128"}, "", ""),
+        ("http://api.example/x", {"https": "http://secure:3128", "all": "http://last:1080"}, "", "http://last:1080"),
+        ("https://api.example/x", PROXIES, "*", ""),
     ],
 )
-def test_a_proxy_is_chosen_by_scheme_and_host(url, proxies, no_proxy, expected, monkeypatch):
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
+@pytest.mark.parametrize("name", ["no_proxy", "NO_PROXY"])
+def test_a_proxy_is_chosen_by_scheme_and_host_whatever_the_environment_says(
+    url, proxies, no_proxy, expected, name, monkeypatch
+):
+    for variable in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv(name, "api.example,10.1.2.3")
     assert proxy_for(url, Network(proxies=proxies, no_proxy=no_proxy)) == expected
 
 

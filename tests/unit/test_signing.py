@@ -1,18 +1,20 @@
-"""Signatures of many requests, checked by dciauth's own server code; those of API calls are in test_client."""
+"""Signatures and the address they are for, checked by dciauth's own server code."""
 
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import dciauth.signature
 import pytest
+import requests
 from dciauth.signature import FlaskHmacSignature
 
 from dci_downloader.control import signing
 from dci_downloader.control.signing import ComponentFiles, Signer
+from dci_downloader.errors import AccessError, SettingsError
+from dci_downloader.models import Component
 from dci_downloader.options import Credentials
-
-SECRET = "s" * 64
+from tests.unit.control_site import CLIENT, COMPONENT, SECRET, as_json, refused, signed, topic
 
 
 @pytest.fixture
@@ -60,8 +62,88 @@ def test_each_secret_has_signatures_of_its_own(days):
 
 
 def test_the_key_of_a_day_is_derived_once(days):
-    signing._derived.cache_clear()
+    signing._derive_key.cache_clear()
     files = files_of()
     for number in range(5):
         files.request(f"{number}.rpm")
-    assert signing._derived.cache_info().misses == 4
+    assert signing._derive_key.cache_info().misses == 4
+
+
+@pytest.mark.parametrize("suffix", ["", "/", "/prefix", "/pre%20fix//"])
+def test_signatures_are_valid_below_any_address(site, connect, suffix):
+    site.answer = lambda asked: as_json({"topic": topic()}) if signed(asked)[0] else refused(signed(asked)[1], 400)
+    assert connect(site.url + suffix).topic("t 1%41").name == "RHEL-9.2"
+    assert site.paths() == [suffix.rstrip("/") + "/api/v1/topics/t%201%2541"]
+
+
+NAMES = ["plain.rpm", "a%41.txt", "a%2541", "a+b~c^d", "50% #1?&=;,.rpm", "ü/é ñ", "dir/x%zz", "a%25.txt"]
+
+
+@pytest.mark.parametrize("prefix", ["", "/pre%20fix"])
+def test_requests_for_files_are_signed_whatever_their_names(site, connect, prefix):
+    site.answer = lambda asked: (204, {}, b"")
+    files = connect(site.url + prefix).files(Component("c 1", "n", "compose", "t1"))
+    for name in NAMES:
+        request = files.request(name)
+        assert sorted(request.headers) == ["authorization", "host", "x-dci-date"]
+        requests.get(request.url, headers=request.headers, timeout=5).close()
+    for asked, name in zip(site.requests, NAMES):
+        assert unquote(asked.path) == unquote(prefix) + "/api/v1/components/c 1/files/" + name
+        assert signed(asked) == (True, ""), name
+
+
+def test_redirects_on_the_control_server_are_signed_and_others_are_not(site, connect):
+    site.answer = lambda asked: (204, {}, b"")
+    files = connect().files(COMPONENT)
+    moved = files.follow(f"{site.url}/api/v2/components/c1/files/a%2541 ü?x=1")
+    requests.get(moved.url, headers=moved.headers, timeout=5).close()
+    assert signed(site.requests[0]) == (True, "")
+    for elsewhere in ("http://127.0.0.1:1/x", f"https{site.url[4:]}/x", "file:///etc/passwd", "http://[bad/"):
+        assert files.follow(elsewhere) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "base", "host"),
+    [
+        ("https://API.example.com:443/", "https://api.example.com", "api.example.com"),
+        (" http://api.example.com:80 ", "http://api.example.com", "api.example.com"),
+        ("http://api.example.com:443/x/", "http://api.example.com:443/x", "api.example.com:443"),
+        ("https://[::1]:443", "https://[::1]", "[::1]"),
+        ("https://bücher.example", "https://xn--bcher-kva.example", "xn--bcher-kva.example"),
+    ],
+)
+def test_the_host_is_signed_and_sent_without_a_default_port(url, base, host):
+    signer = Signer(Credentials(CLIENT, SECRET, url))
+    assert signer.base == base
+    assert signer.headers(f"{base}/api")["host"] == host
+
+
+@pytest.mark.parametrize(
+    "url", ["", "api.example.com", "ftp://x", "http://", "http://x:port", "http://u:pw@x", "http://x?q", "http://*x"]
+)
+def test_an_address_that_cannot_be_used_is_a_settings_error_without_secrets(url):
+    with pytest.raises(SettingsError) as caught:
+        Signer(Credentials(CLIENT, SECRET, url))
+    assert "pw" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("client_id", "secret", "what"),
+    [
+        ("", SECRET, "DCI_CLIENT_ID"),
+        ("66194b70", SECRET, "DCI_CLIENT_ID"),
+        (CLIENT, "", "DCI_API_SECRET"),
+        (CLIENT, "s\r", "DCI_API_SECRET"),
+    ],
+)
+def test_credentials_that_cannot_be_right_are_refused_before_anything_is_sent(client_id, secret, what):
+    with pytest.raises(AccessError, match=what):
+        Signer(Credentials(client_id, secret, "http://x"))
+
+
+def test_credentials_do_not_show_their_secret():
+    assert SECRET not in repr(Credentials(CLIENT, SECRET, "http://x"))
+
+
+def test_quoting_keeps_slashes_between_segments(connect):
+    assert connect().files(COMPONENT).request("a/b c").url.endswith("/files/" + quote("a/b c"))

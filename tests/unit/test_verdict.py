@@ -6,60 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dci_downloader.content.ranges import Range
-from dci_downloader.network.headers import Head, read_head, retry_after
-from dci_downloader.network.retries import REDIRECTS, TRANSIENT, back_off
-from dci_downloader.network.urls import redact_url
+from dci_downloader.network.headers import Head
+from dci_downloader.network.retries import REDIRECTS, TRANSIENT
 from dci_downloader.transfer.verdict import ACCEPT, Action, judge_end, judge_failure, judge_fetch, judge_locate
 
 NOW = datetime(2022, 11, 21, 12, 0, 0, tzinfo=timezone.utc)
 URL = "https://user:pass@store.example/bucket/a.rpm?X-Amz-Signature=abc"
-
-
-@pytest.mark.parametrize(
-    ("lines", "status", "headers"),
-    [
-        ([b"HTTP/1.1 200 OK\r\n", b"Content-Length: 5\r\n", b"\r\n"], 200, {"content-length": "5"}),
-        ([b"HTTP/1.1 200 OK\r\n", b"ETag: x\r\n", b"X-Location: y\r\n", b"\r\n"], 200, {}),
-        ([b"HTTP/2 302 \r\n", b"location:  https://a/b \r\n"], 302, {"location": "https://a/b"}),
-        ([b"HTTP/1.1 200 Connection established\r\n", b"Via: p\r\n", b"\r\n", b"HTTP/1.1 206 x\r\n"], 206, {}),
-        (
-            [b"HTTP/1.1 100 Continue\r\n", b"\r\n", b"HTTP/1.1 404 x\r\n", b"Location: 1\r\n", b"location:2\r\n"],
-            404,
-            {"location": "2"},
-        ),
-        ([b"HTTP/1.1 abc\r\n", b"no colon\r\n"], 0, {}),
-        ([], 0, {}),
-    ],
-)
-def test_the_last_head_counts(lines, status, headers):
-    assert read_head(lines) == Head(status, headers)
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("0", 0),
-        ("120", 120),
-        ("99999999999999", 999999999),
-        ("Mon, 21 Nov 2022 12:01:00 GMT", 60),
-        ("Mon, 21 Nov 2022 12:01:00 -0000", 60),
-        ("Mon, 21 Nov 2022 13:01:00 +0100", 60),
-        ("Mon, 21 Nov 2022 11:00:00 GMT", 0),
-        ("", 0),
-        ("-5", 0),
-        ("1.5", 0),
-        ("٣", 0),
-        ("soon", 0),
-        ("Mon, 99 Nov 2022 12:01:00 GMT", 0),
-    ],
-)
-def test_retry_after_is_a_number_or_a_date_or_nothing(value, seconds):
-    assert retry_after(value, NOW) == seconds
-
-
-@given(st.text())
-def test_retry_after_never_fails(value):
-    assert retry_after(value, NOW) >= 0
 
 
 @pytest.mark.parametrize(
@@ -142,6 +94,8 @@ def fetched(status, wanted=None, size=100, **headers):
         (200, None, {}, Action.ACCEPT, 5),
         (200, None, {"content_length": "100"}, Action.ACCEPT, 5),
         (200, None, {"content_length": "odd"}, Action.ACCEPT, 5),
+        (200, None, {"content_length": "\u00b2"}, Action.ACCEPT, 5),
+        (200, None, {"content_length": "0100"}, Action.ACCEPT, 5),
         (200, None, {"content_encoding": "Identity"}, Action.ACCEPT, 5),
         (200, None, {"content_length": "99"}, Action.REFUSE, 7),
         (200, None, {"content_length": "101"}, Action.REFUSE, 7),
@@ -225,38 +179,6 @@ def test_a_proxy_that_refuses_is_not_taken_for_a_cut():
 
 def test_an_error_without_words_is_told_by_its_number():
     assert judge_failure(9999, "", URL).reason == "store.example: libcurl error 9999"
-
-
-def test_what_may_be_shown_of_a_url():
-    assert redact_url(URL + "#fragment") == "https://store.example/bucket/a.rpm"
-
-
-@pytest.mark.parametrize(
-    ("attempt", "asked", "patience", "chance", "seconds"),
-    [
-        (1, 0, 30, 0.0, 0.2),
-        (1, 0, 30, 1.0, 0.4),
-        (2, 0, 30, 1.0, 0.8),
-        (5, 0, 30, 1.0, 6.4),
-        (10, 0, 30, 1.0, 7.5),
-        (5000, 0, 3600, 1.0, 204.8),
-        (1, 9, 30, 0.5, 9),
-        (1, 9999, 30, 0.5, 15),
-        (6, 0.1, 30, 0.0, 3.75),
-    ],
-)
-def test_back_off_grows_within_bounds(attempt, asked, patience, chance, seconds):
-    assert back_off(attempt, asked, patience, chance) == pytest.approx(seconds)
-
-
-@given(
-    st.integers(1, 10**6),
-    st.floats(0, 1e9),
-    st.floats(0.1, 1e6),
-    st.floats(0, 1, exclude_max=True),
-)
-def test_no_wait_takes_more_than_half_of_the_patience(attempt, asked, patience, chance):
-    assert 0 < back_off(attempt, asked, patience, chance) <= patience / 2
 
 
 def test_the_accepting_verdict_accepts():

@@ -14,7 +14,7 @@ from dci_downloader.demo import walkthrough
 
 def test_the_demo_tells_a_true_story(tmp_path):
     told = []
-    assert walkthrough.tell(str(tmp_path / "demo"), told.append) == 0
+    assert walkthrough.run(str(tmp_path / "demo"), told.append) == 0
     text = "\n".join(told)
     assert re.search(r"compose RHEL-9\.2\.0-20221120\.1: \d+ files, [\d.]+ MB fetched", text)
     assert re.search(r"\d+ files, [\d.]+ kB fetched; \d+ files were here already", text)
@@ -31,7 +31,7 @@ def test_the_demo_tells_a_true_story(tmp_path):
 
 def test_without_a_folder_it_makes_one(monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.mkdtemp", lambda prefix: str(tmp_path))
-    assert walkthrough.tell(None, lambda line: None) == 0
+    assert walkthrough.run(None, lambda line: None) == 0
     assert (tmp_path / "RHEL-9.2").is_dir()
 
 
@@ -46,7 +46,7 @@ def test_a_folder_that_holds_something_is_left_alone(tmp_path, kind):
     else:
         place.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(SettingsError, match="is not an empty folder"):
-        walkthrough.tell(str(place), print)
+        walkthrough.run(str(place), print)
 
 
 def test_damage_is_told_by_the_exit_code(monkeypatch, tmp_path):
@@ -58,7 +58,7 @@ def test_damage_is_told_by_the_exit_code(monkeypatch, tmp_path):
 
     real = walkthrough.verify
     monkeypatch.setattr(walkthrough, "verify", verify)
-    assert walkthrough.tell(str(tmp_path / "demo"), lambda line: None) == 7
+    assert walkthrough.run(str(tmp_path / "demo"), lambda line: None) == 7
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,0 +1,118 @@
+"""The control server's API as JSON: documents, lists in pages, files; what each call is about is the client's concern.
+
+* The server gives 20 items of a list where none are asked for, and never more than 200, without saying so.
+* ``where`` is one CSV row of ``key:value`` pairs, so that values may hold commas and quotes.
+* Ids and names become segments of a path: what could change the path is refused before anything is sent.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Optional, Union
+from urllib.parse import quote
+
+from dci_downloader.control import decoding
+from dci_downloader.control.decoding import Fields, Response
+from dci_downloader.control.errors_from_response import error_from_response
+from dci_downloader.control.session import Session
+from dci_downloader.errors import NotFoundError, SettingsError
+from dci_downloader.models import Component, Job, Topic
+
+MAX_RESPONSE = 64 * 2**20
+MAX_FILE = 256 * 2**20
+"""Bytes of a file that is read through the API: a manifest, or a list of images."""
+
+_FIRST_PAGE = 20  # most lists are looked at for their first items only
+_NEXT_PAGES = 200
+
+
+class Api:
+    """Calls of one control server. For one thread at a time.
+
+    What only reads is safe to repeat, and is tried again by itself while that helps and patience lasts. Every method
+    raises AccessError, NotFoundError, or TransferError and what is below it.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def get(self, path: str, query: Optional[Mapping[str, str]] = None) -> Fields:
+        """Read a document."""
+        return decoding.fields(self.expect(200, self._session.get(path, query or {}, limit=MAX_RESPONSE)))
+
+    def pages(self, path: str, key: str, where: Sequence[tuple[str, str]]) -> Iterator[Fields]:
+        """Read a list, newest created first, page by page as its items are asked for.
+
+        Each item comes once, and the list ends, whatever the server says about how many there are.
+
+        Args:
+            path: of the list.
+            key: under which a page has its items.
+            where: conditions as pairs of key and value, empty values left out.
+        """
+        row = _where_row(where)
+        query = {"where": row, "sort": "-created_at"} if row else {"sort": "-created_at"}
+        seen: set[str] = set()
+        offset, limit = 0, _FIRST_PAGE
+        while True:
+            page = self.get(path, {**query, "limit": str(limit), "offset": str(offset)})
+            items = page.objects(key)
+            # An item that is created meanwhile pushes others to the next page, where they come again.
+            fresh = {item.text("id"): item for item in items if item.text("id") not in seen}
+            yield from fresh.values()
+            seen.update(fresh)
+            offset, limit = offset + len(items), _NEXT_PAGES
+            if not fresh or offset >= page.object("_meta").number("count"):
+                return
+
+    def file(self, path: str, etag: str = "") -> Response:
+        """Read a file of a component by way of the redirect to the object store; any final status."""
+        return self._session.get(path, {}, limit=MAX_FILE, etag=header_text(etag), other_servers=True)
+
+    def post(self, path: str, document: Mapping[str, object]) -> Fields:
+        """Create something. Not safe to repeat, and never repeated by itself."""
+        response = self._session.post(path, json.dumps(document).encode(), limit=MAX_RESPONSE)
+        return decoding.fields(self.expect(201, response))
+
+    def delete(self, path: str, etag: str) -> Response:
+        """Delete something unless it has changed; any final status."""
+        return self._session.delete(path, {"If-match": etag}, limit=MAX_RESPONSE)
+
+    def expect(self, status: int, response: Response) -> Response:
+        """The response if it has this status; raises the error that it stands for if not."""
+        if response.status != status:
+            raise error_from_response(response, self._session.clock.wall())
+        return response
+
+
+def path_segment(subject: Union[Topic, Component, Job, str], name: str) -> str:
+    """The id of a subject, or an id as it is, as a segment of a path.
+
+    Args:
+        subject: whose id.
+        name: what the subject is called in messages.
+
+    Raises:
+        NotFoundError: it cannot be an id.
+    """
+    given = subject if isinstance(subject, str) else subject.id
+    if given in ("", ".", "..") or "/" in given or not given.isprintable():
+        raise NotFoundError(f"{given!r} is no id of a {name}", hint="ids can be copied from the DCI dashboard")
+    return quote(given, safe="")
+
+
+def header_text(value: str) -> str:
+    """The value if a header can carry it, else an empty string."""
+    return value if value.isascii() and value.isprintable() else ""
+
+
+def _where_row(pairs: Sequence[tuple[str, str]]) -> str:
+    row = io.StringIO()
+    csv.writer(row, lineterminator="").writerow([f"{key}:{value}" for key, value in pairs if value])
+    where = row.getvalue()
+    if not where.isprintable():  # bytes of the command line that are no text among them
+        raise SettingsError(f"{where!r}: names and tags hold printable characters only")
+    return where
