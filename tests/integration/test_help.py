@@ -9,15 +9,16 @@ import time
 import pytest
 
 from dci_downloader.cli import main as cli
-from dci_downloader.cli.arguments import COMMANDS, sync_parser
+from dci_downloader.cli.arguments import sync_parser
+from dci_downloader.cli.command_parsers import PARSERS
 from dci_downloader.demo.compose import sample_site
 
-PARSERS = {"": sync_parser, **COMMANDS}
+ALL = {"": sync_parser, **PARSERS}
 
 
 def examples():
     """The command lines that help shows, each with the command whose help it is."""
-    for name, make in PARSERS.items():
+    for name, make in ALL.items():
         shown = make().format_help().partition("examples:\n")[2]
         for line in shown.splitlines():
             if line.startswith("  dci-downloader"):
@@ -37,7 +38,7 @@ def folder(tmp_path_factory):
 
 
 def test_every_command_has_an_example():
-    assert {name for name, _ in examples()} == set(PARSERS)
+    assert {name for name, _ in examples()} == set(ALL)
 
 
 @pytest.mark.parametrize("line", [line for _, line in examples() if not line.endswith("--serve")])
@@ -58,7 +59,7 @@ def test_every_example_of_help_runs(site, folder, line, monkeypatch, capsys):
     assert (program, code) == ("dci-downloader", 0), capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", PARSERS)
+@pytest.mark.parametrize("name", ALL)
 def test_help_of_every_command_goes_to_standard_output(name, capsys):
     for option in ("-h", "--help"):
         with pytest.raises(SystemExit) as ended:

@@ -134,7 +134,7 @@ def a_run(progress, clock):
 def test_a_log_in_text_has_the_time_before_each_line():
     progress, clock, stream = log(as_json=False)
     a_run(progress, clock)
-    progress.tell("topic", "first\nsecond \x1b[31m")
+    progress.emit("topic", "first\nsecond \x1b[31m")
     assert stream.getvalue().splitlines() == [
         "2026-11-25T03:04:05.678Z RHEL-9.* means RHEL-9.2",
         "2026-11-25T03:04:05.678Z chosen: é",

@@ -1,0 +1,54 @@
+import pytest
+
+from dci_downloader.options import Filter
+from dci_downloader.settings import values
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("compose", Filter("compose")),
+        ("compose:nightly", Filter("compose", ("nightly",))),
+        ("compose:kernel:5.14.0-284", Filter("compose", ("kernel:5.14.0-284",))),
+        ("compose:name=RHEL-9.2.0-1", Filter("compose", name="RHEL-9.2.0-1")),
+        ("compose:arch=x86", Filter("compose", ("arch=x86",))),
+        ("compose:name", Filter("compose", ("name",))),
+    ],
+)
+def test_a_filter_names_type_and_tag_or_name(text, expected):
+    assert values.component_filter(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", ":", " ", ":tag", "compose:", "compose: ", "compose:name="])
+def test_a_filter_that_says_nothing_is_refused(text):
+    with pytest.raises(ValueError, match=r"^expected TYPE, TYPE:TAG or TYPE:name=NAME"):
+        values.component_filter(text)
+
+
+@pytest.mark.parametrize(("text", "rate"), [("500K", 512_000), ("1.5m", 1_572_864), ("1G", 2**30), ("7", 7)])
+def test_rates_have_the_suffixes_of_curl(text, rate):
+    assert values.rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["", "K", "0", "-1", "0.9", "inf", "nan", "5X", "1e999"])
+def test_a_rate_below_one_byte_per_second_is_none(text):
+    with pytest.raises(ValueError, match=r"^expected bytes per second, at least 1"):
+        values.rate(text)
+
+
+@pytest.mark.parametrize(
+    ("parse", "taken", "refused"),
+    [
+        (values.not_negative, {"0": 0, "7": 7}, ["-1", "1.0", "x", ""]),
+        (values.at_least_one, {"1": 1}, ["0", "0x1"]),
+        (values.seconds, {"0": 0, "1.5": 1.5}, ["-1", "inf", "nan", "x"]),
+        (values.patience, {"1": 1}, ["0.9", "inf"]),
+        (values.boolean, {"yes": True, "ON": True, "False": False, "no": False}, ["y", "1", ""]),
+        (values.filled, {" a ": " a "}, ["", "  "]),
+    ],
+)
+def test_values_have_bounds(parse, taken, refused):
+    assert {text: parse(text) for text in taken} == taken
+    for text in refused:
+        with pytest.raises(ValueError, match=r"^expected "):
+            parse(text)
