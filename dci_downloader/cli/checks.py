@@ -1,4 +1,4 @@
-"""``settings check``: what settings files and environment come to, each value with its origin."""
+"""``settings check``: the values that settings files and environment give, each with its origin."""
 
 from __future__ import annotations
 

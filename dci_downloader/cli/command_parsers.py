@@ -1,4 +1,4 @@
-"""The command lines of the commands as argparse sees them; what each then does is in ``commands``."""
+"""The parsers of the commands; :mod:`dci_downloader.cli.commands` has the commands themselves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dci_downloader.settings.types import COUNT, Level
 
 
 def _command_parser(command: str, description: str, *examples: str, ending: str = "") -> Parser:
-    """The parser of a command: what it does, and lines that show how it is used."""
+    """A parser with description, examples of use, and a text after them."""
     lines = ["examples:", *(f"  dci-downloader {example}" for example in examples), ending]
     return Parser(
         prog=f"dci-downloader {command}",
@@ -29,7 +29,7 @@ def _list_parser(command: str, description: str, *examples: str, sort: Sequence[
     parser.add_argument(
         "--sort", choices=sort, default=sort[0], metavar="KEY", help=f"{', '.join(sort)} (the default: {sort[0]})"
     )
-    parser.add_argument("--reverse", action="store_true", help="the other way round")
+    parser.add_argument("--reverse", action="store_true", help="in the opposite order")
     limit_help = f"at most so many (default: {limit}; 0: all)" if limit else "at most so many (default: all)"
     parser.add_argument("--limit", type=converter(COUNT), default=limit, metavar="N", help=limit_help)
     parser.add_argument("--json", action="store_true", help="the same for programs")
@@ -39,7 +39,7 @@ def _list_parser(command: str, description: str, *examples: str, sort: Sequence[
 
 
 def topics_parser() -> Parser:
-    """``dci-downloader topics``: what this remoteci may have."""
+    """``dci-downloader topics``: the topics that this remoteci has access to."""
     parser = _list_parser(
         "topics",
         "List the active topics that this remoteci has access to, the newest first.",
@@ -53,7 +53,7 @@ def topics_parser() -> Parser:
 
 
 def components_parser() -> Parser:
-    """``dci-downloader components``: which builds of a topic there are."""
+    """``dci-downloader components``: the builds of a topic."""
     parser = _list_parser(
         "components",
         "List the active components of a topic, the newest first; private ones are those of your team.",
@@ -72,7 +72,7 @@ def completion_parser() -> Parser:
     """``dci-downloader completion``: for the shell's TAB key."""
     parser = _command_parser(
         "completion",
-        "Print what teaches a shell to complete the command line.",
+        "Print a script that makes a shell complete the command line.",
         "completion bash > ~/.local/share/bash-completion/completions/dci-downloader",
         "completion zsh > ~/.zfunc/_dci-downloader",
         "completion fish > ~/.config/fish/completions/dci-downloader.fish",
@@ -83,10 +83,10 @@ def completion_parser() -> Parser:
 
 
 def settings_parser() -> Parser:
-    """``dci-downloader settings check``: what the settings come to."""
+    """``dci-downloader settings check``: the values of settings files."""
     parser = _command_parser(
         "settings",
-        "Check settings files, and show what holds: each value, and who says so. Fetches nothing.",
+        "Check settings files, and show each value with its origin. Fetches nothing.",
         "settings check settings.yml",
         ending=_settings_help(),
     )
@@ -120,7 +120,7 @@ def _maintenance_parser(command: str, description: str, *examples: str) -> Parse
 
 
 def status_parser() -> Parser:
-    """``dci-downloader status``: what is here."""
+    """``dci-downloader status``: what a mirror holds."""
     description = "Show what a mirror holds: versions, sizes, and what hard links save. No network."
     return _maintenance_parser("status", description, "status /srv/dci")
 
@@ -137,7 +137,7 @@ def verify_parser() -> Parser:
 
 
 def rollback_parser() -> Parser:
-    """``dci-downloader rollback``: the version before."""
+    """``dci-downloader rollback``: publish the version before."""
     description = "Publish the version before the present one again. No network. The next sync brings the newest back."
     parser = _maintenance_parser(
         "rollback", description, "rollback /srv/dci RHEL-9.2", "rollback /srv/dci RHEL-9.2 compose"
@@ -149,7 +149,7 @@ def rollback_parser() -> Parser:
 
 
 def prune_parser() -> Parser:
-    """``dci-downloader prune``: old versions and garbage."""
+    """``dci-downloader prune``: remove old versions and garbage."""
     description = "Remove old versions, stale partial files, and what no version holds any more."
     parser = _maintenance_parser("prune", description, "prune /srv/dci", "prune /srv/dci --keep 0")
     add_option(parser, "keep", default=SETTINGS["keep"].default)
@@ -161,8 +161,8 @@ def systemd_units_parser() -> Parser:
     """``dci-downloader systemd-units``: a service and a timer."""
     parser = _command_parser(
         "systemd-units",
-        "Print a hardened systemd service that mirrors what settings files say, as the user who asks, and a timer that "
-        "starts it every night.",
+        "Print a hardened systemd service that mirrors what settings files name, as the user who runs this, and a "
+        "timer that starts it every night.",
         "systemd-units --settings settings.yml",
         "systemd-units timer --settings settings.yml",
     )
@@ -173,7 +173,7 @@ def systemd_units_parser() -> Parser:
 
 
 def demo_parser() -> Parser:
-    """``dci-downloader demo``: the whole thing against an embedded server."""
+    """``dci-downloader demo``: a walk through the program, against an embedded server."""
     description = "Mirror two nightlies of a sample topic from a server inside this program: no account, no network."
     parser = _command_parser("demo", description, "demo", "demo --serve")
     parser.add_argument(
@@ -195,4 +195,4 @@ PARSERS: Mapping[str, Callable[[], Parser]] = {
     "completion": completion_parser,
     "demo": demo_parser,
 }
-"""What may stand where otherwise a topic stands, in the order of ``--help``."""
+"""The parser of each command, in the order of ``--help``."""

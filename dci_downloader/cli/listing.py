@@ -59,7 +59,7 @@ def topics(server: ControlServer, pattern: str, options: ListOptions, progress: 
         server: the control server.
         pattern: as for mirroring one: a name, or the beginning of one with ``*`` after it.
         options: of the list.
-        progress: told if there are more than the limit.
+        progress: gets a message if there are more than the limit.
 
     Raises:
         NotFoundError: there is none.
@@ -81,15 +81,15 @@ def components(
     *,
     sizes: bool = False,
 ) -> CommandResult:
-    """The active components of a topic; private ones of one's own team are among them.
+    """The active components of a topic, private ones of one's own team included.
 
     Args:
         server: the control server.
-        pattern: of the topic; the newest that fits is taken.
-        filters: only components that fit one of them; none for all.
+        pattern: of the topic; the newest topic that it matches is taken.
+        filters: only components that match one of them; none for all.
         options: of the list.
-        progress: told which topic a pattern means, and if there are more than the limit.
-        sizes: ask the manifest of each that is listed; one request each.
+        progress: gets a message on which topic a pattern means, and if there are more than the limit.
+        sizes: read the manifest of each listed component; one request each.
 
     Raises:
         NotFoundError: there is no such topic, or no such component.
@@ -110,13 +110,18 @@ def components(
         raise NotFoundError(f"topic {topic.name} has no active {what}", hint=hint)
     if sizes and options.sort != "size":
         chosen = [_with_size(server, row) for row in chosen]
-    piped = options.width is None
-    table = [("TYPE", "NAME", "CREATED", "SIZE", "TAGS", "ID"), *(_component_cells(row, piped) for row in chosen)]
-    if not piped and all(row.size is None for row in chosen):
-        table = [(*cells[:3], *cells[4:]) for cells in table]
     documents = [_component_document(row) for row in chosen]
     document = {"topic": topic.name, "topic_id": topic.id, "components": documents, "more": more}
-    return CommandResult(_lines(table, options.width), document)
+    return CommandResult(_component_lines(chosen, options.width), document)
+
+
+def _component_lines(rows: Sequence[_Row], width: Optional[int]) -> list[str]:
+    """The table of components; on a terminal without sizes where none is known."""
+    piped = width is None
+    table = [("TYPE", "NAME", "CREATED", "SIZE", "TAGS", "ID"), *(_component_cells(row, piped) for row in rows)]
+    if not piped and all(row.size is None for row in rows):
+        table = [(*cells[:3], *cells[4:]) for cells in table]
+    return _lines(table, width)
 
 
 def _rows(server: ControlServer, topic: Topic, filters: Sequence[Filter]) -> Iterator[_Row]:

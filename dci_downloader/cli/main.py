@@ -23,15 +23,15 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     """
     if sys.stdout is None:  # closed by whoever started us: nobody wants what would be written there
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  as long as the process
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    argv = list(sys.argv[1:] if arguments is None else arguments)
     try:
         try:
-            return _run(words)
+            return _run(argv)
         finally:
             sys.stdout.flush()  # here, where a reader that went away can still be reported
     except DownloaderError as error:
         _complain(error)
-        _suggest_command(words)
+        _suggest_command(argv)
         return error.exit_code
     except KeyboardInterrupt:
         _complain(CancelledError("interrupted"))
@@ -40,13 +40,13 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         return _output_failed(error)
 
 
-def _run(words: Sequence[str]) -> int:
-    if words == ["--version"]:  # answered before anything is imported: scripts ask for it on every start
+def _run(argv: Sequence[str]) -> int:
+    if argv == ["--version"]:  # answered before anything is imported: scripts ask for it on every start
         sys.stdout.write(f"dci-downloader {__version__}\n")
         return 0
     from dci_downloader.cli.commands import COMMANDS, sync
 
-    return COMMANDS[words[0]](words[1:]) if words and words[0] in COMMANDS else sync(words)
+    return COMMANDS[argv[0]](argv[1:]) if argv and argv[0] in COMMANDS else sync(argv)
 
 
 def _complain(error: DownloaderError) -> None:
@@ -56,7 +56,7 @@ def _complain(error: DownloaderError) -> None:
 
 
 def _output_failed(error: OSError) -> int:
-    """End after something could not be read or written, most often standard output, whose reader went away."""
+    """Report what could not be read or written: most often standard output, whose reader went away."""
     with suppress(OSError, ValueError):
         # Python flushes once more when it ends; what is left goes nowhere then, without another error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -65,13 +65,13 @@ def _output_failed(error: OSError) -> int:
     return DownloaderError.exit_code
 
 
-def _suggest_command(words: Sequence[str]) -> None:
-    """Name the command that is meant, where what was taken for a topic is one with a letter wrong."""
+def _suggest_command(argv: Sequence[str]) -> None:
+    """Suggest a command where the topic may be a command with a letter wrong."""
     import difflib
 
     from dci_downloader.cli.commands import COMMANDS
     from dci_downloader.cli.output import say
 
-    if words and words[0] not in COMMANDS and not words[0].startswith("-"):
-        for name in difflib.get_close_matches(words[0], [*COMMANDS, "help"], n=1, cutoff=0.75):
+    if argv and argv[0] not in COMMANDS and not argv[0].startswith("-"):
+        for name in difflib.get_close_matches(argv[0], [*COMMANDS, "help"], n=1, cutoff=0.75):
             say(f"  hint: for the command: dci-downloader {name if name in COMMANDS else '--help'}")

@@ -219,7 +219,7 @@ class BarProgress:
             self._bar = None
 
 
-def choose(stream: Optional[TextIO], *, quiet: bool, verbose: bool) -> Progress:
+def progress_for(stream: Optional[TextIO], *, quiet: bool = False, verbose: bool = False) -> Progress:
     """The progress for a stream: a bar where it is a terminal, lines elsewhere.
 
     Args:

@@ -4,7 +4,8 @@ The rules:
 
 * Standard output gets the result: the report of ``--json``, else what a dry run would do.
 * ``--quiet``: nothing but failures. ``--verbose``: details too.
-* With settings files and no terminal, as in cron and timers, nothing is said unless something changed or failed.
+* With settings files and no terminal, as in cron and timers, there are no lines for people unless something changed or
+  failed: a cron job without news sends no mail.
 * A log gets everything, whatever standard error gets: the file of ``--log-file``, or with ``--log-format json`` alone,
   standard error in place of lines for people.
 * Metrics are written last, once, also when the run fails; not for a dry run, which changes nothing.
@@ -20,7 +21,7 @@ from typing import Optional, TextIO
 
 from dci_downloader.cli import metrics, report
 from dci_downloader.cli.output import print_error_document, print_line, say
-from dci_downloader.cli.progress import DeferredProgress, LogProgress, MultiProgress, calls_as_details, choose
+from dci_downloader.cli.progress import DeferredProgress, LogProgress, MultiProgress, calls_as_details, progress_for
 from dci_downloader.errors import DownloaderError, SettingsError, worst_exit_code
 from dci_downloader.hooks import Progress
 from dci_downloader.results import ContainerImageOutcome, Outcome, Report
@@ -35,7 +36,7 @@ class RunOutput:
         stream: standard error; None where it is closed.
 
     Attributes:
-        progress: told what happens while it does.
+        progress: to be handed to the work.
         for_people: whether standard error gets lines for people.
 
     Raises:
@@ -53,11 +54,11 @@ class RunOutput:
         log_stream = self._file if self.for_people else stream
         verbose = self.for_people or command_line.verbose
         self._log = LogProgress(log_stream, as_json=as_json, verbose=verbose) if log_stream is not None else None
-        shown = choose(stream, quiet=command_line.quiet or not self.for_people, verbose=command_line.verbose)
+        visible = progress_for(stream, quiet=command_line.quiet or not self.for_people, verbose=command_line.verbose)
         unattended = stream is None or not stream.isatty()
         self._only_news = bool(command_line.settings) and unattended and not command_line.verbose
-        self._deferred = DeferredProgress(shown) if self._only_news else None
-        self.progress: Progress = MultiProgress(self._deferred or shown, *([self._log] if self._log else []))
+        self._deferred = DeferredProgress(visible) if self._only_news else None
+        self.progress: Progress = MultiProgress(self._deferred or visible, *([self._log] if self._log else []))
 
     def close(self) -> None:
         """Close the log. Safe to repeat."""
@@ -68,8 +69,8 @@ class RunOutput:
     @contextmanager
     def calls(self) -> Iterator[None]:
         """Pass on every call to the control server as a detail, for a block."""
-        wanted = self._options.verbose or self._log is not None
-        with calls_as_details(self.progress) if wanted else nullcontext():
+        has_reader = self._options.verbose or self._log is not None
+        with calls_as_details(self.progress) if has_reader else nullcontext():
             yield
 
     @property

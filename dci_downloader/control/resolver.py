@@ -30,6 +30,24 @@ _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
 _NOT_LISTED = "topics that this remoteci has no access to are not listed"
 
 
+def parse_filter(text: str) -> Filter:
+    """Read a filter from the command line: ``type``, ``type:tag`` or ``type:name=NAME``; a tag may hold colons.
+
+    Raises:
+        SettingsError: it is none of these.
+    """
+    kind, colon, tag = text.partition(":")
+    named, equals, name = tag.partition("=")
+    by_name = named == "name" and bool(equals)
+    if not kind.strip() or (colon and not tag.strip()) or (by_name and not name.strip()):
+        raise SettingsError(
+            f"filter {text!r} cannot be used", hint="a filter is TYPE, TYPE:TAG or TYPE:name=NAME, e.g. compose:nightly"
+        )
+    if by_name:
+        return Filter(kind, name=name)
+    return Filter(kind, tags=(tag,) if tag else ())
+
+
 def resolve_topic(server: ControlServer, pattern: str, progress: Progress) -> Topic:
     """Find the active topic that a name or a trailing-``*`` pattern means.
 

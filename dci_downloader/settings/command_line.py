@@ -1,4 +1,4 @@
-"""What the command line of a sync says, as values; :mod:`dci_downloader.cli.arguments` makes it of its arguments."""
+"""The command line of a sync as values. :mod:`dci_downloader.cli.arguments` parses it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class CommandLine:
         topic_settings: the settings of a topic that options give, by name.
         settings: paths of settings files, later over earlier.
         local_repo: root of the mirror, where DEST does not name it.
-        job_id: of the job whose components are wanted.
+        job_id: of the job whose components are mirrored.
         dcirc: path of the file that holds the credentials.
         dci_cs_url: address of the control server.
         tech_preview: name of the API for files, where it is not the usual one.

@@ -1,4 +1,4 @@
-"""Command line over environment over settings files, later files over earlier: which value counts, and its origin.
+"""Precedence: command line over environment over settings files, later files over earlier.
 
 The rules:
 
@@ -32,7 +32,7 @@ class MergedSettings:
     """The values that count.
 
     Attributes:
-        destination: the root of the mirror; None where nobody names it.
+        destination: the root of the mirror; None where it is not named.
         topics: for each topic its ``topic``, empty where the component id says it, and all of ``DEFAULTS``.
         notes: what is without effect, a line each.
     """
@@ -150,8 +150,8 @@ def _unused_filters(topics: Sequence[Values], command_line: CommandLine) -> Iter
     for values in topics:
         component_id, filters = values["component_id"], values["filters"]
         if component_id.value and filters.value:
-            because = f"because component_id ({component_id.origin}) names the component"
-            yield f"filters ({filters.origin}) are not used, {because}"
+            reason = f"because component_id ({component_id.origin}) names the component"
+            yield f"filters ({filters.origin}) are not used, {reason}"
 
 
 def _check_folders(topics: Sequence[Values]) -> None:
@@ -171,7 +171,7 @@ def _check_folders(topics: Sequence[Values]) -> None:
 
 
 def _shared_folder(first: Values, second: Values) -> str:
-    """What two topics would both publish; empty where settings don't tell, as with a component of unknown type."""
+    """The folder that two topics would share; empty where settings cannot tell, as with a component of unknown type."""
     ids = [values["component_id"].value for values in (first, second)]
     if all(ids):
         return f"component {ids[0]}" if ids[0] == ids[1] else ""

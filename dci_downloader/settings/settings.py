@@ -1,4 +1,4 @@
-"""Command line, environment and settings files become one immutable value that says what to do."""
+"""Command line, environment and settings files together: one immutable value with everything that a run is to do."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Settings:
         destination: the root of the mirror.
         topics: at least one, in the order in which they are mirrored.
         api_version: of the control server, for files.
-        job_id: of the job whose components are wanted; empty where the topics say which.
+        job_id: of the job whose components are mirrored; empty for those that the topics name.
         notes: what of the settings is without effect, a line each.
     """
 
@@ -76,7 +76,7 @@ class Settings:
 
 
 def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
-    """Put together what command line, environment and settings files say. Reads the files that the command line names.
+    """Put command line, environment and settings files together. Reads the files that the command line names.
 
     Args:
         command_line: the options of a sync.
@@ -121,7 +121,7 @@ def _topic(values: Values, command_line: CommandLine, network: Network) -> Topic
 
 
 def _attributes(options: type, values: Values) -> dict[str, Any]:
-    """The attributes of a class of options that settings fill, as the table says."""
+    """The attributes of a class of options that the table of settings fills."""
     return {
         setting.fills[1]: values[setting.name].value
         for setting in TOPIC_SETTINGS

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Optional, Union
 
+from dci_downloader.content.filters import parse_filter
 from dci_downloader.content.selection import Variant
 from dci_downloader.network.addresses import mirror_url, registry_address
 from dci_downloader.options import Filter
@@ -51,7 +52,7 @@ class Scalar:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some names; for options only."""
+    """One of a few names; for options only."""
 
     names: tuple[str, ...]
 
@@ -65,7 +66,7 @@ class Entry:
         build: makes the value of what it holds; a ValueError says what is missing.
         expected: as of :class:`Scalar`.
         parse: makes the value of the text of an option.
-        text_in_files: whether a settings file may hold such a text in place of the mapping.
+        text_in_files: whether a settings file may hold such a text instead of the mapping.
     """
 
     level: Level
@@ -98,14 +99,14 @@ class Setting:
         name: in settings files; the option's value has it too.
         value_type: how a text or a node becomes a value.
         option: with its metavar: ``--arch ARCH``.
-        help: one line; without any, ``--help`` and the README hide the option.
+        help: one line of ``--help``; an option without help is not shown there or in the README.
         text: of the README's tables, where ``help`` is too short.
         in_files: what else to know of it in settings files, for the README.
         comment: of the example file, where ``help`` does not fit there.
         example: the value of the example file's top level; without one, the topics of that file show the setting.
         levels: where in a settings file it may stand.
         variable: the environment variable that sets it.
-        fills: the class of options whose attribute it sets and whose default it takes, and that attribute.
+        fills: a class of options, and the attribute of it that the setting fills; the default is that of the attribute.
     """
 
     name: str
@@ -122,7 +123,7 @@ class Setting:
 
     @property
     def default(self) -> Any:
-        """The value where nobody says otherwise; None where there is none."""
+        """The value where no option, variable or file gives one; None where there is none."""
         return getattr(*self.fills) if self.fills else None
 
     @property
@@ -136,23 +137,23 @@ class Setting:
         )
 
 
-def _filter(found: Values) -> Filter:
-    if "type" not in found:
+def _filter(entry: Values) -> Filter:
+    if "type" not in entry:
         raise ValueError("expected a type in this filter")
-    tags = (*([found["tag"].value] if "tag" in found else []), *(_value(found, "tags") or ()))
-    return Filter(found["type"].value, tags, _value(found, "name") or "")
+    tags = (*([entry["tag"].value] if "tag" in entry else []), *(_value(entry, "tags") or ()))
+    return Filter(entry["type"].value, tags, _value(entry, "name") or "")
 
 
-def _variant(found: Values) -> Variant:
-    if "name" not in found:
+def _variant(entry: Values) -> Variant:
+    if "name" not in entry:
         raise ValueError("expected a name in this variant")
-    debug, src, iso = (_value(found, name) for name in ("with_debug", "with_source", "with_iso"))
-    return Variant(found["name"].value, debug, src, iso)
+    debug, src, iso = (_value(entry, name) for name in ("with_debug", "with_source", "with_iso"))
+    return Variant(entry["name"].value, debug, src, iso)
 
 
-def _topic(found: Values) -> Values:
+def _topic(entry: Values) -> Values:
     """A topic as its settings; its name may be called ``name`` too, as in the previous downloader."""
-    settings = dict(found)
+    settings = dict(entry)
     name = settings.pop("name", None)
     if name is not None:
         settings.setdefault("topic", name)
@@ -161,8 +162,8 @@ def _topic(found: Values) -> Values:
     return settings
 
 
-def _value(found: Values, name: str) -> Optional[Any]:
-    return found[name].value if name in found else None
+def _value(entry: Values, name: str) -> Optional[Any]:
+    return entry[name].value if name in entry else None
 
 
 PLAIN = Scalar(str)
@@ -176,7 +177,7 @@ PATIENCE = Scalar(values.patience, "a number of seconds", ("int", "float"))
 VERSION = Scalar(str, 'a version like "2"', ("str", "int", "float"), may_be_empty=True)
 REGISTRY = Scalar(registry_address, confidential=True, may_be_empty=True)
 PEER = Scalar(mirror_url, "the URL of a mirror", confidential=True)
-FILTER = Entry(Level.FILTER, _filter, "a mapping with type and tag", values.component_filter)
+FILTER = Entry(Level.FILTER, _filter, "a mapping with type and tag", parse_filter)
 VARIANT = Entry(
     Level.VARIANT,
     _variant,

@@ -8,8 +8,6 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple, Optional
 
-from dci_downloader.options import Filter
-
 _POWERS = {"k": 1, "m": 2, "g": 3}
 _BOOLEANS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 
@@ -66,18 +64,6 @@ def rate(text: str) -> int:
     if number is None or number * 1024**power < 1:
         raise ValueError("expected bytes per second, at least 1, like 500K, 50M or 1G")
     return int(number * 1024**power)
-
-
-def component_filter(text: str) -> Filter:
-    """A filter: ``TYPE``, ``TYPE:TAG`` or ``TYPE:name=NAME``. A tag may hold colons."""
-    component_type, colon, tag = text.partition(":")
-    key, equals, name = tag.partition("=")
-    by_name = key == "name" and bool(equals)
-    if not component_type.strip() or (colon and not tag.strip()) or (by_name and not name.strip()):
-        raise ValueError("expected TYPE, TYPE:TAG or TYPE:name=NAME, like compose:nightly")
-    if by_name:
-        return Filter(component_type, name=name)
-    return Filter(component_type, tags=(tag,) if tag else ())
 
 
 def _whole(text: str, least: int) -> int:

@@ -1,10 +1,10 @@
-"""A settings file: YAML → values, the place of each, and everything that is wrong with it.
+"""A settings file: YAML → values, the position of each, and everything that is wrong with it.
 
 The rules:
 
 * The loader is that of ``yaml.safe_load``, stopped before it builds values: only known settings are looked at, whatever
   else the file holds. Aliases and merge keys are followed, within a bound.
-* Which settings there are, where they may stand and what they hold is said by :mod:`dci_downloader.settings.table`.
+* :mod:`dci_downloader.settings.table` declares the settings, where they may stand and what they hold.
 * A key that is not a setting is somebody else's, unless it is one edit away from a setting: then it is a mistake.
 * The topics of a file are its ``jobs``, else its ``topic``, else its ``topics``, as in the previous downloader; an
   empty list is passed over where there is another.
@@ -42,7 +42,7 @@ _DESCRIPTIONS = {
 
 
 class SettingsFile(NamedTuple):
-    """What a settings file says.
+    """The content of a settings file.
 
     Attributes:
         values: the settings of its top level.
@@ -103,28 +103,28 @@ class _Reader:
         return SettingsFile(values, topics, tuple(text for *_, text in sorted(set(self.problems))), tuple(self.notes))
 
     def _topics(self, values: dict[str, SettingValue]) -> Optional[tuple[Values, ...]]:
-        """What the file says about topics, taken out of its other values."""
+        """The topics of the file, taken out of its other values."""
         given = [(key, values.pop(key)) for key in ("jobs", "topic", "topics") if key in values]
         if not given:
             return None
-        filled = [(key, found) for key, found in given if found.value != ()]
+        filled = [(key, setting) for key, setting in given if setting.value != ()]
         if not filled:
             key, empty = given[0]
             line, column = map(int, empty.origin.rsplit(":", 2)[1:])
             text = f"{empty.origin}: {key}: expected a list of mappings with topic, not an empty one"
             self.problems.append((line - 1, column - 1, text))
             return None
-        (first, found), others = filled[0], filled[1:]
+        (first, setting), others = filled[0], filled[1:]
         self.notes += [f"{unused.origin}: {key} is not used, because there is {first}" for key, unused in others]
-        return ({"topic": found},) if first == "topic" else found.value
+        return ({"topic": setting},) if first == "topic" else setting.value
 
     def _problem(self, node: Node, text: str) -> None:
+        """Note a problem. A value that is one becomes None: no other is made up, for the file cannot be used then."""
         mark = node.start_mark
         self.problems.append((mark.line, mark.column, f"{_position(self.name, node.start_mark)}: {text}"))
 
-    def _wrong_type(self, node: Node, what: str, expected: str) -> None:
-        """Note a value of the wrong type. The file counts as wrong then, so that no value needs to be made up."""
-        self._problem(node, f"{what}: expected {expected}, not {_description(node)}")
+    def _wrong_type(self, node: Node, name: str, expected: str) -> None:
+        self._problem(node, f"{name}: expected {expected}, not {_description(node)}")
 
     def _spend(self, values: int) -> None:
         """Count values against the bound.
@@ -139,17 +139,17 @@ class _Reader:
     def _mapping(self, node: MappingNode, level: Level, prefix: str) -> dict[str, SettingValue]:
         """The known settings of a mapping, each converted."""
         settings = settings_at(level)
-        found = {}
+        values = {}
         for name, (key, value) in self._pairs(node, settings).items():
             if name in settings:
                 if not _is(value, "null"):
                     converted = self._value(settings[name].value_type, value, f"{prefix}{name}")
-                    found[name] = SettingValue(converted, _position(self.name, key.start_mark))
+                    values[name] = SettingValue(converted, _position(self.name, key.start_mark))
             else:
                 meant = next((known for known in settings if _one_edit_apart(name.lower(), known)), "")
                 if meant:
                     self._problem(key, f"{prefix}{name} is not a setting: did you mean {meant}?")
-        return found
+        return values
 
     def _value(self, value_type: ValueType, node: Node, name: str) -> Any:
         """The value of a node; None where it is a problem."""
@@ -238,8 +238,8 @@ def _compose(document: bytes, name: str) -> MappingNode:
     if root is None or _is(root, "null"):
         raise _UnreadableError(f"{name}: the file is empty")
     if not isinstance(root, MappingNode):
-        found = f"expected settings like `topic: RHEL-9.2`, not {_description(root)}"
-        raise _UnreadableError(f"{_position(name, root.start_mark)}: {found}")
+        problem = f"expected settings like `topic: RHEL-9.2`, not {_description(root)}"
+        raise _UnreadableError(f"{_position(name, root.start_mark)}: {problem}")
     return root
 
 
@@ -264,7 +264,7 @@ def _is(node: Node, *tags: str) -> bool:
 
 
 def _description(node: Node) -> str:
-    """What a value is, in words; never the value itself, which may be anything, secrets included."""
+    """The type of a value, for people; never the value itself, which may be anything, secrets included."""
     if isinstance(node, ScalarNode):
         if _is(node, "str") and not node.value.strip():
             return "an empty one"

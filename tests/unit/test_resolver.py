@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from dci_downloader.control.resolver import in_own_folders, resolve_components, resolve_topic
+from dci_downloader.control.resolver import in_own_folders, parse_filter, resolve_components, resolve_topic
 from dci_downloader.errors import ManifestError, NotFoundError, SettingsError
 from dci_downloader.hooks import NullProgress
 from dci_downloader.models import Component, Topic
@@ -53,6 +53,27 @@ class Notes(NullProgress):
 
 
 TOPIC = Topic("t1", "RHEL-9.2", ("compose", "hwcert"), ("hwcert",))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("compose", Filter("compose")),
+        ("compose:nightly", Filter("compose", ("nightly",))),
+        ("compose:kernel:5.14.0-284", Filter("compose", ("kernel:5.14.0-284",))),
+        ("compose:name=RHEL-9.2.0-1", Filter("compose", name="RHEL-9.2.0-1")),
+        ("compose:arch=x86", Filter("compose", ("arch=x86",))),
+        ("compose:name", Filter("compose", ("name",))),
+    ],
+)
+def test_a_filter_names_type_and_tag_or_name(text, expected):
+    assert parse_filter(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", ":", " ", ":tag", "compose:", "compose: ", "compose:name="])
+def test_a_filter_that_says_nothing_is_refused(text):
+    with pytest.raises(SettingsError, match="filter"):
+        parse_filter(text)
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def test_two_topics_for_one_folder_are_a_mistake(load, entries, shared):
         ("", "there is no topic"),
         ("RHEL-9.2", "there is no destination"),
         ("a b c", "one name each"),
-        ("a /srv --filter :x", "argument --filter: expected TYPE, TYPE:TAG or TYPE:name=NAME"),
+        ("a /srv --filter :x", "filter ':x' cannot be used"),
         ("a /srv --settings /nowhere/s.yml", "/nowhere/s.yml: No such file or directory"),
         ("a /srv --dcirc /nowhere/dcirc.sh", "/nowhere/dcirc.sh: No such file or directory"),
     ],

@@ -1,28 +1,6 @@
 import pytest
 
-from dci_downloader.options import Filter
 from dci_downloader.settings import values
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("compose", Filter("compose")),
-        ("compose:nightly", Filter("compose", ("nightly",))),
-        ("compose:kernel:5.14.0-284", Filter("compose", ("kernel:5.14.0-284",))),
-        ("compose:name=RHEL-9.2.0-1", Filter("compose", name="RHEL-9.2.0-1")),
-        ("compose:arch=x86", Filter("compose", ("arch=x86",))),
-        ("compose:name", Filter("compose", ("name",))),
-    ],
-)
-def test_a_filter_names_type_and_tag_or_name(text, expected):
-    assert values.component_filter(text) == expected
-
-
-@pytest.mark.parametrize("text", ["", ":", " ", ":tag", "compose:", "compose: ", "compose:name="])
-def test_a_filter_that_says_nothing_is_refused(text):
-    with pytest.raises(ValueError, match=r"^expected TYPE, TYPE:TAG or TYPE:name=NAME"):
-        values.component_filter(text)
 
 
 @pytest.mark.parametrize(("text", "rate"), [("500K", 512_000), ("1.5m", 1_572_864), ("1G", 2**30), ("7", 7)])
