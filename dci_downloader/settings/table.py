@@ -105,7 +105,7 @@ _WHAT = (
         "--debug",
         "debug packages too",
         comment="of this variant, whatever the topic says",
-        in_files="what a variant says for itself comes first, over the option too",
+        in_files="the value of a variant comes first, over the option too",
         levels=_ANY_VARIANT,
         fills=(Selection, "debug"),
     ),
