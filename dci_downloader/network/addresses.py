@@ -1,19 +1,9 @@
-"""Addresses that people write into settings: which of them can be used. Rules without I/O.
-
-* A container registry is ``HOST:PORT`` as skopeo, podman and docker take it after ``docker://``: a host name, an IPv4
-  address or an IPv6 address in brackets (RFC 3986, 3.2.2), and a port from 1 to 65535.
-* A mirror is an http or https URL without query, fragment and login: its files are appended to its path, and peers get
-  no credentials. It is ASCII (a host name in its encoded form), so that messages and logs show what is asked for.
-
-The message of an error says what is expected and never shows the address, which may hold a password.
-"""
+"""Addresses that people write into settings: which ones can be used."""
 
 from __future__ import annotations
 
 import re
 from urllib.parse import urlsplit
-
-from dci_downloader.network.urls import origin
 
 _REGISTRY = re.compile(
     r"(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(\d{1,5}))?", re.ASCII | re.IGNORECASE
@@ -21,7 +11,7 @@ _REGISTRY = re.compile(
 
 
 def registry_address(text: str) -> str:
-    """The address of a container registry, as it was written.
+    """A container registry as tools for images name it: a host with its port, and nothing else.
 
     Raises:
         ValueError: it is something else, a URL or a login for example.
@@ -36,14 +26,21 @@ def mirror_url(text: str) -> str:
     """The URL of another mirror's root, without a slash at its end.
 
     Raises:
-        ValueError: it is something else, or holds a login.
+        ValueError: it is something else, or holds a login: peers get no credentials.
     """
+    expected = "expected the URL of a mirror, like http://lab1.example.com/dci, without a login"
     try:
-        origin(text)
         parts = urlsplit(text)
-        usable = text.isascii() and text.isprintable() and parts.port != 0
+        sound = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
     except ValueError:
-        usable = False
-    if not usable or "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError("expected the URL of a mirror, like http://lab1.example.com/dci, without a login")
+        raise ValueError(expected) from None
+    if (
+        not sound
+        or "@" in parts.netloc
+        or parts.query
+        or parts.fragment
+        or not text.isascii()
+        or not text.isprintable()
+    ):
+        raise ValueError(expected)
     return text.rstrip("/")
