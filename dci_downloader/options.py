@@ -52,7 +52,7 @@ class TransferOptions:
 
     Attributes:
         connections: the most connections to the object store.
-        limit_rate: bytes per second for the whole run; None for no limit.
+        limit_rate: bytes per second over all connections together; None for no limit.
         patience: seconds that a file, or the whole run, may go without progress.
         peers: URLs of the roots of other mirrors, which are asked before the object store.
         network: proxies, certificates, timeouts; None for those of the server that the files are asked of.

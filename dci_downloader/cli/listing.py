@@ -1,4 +1,4 @@
-"""What the control server offers: topics, and the components of one; in words, in lines for pipes, and in JSON."""
+"""What the control server offers: topics, and the components of one; as tables, as lines for pipes, and as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, Optional, TypeVar
 
 from dci_downloader import formatting
-from dci_downloader.cli.report import CommandResult
+from dci_downloader.cli.output import CommandResult
 from dci_downloader.content.filters import merge_filters
 from dci_downloader.control.client import ControlServer
 from dci_downloader.control.resolver import creation_order, matching_topics, resolve_topic
@@ -21,17 +21,17 @@ from dci_downloader.hooks import Progress
 from dci_downloader.models import Component, Topic
 from dci_downloader.options import Filter
 
-_LEAST = 12
+_LEAST_WIDTH = 12
 """Characters that even a narrow terminal gets of the column that can be cut."""
 
 
 @dataclass(frozen=True)
-class Shape:
-    """How a list is to look.
+class ListOptions:
+    """The order, length and form of a list.
 
     Attributes:
         sort: ``created`` and ``size`` put the newest and the largest first, ``name`` and ``type`` go by the alphabet.
-        reverse: the other way round.
+        reverse: in the opposite order.
         limit: at most so many; 0 for all.
         width: columns of the terminal; None for lines that programs read.
     """
@@ -42,8 +42,8 @@ class Shape:
     width: Optional[int] = None
 
 
-class _Listed(NamedTuple):
-    """A component, with files and bytes where its manifest was asked and could tell."""
+class _Row(NamedTuple):
+    """A component, with the number of files and the bytes of its manifest where that was read."""
 
     component: Component
     files: Optional[int] = None
@@ -53,23 +53,23 @@ class _Listed(NamedTuple):
 _Item = TypeVar("_Item")
 
 
-def topics(server: ControlServer, pattern: str, shape: Shape, progress: Progress) -> CommandResult:
-    """The active topics that a pattern fits.
+def topics(server: ControlServer, pattern: str, options: ListOptions, progress: Progress) -> CommandResult:
+    """The active topics that a pattern matches.
 
     Args:
-        server: whom to ask.
-        pattern: as for mirroring one: a name, or how it begins and ``*``.
-        shape: of the list.
-        progress: told if there are more than the limit.
+        server: the control server.
+        pattern: as for mirroring one: a name, or the beginning of one with ``*`` after it.
+        options: of the list.
+        progress: gets a message if there are more than the limit.
 
     Raises:
         NotFoundError: there is none.
     """
     newest_first = sorted(matching_topics(server, pattern), key=creation_order, reverse=True)
     keys: dict[str, Callable[[Topic], Any]] = {"name": lambda topic: _natural(topic.name)}
-    chosen, more = _limited(_ordered(newest_first, keys.get(shape.sort), shape.reverse), shape.limit, progress)
-    rows = [_topic_row(topic, shape.width is None) for topic in chosen]
-    lines = _lines([("TOPIC", "CREATED", "TYPES", "ID"), *rows], shape.width)
+    chosen, more = _limited(_ordered(newest_first, keys.get(options.sort), options.reverse), options.limit, progress)
+    rows = [_topic_cells(topic, options.width is None) for topic in chosen]
+    lines = _lines([("TOPIC", "CREATED", "TYPES", "ID"), *rows], options.width)
     return CommandResult(lines, {"topics": [_topic_document(topic) for topic in chosen], "more": more})
 
 
@@ -77,67 +77,74 @@ def components(
     server: ControlServer,
     pattern: str,
     filters: Sequence[Filter],
-    shape: Shape,
+    options: ListOptions,
     progress: Progress,
     *,
     sizes: bool = False,
 ) -> CommandResult:
-    """The active components of a topic; private ones of one's own team are among them.
+    """The active components of a topic, private ones of one's own team included.
 
     Args:
-        server: whom to ask.
-        pattern: of the topic; the newest that fits is taken.
-        filters: only components that fit one of them; none for all.
-        shape: of the list.
-        progress: told which topic a pattern means, and if there are more than the limit.
-        sizes: ask the manifest of each that is listed; one request each.
+        server: the control server.
+        pattern: of the topic; the newest topic that it matches is taken.
+        filters: only components that match one of them; none for all.
+        options: of the list.
+        progress: gets a message on which topic a pattern means, and if there are more than the limit.
+        sizes: read the manifest of each listed component; one request each.
 
     Raises:
         NotFoundError: there is no such topic, or no such component.
     """
     topic = resolve_topic(server, pattern, progress)
-    listed = _offered(server, topic, filters)
-    if shape.sort == "size":
-        listed = (_weighed(server, one) for one in listed)
-    keys: dict[str, Callable[[_Listed], Any]] = {
-        "name": lambda one: _natural(one.component.name),
-        "type": lambda one: one.component.type,
-        "size": lambda one: -(one.size or 0),
+    rows = _rows(server, topic, filters)
+    if options.sort == "size":
+        rows = (_with_size(server, row) for row in rows)
+    keys: dict[str, Callable[[_Row], Any]] = {
+        "name": lambda row: _natural(row.component.name),
+        "type": lambda row: row.component.type,
+        "size": lambda row: -(row.size or 0),
     }
-    chosen, more = _limited(_ordered(listed, keys.get(shape.sort), shape.reverse), shape.limit, progress)
+    chosen, more = _limited(_ordered(rows, keys.get(options.sort), options.reverse), options.limit, progress)
     if not chosen:
         what = "component that fits" if filters else "component"
         hint = f"it has the types {', '.join(topic.component_types) or '(none)'}"
         raise NotFoundError(f"topic {topic.name} has no active {what}", hint=hint)
-    if sizes and shape.sort != "size":
-        chosen = [_weighed(server, one) for one in chosen]
-    piped = shape.width is None
-    rows = [("TYPE", "NAME", "CREATED", "SIZE", "TAGS", "ID"), *(_component_row(one, piped) for one in chosen)]
-    if not piped and all(one.size is None for one in chosen):
-        rows = [(*row[:3], *row[4:]) for row in rows]
-    documents = [_component_document(one) for one in chosen]
+    if sizes and options.sort != "size":
+        chosen = [_with_size(server, row) for row in chosen]
+    documents = [_component_document(row) for row in chosen]
     document = {"topic": topic.name, "topic_id": topic.id, "components": documents, "more": more}
-    return CommandResult(_lines(rows, shape.width), document)
+    return CommandResult(_component_lines(chosen, options.width), document)
 
 
-def _offered(server: ControlServer, topic: Topic, filters: Sequence[Filter]) -> Iterator[_Listed]:
-    """The components that fit, the newest first."""
-    wanted = merge_filters(filters) or [Filter("")]
-    found = (server.components(topic.id, type=each.type, tags=each.tags, name=each.name) for each in wanted)
-    return (_Listed(component) for component in heapq.merge(*found, key=creation_order, reverse=True))
+def _component_lines(rows: Sequence[_Row], width: Optional[int]) -> list[str]:
+    """The table of components; on a terminal without sizes where none is known."""
+    piped = width is None
+    table = [("TYPE", "NAME", "CREATED", "SIZE", "TAGS", "ID"), *(_component_cells(row, piped) for row in rows)]
+    if not piped and all(row.size is None for row in rows):
+        table = [(*cells[:3], *cells[4:]) for cells in table]
+    return _lines(table, width)
 
 
-def _weighed(server: ControlServer, one: _Listed) -> _Listed:
-    """With what its manifest says, where there is one that can be read."""
+def _rows(server: ControlServer, topic: Topic, filters: Sequence[Filter]) -> Iterator[_Row]:
+    """The components that match a filter, the newest first."""
+    lists = (
+        server.components(topic.id, type=each.type, tags=each.tags, name=each.name)
+        for each in merge_filters(filters) or [Filter("")]
+    )
+    return (_Row(component) for component in heapq.merge(*lists, key=creation_order, reverse=True))
+
+
+def _with_size(server: ControlServer, row: _Row) -> _Row:
+    """The row with the size that its manifest says, where there is one that can be read."""
     try:
-        manifest = server.manifest(one.component)
+        manifest = server.manifest(row.component)
     except (NotFoundError, ManifestError):
-        return one
-    return one._replace(files=len(manifest.files), size=manifest.size)
+        return row
+    return row._replace(files=len(manifest.files), size=manifest.size)
 
 
 def _ordered(newest_first: Iterable[_Item], key: Optional[Callable[[_Item], Any]], reverse: bool) -> Iterator[_Item]:
-    """The items in another order; no more of them are asked for than are wanted where it is the order they come in."""
+    """The items in another order; in their own order they are read no further than the caller does."""
     if key is None and not reverse:
         return iter(newest_first)
     ordered = sorted(newest_first, key=key) if key else list(newest_first)
@@ -145,7 +152,8 @@ def _ordered(newest_first: Iterable[_Item], key: Optional[Callable[[_Item], Any]
 
 
 def _limited(items: Iterator[_Item], limit: int, progress: Progress) -> tuple[list[_Item], bool]:
-    """The first so many, and whether there are more."""
+    """The first ``limit`` items, and whether there are more."""
+    # one more than the limit, to know whether there are more; islice takes no number past sys.maxsize
     chosen = list(itertools.islice(items, min(limit, sys.maxsize - 1) + 1 if limit else None))
     if limit and len(chosen) > limit:
         progress.message(f"these are the first {limit}; --limit 0 shows all")
@@ -153,13 +161,13 @@ def _limited(items: Iterator[_Item], limit: int, progress: Progress) -> tuple[li
     return chosen, False
 
 
-def _topic_row(topic: Topic, piped: bool) -> tuple[str, ...]:
+def _topic_cells(topic: Topic, piped: bool) -> tuple[str, ...]:
     return topic.name, _moment(topic.created_at, piped), ",".join(topic.component_types), topic.id
 
 
-def _component_row(one: _Listed, piped: bool) -> tuple[str, ...]:
-    component = one.component
-    moment, size = _moment(component.created_at, piped), _size(one.size, piped)
+def _component_cells(row: _Row, piped: bool) -> tuple[str, ...]:
+    component = row.component
+    moment, size = _moment(component.created_at, piped), _size(row.size, piped)
     tags = ",".join((*(["(private)"] if component.team_id else []), *component.tags))
     return component.type, component.name, moment, size, tags, component.id
 
@@ -175,7 +183,7 @@ def _lines(rows: Sequence[Sequence[str]], width: Optional[int]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*table)]
     room = width - sum(widths[:-2]) - 2 * (len(widths) - 2)
     if room < widths[-2] + 2 + widths[-1]:
-        table = [[*row[:-2], _cut(row[-2], max(room, _LEAST))] for row in table]
+        table = [[*row[:-2], _cut(row[-2], max(room, _LEAST_WIDTH))] for row in table]
     return formatting.table(table)
 
 
@@ -210,8 +218,8 @@ def _topic_document(topic: Topic) -> dict[str, Any]:
     }
 
 
-def _component_document(one: _Listed) -> dict[str, Any]:
-    component = one.component
+def _component_document(row: _Row) -> dict[str, Any]:
+    component = row.component
     return {
         "id": component.id,
         "name": component.name,
@@ -220,6 +228,6 @@ def _component_document(one: _Listed) -> dict[str, Any]:
         "created_at": component.created_at and component.created_at.isoformat(),
         "released_at": component.released_at and component.released_at.isoformat(),
         "private": component.team_id is not None,
-        "files": one.files,
-        "size": one.size,
+        "files": row.files,
+        "size": row.size,
     }

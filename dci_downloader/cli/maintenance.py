@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Optional
 
 from dci_downloader import formatting
-from dci_downloader.cli.report import CommandResult
+from dci_downloader.cli.output import CommandResult
 from dci_downloader.errors import IntegrityError, NotFoundError, TransferError
 from dci_downloader.hooks import Progress, Stop
 from dci_downloader.mirror import prune as pruning

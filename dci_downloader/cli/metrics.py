@@ -4,22 +4,25 @@ The rules:
 
 * Every figure has the labels ``topic`` and ``type``; the type of a topic that failed as a whole is empty.
 * Figures are those of the last run; only the time of the last success outlives a run that fails. It is read from the
-  file that is there, for the topics of this run: a topic that nobody asks for any more is not reported any more.
+  file that is there, for the topics of this run: a topic that is no longer asked for is no longer reported.
 * A run that finds nothing new is a success.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dci_downloader.content.patterns import matches
 from dci_downloader.errors import SettingsError
 from dci_downloader.mirror.files import disk_errors, replace_atomically
 from dci_downloader.results import ComponentReport, Outcome, Report
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 _LAST_SUCCESS = "last_success_timestamp_seconds"
 _MODE = 0o644  # node_exporter runs as another user
@@ -45,7 +48,7 @@ def require(path: Path) -> None:
         ) from None
     if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK) or not path.parent.is_dir():
         raise SettingsError(
-            f"--metrics-file {path}: there is no folder for it that can be written to, or a folder stands in its place",
+            f"--metrics-file {path}: there is no folder for it that can be written to, or it is a folder itself",
             hint="name a file in the folder of node_exporter's textfile collector",
         )
 
@@ -62,7 +65,24 @@ def write(path: Path, reports: Sequence[Report], now: float) -> None:
         SettingsError: the file cannot be written.
         DiskFullError: no room.
     """
-    from prometheus_client import CollectorRegistry, Gauge, generate_latest
+    from prometheus_client import generate_latest
+
+    successes = _successes(path, reports)
+    successes.update((series, now) for series, done in _by_series(reports) if not done.failures)
+    registry = _registry(reports, successes, now)
+    with disk_errors(path):
+        replace_atomically(path, generate_latest(registry), mode=_MODE)
+
+
+def _registry(reports: Sequence[Report], successes: Mapping[_Series, float], now: float) -> CollectorRegistry:
+    """The figures of a run.
+
+    Args:
+        reports: one for each topic of the run.
+        successes: when each series last ended without failure, in seconds since the epoch.
+        now: likewise.
+    """
+    from prometheus_client import CollectorRegistry, Gauge
 
     registry = CollectorRegistry()
 
@@ -74,24 +94,21 @@ def write(path: Path, reports: Sequence[Report], now: float) -> None:
     duration = gauge("last_run_duration_seconds", "How long the last run took.")
     files = gauge("last_run_files", "Files of the last run; what failed as a whole counts as one.", "result")
     size = gauge("last_run_bytes", "Bytes of the last run.", "result")
-    successes = _successes(path, reports)
-    for series, done in _by_series(reports):
+    for series, component in _by_series(reports):
         last_run.labels(*series).set(now)
-        duration.labels(*series).set(done.seconds)
-        files.labels(*series, "fetched").set(done.files_downloaded)
-        files.labels(*series, "reused").set(done.files_reused)
-        files.labels(*series, "failed").set(len(done.failures))
-        size.labels(*series, "fetched").set(done.bytes_downloaded)
-        size.labels(*series, "reused").set(done.bytes_reused)
-        if not done.failures:
-            successes[series] = now
+        duration.labels(*series).set(component.seconds)
+        files.labels(*series, "fetched").set(component.files_downloaded)
+        files.labels(*series, "reused").set(component.files_reused)
+        files.labels(*series, "failed").set(len(component.failures))
+        size.labels(*series, "fetched").set(component.bytes_downloaded)
+        size.labels(*series, "reused").set(component.bytes_reused)
     for series, moment in successes.items():
         last_success.labels(*series).set(moment)
-    with disk_errors(path):
-        replace_atomically(path, generate_latest(registry), mode=_MODE)
+    return registry
 
 
 def _by_series(reports: Sequence[Report]) -> Iterator[tuple[_Series, ComponentReport]]:
+    """The report of each component; a topic that failed as a whole counts as a component without a type."""
     for report in reports:
         for component in report.components:
             yield _Series(report.topic, component.type), component
@@ -101,17 +118,19 @@ def _by_series(reports: Sequence[Report]) -> Iterator[tuple[_Series, ComponentRe
 
 
 def _successes(path: Path, reports: Sequence[Report]) -> dict[_Series, float]:
-    """The last successes that the file tells of the topics of this run; none where there is no such file."""
+    """The last successes of the topics of this run, as the present file has them."""
     from prometheus_client.parser import text_string_to_metric_families
 
-    found = {}
+    successes = {}
     try:
         for family in text_string_to_metric_families(path.read_text(encoding="utf-8")):
             for sample in family.samples:
                 if sample.name == f"dci_downloader_{_LAST_SUCCESS}":
-                    found[_Series(sample.labels["topic"], sample.labels["type"])] = sample.value
-    except (OSError, ValueError, KeyError):  # of a file that is broken, the good part counts
+                    successes[_Series(sample.labels["topic"], sample.labels["type"])] = sample.value
+    except (OSError, ValueError, KeyError):  # what was read before a broken line counts
         pass
     return {
-        series: at for series, at in found.items() if any(matches(report.topic, series.topic) for report in reports)
+        series: moment
+        for series, moment in successes.items()
+        if any(matches(report.topic, series.topic) for report in reports)
     }

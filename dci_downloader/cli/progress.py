@@ -1,4 +1,4 @@
-"""What is told while it works: a bar on a terminal, a line now and then elsewhere, a log, or nothing."""
+"""The progress of a run: a bar on a terminal, lines elsewhere, a log, or nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LineProgress:
 
     Args:
         stream: where they go.
-        verbose: whether details are told too.
+        verbose: write details too.
         clock: seconds, monotonic.
     """
 
@@ -31,40 +31,40 @@ class LineProgress:
         self._clock = clock
         self._label = ""
         self._files = self._size = self._files_done = self._size_done = 0
-        self._began = self._said = 0.0
+        self._began = self._last_line = 0.0
 
-    def tell(self, event: str, text: str, **facts: Any) -> None:
-        """Write a line. That nobody can read it is no reason to end a transfer."""
+    def emit(self, event: str, text: str, **fields: Any) -> None:
+        """Write an event as a line. That nobody can read it is no reason to end a transfer."""
         if self._verbose or event != "detail":
             with suppress(OSError, ValueError):
                 print(formatting.printable(text), file=self._stream, flush=True)
 
     def message(self, text: str) -> None:
         """Write a line."""
-        self.tell("message", text)
+        self.emit("message", text)
 
     def detail(self, text: str) -> None:
         """Write a line if details are wanted."""
-        self.tell("detail", text)
+        self.emit("detail", text)
 
     def begin(self, label: str, files: int, size: int) -> None:
         """Announce the work."""
         self._label, self._files, self._size = label, files, size
         self._files_done = self._size_done = 0
-        self._began = self._said = self._clock()
+        self._began = self._last_line = self._clock()
         text = f"{label}: {formatting.count(files, 'file')}, {formatting.size(size)}"
-        self.tell("transfer", text, component=label, files=files, bytes=size)
+        self.emit("transfer", text, component=label, files=files, bytes=size)
 
     def advance(self, files: int, size: int) -> None:
-        """Say how far it is, at most every ten seconds."""
+        """Write how much is complete, at most every ten seconds."""
         self._files_done += files
         self._size_done += size
         now = self._clock()
-        if now - self._said >= SECONDS_BETWEEN_LINES:
-            self._said = now
+        if now - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line = now
             done = {"files_done": self._files_done, "bytes_done": self._size_done}
             text = f"{self._label}: {self._state(now)}"
-            self.tell("progress", text, component=self._label, files=self._files, bytes=self._size, **done)
+            self.emit("progress", text, component=self._label, files=self._files, bytes=self._size, **done)
 
     def end(self) -> None:
         """Nothing: the report says how it went."""
@@ -79,12 +79,12 @@ class LineProgress:
 
 
 class LogProgress(LineProgress):
-    """The same for a log: each line with its time, UTC; or each event a JSON object on a line of its own.
+    """The same for a log: each line with its time in UTC, or each event as a JSON object on a line of its own.
 
     Args:
         stream: where they go.
-        as_json: objects with ``time``, ``event``, ``text`` and what else the event has to say, in place of lines.
-        verbose: whether details are told too.
+        as_json: write objects with ``time``, ``event``, ``text`` and the fields of the event in place of lines.
+        verbose: write details too.
         wall: now, in UTC.
         clock: seconds, monotonic.
     """
@@ -102,53 +102,53 @@ class LogProgress(LineProgress):
         self._as_json = as_json
         self._wall = wall
 
-    def tell(self, event: str, text: str, **facts: Any) -> None:
-        """Write an event."""
+    def emit(self, event: str, text: str, **fields: Any) -> None:
+        """Write an event with its time."""
         moment = self._wall().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
         if self._as_json:
-            told = json.dumps({"time": moment, "event": event, "text": text, **facts})  # ASCII: fit for any terminal
+            entry = json.dumps({"time": moment, "event": event, "text": text, **fields})  # ASCII: fit for any terminal
         else:
-            told = "\n".join(f"{moment} {line}" for line in formatting.printable(text).splitlines())
-        super().tell(event, told)
+            entry = "\n".join(f"{moment} {line}" for line in formatting.printable(text).splitlines())
+        super().emit(event, entry)
 
 
 class MultiProgress:
-    """Tells several what happens."""
+    """Passes everything on to several."""
 
-    def __init__(self, *listeners: Progress) -> None:
-        self._listeners = listeners
+    def __init__(self, *receivers: Progress) -> None:
+        self._receivers = receivers
 
     def message(self, text: str) -> None:
         """Pass on a line."""
-        for listener in self._listeners:
-            listener.message(text)
+        for receiver in self._receivers:
+            receiver.message(text)
 
     def detail(self, text: str) -> None:
         """Pass on a detail."""
-        for listener in self._listeners:
-            listener.detail(text)
+        for receiver in self._receivers:
+            receiver.detail(text)
 
     def begin(self, label: str, files: int, size: int) -> None:
         """Pass on that work begins."""
-        for listener in self._listeners:
-            listener.begin(label, files, size)
+        for receiver in self._receivers:
+            receiver.begin(label, files, size)
 
     def advance(self, files: int, size: int) -> None:
-        """Pass on how far it is."""
-        for listener in self._listeners:
-            listener.advance(files, size)
+        """Pass on how much more is complete."""
+        for receiver in self._receivers:
+            receiver.advance(files, size)
 
     def end(self) -> None:
         """Pass on that the work is over."""
-        for listener in self._listeners:
-            listener.end()
+        for receiver in self._receivers:
+            receiver.end()
 
 
 class DeferredProgress(MultiProgress):
-    """Holds lines back until there is something to fetch, or somebody asks: for mails that should not be sent daily."""
+    """Holds lines back until something is fetched or they are released: a cron job without news sends no mail."""
 
-    def __init__(self, listener: Progress) -> None:
-        super().__init__(listener)
+    def __init__(self, receiver: Progress) -> None:
+        super().__init__(receiver)
         self._held: Optional[list[str]] = []
 
     def message(self, text: str) -> None:
@@ -159,12 +159,12 @@ class DeferredProgress(MultiProgress):
             self._held.append(text)
 
     def begin(self, label: str, files: int, size: int) -> None:
-        """Something is fetched: from now on, everything is passed on."""
+        """Release what was held back, for something is fetched."""
         self.release()
         super().begin(label, files, size)
 
     def release(self) -> None:
-        """Pass on what was held back, and what is still to come. Safe to repeat."""
+        """Pass on what was held back, and from now on everything. Safe to repeat."""
         held, self._held = self._held or (), None
         for text in held:
             super().message(text)
@@ -175,11 +175,11 @@ class BarProgress:
 
     Args:
         stream: the terminal.
-        verbose: whether details are told too.
+        verbose: write details too.
     """
 
     def __init__(self, stream: TextIO, *, verbose: bool = False) -> None:
-        from tqdm import tqdm  # here, for cron jobs need not wait for it
+        from tqdm import tqdm  # needed on terminals only, so cron jobs do not wait for it
 
         self._tqdm = tqdm
         self._stream = stream
@@ -219,13 +219,13 @@ class BarProgress:
             self._bar = None
 
 
-def choose(stream: Optional[TextIO], *, quiet: bool, verbose: bool) -> Progress:
-    """The progress that fits where it is seen: a bar where ``stream`` is a terminal, lines elsewhere.
+def progress_for(stream: Optional[TextIO], *, quiet: bool = False, verbose: bool = False) -> Progress:
+    """The progress for a stream: a bar where it is a terminal, lines elsewhere.
 
     Args:
         stream: standard error; None where it is closed.
-        quiet: say nothing at all.
-        verbose: tell details too.
+        quiet: write nothing at all.
+        verbose: write details too.
     """
     if quiet or stream is None:
         return NullProgress()
@@ -235,6 +235,8 @@ def choose(stream: Optional[TextIO], *, quiet: bool, verbose: bool) -> Progress:
 
 
 class _Details(logging.Handler):
+    """Passes log records on as details."""
+
     def __init__(self, progress: Progress) -> None:
         super().__init__()
         self._progress = progress
@@ -245,7 +247,7 @@ class _Details(logging.Handler):
 
 @contextmanager
 def calls_as_details(progress: Progress) -> Iterator[None]:
-    """Tell what this package logs as details: every call to the control server, and why it is made again.
+    """Pass on what this package logs as details: every call to the control server, and why it is made again.
 
     Args:
         progress: told in the thread that logs.

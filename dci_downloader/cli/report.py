@@ -1,11 +1,10 @@
-"""Results in JSON, for programs, and in words, for people."""
+"""Reports as JSON, for programs, and as text, for people."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from dci_downloader import formatting
@@ -21,21 +20,6 @@ from dci_downloader.results import (
 )
 
 FAILURES_SHOWN = 10
-
-
-@dataclass(frozen=True)
-class CommandResult:
-    """The result of a command.
-
-    Attributes:
-        lines: for people.
-        document: the same for programs, as a JSON value.
-        exit_code: what the program exits with.
-    """
-
-    lines: Sequence[str]
-    document: dict[str, Any] = field(default_factory=dict)
-    exit_code: int = 0
 
 
 def to_json(reports: Sequence[Report], seconds: float, exit_code: int) -> str:
@@ -60,13 +44,8 @@ def to_json(reports: Sequence[Report], seconds: float, exit_code: int) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 
-def error_to_json(message: str, hint: str, exit_code: int) -> str:
-    """The JSON object of a run that ended before there was anything to report."""
-    return json.dumps({"topics": [], "error": message, "hint": hint, "exit_code": exit_code}, indent=2)
-
-
 def topic_document(report: Report) -> dict[str, Any]:
-    """The part of the JSON object that is about one topic."""
+    """The part of the JSON object that describes one topic."""
     return {
         "topic": report.topic,
         "topic_id": report.topic_id,
@@ -82,7 +61,7 @@ def _component(component: ComponentReport) -> dict[str, Any]:
     fields["outcome"] = component.outcome.value
     fields["changes"] = component.changes._asdict()
     fields["seconds"] = round(component.seconds, 3)
-    fields["received"] = [received._asdict() for received in component.received]
+    fields["received"] = [totals._asdict() for totals in component.received]
     fields["images"] = [{**image._asdict(), "outcome": image.outcome.value} for image in component.images]
     fields["failures"] = [_failure(failure) for failure in component.failures]
     return fields
@@ -93,18 +72,18 @@ def _failure(failure: Failure) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value or name in ("path", "reason")}
 
 
-def in_words(report: Report) -> Iterator[str]:
-    """What happened, one line for each component and each of the first failures, with what to do about them."""
-    return map(formatting.printable, _in_words(report))
+def to_lines(report: Report) -> Iterator[str]:
+    """The report as text: a line for each component and each of the first failures, with what to do about them."""
+    return map(formatting.printable, _lines(report))
 
 
-def _in_words(report: Report) -> Iterator[str]:
+def _lines(report: Report) -> Iterator[str]:
     if report.failure is not None:
         yield f"{report.topic}: FAILED"
         yield from _failures([report.failure])
     for component in report.components:
         yield f"{report.topic} {component.type} {component.name}: {_outcome(component)}"
-        yield from _received(component.received)
+        yield from _sources(component.received)
         yield from _images(component.images)
         yield from (f"  note: {note}" for note in component.notes)
         yield from _failures(component.failures)
@@ -119,14 +98,15 @@ def _outcome(component: ComponentReport) -> str:
         return f"FAILED, nothing published ({fetched} fetched)"
     if component.outcome is Outcome.PLANNED:
         return f"would fetch {fetched}, reuse {reused}, remove {_removed(component)}"
-    done = f"published in {component.path} ({fetched} fetched, {reused} reused, {_removed(component)} removed)"
+    text = f"published in {component.path} ({fetched} fetched, {reused} reused, {_removed(component)} removed)"
     since, added, changed, removed = component.changes
-    return done + (f"; {added:,} added, {changed:,} changed, {removed:,} removed since {since}" if since else "")
+    return text + (f"; {added:,} added, {changed:,} changed, {removed:,} removed since {since}" if since else "")
 
 
-def _received(received: Sequence[SourceTotals]) -> Iterator[str]:
-    if len(received) > 1 or any(each.name != OBJECT_STORE for each in received):
-        yield "  from " + "; ".join(f"{each.name}: {_amount(each.files, each.bytes)}" for each in received)
+def _sources(totals: Sequence[SourceTotals]) -> Iterator[str]:
+    """How much was received from where, unless it was all from the object store."""
+    if len(totals) > 1 or any(each.name != OBJECT_STORE for each in totals):
+        yield "  from " + "; ".join(f"{each.name}: {_amount(each.files, each.bytes)}" for each in totals)
 
 
 def _images(images: Sequence[ContainerImage]) -> Iterator[str]:

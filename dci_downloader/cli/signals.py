@@ -15,10 +15,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Signals:
-    """Hears the signals while it is entered, and tells long work about them.
+    """Handles the signals while it is entered; it is the ``Stop`` that long work asks.
 
     The first signal raises :class:`CancelledError` wherever the program is, so that waiting for a server or a lock
-    ends too; only inside :meth:`deferred` it is left to the work to ask :meth:`requested` and end by itself.
+    ends too. Only inside :meth:`deferred` it raises nothing: the work there asks :meth:`requested` and ends by itself.
     """
 
     def __init__(self) -> None:
@@ -27,8 +27,9 @@ class Signals:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Signals:
-        heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
-        self._before = {number: signal.signal(number, self._heard) for number in heard}
+        # one that is ignored stays ignored: nohup starts programs so
+        handled = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._handle) for number in handled}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -36,7 +37,7 @@ class Signals:
             signal.signal(number, handler)
 
     def requested(self) -> bool:
-        """Whether a signal came."""
+        """Whether a signal was received."""
         return self._requested
 
     @contextmanager
@@ -48,9 +49,9 @@ class Signals:
         finally:
             self._deferred = False
 
-    def _heard(self, number: int, frame: Optional[FrameType]) -> None:
+    def _handle(self, number: int, frame: Optional[FrameType]) -> None:
         if self._requested:
-            os._exit(CancelledError.exit_code)
+            os._exit(CancelledError.exit_code)  # not sys.exit: what waits or cleans up is not to delay the end
         self._requested = True
         if not self._deferred:
             raise CancelledError("interrupted")

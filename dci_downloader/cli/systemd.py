@@ -10,13 +10,12 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from dci_downloader.cli.arguments import parse, sync_parser
-from dci_downloader.errors import SettingsError
+from dci_downloader.errors import LockedError, SettingsError
+from dci_downloader.settings.command_line import CommandLine
 from dci_downloader.settings.precedence import merge
 
-UNITS = ("service", "timer")
 FOLDER = "/etc/systemd/system"
 
 _SERVICE = """\
@@ -30,8 +29,8 @@ Type=oneshot
 User={user}
 ExecStart={command}
 # Another run holds the lock: nothing is wrong.
-SuccessExitStatus=75
-# Time to save what has come; the next run goes on from there.
+SuccessExitStatus={locked}
+# Time to save what has been received; the next run goes on from there.
 TimeoutStopSec=90
 Nice=10
 IOSchedulingClass=idle
@@ -79,8 +78,8 @@ WantedBy=timers.target
 """
 
 
-def units(files: Sequence[str], dcirc: str) -> Iterator[tuple[str, str]]:
-    """The units, by name.
+def units(files: Sequence[str], dcirc: str) -> dict[str, str]:
+    """The text of the units ``service`` and ``timer``.
 
     Args:
         files: paths of settings files, later over earlier; read for the root of the mirror.
@@ -89,26 +88,30 @@ def units(files: Sequence[str], dcirc: str) -> Iterator[tuple[str, str]]:
     Raises:
         SettingsError: a settings file cannot be used, or names no ``local_repo``.
     """
-    effective = merge(parse(sync_parser(), []), {}, files)  # the service does not have what the environment here says
-    if effective.destination is None:
+    # without the environment, which the service does not have
+    merged = merge(CommandLine(settings=tuple(files)), {})
+    if merged.destination is None:
         raise SettingsError("there is no destination", hint="set local_repo in a settings file")
     options = [option for file in files for option in ("--settings", os.path.abspath(file))]
     command = [*_program(), *options, "--dcirc", os.path.abspath(dcirc), "--lock-timeout", "0"]
-    destination = _quoted(os.path.abspath(effective.destination.value))
-    words = " ".join(_quoted(word).replace("$", "$$") for word in command)
-    yield "service", _SERVICE.format(user=getpass.getuser(), command=words, destination=destination)
-    yield "timer", _TIMER
+    service = _SERVICE.format(
+        user=getpass.getuser(),
+        command=" ".join(_quoted(word).replace("$", "$$") for word in command),
+        destination=_quoted(os.path.abspath(merged.destination.value)),
+        locked=LockedError.exit_code,
+    )
+    return {"service": service, "timer": _TIMER}
 
 
 def _program() -> list[str]:
-    """How this program is started: by its script, which stands beside the interpreter or on the PATH."""
-    script = os.path.join(os.path.dirname(sys.executable), "dci-downloader")
-    found = script if os.access(script, os.X_OK) else shutil.which("dci-downloader")
-    return [os.path.abspath(found)] if found else [sys.executable, "-m", "dci_downloader"]
+    """The command that starts this program: its script, beside the interpreter or on the PATH, or its module."""
+    beside = os.path.join(os.path.dirname(sys.executable), "dci-downloader")
+    script = beside if os.access(beside, os.X_OK) else shutil.which("dci-downloader")
+    return [os.path.abspath(script)] if script else [sys.executable, "-m", "dci_downloader"]
 
 
 def _quoted(word: str) -> str:
-    """A word as systemd reads it back: no specifier, and in quotes where it holds more than plain characters."""
+    """A word as systemd reads it back: without specifiers, and in quotes where it has more than plain characters."""
     if not word.isprintable():
         raise SettingsError(f"{word!r}: systemd units hold printable characters only")
     word = word.replace("%", "%%")

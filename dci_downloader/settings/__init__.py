@@ -1,1 +1,1 @@
-"""Settings: one table of them, the YAML reader, and which source counts over which."""
+"""Settings: the table of them, the reader of settings files, and which source takes precedence."""

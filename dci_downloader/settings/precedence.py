@@ -1,4 +1,4 @@
-"""Command line over environment over settings files, later files over earlier: what holds, and who says so.
+"""Precedence: command line over environment over settings files, later files over earlier.
 
 The rules:
 
@@ -12,58 +12,27 @@ The rules:
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from dci_downloader.content.filters import parse_filter
 from dci_downloader.content.patterns import matches
-from dci_downloader.content.selection import Selection, Variant
 from dci_downloader.errors import SettingsError
 from dci_downloader.models import folder_name
-from dci_downloader.network.addresses import registry_address
-from dci_downloader.options import SyncOptions, TransferOptions
 from dci_downloader.settings import yaml_file
-from dci_downloader.settings.yaml_file import SettingsFile, SettingValue, Values
-
-_TRANSFER, _SELECTION = TransferOptions(), Selection()
-DEFAULTS: Values = {
-    name: SettingValue(value, "default")
-    for name, value in {
-        "filters": (),
-        "component_id": "",
-        "archs": _SELECTION.archs,
-        "variants": (),
-        "with_debug": False,
-        "with_source": False,
-        "with_iso": False,
-        "download_everything": False,
-        "package_filters": (),
-        "include": (),
-        "exclude": (),
-        "keep": SyncOptions().keep,
-        "connections": _TRANSFER.connections,
-        "limit_rate": _TRANSFER.limit_rate,
-        "patience": _TRANSFER.patience,
-        "peers": (),
-        "registry": "",
-    }.items()
-}
-"""Every setting of a topic, with the value it has where nobody says otherwise."""
-
-_VARIABLES: Mapping[str, tuple[str, Callable[[str], str]]] = {
-    "local_repo": ("DCI_LOCAL_REPO", str),
-    "registry": ("DCI_REGISTRY", registry_address),
-}
+from dci_downloader.settings.command_line import CommandLine
+from dci_downloader.settings.table import DEFAULTS, SETTINGS
+from dci_downloader.settings.types import Level, Scalar, Values
+from dci_downloader.settings.values import SettingValue
+from dci_downloader.settings.yaml_file import SettingsFile
 
 
 @dataclass(frozen=True)
-class Effective:
-    """What holds.
+class MergedSettings:
+    """The values that count.
 
     Attributes:
-        destination: the root of the mirror; None where nobody names it.
+        destination: the root of the mirror; None where it is not named.
         topics: for each topic its ``topic``, empty where the component id says it, and all of ``DEFAULTS``.
         notes: what is without effect, a line each.
     """
@@ -73,142 +42,147 @@ class Effective:
     notes: tuple[str, ...]
 
 
-def merge(arguments: argparse.Namespace, environ: Mapping[str, str], files: Sequence[str]) -> Effective:
-    """Read the files and lay command line, environment and files over each other.
+def merge(command_line: CommandLine, environ: Mapping[str, str]) -> MergedSettings:
+    """Merge command line, environment and settings files. Reads the files that the command line names.
 
     Args:
-        arguments: as :func:`dci_downloader.cli.arguments.sync_parser` parses them.
+        command_line: the options of a sync.
         environ: as ``os.environ``.
-        files: paths of settings files, later over earlier.
 
     Raises:
         SettingsError: a file or the command line cannot be used, or two topics would be published in one folder.
     """
-    read = _read(files)
-    if arguments.component_id and arguments.job_id:
+    files = _read(command_line.settings)
+    if command_line.topic_settings.get("component_id") and command_line.job_id:
         raise SettingsError("--component-id and --job-id each say which components: choose one")
-    topic, destination = _places(arguments.places, arguments.component_id or arguments.job_id)
-    said = _command_line(arguments)
-    variables = _variables(environ)
-    top = {key: found for layer in (*(file.values for file in read), variables) for key, found in layer.items()}
-    named = next((file.topics for file in reversed(read) if file.topics is not None), None)
-    if named is None and ("component_id" in top or arguments.job_id):
-        named = ({},)
-    everywhere = {**DEFAULTS, **{key: found for key, found in top.items() if key in DEFAULTS}}
+    topic, destination = _positional(command_line)
+    top_level: dict[str, SettingValue] = {}
+    for values in (*(file.values for file in files), _environment(environ)):
+        top_level.update(values)
+    listed = next((file.topics for file in reversed(files) if file.topics is not None), None)
+    if listed is None:
+        listed = ({},) if "component_id" in top_level or command_line.job_id else ()
+    everywhere = {**DEFAULTS, **{name: value for name, value in top_level.items() if name in DEFAULTS}}
+    options = {name: SettingValue(value, "command line") for name, value in command_line.topic_settings.items()}
     topics = tuple(
-        {"topic": SettingValue("", "component_id"), **everywhere, **own, **said}
-        for own in _chosen(topic, named or (), arguments)
+        {"topic": SettingValue("", "component_id"), **everywhere, **own, **options}
+        for own in _chosen(topic, listed, command_line)
     )
-    _each_in_its_own_folder(topics)
-    if not destination and arguments.local_repo:
-        destination = SettingValue(arguments.local_repo, "--local-repo")
-    notes = [note for file in read for note in file.notes]
-    if arguments.job_id and arguments.filters:
-        notes.append("filters (command line) are not used, because the job names its components")
-    for values in topics:
-        component_id, filters = values["component_id"], values["filters"]
-        if component_id.value and filters.value:
-            because = f"because component_id ({component_id.origin}) names the component"
-            notes.append(f"filters ({filters.origin}) are not used, {because}")
-    return Effective(destination or top.get("local_repo"), topics, tuple(dict.fromkeys(notes)))
-
-
-def _variables(environ: Mapping[str, str]) -> dict[str, SettingValue]:
-    """What the environment says; an empty variable says nothing."""
-    try:
-        return {
-            name: SettingValue(convert(environ[at]), at)
-            for name, (at, convert) in _VARIABLES.items()
-            if environ.get(at)
-        }
-    except ValueError as error:
-        raise SettingsError(f"DCI_REGISTRY: {error}") from None
+    _check_folders(topics)
+    notes = [*(note for file in files for note in file.notes), *_unused_filters(topics, command_line)]
+    return MergedSettings(destination or top_level.get("local_repo"), topics, tuple(dict.fromkeys(notes)))
 
 
 def _read(paths: Iterable[str]) -> list[SettingsFile]:
     files = [yaml_file.read(path) for path in paths]
     problems = [problem for file in files for problem in file.problems]
     if problems:
-        several = f"{len(problems)} problems in the settings\n  " if len(problems) > 1 else ""
+        heading = f"{len(problems)} problems in the settings\n  " if len(problems) > 1 else ""
         raise SettingsError(
-            several + "\n  ".join(problems), hint="`dci-downloader settings --help` names every setting"
+            heading + "\n  ".join(problems), hint="`dci-downloader settings --help` names every setting"
         )
     return files
 
 
-def _places(places: Sequence[str], wanted_id: Optional[str]) -> tuple[str, Optional[SettingValue]]:
-    """TOPIC and DEST, either of which may be missing. With the id of a component or a job a single one is DEST."""
-    if len(places) > 2 or not all(places):
+def _environment(environ: Mapping[str, str]) -> Values:
+    """The settings that variables give; an empty variable gives none."""
+    values = {}
+    for setting in SETTINGS.values():
+        text = environ.get(setting.variable, "")
+        if text and Level.FILE in setting.levels and isinstance(setting.value_type, Scalar):
+            try:
+                values[setting.name] = SettingValue(setting.value_type.parse(text), setting.variable)
+            except ValueError as error:
+                raise SettingsError(f"{setting.variable}: {error}") from None
+    return values
+
+
+def _positional(command_line: CommandLine) -> tuple[str, Optional[SettingValue]]:
+    """TOPIC, empty where it is missing, and the destination, if the command line names one.
+
+    Beside the id of a component or a job a single argument is DEST.
+    """
+    given = command_line.positional
+    if len(given) > 2 or not all(given):
         raise SettingsError(
             "TOPIC and DEST are one name each, and not empty", hint="for example: dci-downloader RHEL-9.2 /srv/dci"
         )
-    if wanted_id and len(places) == 1:
-        return "", SettingValue(places[0], "DEST")
-    return places[0] if places else "", SettingValue(places[1], "DEST") if len(places) == 2 else None
+    destination = SettingValue(command_line.local_repo, "--local-repo") if command_line.local_repo else None
+    if len(given) == 1 and (command_line.topic_settings.get("component_id") or command_line.job_id):
+        return "", SettingValue(given[0], "DEST")
+    return given[0] if given else "", SettingValue(given[1], "DEST") if len(given) == 2 else destination
 
 
-def _command_line(arguments: argparse.Namespace) -> dict[str, SettingValue]:
-    """What the options say; argparse keeps them under the names of the settings, None where they are not given."""
-    said = {name: value for name, value in vars(arguments).items() if name in DEFAULTS and value is not None}
-    texts: dict[str, Callable[[str], object]] = {"filters": parse_filter, "variants": Variant}
-    return {
-        name: SettingValue(
-            tuple(map(texts.get(name, str), value)) if isinstance(value, list) else value, "command line"
-        )
-        for name, value in said.items()
-    }
+def _chosen(topic: str, listed: Sequence[Values], command_line: CommandLine) -> Iterator[Values]:
+    """The topics to mirror, each with its own settings.
 
-
-def _chosen(topic: str, named: Sequence[Values], arguments: argparse.Namespace) -> Iterator[Values]:
-    """The topics to mirror, each with what it says of itself."""
-    wanted = {"topic": SettingValue(topic, "TOPIC")}
-    same = next(
-        (own for own in named if topic and own.get("topic", SettingValue("", "")).value.lower() == topic.lower()), {}
-    )
-    if arguments.job_id and topic:
-        own = same or next((own for own in named if "topic" in own and matches(own["topic"].value, topic)), {})
-        yield {**own, **wanted}
-        return
-    if arguments.component_id:
-        if not topic and len(named) > 1:
+    Args:
+        topic: of the command line; empty for none.
+        listed: the topics of the settings files.
+        command_line: the options of a sync.
+    """
+    named = {"topic": SettingValue(topic, "TOPIC")}
+    same = next((own for own in listed if topic and _name(own).lower() == topic.lower()), {})
+    if command_line.job_id and topic:
+        own = same or next((own for own in listed if _name(own) and matches(_name(own), topic)), {})
+        yield {**own, **named}
+    elif command_line.topic_settings.get("component_id"):
+        if not topic and len(listed) > 1:
             raise SettingsError(
                 "--component-id asks for one component, but the settings name several topics", hint="name its TOPIC too"
             )
-        own = same if topic else next(iter(named), {})
-        yield {**{key: found for key, found in own.items() if key != "topic"}, **(wanted if topic else {})}
-        return
-    if topic and not same:
-        yield wanted
-    yield from named
+        own = same if topic else next(iter(listed), {})
+        yield {**{name: value for name, value in own.items() if name != "topic"}, **(named if topic else {})}
+    else:
+        if topic and not same:
+            yield named
+        yield from listed
 
 
-def _each_in_its_own_folder(topics: Sequence[Values]) -> None:
+def _name(topic: Values) -> str:
+    return topic["topic"].value if "topic" in topic else ""
+
+
+def _unused_filters(topics: Sequence[Values], command_line: CommandLine) -> Iterator[str]:
+    """Notes on filters that are without effect, because something else names the components."""
+    if command_line.job_id and command_line.topic_settings.get("filters"):
+        yield "filters (command line) are not used, because the job names its components"
+    for values in topics:
+        component_id, filters = values["component_id"], values["filters"]
+        if component_id.value and filters.value:
+            reason = f"because component_id ({component_id.origin}) names the component"
+            yield f"filters ({filters.origin}) are not used, {reason}"
+
+
+def _check_folders(topics: Sequence[Values]) -> None:
     """Make sure that no two topics are published in one folder, as far as settings tell.
 
     Raises:
         SettingsError: two are.
     """
-    for number, one in enumerate(topics):
-        for other in topics[:number]:
-            shared = _shared(other, one)
+    for number, second in enumerate(topics):
+        for first in topics[:number]:
+            shared = _shared_folder(first, second)
             if shared:
                 raise SettingsError(
-                    f"{_told(other)} and {_told(one)} would both be published as {shared}",
+                    f"{_described(first)} and {_described(second)} would both be published as {shared}",
                     hint="make one topic of them, with the archs, variants and tags of both, or give each its own run",
                 )
 
 
-def _shared(one: Values, other: Values) -> str:
-    """What two topics would both publish; empty where settings don't tell, as with a component of unknown type."""
-    ids = [values["component_id"].value for values in (one, other)]
+def _shared_folder(first: Values, second: Values) -> str:
+    """The folder that two topics would share; empty where settings cannot tell, as with a component of unknown type."""
+    ids = [values["component_id"].value for values in (first, second)]
     if all(ids):
         return f"component {ids[0]}" if ids[0] == ids[1] else ""
-    folder, another = (folder_name(values["topic"].value) for values in (one, other))
-    if folder.lower() != another.lower():
+    folder = folder_name(_name(first))
+    if folder.lower() != folder_name(_name(second)).lower():
         return ""
     # without filters every type of the topic is published, with an id one that only the server knows
     types = [
-        {each.type for each in values["filters"].value} for values in (one, other) if not values["component_id"].value
+        {each.type for each in values["filters"].value}
+        for values in (first, second)
+        if not values["component_id"].value
     ]
     if not all(types):
         return folder
@@ -216,6 +190,6 @@ def _shared(one: Values, other: Values) -> str:
     return f"{folder}/{folder_name(min(both))}" if both else ""
 
 
-def _told(values: Values) -> str:
-    name, origin = values["topic"]
-    return f"{name or 'the topic of component ' + values['component_id'].value} ({origin})"
+def _described(topic: Values) -> str:
+    name, origin = topic["topic"]
+    return f"{name or 'the topic of component ' + topic['component_id'].value} ({origin})"

@@ -1,31 +1,29 @@
-"""Command line, environment and settings files become one immutable value that says what to do."""
+"""Command line, environment and settings files together: one immutable value with everything that a run is to do."""
 
 from __future__ import annotations
 
-import argparse
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dci_downloader import environment
-from dci_downloader.cli.arguments import parse, sync_parser
 from dci_downloader.content.patterns import matches
-from dci_downloader.content.selection import Selection, Variant
+from dci_downloader.content.selection import Selection
 from dci_downloader.errors import SettingsError
 from dci_downloader.models import Job
-from dci_downloader.options import Credentials, Filter, Network, SyncOptions, TransferOptions
-from dci_downloader.settings.precedence import DEFAULTS, Effective, merge
-from dci_downloader.settings.yaml_file import Values
+from dci_downloader.options import Credentials, Network, SyncOptions, TransferOptions
+from dci_downloader.settings.command_line import CommandLine
+from dci_downloader.settings.precedence import merge
+from dci_downloader.settings.table import TOPIC_SETTINGS
+from dci_downloader.settings.types import Values
 
-_API_VERSIONS = {None: "v1", "rhdl": "v2"}
-_MASK = "********"
+_API_VERSIONS = {"": "v1", "rhdl": "v2"}
 
 
 @dataclass(frozen=True)
 class TopicSettings:
-    """What one topic is to become.
+    """What to mirror of one topic, and how.
 
     Attributes:
         topic: name or pattern; empty where the component id says it.
@@ -38,13 +36,13 @@ class TopicSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """What one run is to do.
+    """Everything that one run is to do.
 
     Attributes:
         destination: the root of the mirror.
         topics: at least one, in the order in which they are mirrored.
         api_version: of the control server, for files.
-        job_id: of the job whose components are wanted; empty where the topics say which.
+        job_id: of the job whose components are mirrored; empty for those that the topics name.
         notes: what of the settings is without effect, a line each.
     """
 
@@ -58,145 +56,73 @@ class Settings:
 
     @property
     def patience(self) -> float:
-        """Seconds to be patient with the control server: as long as the most patient topic."""
+        """Seconds without progress after which the control server is given up: the most that a topic allows."""
         return max(topic.options.transfer.patience for topic in self.topics)
 
     def for_job(self, job: Job) -> Settings:
-        """What is to be done for a job: what the topic says whose name, or else whose pattern, is that of the job's.
+        """The settings for a job: those of the topic that has the job's name, or else a pattern of it.
 
         Raises:
             SettingsError: none of the topics is the job's.
         """
-        fitting = [topic for topic in self.topics if not topic.topic or matches(topic.topic, job.topic.name)]
-        if not fitting:
+        matching = [topic for topic in self.topics if not topic.topic or matches(topic.topic, job.topic.name)]
+        if not matching:
             raise SettingsError(
                 f"job {job.id} is of topic {job.topic.name}, not of {', '.join(topic.topic for topic in self.topics)}",
                 hint="leave TOPIC out, for it follows from the job; of settings files, one topic must fit",
             )
-        chosen = min(fitting, key=lambda topic: (not topic.topic, topic.topic.endswith("*")))
+        chosen = min(matching, key=lambda topic: (not topic.topic, topic.topic.endswith("*")))
         return replace(self, topics=(replace(chosen, options=replace(chosen.options, job=job)),))
 
 
-def from_command_line(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
-    """Put together what the user said. Reads the files that the arguments name.
+def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
+    """Put command line, environment and settings files together. Reads the files that the command line names.
 
     Args:
-        arguments: as :func:`dci_downloader.cli.arguments.sync_parser` parses them.
+        command_line: the options of a sync.
         environ: as ``os.environ``.
 
     Raises:
         SettingsError: a file or the command line cannot be used, or topic or destination are missing.
         AccessError: there are no credentials.
     """
-    environ = environment.with_options(environ, arguments.dcirc, arguments.dci_cs_url)
-    effective = merge(arguments, environ, arguments.settings or ())
-    if not effective.topics:
+    environ = environment.with_options(environ, command_line.dcirc, command_line.dci_cs_url)
+    merged = merge(command_line, environ)
+    if not merged.topics:
         raise SettingsError(
             "there is no topic to mirror: TOPIC and DEST are needed, or settings that name them",
             hint="for example: dci-downloader RHEL-9.2 /srv/dci",
         )
-    if effective.destination is None:
+    if merged.destination is None:
         raise SettingsError(
             "there is no destination", hint="name DEST, or set local_repo in a settings file or DCI_LOCAL_REPO"
         )
     return Settings(
         credentials=environment.credentials(environ),
         network=environment.network(environ),
-        destination=Path(effective.destination.value),
-        topics=tuple(_topic(values, arguments) for values in effective.topics),
-        api_version=_API_VERSIONS[arguments.tech_preview],
-        job_id=arguments.job_id or "",
-        notes=effective.notes,
+        destination=Path(merged.destination.value),
+        topics=tuple(_topic(values, command_line) for values in merged.topics),
+        api_version=_API_VERSIONS[command_line.tech_preview],
+        job_id=command_line.job_id,
+        notes=merged.notes,
     )
 
 
-def _topic(values: Values, arguments: argparse.Namespace) -> TopicSettings:
-    value = {name: found.value for name, found in values.items()}
-    selection = Selection(
-        archs=value["archs"],
-        variants=value["variants"],
-        debug=value["with_debug"],
-        src=value["with_source"],
-        iso=value["with_iso"],
-        all=value["download_everything"],
-        packages=value["package_filters"],
-        include=value["include"],
-        exclude=value["exclude"],
-    )
+def _topic(values: Values, command_line: CommandLine) -> TopicSettings:
+    transfer = TransferOptions(**_attributes(TransferOptions, values))
     options = SyncOptions(
-        filters=value["filters"],
-        component_id=value["component_id"],
-        registry=value["registry"],
-        keep=value["keep"],
-        lock_timeout=arguments.lock_timeout,
-        dry_run=arguments.dry_run,
-        transfer=TransferOptions(value["connections"], value["limit_rate"], value["patience"], peers=value["peers"]),
+        **_attributes(SyncOptions, values),
+        lock_timeout=command_line.lock_timeout,
+        dry_run=command_line.dry_run,
+        transfer=transfer,
     )
-    return TopicSettings(value["topic"], selection, options)
+    return TopicSettings(values["topic"].value, Selection(**_attributes(Selection, values)), options)
 
 
-def check(files: Sequence[str], environ: Mapping[str, str]) -> Iterator[str]:
-    """What settings files and environment come to, in lines: each setting, its value, and who says so.
-
-    No secret is among them. A topic, a destination or credentials that are missing are only told: the command line may
-    add them.
-
-    Args:
-        files: paths of settings files, later over earlier.
-        environ: as ``os.environ``.
-
-    Raises:
-        SettingsError: a file cannot be used, or two topics would be published in one folder.
-    """
-    effective = merge(parse(sync_parser(), []), environ, files)
-    yield from effective.notes
-    yield from _table([*_about_the_run(effective, environ)])
-    for values in effective.topics:
-        yield ""
-        rows = [(name, _in_words(name, values[name].value), values[name].origin) for name in ("topic", *DEFAULTS)]
-        yield from _table(rows)
-    if not effective.topics:
-        yield from ("", "no topic: TOPIC on the command line must name it")
-
-
-def _about_the_run(effective: Effective, environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    found = effective.destination
-    yield ("local_repo", found.value, found.origin) if found else ("local_repo", "-", "not set: DEST must name it")
-    for name in environment.CREDENTIALS:
-        value = environ.get(name, "")
-        shown = _MASK if value and name == "DCI_API_SECRET" else _without_login(value)
-        yield name, shown or "-", "environment" if value else "not set"
-
-
-def _without_login(address: str) -> str:
-    """An address without the user and password before its ``@``."""
-    return re.sub(r"(^|//)[^/]*@", rf"\1{_MASK}@", address)
-
-
-def _in_words(name: str, value: Any) -> str:
-    if name == "registry":
-        value = _without_login(value)
-    if isinstance(value, tuple):
-        return ", ".join(_item(item) for item in value) or "-"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return "-" if value in ("", None) else str(value)
-
-
-def _item(item: Any) -> str:
-    if isinstance(item, Filter):
-        parts = [item.type, *item.tags, *([f"name={item.name}"] if item.name else [])]
-        return ":".join(parts)
-    if isinstance(item, Variant):
-        wishes = {"with_debug": item.debug, "with_source": item.src, "with_iso": item.iso}
-        said = [f"{name}: {'true' if wish else 'false'}" for name, wish in wishes.items() if wish is not None]
-        return f"{item.name} ({', '.join(said)})" if said else item.name
-    return str(item)
-
-
-def _table(rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    for name, value, origin in rows:
-        yield f"{name:{widths[0]}}  {value:{widths[1]}}  {origin}"
+def _attributes(options: type, values: Values) -> dict[str, Any]:
+    """The attributes of a class of options that the table of settings fills."""
+    return {
+        setting.fills[1]: values[setting.name].value
+        for setting in TOPIC_SETTINGS
+        if setting.fills and setting.fills[0] is options
+    }

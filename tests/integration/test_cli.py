@@ -12,7 +12,7 @@ import time
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from dci_downloader import Mirror
+from dci_downloader import Mirror, __version__
 from dci_downloader.cli.main import main
 
 
@@ -335,11 +335,14 @@ def test_a_signal_ends_it_with_130_and_the_next_run_resumes(lab, tmp_path, run, 
 
 
 def test_help_and_version_go_to_standard_output(capsys):
-    for option in ("--help", "--version"):
+    assert main(["--version"]) == 0
+    version = capsys.readouterr().out
+    assert version == f"dci-downloader {__version__}\n"
+    for words, text in (["--help"], "usage: dci-downloader"), (["RHEL-9.2", "--version"], version):
         with pytest.raises(SystemExit) as ended:
-            main([option])
+            main(words)
         assert ended.value.code == 0
-        assert "dci-downloader" in capsys.readouterr().out
+        assert capsys.readouterr().out.startswith(text)
 
 
 def test_the_demo_command(run, tmp_path):

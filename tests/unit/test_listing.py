@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 import pytest
 
 from dci_downloader.cli import listing
-from dci_downloader.cli.listing import Shape
+from dci_downloader.cli.listing import ListOptions
 from dci_downloader.errors import NotFoundError
 from dci_downloader.hooks import NullProgress
 from dci_downloader.models import Component
@@ -35,13 +35,13 @@ def builds(lab):
     return {component.name: component for component in made}
 
 
-def names(told):
-    return [component["name"] for component in told.document["components"]]
+def names(result):
+    return [component["name"] for component in result.document["components"]]
 
 
-def components(lab, filters=(), progress=None, sizes=False, **shape):
+def components(lab, filters=(), progress=None, sizes=False, **options):
     shown = progress or Notes()
-    return listing.components(lab.server, "RHEL-9.2", filters, Shape(**shape), shown, sizes=sizes)
+    return listing.components(lab.server, "RHEL-9.2", filters, ListOptions(**options), shown, sizes=sizes)
 
 
 def test_components_are_listed_newest_first_whatever_their_type_active_ones_alone(lab, builds):
@@ -64,12 +64,12 @@ def test_the_order_is_that_of_the_key_and_can_be_turned_round(lab, builds, sort,
 
 def test_a_limit_says_that_there_is_more_and_only_then(lab, builds):
     notes = Notes()
-    told = components(lab, limit=2, progress=notes)
-    assert (names(told), told.document["more"]) == (["mine", "empty"], True)
+    result = components(lab, limit=2, progress=notes)
+    assert (names(result), result.document["more"]) == (["mine", "empty"], True)
     assert notes.messages == ["these are the first 2; --limit 0 shows all"]
     notes = Notes()
-    told = components(lab, limit=4, progress=notes)
-    assert (len(names(told)), told.document["more"]) == (4, False)
+    result = components(lab, limit=4, progress=notes)
+    assert (len(names(result)), result.document["more"]) == (4, False)
     assert notes.messages == []
 
 
@@ -107,27 +107,27 @@ def test_sizes_are_asked_for_only_if_wanted_and_only_of_what_is_listed(lab, buil
 
     assert [one["size"] for one in components(lab).document["components"]] == [None] * 4
     assert manifests() == []
-    told = components(lab, sizes=True, limit=3)
-    found = [(one["files"], one["size"]) for one in told.document["components"]]
+    result = components(lab, sizes=True, limit=3)
+    found = [(one["files"], one["size"]) for one in result.document["components"]]
     assert found == [(1, 3), (None, None), (1, 1)]
     assert len(manifests()) == 3
 
 
 def test_a_manifest_that_cannot_be_read_hides_no_other_component(lab, builds):
     lab.build({}, number=6, name="broken", manifest=b"<html>")
-    told = components(lab, sizes=True, limit=2)
-    assert [(one["name"], one["size"]) for one in told.document["components"]] == [("broken", None), ("mine", 3)]
+    result = components(lab, sizes=True, limit=2)
+    assert [(one["name"], one["size"]) for one in result.document["components"]] == [("broken", None), ("mine", 3)]
 
 
 def test_who_has_no_date_is_shown_without():
     undated = Component("7", "x", "t", "1")
     for piped, shown in ((True, ""), (False, "-")):
-        assert listing._component_row(listing._Listed(undated), piped)[2] == shown
+        assert listing._component_cells(listing._Row(undated), piped)[2] == shown
 
 
 def test_a_pipe_gets_each_component_in_tab_separated_fields(lab, builds):
-    told = components(lab, sizes=True)
-    assert [line.split("\t") for line in told.lines] == [
+    result = components(lab, sizes=True)
+    assert [line.split("\t") for line in result.lines] == [
         ["compose", "mine", "2026-11-05T00:00:00Z", "3", "(private)", builds["mine"].id],
         ["ocp", "empty", "2026-11-04T00:00:00Z", "", "", builds["empty"].id],
         ["compose", "n-10", "2026-11-03T00:00:00Z", "1", "nightly,kernel:5", builds["n-10"].id],
@@ -166,8 +166,11 @@ def test_topics_are_listed_newest_first_or_by_name_in_natural_order(lab):
         lab.catalog.add_topic(f"RHEL-9.{minor}", component_types=("compose", "hwcert"))
     lab.catalog.add_topic("OSP", created_at=datetime(2030, 1, 1, tzinfo=timezone.utc))
 
-    def listed(pattern="*", **shape):
-        return [one["name"] for one in listing.topics(lab.server, pattern, Shape(**shape), Notes()).document["topics"]]
+    def listed(pattern="*", **options):
+        return [
+            one["name"]
+            for one in listing.topics(lab.server, pattern, ListOptions(**options), Notes()).document["topics"]
+        ]
 
     assert listed() == ["OSP", "RHEL-9.1", "RHEL-9.10", "RHEL-9.2"]
     assert listed(sort="name") == ["OSP", "RHEL-9.1", "RHEL-9.2", "RHEL-9.10"]
@@ -178,28 +181,28 @@ def test_topics_are_listed_newest_first_or_by_name_in_natural_order(lab):
 
 def test_a_name_of_thousands_of_digits_is_listed(lab):
     lab.catalog.add_topic(f"RHEL-{'9' * 5000}")
-    told = listing.topics(lab.server, "*", Shape(sort="name"), Notes())
+    told = listing.topics(lab.server, "*", ListOptions(sort="name"), Notes())
     assert [len(one["name"]) for one in told.document["topics"]] == [8, 5005]
 
 
 def test_what_a_pattern_lists_first_is_what_it_means_for_mirroring(lab, builds):
     lab.catalog.add_topic("RHEL-9.3")
-    told = listing.topics(lab.server, "RHEL-9*", Shape(), Notes())
+    result = listing.topics(lab.server, "RHEL-9*", ListOptions(), Notes())
     notes = Notes()
     with pytest.raises(NotFoundError):
-        listing.components(lab.server, "RHEL-9*", (), Shape(), notes)
-    assert told.document["topics"][0]["name"] in notes.messages[0]
+        listing.components(lab.server, "RHEL-9*", (), ListOptions(), notes)
+    assert result.document["topics"][0]["name"] in notes.messages[0]
 
 
 def test_a_topic_is_shown_with_its_types(lab):
-    told = listing.topics(lab.server, "*", Shape(width=80), Notes())
-    assert told.lines[0].split() == ["TOPIC", "CREATED", "TYPES", "ID"]
-    (line,) = listing.topics(lab.server, "*", Shape(), Notes()).lines
+    result = listing.topics(lab.server, "*", ListOptions(width=80), Notes())
+    assert result.lines[0].split() == ["TOPIC", "CREATED", "TYPES", "ID"]
+    (line,) = listing.topics(lab.server, "*", ListOptions(), Notes()).lines
     assert line.split("\t") == ["RHEL-9.2", "2022-11-21T03:00:00Z", "compose", lab.topic.id]
-    document = json.loads(json.dumps(told.document))["topics"][0]
+    document = json.loads(json.dumps(result.document))["topics"][0]
     assert (document["id"], document["component_types"]) == (lab.topic.id, ["compose"])
 
 
 def test_no_topic_that_fits_is_an_error(lab):
     with pytest.raises(NotFoundError, match="no active topic fits OSP"):
-        listing.topics(lab.server, "OSP*", Shape(), Notes())
+        listing.topics(lab.server, "OSP*", ListOptions(), Notes())

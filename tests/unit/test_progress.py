@@ -12,7 +12,7 @@ from dci_downloader.cli.progress import (
     LogProgress,
     MultiProgress,
     calls_as_details,
-    choose,
+    progress_for,
 )
 from dci_downloader.hooks import NullProgress
 
@@ -31,16 +31,16 @@ class Clock:
 
 
 def test_a_terminal_gets_a_bar():
-    assert isinstance(choose(Terminal(), quiet=False, verbose=False), BarProgress)
+    assert isinstance(progress_for(Terminal(), quiet=False, verbose=False), BarProgress)
 
 
 def test_a_pipe_gets_lines():
-    assert isinstance(choose(io.StringIO(), quiet=False, verbose=False), LineProgress)
+    assert isinstance(progress_for(io.StringIO(), quiet=False, verbose=False), LineProgress)
 
 
 @pytest.mark.parametrize("stream", [Terminal(), io.StringIO()])
 def test_quiet_gets_nothing(stream):
-    progress = choose(stream, quiet=True, verbose=True)
+    progress = progress_for(stream, quiet=True, verbose=True)
     for call in (progress.message, progress.detail):
         call("hello")
     progress.begin("x", 1, 1)
@@ -100,7 +100,7 @@ def test_the_bar_shows_bytes_and_files_and_goes_away():
 
 
 def test_without_standard_error_nothing_is_said():
-    assert isinstance(choose(None, quiet=False, verbose=True), NullProgress)
+    assert isinstance(progress_for(None, quiet=False, verbose=True), NullProgress)
 
 
 def test_a_reader_that_went_away_does_not_end_the_work():
@@ -134,7 +134,7 @@ def a_run(progress, clock):
 def test_a_log_in_text_has_the_time_before_each_line():
     progress, clock, stream = log(as_json=False)
     a_run(progress, clock)
-    progress.tell("topic", "first\nsecond \x1b[31m")
+    progress.emit("topic", "first\nsecond \x1b[31m")
     assert stream.getvalue().splitlines() == [
         "2026-11-25T03:04:05.678Z RHEL-9.* means RHEL-9.2",
         "2026-11-25T03:04:05.678Z chosen: é",
@@ -197,7 +197,7 @@ def test_lines_that_are_held_back_are_released_once():
 
 @pytest.mark.parametrize("stream", [Terminal(), io.StringIO()])
 def test_a_servers_words_do_not_drive_the_terminal(stream):
-    progress = choose(stream, quiet=False, verbose=True)
+    progress = progress_for(stream, quiet=False, verbose=True)
     progress.begin("evil\x1b]0;title\x07", 1, 1)
     progress.detail("red \x1b[31m")
     progress.end()

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from dci_downloader import errors, results
-from dci_downloader.cli import main as cli
 from dci_downloader.cli import report
-from dci_downloader.cli.arguments import COMMANDS, sync_parser
+from dci_downloader.cli.arguments import sync_parser
+from dci_downloader.cli.command_parsers import PARSERS
+from dci_downloader.cli.commands import COMMANDS
+from dci_downloader.cli.output import print_error_document
 
 README = Path(__file__).parents[2] / "README.md"
 TEXT = README.read_text(encoding="utf-8")
@@ -36,9 +38,9 @@ def test_the_table_of_options_is_that_of_help():
         assert name == real[option] or option in ("-h", "--help", "--version")
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", PARSERS)
 def test_the_other_commands_and_their_options_are_named(name):
-    parser = COMMANDS[name]()
+    parser = PARSERS[name]()
     assert parser.prog == f"dci-downloader {name}"
     assert f"{parser.prog} " in TEXT
     for option, _ in options(parser):
@@ -47,11 +49,11 @@ def test_the_other_commands_and_their_options_are_named(name):
 
 def test_the_commands_of_help_are_those_there_are():
     usage = " ".join(sync_parser().format_help().partition("COMMAND --help")[2].split())
-    assert usage.startswith(f"{', '.join(COMMANDS)} ")
-    assert set(COMMANDS) == set(cli.COMMANDS)
+    assert usage.startswith(f"{', '.join(PARSERS)} ")
+    assert list(COMMANDS) == list(PARSERS)
 
 
-@pytest.mark.parametrize(("make", "lines"), [(sync_parser, 54), *((make, 30) for make in COMMANDS.values())])
+@pytest.mark.parametrize(("make", "lines"), [(sync_parser, 54), *((make, 30) for make in PARSERS.values())])
 def test_help_fits_a_screen(make, lines):
     shown = make().format_help().splitlines()
     assert len(shown) <= lines
@@ -79,13 +81,14 @@ def keys_of(document):
             yield from keys_of(item)
 
 
-def test_the_report_in_the_readme_has_every_key_and_no_other():
+def test_the_report_in_the_readme_has_every_key_and_no_other(capsys):
     failure = results.Failure("a", "b", 5, "c", "d", "e")
     image = results.ContainerImage("s", "c", results.ContainerImageOutcome.COPIED)
     parts = {"failures": (failure,), "images": (image,), "received": (results.SourceTotals("n", 1, 1),)}
     component = results.ComponentReport("i", "n", "t", (), "p", results.Outcome.FAILED, **parts)
     document = json.loads(report.to_json([results.Report("t", "i", (component,), 1.0)], 1.0, 5))
-    document.update(json.loads(report.error_to_json("e", "h", 5)), topics=document["topics"])
+    print_error_document(errors.TransferError("e", hint="h"))
+    document.update(json.loads(capsys.readouterr().out), topics=document["topics"])
     (shown,) = re.findall(r"^### The report\n.*?```text\n(.*?)```", TEXT, flags=re.MULTILINE | re.DOTALL)
     columns = [re.split(r"   +", line.strip())[0] for line in shown.splitlines()]
     documented = {key.strip(" []") for column in columns for key in column.split(",")}
@@ -108,9 +111,9 @@ def test_every_metric_and_every_event_is_documented(tmp_path):
     named = set(re.findall(r"^# TYPE (\w+)", (tmp_path / "m").read_text(), flags=re.MULTILINE))
     assert set(re.findall(r"^\| `(dci_downloader_\w+)` \|", TEXT, flags=re.MULTILINE)) == named
     source = "".join(
-        (README.parent / "dci_downloader" / "cli" / f"{name}.py").read_text() for name in ("progress", "output")
+        (README.parent / "dci_downloader" / "cli" / f"{name}.py").read_text() for name in ("progress", "run_output")
     )
-    events = set(re.findall(r"\.tell\(\"(\w+)\"", source))
+    events = set(re.findall(r"\.emit\(\"(\w+)\"", source))
     (table,) = re.findall(r"^\| event \| .*?\n\n", TEXT, flags=re.MULTILINE | re.DOTALL)
     documented = {name for row in table.strip().splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
     assert documented == events

@@ -51,15 +51,6 @@ def test_json_names_each_failure():
     ]
 
 
-def test_json_of_a_run_without_a_report():
-    assert json.loads(report.error_to_json("no such topic", "look", 4)) == {
-        "topics": [],
-        "error": "no such topic",
-        "hint": "look",
-        "exit_code": 4,
-    }
-
-
 def test_words_for_what_was_published():
     done = component(
         Outcome.PUBLISHED,
@@ -71,7 +62,7 @@ def test_words_for_what_was_published():
         bytes_removed=5_000,
         notes=("careful",),
     )
-    assert list(report.in_words(of(done))) == [
+    assert list(report.to_lines(of(done))) == [
         "RHEL-9.2 compose RHEL-9.2.0-1: published in /srv/RHEL-9.2/compose"
         " (2 files, 2.0 MB fetched, 1 file, 10 bytes reused, RHEL-9.2.0-0 (5.0 kB) removed)",
         "  note: careful",
@@ -79,25 +70,25 @@ def test_words_for_what_was_published():
 
 
 def test_words_tell_what_changed_since_the_version_before():
-    (line,) = report.in_words(of(component(Outcome.PUBLISHED, changes=Changes("RHEL-9.2.0-0", 2000, 1, 0))))
+    (line,) = report.to_lines(of(component(Outcome.PUBLISHED, changes=Changes("RHEL-9.2.0-0", 2000, 1, 0))))
     assert line.endswith("; 2,000 added, 1 changed, 0 removed since RHEL-9.2.0-0")
 
 
 def test_words_for_a_plan():
     planned = component(Outcome.PLANNED, files_downloaded=1, bytes_downloaded=7, files_reused=0)
-    assert list(report.in_words(of(planned))) == [
+    assert list(report.to_lines(of(planned))) == [
         "RHEL-9.2 compose RHEL-9.2.0-1: would fetch 1 file, 7 bytes, reuse 0 files, 0 bytes, remove nothing"
     ]
 
 
 def test_words_for_nothing_new():
     same = component(Outcome.UNCHANGED, files=3, size=1000)
-    assert list(report.in_words(of(same))) == ["RHEL-9.2 compose RHEL-9.2.0-1: nothing new (3 files, 1.0 kB)"]
+    assert list(report.to_lines(of(same))) == ["RHEL-9.2 compose RHEL-9.2.0-1: nothing new (3 files, 1.0 kB)"]
 
 
 def test_words_for_failures_name_the_first_ten_and_each_hint_once():
     failures = tuple(Failure(f"f{number}", "gone", 5, "try again") for number in range(12))
-    lines = list(report.in_words(of(component(Outcome.FAILED, failures=failures))))
+    lines = list(report.to_lines(of(component(Outcome.FAILED, failures=failures))))
     assert lines[0] == "RHEL-9.2 compose RHEL-9.2.0-1: FAILED, nothing published (0 files, 0 bytes fetched)"
     assert lines[1:3] == ["  f0: gone", "  f1: gone"]
     assert lines[11:] == ["  … and 2 more failures; --json lists them all", "  hint: try again"]
@@ -105,7 +96,7 @@ def test_words_for_failures_name_the_first_ten_and_each_hint_once():
 
 def test_a_reason_that_names_its_file_does_not_name_it_twice():
     lines = list(
-        report.in_words(of(component(Outcome.FAILED, failures=(Failure("f", "f: bad", 7), Failure("", "all", 4)))))
+        report.to_lines(of(component(Outcome.FAILED, failures=(Failure("f", "f: bad", 7), Failure("", "all", 4)))))
     )
     assert lines[1:] == ["  f: bad", "  all"]
 
@@ -118,7 +109,7 @@ def test_the_gravest_failure_gives_the_exit_code():
 
 def test_a_topic_that_failed_as_a_whole_says_so():
     failed = Report("RHEL-99", "", (), 0.1, Failure("", "there is no topic RHEL-99", 4, "look again"))
-    assert list(report.in_words(failed)) == ["RHEL-99: FAILED", "  there is no topic RHEL-99", "  hint: look again"]
+    assert list(report.to_lines(failed)) == ["RHEL-99: FAILED", "  there is no topic RHEL-99", "  hint: look again"]
     document = json.loads(report.to_json([failed, of(component(Outcome.UNCHANGED))], 1.0, failed.exit_code))
     assert (document["failed"], document["exit_code"], document["topics"][1]["failure"]) == (1, 4, None)
     assert document["topics"][0]["failure"] == {
@@ -137,10 +128,10 @@ def test_a_lock_is_the_least_grave():
 
 def test_words_tell_where_it_came_from_if_not_all_from_the_object_store():
     received = (SourceTotals("http://lab1/dci", 2, 2_000_000), SourceTotals("object store", 0, 0))
-    _, line = report.in_words(of(component(Outcome.PUBLISHED, received=received)))
+    _, line = report.to_lines(of(component(Outcome.PUBLISHED, received=received)))
     assert line == "  from http://lab1/dci: 2 files, 2.0 MB; object store: 0 files, 0 bytes"
     alone = component(Outcome.PUBLISHED, received=(SourceTotals("object store", 2, 5),))
-    assert len(list(report.in_words(of(alone)))) == 1
+    assert len(list(report.to_lines(of(alone)))) == 1
 
 
 def test_words_count_images_by_what_became_of_them():
@@ -151,5 +142,5 @@ def test_words_count_images_by_what_became_of_them():
         ContainerImageOutcome.FAILED,
     )
     images = tuple(ContainerImage("s", "c", outcome) for outcome in outcomes)
-    _, line = report.in_words(of(component(Outcome.UNCHANGED, images=images)))
+    _, line = report.to_lines(of(component(Outcome.UNCHANGED, images=images)))
     assert line == "  images: 2 copied, 1 present, 1 failed"

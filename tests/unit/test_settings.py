@@ -6,27 +6,27 @@ from pathlib import Path
 import pytest
 
 from dci_downloader.cli import main as cli
-from dci_downloader.cli.arguments import parse, settings_parser, sync_parser
+from dci_downloader.cli.arguments import parse_sync
+from dci_downloader.cli.checks import check_settings
 from dci_downloader.content.selection import Selection, Variant
 from dci_downloader.demo.catalog import Catalog
 from dci_downloader.demo.site import DemoSite
 from dci_downloader.errors import AccessError, CancelledError, DiskFullError, LockedError, SettingsError
 from dci_downloader.options import Filter, SyncOptions
-from dci_downloader.settings import settings, yaml_file
-from dci_downloader.settings.precedence import DEFAULTS
+from dci_downloader.settings import settings
+from dci_downloader.settings.table import DEFAULTS
 
-ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {"DCI_CLIENT_ID": "remoteci/1", "DCI_API_SECRET": "s3cret", "DCI_CS_URL": "http://u:pass@cs"}
 
 
 @pytest.fixture
 def load(tmp_path):
     def load(words="", *files, **environ):
-        said = words.split()
+        arguments = words.split()
         for number, text in enumerate(files):
             (tmp_path / f"{number}.yml").write_text(text)
-            said += ["--settings", str(tmp_path / f"{number}.yml")]
-        return settings.from_command_line(parse(sync_parser(), said), {**ENVIRONMENT, **environ})
+            arguments += ["--settings", str(tmp_path / f"{number}.yml")]
+        return settings.load(parse_sync(arguments), {**ENVIRONMENT, **environ})
 
     return load
 
@@ -182,7 +182,7 @@ def test_notes_of_files_are_passed_on(load):
 
 def checked(tmp_path, text, environ=ENVIRONMENT):
     (tmp_path / "s.yml").write_text(text)
-    return [re.split(r"  +", line) for line in settings.check([str(tmp_path / "s.yml")], environ)]
+    return [re.split(r"  +", line) for line in check_settings([str(tmp_path / "s.yml")], environ).lines]
 
 
 def test_check_shows_every_value_with_its_origin_and_no_secret(tmp_path):
@@ -241,37 +241,10 @@ def test_the_environment_is_an_origin(tmp_path):
     assert ["registry", "r:5000", "DCI_REGISTRY"] in rows
 
 
-def test_the_example_loads_and_holds_every_setting():
-    text = (ROOT / "downloader.yml.example").read_text(encoding="utf-8")
-    file = yaml_file.parse(text.encode(), "downloader.yml.example")
-    assert (file.problems, file.notes) == ((), ())
-    assert len(file.topics) == 3
-    for name in yaml_file.SETTINGS:
-        assert re.search(rf"(?<!\w){name}:", text), name
-
-
-def test_the_readme_has_a_row_for_every_setting_and_its_option_is_in_help():
-    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("### Settings files")[2]
-    rows = re.findall(r"^\| `(\w+)` \| (?:`(.+?)`)? *\|", section.partition("\n### ")[0], flags=re.MULTILINE)
-    assert sorted(name for name, _ in rows) == sorted(yaml_file.SETTINGS)
-    shown = sync_parser().format_help()
-    options = {action.dest: action.option_strings[0] for action in sync_parser()._actions if action.option_strings}
-    for name, option in rows:
-        said_by = "TOPIC" if name == "topic" else "" if name == "version" else options.get(name, "")
-        assert (name, option) == (name, said_by)
-        assert option in shown
-
-
 def test_a_registry_of_the_environment_that_cannot_be_one_is_a_settings_error(load):
     with pytest.raises(SettingsError, match="DCI_REGISTRY: expected HOST:PORT") as raised:
         load("a /srv", DCI_REGISTRY="http://u:hidden@r")
     assert "hidden" not in str(raised.value)
-
-
-def test_help_names_every_setting():
-    shown = settings_parser().format_help().partition("settings, explained")[2]
-    for name in yaml_file.SETTINGS:
-        assert re.search(rf"\b{name}\b", shown), name
 
 
 @pytest.fixture

@@ -1,0 +1,84 @@
+"""Text to value: what options, variables and settings files may hold, with its bounds. Rules without I/O.
+
+Every function here raises ValueError for a text that it does not take; the message says what is expected, for people.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple, Optional
+
+_POWERS = {"k": 1, "m": 2, "g": 3}
+_BOOLEANS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+
+
+class SettingValue(NamedTuple):
+    """A value with its origin: ``settings.yml:3:1``, ``command line``, ``DCI_LOCAL_REPO`` or ``default``."""
+
+    value: Any
+    origin: str
+
+
+def filled(text: str) -> str:
+    """A text that is not empty: what an unset variable leaves must not come to mean everything."""
+    if not text.strip():
+        raise ValueError("expected a value")
+    return text
+
+
+def boolean(text: str) -> bool:
+    """True or false, in the words of YAML 1.1."""
+    try:
+        return _BOOLEANS[text.lower()]
+    except KeyError:
+        raise ValueError("expected true or false") from None
+
+
+def at_least_one(text: str) -> int:
+    """A whole number from 1."""
+    return _whole(text, 1)
+
+
+def not_negative(text: str) -> int:
+    """A whole number from 0."""
+    return _whole(text, 0)
+
+
+def seconds(text: str, least: float = 0) -> float:
+    """A finite number of seconds, not less than ``least``."""
+    number = _number(text)
+    if number is None or number < least:
+        raise ValueError(f"expected a number of seconds, at least {least:g}")
+    return number
+
+
+def patience(text: str) -> float:
+    """Seconds without progress: at least one."""
+    return seconds(text, 1)
+
+
+def rate(text: str) -> int:
+    """Bytes per second, with the suffixes of curl's and wget's option of that name: powers of 1024."""
+    power = _POWERS.get(text[-1:].lower(), 0)
+    number = _number(text[:-1] if power else text)
+    if number is None or number * 1024**power < 1:
+        raise ValueError("expected bytes per second, at least 1, like 500K, 50M or 1G")
+    return int(number * 1024**power)
+
+
+def _whole(text: str, least: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise ValueError(f"expected a whole number, at least {least}")
+    return number
+
+
+def _number(text: str) -> Optional[float]:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
