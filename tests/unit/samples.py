@@ -4,6 +4,7 @@ import hashlib
 from datetime import datetime, timedelta, timezone
 
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.publish import publish
 from dci_downloader.models import Component, FileEntry, Manifest, SymlinkEntry
 
 
@@ -56,7 +57,7 @@ class Sample:
     def publish(self, name, files, selection=None, links=LINKS, **fields):
         with self.topic.lock():
             self.fill(files)
-            return self.topic.publish(component_of(name, **fields), selection, manifest_of(files, links))
+            return publish(self.topic, component_of(name, **fields), selection, manifest_of(files, links))
 
     def read(self, root=None):
         """What an agent finds: paths and content."""

@@ -14,9 +14,12 @@ from dci_downloader.errors import (
     SettingsError,
 )
 from dci_downloader.mirror import digests, files, tree
-from dci_downloader.mirror import mirror as mirror_module
+from dci_downloader.mirror import publish as publish_module
 from dci_downloader.mirror import store as store_module
-from dci_downloader.mirror import topic as topic_module
+from dci_downloader.mirror.publish import publish
+from dci_downloader.mirror.retention import expired, reclaimable, remove, retire
+from dci_downloader.mirror.rollback import roll_back
+from dci_downloader.mirror.status import status
 from dci_downloader.mirror.version import read_record, record_path
 from dci_downloader.models import Plan
 from tests.unit.samples import FIRST, LINKS, SECOND, Sample, component_of, entry_of, manifest_of
@@ -33,12 +36,12 @@ def test_a_mirror_that_does_not_exist_is_empty_and_asking_creates_nothing(sample
     assert (plan.missing_files, plan.missing_bytes) == (2, 405)
     sample.mirror.check_space([plan])
     assert sample.mirror.topics() == ()
-    assert sample.mirror.status() == mirror_module.Status((), 0, 0)
+    with pytest.raises(NotFoundError):
+        status(sample.mirror)
     assert sample.topic.types() == ()
     assert sample.topic.versions("compose") == ()
     assert sample.topic.published("compose") is None
-    assert sample.topic.find(component_of("c1"), None, wanted) is None
-    assert sample.topic.expired("compose", 1) == ()
+    assert expired(sample.topic, "compose", 1) == ()
     assert not sample.root.exists()
 
 
@@ -78,7 +81,6 @@ def test_publishing_the_same_again_uses_the_tree_that_is_there(sample):
     assert (sample.folder / "c1").stat().st_ino == inode
     assert sample.topic.versions("compose") == (again.version,)
     assert again.version.component.tags == ("nightly", "rtt")
-    assert sample.topic.find(component_of("c1"), None, manifest_of(FIRST, LINKS)) == again.version
 
 
 def test_the_same_component_under_another_selection_is_another_version(sample):
@@ -94,7 +96,6 @@ def test_a_damaged_tree_is_noticed_and_rebuilt_from_the_store(sample, monkeypatc
     version = sample.publish("c1", FIRST).version
     (sample.link / "same").unlink()
     assert not sample.topic.intact(version)
-    assert sample.topic.find(version.component, None, version.manifest) is None
     if not exchanges:
         monkeypatch.setattr(tree, "exchange", lambda *_: False)
     again = sample.publish("c1", FIRST).version
@@ -109,7 +110,7 @@ def test_a_damaged_tree_is_noticed_and_rebuilt_from_the_store(sample, monkeypatc
 def test_missing_content_publishes_nothing_and_leaves_nothing(sample):
     sample.publish("c1", FIRST)
     with sample.topic.lock(), pytest.raises(IntegrityError, match="new: its content"):
-        sample.topic.publish(component_of("c2"), None, manifest_of({**FIRST, "new": b"x"}))
+        publish(sample.topic, component_of("c2"), None, manifest_of({**FIRST, "new": b"x"}))
     assert os.readlink(sample.link) == ".versions/compose/c1"
     assert sorted(os.listdir(sample.folder)) == ["c1", "c1.json"]
 
@@ -117,8 +118,8 @@ def test_missing_content_publishes_nothing_and_leaves_nothing(sample):
 STEPS = [
     (tree, "build"),
     (store_module, "flush_file_system"),
-    (topic_module, "write_record"),
-    (topic_module, "flush_folder"),
+    (publish_module, "write_record"),
+    (publish_module, "flush_folder"),
     (tree, "put_in_place"),
 ]
 
@@ -276,9 +277,9 @@ def test_copies_are_told_once_and_hold_up_like_links(sample, monkeypatch):
 def test_retiring_keeps_so_many_older_versions_and_their_content_leaves_with_the_lock(sample):
     for number in range(4):
         sample.publish(f"c{number}", {**FIRST, "own": b"%d" % number})
-    assert [version.folder for version in sample.topic.expired("compose", 1)] == ["c1", "c0"]
+    assert [version.folder for version in expired(sample.topic, "compose", 1)] == ["c1", "c0"]
     with sample.topic.lock():
-        removed = sample.topic.retire("compose", 1)
+        removed = retire(sample.topic, "compose", 1)
         assert removed == (("c1", "c0"), 2, 2)
     assert [version.folder for version in sample.topic.versions("compose")] == ["c3", "c2"]
     assert sample.objects() == {entry_of("", content).sha256 for content in (b"first", b"bash" * 100, b"2", b"3")}
@@ -287,21 +288,21 @@ def test_retiring_keeps_so_many_older_versions_and_their_content_leaves_with_the
 def test_what_would_be_removed_after_a_publication_counts_the_present_one_as_older(sample):
     for number in range(3):
         sample.publish(f"c{number}", FIRST)
-    folders = [version.folder for version in sample.topic.expired("compose", 1, coming="another")]
+    folders = [version.folder for version in expired(sample.topic, "compose", 1, next_identity="another")]
     assert folders == ["c1", "c0"]
-    coming = sample.topic.versions("compose")[2].identity
-    assert [version.folder for version in sample.topic.expired("compose", 1, coming)] == ["c1"]
+    next_identity = sample.topic.versions("compose")[2].identity
+    assert [version.folder for version in expired(sample.topic, "compose", 1, next_identity)] == ["c1"]
 
 
 def test_the_published_version_stays_even_when_it_is_the_oldest(sample):
     for number in range(3):
         sample.publish(f"c{number}", FIRST)
     with sample.topic.lock():
-        sample.topic.rollback("compose")
-        sample.topic.rollback("compose")
-        assert [version.folder for version in sample.topic.expired("compose", 0)] == ["c2", "c1"]
+        roll_back(sample.topic, "compose")
+        roll_back(sample.topic, "compose")
+        assert [version.folder for version in expired(sample.topic, "compose", 0)] == ["c2", "c1"]
         with pytest.raises(IntegrityError, match="is published"):
-            sample.topic.remove(sample.topic.published("compose"))
+            remove(sample.topic, sample.topic.published("compose"))
 
 
 def test_content_of_removed_versions_waits_while_another_sync_runs(sample):
@@ -309,7 +310,7 @@ def test_content_of_removed_versions_waits_while_another_sync_runs(sample):
     sample.publish("c1", FIRST)
     with sample.store.lock().holding(shared=True):
         with sample.topic.lock():
-            assert sample.topic.retire("compose", 0).versions == ("c0",)
+            assert retire(sample.topic, "compose", 0).versions == ("c0",)
         assert sample.store.holds(entry_of("own", b"0"))
 
 
@@ -318,21 +319,21 @@ def test_removed_copies_are_counted_too(sample, monkeypatch):
     sample.publish("c0", {"own": b"0", "lost": b"lost"}, links=())
     sample.publish("c1", FIRST)
     (sample.folder / "c0" / "lost").unlink()
-    assert sample.topic.reclaimable(sample.topic.expired("compose", 0)) == (("c0",), 1, 1)
+    assert reclaimable(sample.topic, expired(sample.topic, "compose", 0)) == (("c0",), 1, 1)
 
 
 def test_rollback_publishes_what_was_published_before_and_refuses_when_nothing_is_older(sample):
     first = sample.publish("c1", FIRST).version
     sample.publish("c2", SECOND)
     with sample.topic.lock():
-        done = sample.topic.rollback("compose")
-        assert done.version == first
+        done = roll_back(sample.topic, "compose")
+        assert (done.topic, done.type, done.version) == ("RHEL 9.2", "compose", first.folder)
         assert "next sync" in done.notes[-1]
         assert os.readlink(sample.link) == ".versions/compose/c1"
         with pytest.raises(NotFoundError):
-            sample.topic.rollback("compose")
+            roll_back(sample.topic, "compose")
         with pytest.raises(NotFoundError):
-            sample.topic.rollback("hwcert")
+            roll_back(sample.topic, "hwcert")
 
 
 @pytest.mark.parametrize(("keep", "left"), [(2, ["c2", "c1"]), (1, ["c2"]), (0, [])])
@@ -340,9 +341,9 @@ def test_after_a_rollback_the_newer_version_counts_among_those_to_keep_and_comes
     for number in range(3):
         sample.publish(f"c{number}", {"own": b"%d" % number})
     with sample.topic.lock():
-        sample.topic.rollback("compose")
-        sample.topic.rollback("compose")
-        sample.topic.retire("compose", keep)
+        roll_back(sample.topic, "compose")
+        roll_back(sample.topic, "compose")
+        retire(sample.topic, "compose", keep)
     assert [version.folder for version in sample.topic.versions("compose")] == [*left, "c0"]
     assert sample.topic.published("compose").folder == "c0"
 
@@ -355,10 +356,10 @@ def test_spaces_in_a_type_become_underscores_everywhere(sample):
     for name in ("compose noinstall", "compose_noinstall"):
         assert sample.topic.published(name).identity == done.version.identity
         assert [version.identity for version in sample.topic.versions(name)] == [done.version.identity]
-    assert [row.type for row in sample.mirror.status().rows] == ["compose noinstall"]
+    assert [row.type for row in status(sample.mirror).rows] == ["compose noinstall"]
     sample.publish("c2", SECOND, type="compose noinstall")
     with sample.topic.lock():
-        assert sample.topic.rollback("compose_noinstall").version.folder == "c1"
+        assert roll_back(sample.topic, "compose_noinstall").version == "c1"
 
 
 def test_rollback_to_a_damaged_version_restores_it_first(sample):
@@ -366,7 +367,8 @@ def test_rollback_to_a_damaged_version_restores_it_first(sample):
     sample.publish("c2", SECOND)
     (sample.folder / "c1" / "same").unlink()
     with sample.topic.lock():
-        assert sample.topic.intact(sample.topic.rollback("compose").version)
+        assert roll_back(sample.topic, "compose").version == "c1"
+    assert sample.topic.intact(sample.topic.published("compose"))
 
 
 # Locks and power cuts
@@ -391,7 +393,7 @@ def killed_while_publishing(sample):
         raise Killed
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(topic_module, "write_record", die)
+        patch.setattr(publish_module, "write_record", die)
         patch.setattr(tree, "remove_tree", lambda path: None)
         with pytest.raises(Killed):
             sample.publish("c2", SECOND)
@@ -412,7 +414,7 @@ def test_a_killed_run_costs_no_hashing_and_a_power_cut_only_what_no_version_hold
     with after.topic.lock():
         wanted = manifest_of(SECOND, LINKS)
         assert after.mirror.plan(component_of("c2"), wanted).missing == ()
-        after.topic.publish(component_of("c2"), None, wanted)
+        publish(after.topic, component_of("c2"), None, wanted)
     assert set(asked) == {entry_of("", content).sha256 for content in hashed}
     assert (after.link / ".composeinfo").read_bytes() == b"second"
 
@@ -456,28 +458,28 @@ def test_status_tells_versions_and_what_links_save(sample):
     version = sample.publish("c2", SECOND).version
     sample.publish("h1", FIRST, type="hwcert")
     sample.link.with_name("hwcert").unlink()
-    status = sample.mirror.status()
-    compose, hwcert = status.rows
+    found = status(sample.mirror)
+    compose, hwcert = found.rows
     assert (compose.topic, compose.type, compose.version, compose.kept) == ("RHEL 9.2", "compose", "c2", ("c1",))
     assert (compose.tags, compose.files, compose.size) == (("nightly",), 4, 809)
     assert (compose.published_at, compose.last_verified) == (version.published_at, None)
     assert (hwcert.version, hwcert.kept) == ("", ("h1",))
-    assert status.size == 805 + 809 + 805
+    assert found.size == 805 + 809 + 805
     stored = sum(found.st_size for _, found in sample.store.iter_objects())
-    assert status.saved == status.size - stored
+    assert found.saved == found.size - stored
 
 
 def test_types_without_readable_versions_are_left_out_of_the_status(sample):
     version = sample.publish("c1", FIRST).version
     record_path(sample.topic.tree(version)).unlink()
-    assert sample.mirror.status().rows == ()
+    assert status(sample.mirror).rows == ()
 
 
 def test_content_that_only_removed_versions_share_is_counted_as_freed_once(sample):
     sample.publish("c0", {"a": b"shared", "b": b"shared"})
     sample.publish("c1", {"a": b"shared"})
     sample.publish("c2", FIRST)
-    assert sample.topic.reclaimable(sample.topic.expired("compose", 0)) == (("c1", "c0"), 1, 6)
+    assert reclaimable(sample.topic, expired(sample.topic, "compose", 0)) == (("c1", "c0"), 1, 6)
 
 
 def test_rollback_to_a_version_whose_content_rotted_is_refused(sample):
@@ -487,7 +489,7 @@ def test_rollback_to_a_version_whose_content_rotted_is_refused(sample):
     rotten.chmod(0o644)
     rotten.write_bytes(b"0ne")
     with sample.topic.lock(), pytest.raises(IntegrityError, match=r"c1 is damaged: a should have sha256"):
-        sample.topic.rollback("compose")
+        roll_back(sample.topic, "compose")
     assert sample.topic.published("compose") == newer
 
 

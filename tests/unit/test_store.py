@@ -16,6 +16,7 @@ from dci_downloader.errors import (
 )
 from dci_downloader.mirror import partial as partial_module
 from dci_downloader.mirror import store as store_module
+from dci_downloader.mirror.garbage import recover
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry
 
@@ -156,7 +157,7 @@ def test_removed_object_is_gone(store):
 
 def test_a_flush_ends_the_doubt_about_what_was_written(store, tmp_path):
     store.add(ENTRY, [CONTENT])
-    assert len(os.listdir(store.markers)) == 1
+    assert len(os.listdir(store.markers.folder)) == 1
     assert not open_store(tmp_path).needs_recovery()
     assert open_store(tmp_path, "boot-2").needs_recovery()
     store.flush()
@@ -187,11 +188,11 @@ def test_recovery_after_a_power_cut_removes_what_the_disk_never_got(store, tmp_p
         path.chmod(0o644)
         path.write_bytes(b"\0" * len(content))
     after = open_store(tmp_path, "boot-2")
-    assert after.recover({entry_of(b"linked").sha256}) == 1
+    assert recover(after, {entry_of(b"linked").sha256}) == 1
     assert after.holds(entry_of(b"good"))
     assert not after.holds(entry_of(b"lost"))
     assert after.holds(entry_of(b"linked")), "what a version names was flushed before, and is for verify to judge"
-    assert after.recover(()) == 1
+    assert recover(after, ()) == 1
     assert not after.holds(entry_of(b"linked")), "a link alone says nothing: a folder that was taken over has one"
     assert not after.needs_recovery()
 

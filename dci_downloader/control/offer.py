@@ -1,0 +1,69 @@
+"""What the control server offers of a component: its manifest, and the files that are served beside it.
+
+The only such file is ``images_list.yaml``, the component's container images. It counts as a file of the component, at
+its root, as in the previous downloader, unless the manifest lists something under that name itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Optional
+
+from dci_downloader.control.client import ControlServer
+from dci_downloader.errors import TransferError
+from dci_downloader.models import Component, FileEntry, Manifest
+
+IMAGE_LIST = "images_list.yaml"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A component as the control server offers it now, before selection.
+
+    Attributes:
+        manifest: every file, those served beside the manifest included; None where a known manifest is still valid.
+        contents: the content of files that came with the offer, by entry; they need not be fetched.
+    """
+
+    manifest: Optional[Manifest]
+    contents: Mapping[FileEntry, bytes] = field(default_factory=dict, repr=False)
+
+
+def resolve_offer(server: ControlServer, component: Component, known: Optional[Manifest] = None) -> Offer:
+    """Ask the server for what a component offers. Safe to repeat.
+
+    Args:
+        server: whom to ask.
+        component: which.
+        known: what was selected from an earlier offer; where neither it nor the image list has changed since, the
+            manifest is not sent again.
+
+    Raises:
+        NotFoundError: the component has no files.
+        ManifestError: the manifest cannot be trusted.
+        TransferError: the server cannot be asked, or the image list is a web page.
+    """
+    contents = _image_list(server, component)
+    listed = [] if known is None else [entry for entry in known.files if entry.path == IMAGE_LIST]
+    etag = known.etag if known is not None and listed == list(contents) else ""
+    manifest = server.manifest(component, etag=etag)
+    if manifest is not None and not lists(manifest, IMAGE_LIST):
+        manifest = replace(manifest, files=(*manifest.files, *contents))
+    return Offer(manifest, contents)
+
+
+def _image_list(server: ControlServer, component: Component) -> dict[FileEntry, bytes]:
+    content = server.image_list(component)
+    if content is None:
+        return {}
+    if content.lstrip().startswith(b"<"):
+        raise TransferError(f"{IMAGE_LIST} of {component.name} is a web page", hint="does a proxy stand between?")
+    return {FileEntry(IMAGE_LIST, hashlib.sha256(content).hexdigest(), len(content)): content}
+
+
+def lists(manifest: Manifest, path: str) -> bool:
+    """Whether a manifest has something under a path: a file, a link or a folder."""
+    paths = [*(entry.path for entry in manifest.files), *(link.path for link in manifest.symlinks)]
+    return any(each == path or each.startswith(f"{path}/") for each in paths)
