@@ -110,7 +110,9 @@ def _without_peers(options: SyncOptions, dropped: Collection[str]) -> SyncOption
 
 def _failed(request: SyncRequest, error: DownloaderError, seconds: float) -> Report:
     """The report on a topic that failed as a whole."""
-    return Report(request.topic or f"component {request.options.component_id}", "", (), seconds, Failure.of(error))
+    job, component_id = request.options.job, request.options.component_id
+    name = request.topic or (job.topic.name if job else f"component {component_id}")
+    return Report(name, "", (), seconds, Failure.of(error))
 
 
 def sync_topic(

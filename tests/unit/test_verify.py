@@ -191,3 +191,12 @@ def test_a_repair_waits_for_a_running_sync_as_long_as_it_is_told_to(sample):
     checked = verify(sample.mirror)
     with sample.topic.lock(), pytest.raises(LockedError):
         rebuild_damaged(sample.mirror, checked, no_fetch, timeout=0)
+
+
+def test_a_repair_builds_no_older_version_anew(sample):
+    sample.publish("c2", SECOND)
+    (sample.link / "mine").touch()
+    inode = (sample.folder / "c1").stat().st_ino
+    rebuild_damaged(sample.mirror, verify(sample.mirror), no_fetch)
+    assert not (sample.link / "mine").exists()
+    assert (sample.folder / "c1").stat().st_ino == inode
