@@ -9,16 +9,14 @@ published; a component that fails does not stop the others.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from dci_downloader import container_images
-from dci_downloader.content.plan import changes
 from dci_downloader.content.selection import RULES, Selection
 from dci_downloader.control.client import ControlServer
-from dci_downloader.control.offer import IMAGE_LIST, Offer, lists, resolve_offer
-from dci_downloader.control.resolver import resolve_components, resolve_job, resolve_topic
+from dci_downloader.control.offer import IMAGE_LIST, Offer, lists, resolve_offer, resolve_request
 from dci_downloader.errors import (
     AccessError,
     CancelledError,
@@ -32,12 +30,11 @@ from dci_downloader.errors import (
 )
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.adopt import adopt, adoptable, adoptable_note, unlisted_note
-from dci_downloader.mirror.files import disk_errors
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.publish import publish
 from dci_downloader.mirror.retention import expired, reclaimable, retire
 from dci_downloader.mirror.topic import TopicMirror
-from dci_downloader.mirror.version import Version, identity
+from dci_downloader.mirror.version import Version, changes_since, identity
 from dci_downloader.models import Component, Manifest, Plan, Topic
 from dci_downloader.options import SyncOptions
 from dci_downloader.results import (
@@ -55,7 +52,7 @@ from dci_downloader.results import (
 from dci_downloader.transfer.engine import fetch
 from dci_downloader.transfer.peers import Peers
 
-_ENDS_THE_RUN = (DiskFullError.exit_code, CancelledError.exit_code)
+_END_OF_RUN = {DiskFullError.exit_code, CancelledError.exit_code}
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,8 @@ def sync_topics(
     dropped: set[str] = set()
     for request in requests:
         began = time.monotonic()
-        options = _without_peers(request.options, dropped)
+        peers = tuple(url for url in request.options.transfer.peers if url.rstrip("/") not in dropped)
+        options = replace(request.options, transfer=replace(request.options.transfer, peers=peers))
         try:
             report = sync_topic(
                 server, mirror, request.topic, request.selection, options=options, progress=progress, stop=stop
@@ -96,16 +94,11 @@ def sync_topics(
             report = _failed(request, error, time.monotonic() - began)
         reports.append(report)
         dropped.update(report.dropped_peers)
-        if any(failure.exit_code in _ENDS_THE_RUN for failure in report.failures):
+        if _END_OF_RUN & {failure.exit_code for failure in report.failures}:
             break
     not_tried = DownloaderError("not tried: the run ended before its turn")
     not_tried.exit_code = worst_exit_code(report.exit_code for report in reports)
     return [*reports, *(_failed(request, not_tried, 0.0) for request in requests[len(reports) :])]
-
-
-def _without_peers(options: SyncOptions, dropped: Collection[str]) -> SyncOptions:
-    peers = tuple(url for url in options.transfer.peers if url not in dropped)
-    return replace(options, transfer=replace(options.transfer, peers=peers))
 
 
 def _failed(request: SyncRequest, error: DownloaderError, seconds: float) -> Report:
@@ -154,7 +147,7 @@ def sync_topic(
     began = time.monotonic()
     if options.registry:
         container_images.require(options.registry)
-    resolved, components = _resolve(server, topic, options, progress)
+    resolved, components = resolve_request(server, topic, options, progress)
     peers = Peers(options.transfer.peers, options.transfer)
     sync = _Sync(server, mirror, mirror.topic(resolved.name), resolved, selection, options, peers, progress, stop)
     if options.dry_run:
@@ -164,20 +157,6 @@ def sync_topic(
         with sync.topic_mirror.lock(options.lock_timeout, progress.message):
             reports = tuple(sync.report(component, sync.bring) for component in components)
     return Report(resolved.name, resolved.id, reports, time.monotonic() - began, dropped_peers=peers.dropped)
-
-
-def _resolve(
-    server: ControlServer, topic: str, options: SyncOptions, progress: Progress
-) -> tuple[Topic, tuple[Component, ...]]:
-    if options.job is not None:
-        return resolve_job(options.job, topic)
-    if topic:
-        resolved = resolve_topic(server, topic, progress)
-    elif options.component_id:
-        resolved = server.topic(server.component(options.component_id).topic_id)
-    else:
-        raise SettingsError("neither a topic, nor a component, nor a job says what to mirror")
-    return resolved, resolve_components(server, resolved, options.filters, options.component_id or None, progress)
 
 
 @dataclass(frozen=True)
@@ -212,27 +191,35 @@ class _Sync:
         """Fetch what is missing of a component and publish it."""
         published = self.topic_mirror.published(component.type)
         offer, wanted = self._wanted(component, published)
-        unchanged = published is not None and published.identity == self._identity(component, wanted)
+        unchanged = published is not None and published.identity == identity(
+            component, self._recorded(component), wanted
+        )
         if published is not None and unchanged and self.topic_mirror.intact(published):
             images, failures = self._mirror_images(wanted)
             same = Changes(published.folder)
             return SyncSteps(Outcome.UNCHANGED, wanted, images=images, failures=failures, changes=same)
-        plan = self._plan(component, offer, wanted)
+        for entry, content in offer.contents.items():
+            if entry in wanted.files:
+                self.mirror.store.add(entry, [content])
+        link = self.topic_mirror.link(component.type)
+        adopt(link, wanted, self.mirror.store, progress=self.progress, stop=self.stop)
+        plan = self.mirror.plan(component, wanted)
+        self.mirror.check_space([plan])
         received, notes, failures = self._fetch(component, plan)
         if failures:
             return SyncSteps(Outcome.FAILED, wanted, plan, received, failures=failures, notes=notes)
         images, failures = self._mirror_images(wanted)
         if failures:
             return SyncSteps(Outcome.FAILED, wanted, plan, received, images, failures, notes=notes)
-        notes += unlisted_note(self.topic_mirror.link(component.type), wanted)
+        notes += unlisted_note(link, wanted)
         publication = publish(self.topic_mirror, component, self._recorded(component), wanted)
         removal = retire(self.topic_mirror, component.type, self.options.keep)
         notes += publication.notes
-        changed = _changes(published, wanted)
-        return SyncSteps(Outcome.PUBLISHED, wanted, plan, received, images, (), changed, removal, notes)
+        changes = changes_since(published, wanted)
+        return SyncSteps(Outcome.PUBLISHED, wanted, plan, received, images, (), changes, removal, notes)
 
     def preview(self, component: Component) -> SyncSteps:
-        """What :meth:`bring` would do, or fail at for want of room. Writes nothing."""
+        """Say what :meth:`bring` would do, or that there is no room for it. Writes nothing."""
         published = self.topic_mirror.published(component.type)
         offer, wanted = self._wanted(component, published)
         plan = self.mirror.plan(component, wanted)
@@ -242,7 +229,7 @@ class _Sync:
         to_fetch = replace(plan, missing=tuple(entry for entry in plan.missing if entry.sha256 not in at_hand))
         self.mirror.check_space([*self.planned, to_fetch])
         self.planned.append(to_fetch)
-        new = self._identity(component, wanted)
+        new = identity(component, self._recorded(component), wanted)
         unchanged = published is not None and published.identity == new
         old = () if unchanged else expired(self.topic_mirror, component.type, self.options.keep, new)
         return SyncSteps(
@@ -250,44 +237,32 @@ class _Sync:
             wanted,
             plan,
             images=self._planned_images(offer, wanted),
-            changes=_changes(published, wanted),
+            changes=changes_since(published, wanted),
             removal=reclaimable(self.topic_mirror, old),
             notes=(*adoptable_note(candidates), *unlisted_note(folder, wanted)),
         )
 
     def _wanted(self, component: Component, published: Optional[Version]) -> tuple[Offer, Manifest]:
-        """What the server offers, and the part of it that is selected."""
+        """What the server offers, and the part of it that is selected; an unchanged manifest is not asked for again."""
         known = None
         if published and (published.component.id, published.selection) == (component.id, self._recorded(component)):
             known = published.manifest
         offer = resolve_offer(self.server, component, known)
-        if known is not None and offer.manifest is None:
+        if offer.manifest is None:
+            assert known is not None
             return offer, known
-        assert offer.manifest is not None
         return offer, self.selection.apply(offer.manifest)
 
     def _recorded(self, component: Component) -> Any:
         """The selection as versions of a component record it, with the edition of the rules that read it."""
         return {"rules": RULES, **self.selection.effective(component.type).to_json()}
 
-    def _identity(self, component: Component, wanted: Manifest) -> str:
-        return identity(component, self._recorded(component), wanted)
-
-    def _plan(self, component: Component, offer: Offer, wanted: Manifest) -> Plan:
-        """Use what is at hand, and plan to fetch the rest, for which there is room."""
-        store = self.mirror.store
-        for entry, content in offer.contents.items():
-            if entry in wanted.files:
-                store.add(entry, [content])
-        adopt(self.topic_mirror.link(component.type), wanted, store, progress=self.progress, stop=self.stop)
-        plan = self.mirror.plan(component, wanted)
-        self.mirror.check_space([plan])
-        return plan
-
-    def _fetch(self, component: Component, plan: Plan) -> _Fetched:
-        """Fetch what is missing."""
+    def _fetch(
+        self, component: Component, plan: Plan
+    ) -> tuple[tuple[SourceTotals, ...], tuple[str, ...], tuple[Failure, ...]]:
+        """Fetch what is missing; gives what was received by source, notes about peers, and what failed."""
         if not plan.missing:
-            return _Fetched()
+            return (), (), ()
         self.progress.begin(component.name, plan.missing_files, plan.missing_bytes)
         try:
             with self.stop.deferred():
@@ -296,19 +271,17 @@ class _Sync:
                 fetched = fetch(from_peers.left, source, store, self.options.transfer, self.progress, self.stop)
         finally:
             self.progress.end()
-        if self.stop.requested():  # after fetch has asked for the last time
+        if self.stop.requested():  # it may have come after fetch asked for the last time
             raise CancelledError("interrupted")
         received = (*from_peers.received, SourceTotals(OBJECT_STORE, fetched.files, fetched.bytes))
-        return _Fetched(received, from_peers.notes, fetched.failures)
+        return received, from_peers.notes, fetched.failures
 
     def _mirror_images(self, wanted: Manifest) -> tuple[tuple[ContainerImage, ...], tuple[Failure, ...]]:
         """Mirror the container images, where that is asked for and the component has a list of them."""
         entry = next((entry for entry in wanted.files if entry.path == IMAGE_LIST), None)
         if entry is None or not self.options.registry:
             return (), ()
-        path = self.mirror.store.path(entry.sha256)
-        with disk_errors(path):
-            document = path.read_bytes()
+        document = self.mirror.store.read(entry.sha256)
         registry, login, network = self.options.registry, self.topic.registry, self.server.network
         mirrored = container_images.mirror(document, registry, login, network, self.progress, self.stop)
         return mirrored.images, mirrored.failures
@@ -321,17 +294,3 @@ class _Sync:
             for content in offer.contents.values()
             for each in container_images.parse(content)
         )
-
-
-class _Fetched(NamedTuple):
-    """What was downloaded by source, notes about peers, and what could not be fetched."""
-
-    received: tuple[SourceTotals, ...] = ()
-    notes: tuple[str, ...] = ()
-    failures: tuple[Failure, ...] = ()
-
-
-def _changes(published: Optional[Version], wanted: Manifest) -> Changes:
-    if published is None:
-        return Changes(added=len(wanted.files))
-    return changes(published.folder, published.manifest, wanted)

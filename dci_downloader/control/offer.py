@@ -1,7 +1,8 @@
-"""What the control server offers of a component: its manifest, and the files that are served beside it.
+"""What the control server offers: which components a request means, and which files a component has.
 
-The only such file is ``images_list.yaml``, the component's container images. It counts as a file of the component, at
-its root, as in the previous downloader, unless the manifest lists something under that name itself.
+The files are those of the manifest, and ``images_list.yaml``, a list of container images, where it is served beside the
+manifest. That counts as a file at the root of the component, as in the previous downloader, unless the manifest lists
+something under that name itself.
 """
 
 from __future__ import annotations
@@ -12,10 +13,39 @@ from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from dci_downloader.control.client import ControlServer
-from dci_downloader.errors import TransferError
-from dci_downloader.models import Component, FileEntry, Manifest
+from dci_downloader.control.resolver import resolve_components, resolve_job, resolve_topic
+from dci_downloader.errors import SettingsError, TransferError
+from dci_downloader.hooks import Progress
+from dci_downloader.models import Component, FileEntry, Manifest, Topic
+from dci_downloader.options import SyncOptions
 
 IMAGE_LIST = "images_list.yaml"
+
+
+def resolve_request(
+    server: ControlServer, topic: str, options: SyncOptions, progress: Progress
+) -> tuple[Topic, tuple[Component, ...]]:
+    """Find the topic and the components that a topic's name and the options mean. Safe to repeat.
+
+    Args:
+        server: whom to ask.
+        topic: name, or pattern with a trailing ``*``; may be empty where ``options`` name a component or a job.
+        options: filters, component or job.
+        progress: gets a message about what was chosen.
+
+    Raises:
+        NotFoundError: there is no such topic or component.
+        SettingsError: the request names nothing, or contradicts itself.
+    """
+    if options.job is not None:
+        return resolve_job(options.job, topic)
+    if topic:
+        resolved = resolve_topic(server, topic, progress)
+    elif options.component_id:
+        resolved = server.topic(server.component(options.component_id).topic_id)
+    else:
+        raise SettingsError("neither a topic, nor a component, nor a job says what to mirror")
+    return resolved, resolve_components(server, resolved, options.filters, options.component_id or None, progress)
 
 
 @dataclass(frozen=True)

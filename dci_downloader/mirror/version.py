@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any, Optional
 
 from dci_downloader.content.manifest import check_name
+from dci_downloader.content.plan import changes
 from dci_downloader.mirror.files import disk_errors, replace_atomically
 from dci_downloader.models import Component, FileEntry, Manifest, SymlinkEntry, folder_name
+from dci_downloader.results import Changes
 
 FORMAT = 1
 
@@ -56,6 +58,13 @@ def identity(component: Component, selection: Any, wanted: Manifest) -> str:
     lines += sorted([f"{path}\0{sha256}\0{size}" for path, sha256, size in wanted.files])
     lines += sorted([f"{path}\0{destination}" for path, destination in wanted.symlinks])
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def changes_since(version: Optional[Version], wanted: Manifest) -> Changes:
+    """How many of the wanted files differ from a version; all of them are added where there is none."""
+    if version is None:
+        return Changes(added=len(wanted.files))
+    return changes(version.folder, version.manifest, wanted)
 
 
 def record_path(tree: Path) -> Path:

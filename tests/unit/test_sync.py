@@ -371,6 +371,7 @@ def test_an_image_list_that_the_manifest_does_not_name_obeys_the_globs(lab, root
     for _ in range(2):
         sync(lab, root, selection=Selection(all=True, exclude=("images_list.yaml",)))
         assert tree(root / "RHEL-9.2/compose") == {"a": b"a"}
+    assert len([path for path in (root / ".dci-downloader/objects").rglob("*") if path.is_file()]) == 1
 
 
 def test_a_web_page_is_no_image_list(lab, root):
@@ -528,10 +529,10 @@ def test_a_peer_that_was_dropped_is_not_asked_for_the_topics_after(lab, root, mo
 
     def sync_one(server, mirror, topic, selection, *, options, **_):
         asked.append(options.transfer.peers)
-        return Report(topic, "", (), 0.0, dropped_peers=options.transfer.peers[:1])
+        return Report(topic, "", (), 0.0, dropped_peers=tuple(url.rstrip("/") for url in options.transfer.peers[:1]))
 
     monkeypatch.setattr(sync_module, "sync_topic", sync_one)
-    options = SyncOptions(transfer=TransferOptions(peers=("http://a", "http://b", "http://c")))
+    options = SyncOptions(transfer=TransferOptions(peers=("http://a/", "http://b", "http://c")))
     reports = sync_topics(lab.server, Mirror(root), [SyncRequest(name, options=options) for name in "ABCD"])
     assert [len(peers) for peers in asked] == [3, 2, 1, 0]
     assert [report.dropped_peers for report in reports] == [("http://a",), ("http://b",), ("http://c",), ()]
