@@ -38,6 +38,15 @@ if TYPE_CHECKING:
     from dci_downloader.hooks import Progress as Progress
     from dci_downloader.hooks import Stop as Stop
     from dci_downloader.mirror.mirror import Mirror as Mirror
+    from dci_downloader.mirror.prune import prune as prune
+    from dci_downloader.mirror.rollback import Rollback as Rollback
+    from dci_downloader.mirror.rollback import rollback as rollback
+    from dci_downloader.mirror.status import Status as Status
+    from dci_downloader.mirror.status import StatusRow as StatusRow
+    from dci_downloader.mirror.status import status as status
+    from dci_downloader.mirror.tree import Damage as Damage
+    from dci_downloader.mirror.verify import VersionCheck as VersionCheck
+    from dci_downloader.mirror.verify import verify as verify
     from dci_downloader.models import Component as Component
     from dci_downloader.models import FileEntry as FileEntry
     from dci_downloader.models import Job as Job
@@ -56,9 +65,13 @@ if TYPE_CHECKING:
     from dci_downloader.results import ContainerImageOutcome as ContainerImageOutcome
     from dci_downloader.results import Failure as Failure
     from dci_downloader.results import Outcome as Outcome
+    from dci_downloader.results import Removal as Removal
     from dci_downloader.results import Report as Report
     from dci_downloader.results import SourceTotals as SourceTotals
+    from dci_downloader.sync import SyncRequest as SyncRequest
     from dci_downloader.sync import sync_topic as sync_topic
+    from dci_downloader.sync import sync_topics as sync_topics
+    from dci_downloader.transfer.repair import repair as repair
 
 _HOMES = {
     "content.selection": "Selection Variant",
@@ -70,10 +83,18 @@ _HOMES = {
     ),
     "hooks": "NeverStop NullProgress Progress Stop",
     "mirror.mirror": "Mirror",
+    "mirror.prune": "prune",
+    "mirror.rollback": "Rollback rollback",
+    "mirror.status": "Status StatusRow status",
+    "mirror.tree": "Damage",
+    "mirror.verify": "VersionCheck verify",
     "models": "Component FileEntry Job Manifest Plan SymlinkEntry Topic",
     "options": "Credentials Filter Network SyncOptions TransferOptions",
-    "results": "Changes ComponentReport ContainerImage ContainerImageOutcome Failure Outcome Report SourceTotals",
-    "sync": "sync_topic",
+    "results": (
+        "Changes ComponentReport ContainerImage ContainerImageOutcome Failure Outcome Removal Report SourceTotals"
+    ),
+    "sync": "SyncRequest sync_topic sync_topics",
+    "transfer.repair": "repair",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -1,4 +1,4 @@
-"""The values that the parts of the program hand to each other, all immutable.
+"""What servers say: topics, components, jobs and manifests, and the plan that follows; all immutable.
 
 Sizes are bytes, durations seconds, instants timezone-aware UTC. Paths inside a component are relative POSIX paths
 (``BaseOS/x86_64/os/.treeinfo``) that :mod:`dci_downloader.content.manifest` has already found safe.
@@ -36,7 +36,7 @@ class Component:
     """One build attached to a topic.
 
     Attributes:
-        version: as the control server has it; empty where it has none.
+        version: as the control server states it; empty where there is none.
         team_id: the owner of a private component; None for what Red Hat publishes.
     """
 
@@ -57,7 +57,7 @@ class Job:
     """One run of an agent, with the components it was scheduled with.
 
     Attributes:
-        etag: of the job as it was read; empty when the server told none. Every change of the job gives it another.
+        etag: of the job as it was read; empty when the server sent none. Every change of the job changes it.
     """
 
     id: str
@@ -86,7 +86,7 @@ class SymlinkEntry(NamedTuple):
 
     Attributes:
         path: where the link is, relative to the component.
-        destination: what it holds, relative to its own folder; never leads outside the component.
+        destination: the target, relative to the link's own folder; never outside the component.
     """
 
     path: str
@@ -99,8 +99,8 @@ class Manifest:
 
     Attributes:
         component_type: decides which selection rules apply.
-        files: by path, each path once.
-        symlinks: by path.
+        files: sorted by path, each path once.
+        symlinks: sorted by path.
         warnings: what was odd but harmless, one line each.
         etag: the object store's, for a conditional request; empty when unknown.
     """
@@ -119,12 +119,12 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Plan:
-    """What one component still lacks: wanted minus held.
+    """What a mirror still lacks of one component.
 
     Attributes:
         wanted: the manifest after selection.
         missing: the files to fetch, each content once, biggest first.
-        partial_bytes: how much of ``missing`` an earlier run already left on disk.
+        partial_bytes: how many bytes of ``missing`` an earlier run left on disk.
     """
 
     wanted: Manifest
@@ -133,12 +133,12 @@ class Plan:
 
     @property
     def missing_files(self) -> int:
-        """How many files are to be fetched."""
+        """How many files to fetch."""
         return len(self.missing)
 
     @property
     def missing_bytes(self) -> int:
-        """Bytes to be fetched, less what earlier runs left."""
+        """Bytes to fetch, without those that earlier runs left."""
         return sum(entry.size for entry in self.missing) - self.partial_bytes
 
 
@@ -160,5 +160,5 @@ class Source(Protocol):
 
 
 def folder_name(name: str) -> str:
-    """Name of the folder for a topic: spaces become underscores (as in the previous downloader)."""
+    """The folder of a topic or a component type: spaces become underscores, as in the previous downloader."""
     return name.replace(" ", "_")

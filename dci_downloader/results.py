@@ -6,20 +6,21 @@ import enum
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
-from dci_downloader.errors import worst_exit_code
+from dci_downloader.errors import DownloaderError, worst_exit_code
+from dci_downloader.models import Component, Manifest, Plan
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A file, or a whole component, that could not be brought.
+    """Why a file, a component or a topic could not be mirrored.
 
     Attributes:
-        path: relative to the component; empty when it is the component as a whole.
-        reason: one line for a person; no secret, no signature.
-        exit_code: that of the error this is.
-        hint: what the user can do, where there is something.
-        expected: the sha256 of the manifest where the content is at fault.
-        actual: the sha256 of the content that came, likewise.
+        path: relative to the component; empty for a component or a topic as a whole.
+        reason: one line for a person; holds no secret and no signature.
+        exit_code: that of the error class.
+        hint: what the user can do; empty where there is nothing.
+        expected: the sha256 in the manifest, where the content is wrong.
+        actual: the sha256 of the content received, where it is wrong.
     """
 
     path: str
@@ -28,6 +29,11 @@ class Failure:
     hint: str = ""
     expected: str = ""
     actual: str = ""
+
+    @classmethod
+    def of(cls, error: DownloaderError) -> Failure:
+        """The failure of a component or a topic as a whole."""
+        return cls("", str(error), error.exit_code, error.hint)
 
     def __str__(self) -> str:
         """Path and reason, one line."""
@@ -47,12 +53,12 @@ OBJECT_STORE = "object store"
 
 
 class SourceTotals(NamedTuple):
-    """How much of a component came from where.
+    """How much of a component was received from one source.
 
     Attributes:
         name: the URL of a peer, or ``OBJECT_STORE``.
-        files: that it gave, with the content that was wanted.
-        bytes: that came from it, in vain or not.
+        files: received completely, with the right content.
+        bytes: received, including those discarded.
     """
 
     name: str
@@ -74,7 +80,7 @@ class ContainerImage(NamedTuple):
 
     Attributes:
         source: the reference in its list.
-        copy: where it is, or would be, in the lab's registry.
+        copy: its reference in the lab's registry.
     """
 
     source: str
@@ -83,13 +89,13 @@ class ContainerImage(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """In which files two versions differ.
+    """How many files differ between two versions.
 
     Attributes:
-        since: the version that was published before; empty where there was none, and then every file is added.
-        added: paths that were not there.
-        changed: paths whose content was another.
-        removed: paths that are there no more.
+        since: the older version; empty where there is none, and then every file is added.
+        added: paths that only the newer version has.
+        changed: paths with another content.
+        removed: paths that only the older version has.
     """
 
     since: str = ""
@@ -98,27 +104,40 @@ class Changes(NamedTuple):
     removed: int = 0
 
 
-@dataclass(frozen=True)
-class ComponentReport:
-    """What happened to one component.
+class Removal(NamedTuple):
+    """What was removed; in a dry run, what would be.
 
     Attributes:
-        version: the component's own, as the control server has it.
-        path: where agents read it: the published link.
-        changes: against what was published when the run began; nothing where the run failed.
+        versions: the folders of the versions.
+        files: how many contents left the disk, each counted once.
+        size: bytes that this frees.
+    """
+
+    versions: tuple[str, ...] = ()
+    files: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class ComponentReport:
+    """What a run did with one component.
+
+    Attributes:
+        path: the published link, under which agents read the component.
         files: how many files the version holds, with ``size`` bytes.
-        files_downloaded: fetched by this run, or with ``PLANNED`` to be fetched.
-        bytes_downloaded: bytes that came over the network for them, in vain or not; what an earlier run left of them
-            is not counted.
+        files_downloaded: files fetched by this run; with ``PLANNED``, files to fetch.
+        bytes_downloaded: bytes received for them, including those discarded; without what an earlier run left.
         files_reused: files whose content was in the mirror already, with ``bytes_reused``.
-        versions_removed: older versions that were, or with ``PLANNED`` would be, removed.
-        bytes_removed: what that frees.
-        failures: what could not be brought.
-        seconds: how long it took.
-        received: what was downloaded, by where it came from.
-        images: its container images, where ``SyncOptions.registry`` asks for them; the reason why one failed is among
-            the failures.
+        versions_removed: folders of the older versions that were removed; with ``PLANNED``, that would be.
+        bytes_removed: bytes that this frees.
+        failures: the files, or the component as a whole, that could not be mirrored.
         notes: one line each: warnings of the manifest, a fallback from hard links to copies.
+        seconds: how long it took.
+        received: what was downloaded, by source.
+        images: the container images, where ``SyncOptions.registry`` asks for them; the reason why one failed is among
+            the failures.
+        version: the component's own, as the control server states it.
+        changes: against the version that was published when the run began; empty where the run failed.
     """
 
     id: str
@@ -144,15 +163,67 @@ class ComponentReport:
     changes: Changes = field(default_factory=Changes)
 
 
+class SyncSteps(NamedTuple):
+    """What the steps of a sync did with one component; its report is made of that, at the end.
+
+    Attributes:
+        wanted: the manifest after selection.
+        plan: what was missing of it; None where the run did not come to that, or found everything published.
+        received: what was downloaded, by source.
+        removal: the older versions that were removed; with ``PLANNED``, that would be.
+        notes: one line each, beside the warnings of the manifest.
+    """
+
+    outcome: Outcome
+    wanted: Manifest = Manifest("", ())
+    plan: Optional[Plan] = None
+    received: tuple[SourceTotals, ...] = ()
+    images: tuple[ContainerImage, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    changes: Changes = Changes()
+    removal: Removal = Removal()
+    notes: tuple[str, ...] = ()
+
+    def report(self, component: Component, path: str, seconds: float) -> ComponentReport:
+        """The report on the component, which agents read under ``path``."""
+        missing = self.plan.missing if self.plan else ()
+        files, size = sum(source.files for source in self.received), sum(source.bytes for source in self.received)
+        if self.plan and self.outcome is Outcome.PLANNED:
+            files, size = self.plan.missing_files, self.plan.missing_bytes
+        return ComponentReport(
+            id=component.id,
+            name=component.name,
+            type=component.type,
+            tags=component.tags,
+            path=path,
+            outcome=Outcome.FAILED if self.failures else self.outcome,
+            files=len(self.wanted.files),
+            size=self.wanted.size,
+            files_downloaded=files,
+            bytes_downloaded=size,
+            files_reused=len(self.wanted.files) - len(missing),
+            bytes_reused=self.wanted.size - sum(entry.size for entry in missing),
+            versions_removed=self.removal.versions,
+            bytes_removed=self.removal.size,
+            failures=self.failures,
+            notes=(*self.wanted.warnings, *self.notes),
+            seconds=seconds,
+            received=self.received,
+            images=self.images,
+            version=component.version,
+            changes=self.changes,
+        )
+
+
 @dataclass(frozen=True)
 class Report:
     """What a run did with a topic.
 
     Attributes:
-        topic: its name, or what was asked for where it could not be found.
-        failure: what kept the topic as a whole from being mirrored; None where its components tell.
+        topic: its name; where it could not be resolved, what was asked for.
+        failure: why the topic as a whole could not be mirrored; None where each component has its own outcome.
         seconds: how long it took.
-        dropped_peers: URLs of peers that turned out to be of no use; the notes of the components tell why.
+        dropped_peers: URLs of the peers that this run stopped asking; the notes of the components say why.
     """
 
     topic: str
@@ -164,11 +235,11 @@ class Report:
 
     @property
     def failures(self) -> tuple[Failure, ...]:
-        """Everything that failed: the topic as a whole, or what its components say."""
+        """Every failure: that of the topic as a whole, and those of its components."""
         own = () if self.failure is None else (self.failure,)
         return (*own, *(failure for component in self.components for failure in component.failures))
 
     @property
     def exit_code(self) -> int:
-        """0, or that of the gravest failure."""
+        """0, or that of the worst failure."""
         return worst_exit_code(failure.exit_code for failure in self.failures)

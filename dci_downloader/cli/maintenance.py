@@ -1,83 +1,83 @@
-"""What is done with a mirror that is there: status, verify, repair, rollback, prune; in words and in JSON."""
+"""The commands for a mirror that is there: status, verify, repair, rollback and prune; in words and in JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Optional
 
 from dci_downloader import formatting
 from dci_downloader.cli.output import CommandResult
-from dci_downloader.errors import IntegrityError, NotFoundError, TransferError
+from dci_downloader.errors import IntegrityError
 from dci_downloader.hooks import Progress, Stop
-from dci_downloader.mirror import prune as pruning
-from dci_downloader.mirror import verify as verification
-from dci_downloader.mirror.mirror import Mirror, StatusRow
-from dci_downloader.mirror.verify import Checked
-from dci_downloader.mirror.version import Version
-from dci_downloader.models import FileEntry, folder_name
-from dci_downloader.options import TransferOptions
+from dci_downloader.mirror import prune as prune_module
+from dci_downloader.mirror import rollback as rollback_module
+from dci_downloader.mirror import status as status_module
+from dci_downloader.mirror import verify as verify_module
+from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.status import StatusRow
+from dci_downloader.mirror.verify import VersionCheck
 
 if TYPE_CHECKING:
     from dci_downloader.control.client import ControlServer
 
 
 def status(mirror: Mirror) -> CommandResult:
-    """What is here. Reads records only, and needs no network.
+    """Show what a mirror holds. Reads records only, and needs no network.
 
     Raises:
         NotFoundError: there is no mirror.
     """
-    mirror.demand()
-    found = mirror.status()
-    total = f"{formatting.size(found.size)} in all versions, of which hard links save {formatting.size(found.saved)}"
+    result = status_module.status(mirror)
+    total = f"{formatting.size(result.size)} in all versions, of which hard links save {formatting.size(result.saved)}"
     header = ("TOPIC", "TYPE", "VERSION", "TAGS", "FILES", "SIZE", "PUBLISHED", "VERIFIED", "KEPT")
     document = {
         "mirror": str(mirror.root),
-        "versions": [_row_document(row) for row in found.rows],
-        "size": found.size,
-        "saved": found.saved,
+        "versions": [_row_document(row) for row in result.rows],
+        "size": result.size,
+        "saved": result.saved,
     }
-    return CommandResult((*formatting.table([header, *map(_row, found.rows)]), total), document)
+    return CommandResult((*formatting.table([header, *map(_row, result.rows)]), total), document)
 
 
 def verify(
     mirror: Mirror,
     progress: Progress,
     stop: Stop,
-    repair: Optional[Callable[[], ControlServer]] = None,
+    connect: Optional[Callable[[], ControlServer]] = None,
     timeout: Optional[float] = None,
 ) -> CommandResult:
-    """Hash everything that is published again; with a server, fetch what is damaged.
+    """Hash every published file again; with a server, fetch what is damaged.
 
     Args:
         mirror: which.
-        progress: told of files and bytes.
+        progress: gets files and bytes, and a message before a wait.
         stop: asked whether to end early.
-        repair: makes the server to repair from, asked only if something is damaged; None only tells.
-        timeout: seconds to wait for another run; None for ever.
+        connect: gives the server to repair from, called only if something is damaged; None only shows the damage.
+        timeout: seconds to wait for another run; None waits for ever.
 
     Raises:
         NotFoundError: there is no mirror.
         LockedError: another run is in the way for longer than ``timeout``.
-        TransferError: what is damaged could not be fetched.
+        TransferError: something damaged could not be fetched.
     """
-    checked = verification.verify(mirror, timeout=timeout, progress=progress, stop=stop)
-    damaged = [one for one in checked if one.damages]
+    checks = verify_module.verify(mirror, timeout=timeout, progress=progress, stop=stop)
+    damaged = [check for check in checks if check.damages]
     repaired = False
-    if damaged and repair is not None:
-        with repair() as server:
-            fetcher = _fetcher(server, mirror, progress, stop)
-            verification.repair(mirror, damaged, fetcher, timeout=timeout, waiting=progress.message)
-        still = verification.verify(mirror, timeout=timeout, progress=progress, stop=stop)
-        repaired = not any(one.damages for one in still)
-    lines = [f"{_name(one)}: {_verdict(one)}" for one in checked]
-    for one in damaged:
-        place = one.topic.link(one.version.component.type)
-        lines += [f"{place}/{path}: expected {expected}, found {found}" for path, expected, found in one.damages]
+    if damaged and connect is not None:
+        from dci_downloader.transfer.repair import repair  # imports libcurl, which only a repair needs
+
+        with connect() as server:
+            repair(server, mirror, damaged, timeout=timeout, progress=progress, stop=stop)
+        again = verify_module.verify(mirror, timeout=timeout, progress=progress, stop=stop)
+        repaired = not any(check.damages for check in again)
+    lines = [f"{check.topic} {check.type} {check.version}: {_verdict(check)}" for check in checks]
+    for check in damaged:
+        link = mirror.topic(check.topic).link(check.type)
+        lines += [f"{link}/{path}: expected {expected}, found {found}" for path, expected, found in check.damages]
     if repaired:
         lines.append("repaired: everything is whole again")
-    document = {"versions": [_checked_document(one) for one in checked], "repaired": repaired}
+    document = {"versions": [_check_document(check) for check in checks], "repaired": repaired}
     return CommandResult(lines, document, IntegrityError.exit_code if damaged and not repaired else 0)
 
 
@@ -89,90 +89,51 @@ def rollback(
     Args:
         mirror: which.
         topic_name: the topic.
-        component_type: one type of it; empty for all that have something older.
-        timeout: seconds to wait for another run; None for ever.
-        progress: told whom it waits for.
+        component_type: one type of it; empty for all that have an older version.
+        timeout: seconds to wait for another run; None waits for ever.
+        progress: gets a message before a wait.
 
     Raises:
         NotFoundError: there is nothing older.
         LockedError: another run holds the topic for longer than ``timeout``.
     """
-    mirror.demand()
-    topic = mirror.topic(topic_name)
-    if not topic.types():
-        raise NotFoundError(f"{topic_name}: nothing of this topic is here", hint="see dci-downloader status")
-    if component_type and folder_name(component_type) not in topic.types():
-        raise NotFoundError(f"{topic_name}: nothing of type {component_type} is here", hint="see dci-downloader status")
+    results = rollback_module.rollback(mirror, topic_name, component_type, timeout=timeout, progress=progress)
     lines = []
-    documents = []
-    with topic.lock(timeout, progress.message):
-        types = (component_type,) if component_type else tuple(filter(topic.has_older, topic.types()))
-        if not types:
-            raise NotFoundError(
-                f"{topic_name}: there is no version older than what is published", hint="keep more of them: --keep N"
-            )
-        for each in types:
-            done = topic.rollback(each)
-            lines += [f"{done.path} is {done.version.folder} again", *(f"  note: {note}" for note in done.notes)]
-            documents.append({"path": str(done.path), "version": done.version.folder, "notes": list(done.notes)})
+    for result in results:
+        lines += [f"{result.path} is {result.version} again", *(f"  note: {note}" for note in result.notes)]
+    documents = [{"path": each.path, "version": each.version, "notes": list(each.notes)} for each in results]
     return CommandResult(lines, {"rolled_back": documents})
 
 
 def prune(mirror: Mirror, keep: int, timeout: Optional[float], progress: Progress) -> CommandResult:
-    """Remove versions beyond ``keep`` older ones, and what nothing wants any more.
+    """Remove versions beyond ``keep`` older ones, and what no version needs.
 
     Raises:
         NotFoundError: there is no mirror.
         LockedError: another run is working in it for longer than ``timeout``.
     """
-    mirror.demand()
-    removed = pruning.prune(mirror, keep, timeout=timeout, waiting=progress.message)
-    names = ", ".join(removed.versions) or "no version"
-    line = f"removed {names}; {formatting.count(removed.files, 'file')}, {formatting.size(removed.size)} freed"
-    return CommandResult((line,), {"versions": list(removed.versions), "files": removed.files, "size": removed.size})
+    removal = prune_module.prune(mirror, keep, timeout=timeout, progress=progress)
+    names = ", ".join(removal.versions) or "no version"
+    line = f"removed {names}; {formatting.count(removal.files, 'file')}, {formatting.size(removal.size)} freed"
+    return CommandResult((line,), {"versions": list(removal.versions), "files": removal.files, "size": removal.size})
 
 
-def _fetcher(
-    server: ControlServer, mirror: Mirror, progress: Progress, stop: Stop
-) -> Callable[[Version, Sequence[FileEntry]], None]:
-    from dci_downloader.transfer.engine import fetch  # here, for only a repair has to wait for libcurl
-
-    def bring(version: Version, entries: Sequence[FileEntry]) -> None:
-        progress.begin(version.component.name, len(entries), sum(entry.size for entry in entries))
-        try:
-            with stop.deferred():
-                source = server.files(version.component)
-                done = fetch(entries, source, mirror.store, TransferOptions(network=server.network), progress, stop)
-        finally:
-            progress.end()
-        if done.failures:
-            first = done.failures[0]
-            raise TransferError(f"{first.path}: {first.reason}", hint="run the same again; what came stays")
-
-    return bring
+def _verdict(check: VersionCheck) -> str:
+    if check.damages:
+        return f"DAMAGED in {formatting.count(len(check.damages), 'place')}"
+    note = f"; this is not recorded: {check.obstacle}" if check.obstacle else ""
+    return f"whole ({formatting.count(check.files, 'file')}, {formatting.size(check.size)}){note}"
 
 
-def _name(one: Checked) -> str:
-    return f"{one.version.topic} {one.version.component.type} {one.version.folder}"
-
-
-def _verdict(one: Checked) -> str:
-    if one.damages:
-        return f"DAMAGED in {formatting.count(len(one.damages), 'place')}"
-    note = f"; this is not recorded: {one.obstacle}" if one.obstacle else ""
-    files = formatting.count(len(one.version.manifest.files), "file")
-    return f"whole ({files}, {formatting.size(one.version.manifest.size)}){note}"
-
-
-def _checked_document(one: Checked) -> dict[str, Any]:
+def _check_document(check: VersionCheck) -> dict[str, Any]:
     return {
-        "topic": one.version.topic,
-        "type": one.version.component.type,
-        "version": one.version.folder,
-        "files": len(one.version.manifest.files),
-        "size": one.version.manifest.size,
-        "recorded": not (one.damages or one.obstacle),
-        "damages": [damage._asdict() for damage in one.damages],
+        "topic": check.topic,
+        "type": check.type,
+        "version": check.version,
+        "files": check.files,
+        "size": check.size,
+        "recorded": not (check.damages or check.obstacle),
+        "damages": [damage._asdict() for damage in check.damages],
     }
 
 
@@ -184,8 +145,8 @@ def _row(row: StatusRow) -> tuple[str, ...]:
         ",".join(row.tags) or "-",
         f"{row.files:,}",
         formatting.size(row.size),
-        _moment(row.published_at),
-        _moment(row.last_verified),
+        _time(row.published_at),
+        _time(row.last_verified),
         ",".join(row.kept) or "-",
     )
 
@@ -204,5 +165,5 @@ def _row_document(row: StatusRow) -> dict[str, Any]:
     }
 
 
-def _moment(moment: Optional[datetime]) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}Z" if moment else "never"
+def _time(time: Optional[datetime]) -> str:
+    return f"{time:%Y-%m-%d %H:%M}Z" if time else "never"

@@ -128,12 +128,6 @@ class Selection:
         lists = {key: sorted(set(getattr(self, key))) for key in ("archs", "packages", "include", "exclude")}
         return {**asdict(self), **lists, "variants": [asdict(variant) for _, variant in variants]}
 
-    @classmethod
-    def from_json(cls, form: Mapping[str, Any]) -> Selection:
-        """The selection that :meth:`to_json` described."""
-        lists = {key: tuple(value) for key, value in form.items() if isinstance(value, list)}
-        return cls(**{**form, **lists, "variants": tuple(Variant(**variant) for variant in form["variants"])})
-
     def _named(self) -> dict[str, Variant]:
         """The variants that are wanted by name; of one named twice, the last counts."""
         variants = (Variant(variant) if isinstance(variant, str) else variant for variant in self.variants)

@@ -149,10 +149,10 @@ class _Walkthrough:
 
     def _verification(self) -> int:
         self.say("\n4. Hash everything again, offline")
-        verified = verify(self.mirror)
-        files = sum(len(one.version.manifest.files) for one in verified)
-        size = sum(one.version.manifest.size for one in verified)
-        damages = sum(len(one.damages) for one in verified)
+        checked = verify(self.mirror)
+        files = sum(one.files for one in checked)
+        size = sum(one.size for one in checked)
+        damages = sum(len(one.damages) for one in checked)
         self.say(f"   {count(files, 'file')}, {size_text(size)}, {count(damages, 'damage')}.")
         return IntegrityError.exit_code if damages else 0
 

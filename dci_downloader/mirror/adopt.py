@@ -1,18 +1,19 @@
-"""Adopt: take over a plain folder that the previous downloader, or rsync, left where the published link belongs.
+"""Adopt: use the files of a plain folder that the previous downloader, or rsync, left in the published link's place.
 
-Files whose size and digest fit are linked into the store and need not be fetched. A file is linked, and made
-read-only, only when it is the folder's own: what is reached through a symbolic link or has other names elsewhere is
-copied, so that nothing outside changes. The folder itself stays as it is until a publication takes its place.
+Files with the right size and digest are linked into the store and need not be fetched. A file is linked, and made
+read-only, only when it is the folder's own: one that is reached through a symbolic link, or has other names elsewhere,
+is copied, so that nothing outside changes. The folder itself stays as it is until a publication replaces it.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from dci_downloader import formatting
 from dci_downloader.errors import CancelledError
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror import tree
@@ -23,46 +24,59 @@ from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry, Manifest
 
 
-class Adopted(NamedTuple):
-    """What was taken over.
-
-    Attributes:
-        files: distinct contents, with ``size`` bytes.
-    """
+class FileTotals(NamedTuple):
+    """A number of files, and their bytes."""
 
     files: int
     size: int
 
 
 def adoptable(folder: Path, wanted: Manifest, store: Store) -> tuple[FileEntry, ...]:
-    """What :func:`adopt` may take over, judged by size alone, each content once. No side effect.
+    """The entries whose content :func:`adopt` may find, by size alone, each content once. No side effect.
 
     Args:
-        folder: where the published link belongs (``TopicMirror.link``).
-        wanted: what is wanted there.
-        store: the mirror's; what it holds is not counted.
+        folder: in the published link's place (``TopicMirror.link``).
+        wanted: the manifest after selection.
+        store: the mirror's; what it holds already is left out.
     """
     return tuple(entry for _, entry in _candidates(folder, wanted, store))
 
 
-def unlisted_files(folder: Path, wanted: Manifest) -> Adopted:
-    """What stands in a plain folder and is no part of what is wanted there, by path: it goes with the folder.
+def adoptable_note(entries: Sequence[FileEntry]) -> tuple[str, ...]:
+    """For people, what :func:`adopt` may find; nothing where that is nothing."""
+    if not entries:
+        return ()
+    amount = f"{formatting.count(len(entries), 'file')}, {formatting.size(sum(entry.size for entry in entries))}"
+    return (f"of these, up to {amount} may be taken over from the folder that is there, once checked",)
+
+
+def unlisted_note(folder: Path, wanted: Manifest) -> tuple[str, ...]:
+    """For people, what a publication in a plain folder's place will lose; nothing where that is nothing."""
+    unlisted = unlisted_files(folder, wanted)
+    if not unlisted.files:
+        return ()
+    amount = f"{formatting.count(unlisted.files, 'file')}, {formatting.size(unlisted.size)}"
+    return (f"{amount} in the folder {folder} are no part of this build: the run after its publication removes them",)
+
+
+def unlisted_files(folder: Path, wanted: Manifest) -> FileTotals:
+    """The files of a plain folder whose paths are not in the manifest: they are removed with the folder.
 
     Args:
-        folder: where the published link belongs; when it is no plain folder, there is nothing.
-        wanted: what is wanted there.
+        folder: in the published link's place; none where it is no plain folder.
+        wanted: the manifest after selection.
     """
     if folder.is_symlink() or not folder.is_dir():
-        return Adopted(0, 0)
-    known = {entry.path for entry in wanted.files}
+        return FileTotals(0, 0)
+    listed = {entry.path for entry in wanted.files}
     sizes = []
     with disk_errors(folder):
-        for place, _, names in os.walk(folder):
+        for parent, _, names in os.walk(folder):
             for name in names:
-                path = Path(place, name)
-                if path.relative_to(folder).as_posix() not in known:
+                path = Path(parent, name)
+                if path.relative_to(folder).as_posix() not in listed:
                     sizes.append(path.lstat().st_size)
-    return Adopted(len(sizes), sum(sizes))
+    return FileTotals(len(sizes), sum(sizes))
 
 
 def adopt(
@@ -73,59 +87,64 @@ def adopt(
     workers: int = 0,
     progress: Progress = NullProgress(),  # noqa: B008  has no state
     stop: Stop = NeverStop(),  # noqa: B008  has no state
-) -> Adopted:
-    """Bring what fits in a plain folder into the store. To be called under the topic's lock; safe to repeat.
+) -> FileTotals:
+    """Bring the files of a plain folder that have the right content into the store. Safe to repeat.
+
+    To be called under the topic's lock.
 
     Args:
-        folder: where the published link belongs; when it is no plain folder, nothing is done.
-        wanted: what is wanted there.
+        folder: in the published link's place; where it is no plain folder, nothing is done.
+        wanted: the manifest after selection.
         store: the mirror's, prepared.
         workers: how many processes hash side by side; 0 for one on each core.
-        progress: told about files and bytes.
+        progress: gets files and bytes.
         stop: asked after every few files.
 
+    Returns:
+        The contents that were adopted.
+
     Raises:
-        CancelledError: stop was requested; what was adopted so far stays.
+        CancelledError: ``stop`` was requested; what was adopted so far stays.
         DiskFullError: no room for a copy.
     """
-    expected = dict(_candidates(folder, wanted, store))
+    entries = dict(_candidates(folder, wanted, store))
     files = size = 0
-    if expected:
-        progress.begin("adopt", len(expected), sum(entry.size for entry in expected.values()))
+    if entries:
+        progress.begin("adopt", len(entries), sum(entry.size for entry in entries.values()))
         try:
-            with hashing(((path, entry.size) for path, entry in expected.items()), workers) as found:
-                for path, digest in found:
+            with hashing(((path, entry.size) for path, entry in entries.items()), workers) as hashes:
+                for path, digest in hashes:
                     if stop.requested():
                         raise CancelledError("interrupted")
-                    entry = expected[path]
-                    if digest == entry.sha256 and _take(path, entry, folder, store):
+                    entry = entries[path]
+                    if digest == entry.sha256 and _adopt_file(path, entry, folder, store):
                         files, size = files + 1, size + entry.size
                     progress.advance(1, entry.size)
         finally:
             progress.end()
-    return Adopted(files, size)
+    return FileTotals(files, size)
 
 
 def _candidates(folder: Path, wanted: Manifest, store: Store) -> Iterator[tuple[str, FileEntry]]:
-    """Real paths that may hold a content that the store lacks, each content and each path once."""
+    """Files that may have a content that the store lacks: real paths and entries, each path and each content once."""
     if folder.is_symlink() or not folder.is_dir():
         return
-    seen: set[object] = set()
+    seen: set[str] = set()
     for entry in wanted.files:
         if entry.sha256 in seen or store.holds(entry):
             continue
         path = os.path.realpath(folder / entry.path)
         try:
-            found = os.lstat(path)
+            status = os.lstat(path)
         except OSError:
             continue
-        if stat.S_ISREG(found.st_mode) and found.st_size == entry.size and path not in seen:
+        if stat.S_ISREG(status.st_mode) and status.st_size == entry.size and path not in seen:
             seen |= {entry.sha256, path}
             yield path, entry
 
 
-def _take(path: str, entry: FileEntry, folder: Path, store: Store) -> bool:
-    """Link or copy a file into the store; false where its content changed under our hands."""
+def _adopt_file(path: str, entry: FileEntry, folder: Path, store: Store) -> bool:
+    """Link or copy a file into the store; false where its content has changed since it was hashed."""
     own = path == os.path.join(os.path.realpath(folder), entry.path) and os.lstat(path).st_nlink == 1
     temporary = store.temporary()
     with disk_errors(path):
@@ -141,7 +160,7 @@ def _take(path: str, entry: FileEntry, folder: Path, store: Store) -> bool:
 
 
 def _link(path: str, temporary: str) -> bool:
-    """Link a file and make it read-only; false where the system does not let us."""
+    """Link a file and make it read-only; false where the system does not permit it."""
     try:
         os.link(path, temporary, follow_symlinks=False)
         os.chmod(temporary, 0o444)

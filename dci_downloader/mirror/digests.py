@@ -1,8 +1,8 @@
-"""The sha256 of files; also a program of its own, which :mod:`dci_downloader.mirror.hashing` runs once for each core.
+"""The sha256 of files; also a program, which :mod:`dci_downloader.mirror.hashing` runs once for each core.
 
-A request on standard input is a line with a number of bytes, then so many bytes: paths with NUL between them. The
-answer is one line: a digest for each path, with commas between them, empty for what cannot be read to its end.
-Imports as little as can be, for it is started often and must be there at once.
+A request on standard input is a line with a number of bytes, followed by so many bytes: paths separated by NUL. The
+response is one line: a digest for each path, separated by commas, empty for a file that cannot be read to its end.
+It imports as little as possible, because it is started often and has to start fast.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from hashlib import sha256
 from typing import BinaryIO, Union
 
 _READ_SIZE = 256 << 10  # fits the second-level cache of most processors
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # non-blocking: a FIFO would wait for a writer
 
 
 def digests(paths: Iterable[Union[str, bytes]]) -> list[str]:
     """The digests of files, each empty where it cannot be read; see :func:`sha256_file`."""
     buffer = bytearray(_READ_SIZE)
-    found = []
+    result = []
     for path in paths:
         digest = ""
         with suppress(OSError):
             digest = sha256_file(path, buffer)
-        found.append(digest)
-    return found
+        result.append(digest)
+    return result
 
 
 def sha256_file(path: Union[os.PathLike[str], str, bytes], buffer: bytearray) -> str:
@@ -52,12 +52,12 @@ def sha256_file(path: Union[os.PathLike[str], str, bytes], buffer: bytearray) ->
     return digest.hexdigest()
 
 
-def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer requests until there are no more."""
+def serve(requests: BinaryIO, responses: BinaryIO) -> None:
+    """Respond to requests until their stream ends."""
     while line := requests.readline():
         paths = requests.read(int(line)).split(b"\0")
-        answers.write(",".join(digests(paths)).encode() + b"\n")
-        answers.flush()
+        responses.write(",".join(digests(paths)).encode() + b"\n")
+        responses.flush()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What the mirror asks of the operating system, in one place: flushing, replacing, exchanging, locking.
+"""System calls that the mirror needs, in one place: making folders, replacing files, flushing, reserving room.
 
-* Nothing is ever written under its final name: a temporary is filled beside it and renamed (rename(2) is atomic).
-* An ``OSError`` that a user can do something about leaves this package as an error of :mod:`dci_downloader.errors`;
-  :func:`disk_errors` is where that is decided.
+* Nothing is written under its final name: a temporary file is filled beside it and renamed (rename(2) is atomic).
+* :func:`disk_errors` decides which error of :mod:`dci_downloader.errors` an ``OSError`` becomes.
+* Everybody may read what is made here, whatever the umask: web servers and agents do, as other users.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class disk_errors:  # noqa: N801  a context manager, used like a function
-    """Turn every ``OSError`` of the block into an error that says what to do; ``where`` is named in it.
+    """Turn every ``OSError`` of the block into an error that names ``where`` and says what to do.
 
     Raises:
         DiskFullError: no room, or no quota.
-        SettingsError: not permitted, read-only, a path longer than the system allows (what manifests may ask for is
-            bounded, so it is the destination's), or something else stands where a file or folder should be.
-        DownloaderError: anything else, an I/O error for example.
+        SettingsError: not permitted, read-only, something else stands where a file or folder should be, or the path is
+            longer than the system allows (because of the destination: paths in manifests are bounded).
+        DownloaderError: anything else, for example an I/O error.
     """
 
     __slots__ = ("_where",)
@@ -44,7 +44,7 @@ class disk_errors:  # noqa: N801  a context manager, used like a function
         self._where = where
 
     def __enter__(self) -> None:
-        """Nothing is held."""
+        """Do nothing."""
 
     def __exit__(self, _: object, error: Optional[BaseException], __: object) -> None:
         if isinstance(error, OSError):
@@ -70,7 +70,7 @@ def utc_now() -> datetime:
 
 
 def boot_id() -> str:
-    """What identifies this boot of this machine (random(4)); empty where the kernel does not say."""
+    """What identifies this boot of this machine (random(4)); empty where the kernel does not tell."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
@@ -85,12 +85,24 @@ def make_folder(path: Path) -> None:
     """
     with disk_errors(path):
         try:
-            os.mkdir(path)
+            os.mkdir(path, 0o755)
         except FileExistsError:
-            _demand_folder(path)
+            _require_folder(path)
+        else:
+            mode = os.stat(path).st_mode
+            if mode & 0o055 != 0o055:  # the umask took something away
+                os.chmod(path, mode | 0o055)  # noqa: S103  web servers read it
 
 
-def _demand_folder(path: Path) -> None:
+def make_root(path: Path) -> None:
+    """Make the folder of a mirror, and those above it; one that is there, or a link to one, is fine."""
+    with disk_errors(path):
+        os.makedirs(path.parent, exist_ok=True)
+    if not path.is_dir():
+        make_folder(path)
+
+
+def _require_folder(path: Path) -> None:
     mode = os.lstat(path).st_mode
     if not stat.S_ISDIR(mode):
         what = "a symbolic link" if stat.S_ISLNK(mode) else "not a folder"
@@ -98,18 +110,18 @@ def _demand_folder(path: Path) -> None:
 
 
 def check_folder(path: Path, *, links: bool = False) -> None:
-    """Raise what making a folder, its parents too, and writing into it would raise. No side effect.
+    """Raise what making a folder and its parents, and writing into it, would raise. No side effect.
 
     Args:
         path: of the folder.
-        links: a symbolic link that leads to a folder is as good as one.
+        links: whether a symbolic link to a folder will do.
 
     Raises:
-        SettingsError: something else is in its place, or what is there of it and above it may not be written to.
+        SettingsError: something else is in its place, or the nearest folder that exists may not be written to.
     """
     with disk_errors(path):
         if os.path.lexists(path) and not (links and path.is_dir()):
-            _demand_folder(path)
+            _require_folder(path)
         while True:
             try:
                 os.stat(path)
@@ -124,7 +136,7 @@ def check_folder(path: Path, *, links: bool = False) -> None:
 
 
 def write_all(fd: int, content: bytes) -> None:
-    """Append to an open file, with one system call where it takes all at once."""
+    """Write all bytes to an open file: one write(2), and more where that is cut short."""
     written = os.write(fd, content)
     if written < len(content):
         rest = memoryview(content)[written:]
@@ -135,8 +147,13 @@ def write_all(fd: int, content: bytes) -> None:
 def replace_atomically(path: Path, content: bytes, *, durable: bool = False, mode: Optional[int] = None) -> None:
     """Give a file new content so that a reader sees the old or the new, never a part.
 
-    Safe to repeat; nothing is left behind on failure. With ``durable`` it is on disk when this returns; ``mode`` are
-    its permissions, whatever the umask says.
+    Safe to repeat; leaves nothing behind on failure.
+
+    Args:
+        path: of the file.
+        content: all of it.
+        durable: put it on disk before this returns.
+        mode: its permissions, whatever the umask; None leaves them to the umask.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -145,7 +162,7 @@ def replace_atomically(path: Path, content: bytes, *, durable: bool = False, mod
             write_all(fd, content)
             if mode is not None:
                 os.fchmod(fd, mode)
-            if durable:
+            if durable:  # before the rename: after it, a power cut could leave an empty file under the final name
                 os.fsync(fd)
         finally:
             os.close(fd)
@@ -179,22 +196,22 @@ def flush_file_system(path: Path) -> None:
     """Put everything written to a path's file system on disk: one syncfs(2) for any number of files."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        _check(_libc.syncfs(fd))
+        _require_success(_libc.syncfs(fd))
     finally:
         os.close(fd)
 
 
 def preallocate(fd: int, size: int) -> None:
-    """Make an empty file ``size`` bytes long and reserve the room, where the file system can.
+    """Make an empty file ``size`` bytes long, and reserve the room where the file system can.
 
-    fallocate(2) itself, for posix_fallocate(3) writes to every block where the file system refuses.
+    Calls fallocate(2), because posix_fallocate(3) writes to every block where the file system cannot.
 
     Raises:
-        OSError: ENOSPC or EDQUOT when there is no room for it.
+        OSError: ENOSPC or EDQUOT where there is no room.
     """
     try:
         if size:
-            _check(_libc.fallocate64(fd, 0, ctypes.c_longlong(0), ctypes.c_longlong(size)))
+            _require_success(_libc.fallocate64(fd, 0, ctypes.c_longlong(0), ctypes.c_longlong(size)))
     except OSError as error:
         if error.errno not in _UNSUPPORTED:
             raise
@@ -202,9 +219,9 @@ def preallocate(fd: int, size: int) -> None:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Swap two names atomically (renameat2(2), RENAME_EXCHANGE); false where kernel or file system cannot."""
+    """Exchange two names atomically (renameat2(2), RENAME_EXCHANGE); false where kernel or file system cannot."""
     try:
-        _check(
+        _require_success(
             _libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), ctypes.c_uint(_RENAME_EXCHANGE))
         )
     except OSError as error:
@@ -214,7 +231,7 @@ def exchange(one: Path, other: Path) -> bool:
     return True
 
 
-def _check(result: int) -> None:
+def _require_success(result: int) -> None:
     if result != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
@@ -224,5 +241,5 @@ def free_bytes(path: Path) -> int:
     """Bytes an ordinary user may still write to the file system where ``path`` is, or would be made."""
     while not path.exists():
         path = path.parent
-    figures = os.statvfs(path)
-    return figures.f_bavail * figures.f_frsize
+    status = os.statvfs(path)
+    return status.f_bavail * status.f_frsize

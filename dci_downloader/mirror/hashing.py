@@ -1,6 +1,6 @@
 """Hash many files side by side, in a process for each core.
 
-Threads would do for large files. With small ones they spend their time handing the interpreter lock to each other:
+Threads would do for large files. With small ones they spend their time passing the interpreter lock to each other:
 50,000 files of 2 kB take two threads longer than one. The processes are fresh interpreters that import next to nothing
 (15 ms), not forks: a fork would inherit the locks of whatever threads there are.
 """
@@ -22,6 +22,8 @@ _BATCH_FILES = 256
 _BATCH_SIZE = 16 << 20
 
 Batch = list[str]
+_Worker = Optional["subprocess.Popen[bytes]"]
+"""A process that hashes; None where it could not be started, and its batches are hashed in this process."""
 
 
 @contextmanager
@@ -31,7 +33,7 @@ def hashing(files: Iterable[tuple[str, int]], workers: int = 0) -> Iterator[Iter
     The work goes on while the block does something else; leaving the block ends it at once.
 
     Args:
-        files: the paths of regular files, with how many bytes they should have; it need not be true.
+        files: the paths of regular files, with how many bytes they should have; a wrong size only costs time.
         workers: how many processes; 0 for one on each core.
 
     Yields:
@@ -39,18 +41,18 @@ def hashing(files: Iterable[tuple[str, int]], workers: int = 0) -> Iterator[Iter
     """
     batches = _batches(files)
     count = min(workers or len(os.sched_getaffinity(0)), len(batches))
-    if count < 2:  # another process would be no help
-        yield (found for batch in batches for found in zip(batch, digests.digests(batch)))
+    if count < 2:  # a single worker would not be faster than this process
+        yield (pair for batch in batches for pair in zip(batch, digests.digests(batch)))
         return
-    crew = _Crew(count)
+    pool = _WorkerPool(count)
     try:
-        yield crew.hash(batches)
+        yield pool.hash(batches)
     finally:
-        crew.end()
+        pool.close()
 
 
 def _batches(files: Iterable[tuple[str, int]]) -> list[Batch]:
-    """Small files in handfuls, for handing over each costs more than hashing it; large ones alone."""
+    """Group small files, because passing one to a worker costs more than hashing it; large ones stay alone."""
     batches: list[Batch] = []
     room = 0
     for path, size in sorted(files, key=lambda file: -file[1]):
@@ -62,36 +64,36 @@ def _batches(files: Iterable[tuple[str, int]]) -> list[Batch]:
     return batches
 
 
-class _Crew:
-    """So many processes, and a thread for each that hands it batches."""
+class _WorkerPool:
+    """A number of worker processes, and for each a thread that sends it batches and waits for the digests."""
 
     def __init__(self, count: int) -> None:
         self._threads = ThreadPoolExecutor(count)
         self._workers = [_start() for _ in range(count)]
-        self._idle: SimpleQueue[Optional[subprocess.Popen[bytes]]] = SimpleQueue()
+        self._idle: SimpleQueue[_Worker] = SimpleQueue()
         for worker in self._workers:
             self._idle.put(worker)
-        self._ended = False
+        self._closed = False
 
     def hash(self, batches: list[Batch]) -> Iterator[tuple[str, str]]:
-        """Begin to hash all files of the batches."""
-        answers = zip(batches, self._threads.map(self._hash, batches))
-        return (found for batch, answer in answers for found in zip(batch, answer))
+        """Start to hash all files of the batches; gives the digests in order."""
+        results = zip(batches, self._threads.map(self._hash, batches))
+        return (pair for batch, result in results for pair in zip(batch, result))
 
     def _hash(self, batch: Batch) -> list[str]:
-        """Let an idle worker hash a batch. Where one cannot be started, or died, it is done here."""
-        if self._ended:
+        """Let an idle worker hash a batch; where it never started, or died, hash it here."""
+        if self._closed:
             return []
         worker = self._idle.get()
         try:
-            answer = _ask(worker, batch)
+            response = _request(worker, batch)
         finally:
             self._idle.put(worker)
-        return answer.split(",") if answer or self._ended else digests.digests(batch)
+        return response.split(",") if response or self._closed else digests.digests(batch)
 
-    def end(self) -> None:
-        """Stop, whatever is being done."""
-        self._ended = True
+    def close(self) -> None:
+        """End all work at once."""
+        self._closed = True
         for worker in self._workers:
             if worker is not None:
                 worker.kill()
@@ -101,8 +103,8 @@ class _Crew:
                 worker.communicate()
 
 
-def _start() -> Optional[subprocess.Popen[bytes]]:
-    """A worker; in a session of its own, so that Ctrl-C reaches only us. It ends when its standard input does."""
+def _start() -> _Worker:
+    """Start a worker, in a session of its own, so that Ctrl-C reaches only this process. It ends with its input."""
     command = [sys.executable, "-I", "-S", digests.__file__]
     try:
         return subprocess.Popen(
@@ -112,15 +114,15 @@ def _start() -> Optional[subprocess.Popen[bytes]]:
         return None
 
 
-def _ask(worker: Optional[subprocess.Popen[bytes]], batch: Batch) -> str:
-    """The answer of a worker, without the end of its line; empty when there is none."""
+def _request(worker: _Worker, batch: Batch) -> str:
+    """The line that a worker responds with, without its end; empty when there is none."""
     if worker is None or worker.stdin is None or worker.stdout is None:
         return ""
     request = b"\0".join(map(os.fsencode, batch))
     try:
         worker.stdin.write(b"%d\n" % len(request) + request)
         worker.stdin.flush()
-        answer = worker.stdout.readline().decode()
+        response = worker.stdout.readline().decode()
     except OSError:
         return ""
-    return answer[:-1] if answer.endswith("\n") else ""
+    return response[:-1] if response.endswith("\n") else ""  # a line without an end was cut

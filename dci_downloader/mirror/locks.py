@@ -1,4 +1,4 @@
-"""Locks that a crash cannot leave behind."""
+"""File locks that end with their holder, even where it crashes."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from dci_downloader.mirror.files import FORBIDDEN, disk_errors, utc_now
 
 
 def _ignore(_: str) -> None:
-    """Tell nobody."""
+    """Say nothing."""
 
 
 class FileLock:
-    """An advisory lock that a crash cannot leave behind: flock(2) on an open descriptor.
+    """An advisory lock: flock(2) on an open descriptor. The kernel releases it with its holder, even after a crash.
 
-    The file is never unlinked. Were it, a second process could hold a lock on the unlinked inode while a third locks
-    the new file of the same name, both believing themselves alone. The kernel drops the lock with its holder, so the
-    file's existence means nothing; its text names the last holder for people. A network file system that grants
-    flock without having it cannot be told apart: there, run one sync at a time.
+    The file is never unlinked: else one process could hold a lock on the unlinked inode while another locks a new file
+    of the same name, each believing itself alone. That the file exists means nothing; its text names the last holder,
+    for people. Some network file systems grant flock(2) without keeping anybody out, which cannot be detected: there,
+    run one sync at a time.
 
     Args:
         path: the lock file; its folder must exist.
@@ -61,8 +61,8 @@ class FileLock:
 
         Args:
             shared: beside other shared holders, instead of alone.
-            timeout: seconds to wait for other holders; None for ever, 0 not at all.
-            waiting: told once, when there is something to wait for, in words for a person.
+            timeout: seconds to wait for other holders; None waits for ever, 0 not at all.
+            waiting: called once, before the first wait, with a line for people that names the holder.
 
         Raises:
             LockedError: another holder kept it for longer than ``timeout``.
@@ -80,9 +80,9 @@ class FileLock:
             self.sign()
 
     def sign(self) -> None:
-        """Write who holds the lock into it. One of several holders does so once it is sure to stay."""
+        """Write into the file who holds the lock. A shared holder does so once nothing else can keep it out."""
         holder = f"pid {os.getpid()} on {socket.gethostname()} since {utc_now():%Y-%m-%d %H:%M:%S} UTC"
-        with suppress(OSError):  # a full disk must not keep prune from the lock
+        with suppress(OSError):  # a full disk must not keep prune, which makes room, from the lock
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, holder.encode(), 0)
 
@@ -91,7 +91,7 @@ class FileLock:
         try:
             return os.open(self.path, os.O_RDWR | os.O_CREAT | flags, 0o644)
         except OSError as error:
-            if shared and error.errno in FORBIDDEN:  # who only reads may do so where he may not write
+            if shared and error.errno in FORBIDDEN:  # verify works where this user may only read
                 return os.open(self.path, os.O_RDONLY | flags)
             raise
 
@@ -113,7 +113,7 @@ class FileLock:
             self._sleep(pause)
 
     def release(self) -> None:
-        """Let go of the lock; does nothing when it is not held."""
+        """Release the lock; does nothing where it is not held."""
         if self.held:
             os.close(self._fd)
             self._fd = -1

@@ -1,12 +1,12 @@
-"""A file on its way into the store: preallocated bytes, and beside them a journal of which of them are there.
+"""A partial: a file that is being fetched, preallocated, and beside it a journal of the ranges that are written.
 
-* The journal is written after the bytes it vouches for, and replaced atomically.
-* Until the machine stops, what was written is in the page cache, whatever happens to the process: ``done`` counts.
-  After another boot only ``flushed`` counts: what fdatasync(2) had put on disk before the journal named it.
-* A journal that is damaged, foreign or about another size vouches for nothing: the file starts anew.
-* The size of the file says nothing: it is preallocated.
-* One process at a time: the open descriptor holds a flock(2). The file leaves this folder by rename while it is
-  locked, so whoever locks it next checks that the name still means the same file.
+* The journal is written after the bytes that it lists, and replaced atomically.
+* Until the machine stops, written bytes are in the page cache, even if the process dies: ``done`` counts. After another
+  boot only ``flushed`` counts: what fdatasync(2) had put on disk before the journal listed it.
+* A journal that is damaged, foreign or about another size lists nothing: the file starts anew.
+* The size of the partial means nothing: it is preallocated.
+* One process at a time: the open descriptor holds a flock(2). A complete partial leaves the folder by rename while it
+  is locked, so the next process to lock it checks that the name still means the same file.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from dci_downloader.errors import DigestMismatchError, LockedError
 from dci_downloader.mirror.files import disk_errors, preallocate, remove_file, replace_atomically
 from dci_downloader.models import FileEntry
 
-PIECE = 8 << 20
+CATCH_UP_BYTES = 8 << 20
 _READ_SIZE = 1 << 20
 
 
 def journal_path(path: Path) -> Path:
-    """Where the journal of a partial is."""
+    """The path of a partial's journal."""
     return path.with_name(path.name + ".json")
 
 
-def recorded(path: Path, size: int, boot: str) -> tuple[Ranges, Ranges]:
-    """What the journal of a partial vouches for.
+def read_journal(path: Path, size: int, boot: str) -> tuple[Ranges, Ranges]:
+    """Read which ranges of a partial can be used.
 
     Args:
         path: the partial.
@@ -45,12 +45,12 @@ def recorded(path: Path, size: int, boot: str) -> tuple[Ranges, Ranges]:
         boot: what identifies this boot; empty trusts only what was flushed.
 
     Returns:
-        The ranges that are there, and those of them that are on disk. Nothing for a journal that cannot be trusted.
+        The ranges that are written, and those of them that are on disk; none where the journal cannot be trusted.
     """
     try:
-        found = os.lstat(path)
+        status = os.lstat(path)
         journal = json.loads(journal_path(path).read_bytes())
-        if not stat.S_ISREG(found.st_mode) or found.st_size != size or journal["size"] != size:
+        if not stat.S_ISREG(status.st_mode) or status.st_size != size or journal["size"] != size:
             return NOTHING, NOTHING
         flushed = _ranges(journal["flushed"], size)
         done = _ranges(journal["done"], size) if boot and journal["boot"] == boot else flushed
@@ -60,36 +60,36 @@ def recorded(path: Path, size: int, boot: str) -> tuple[Ranges, Ranges]:
 
 
 def _ranges(value: Any, size: int) -> Ranges:
-    """Read what :meth:`Partial.save` wrote; anything else is a ``ValueError`` or a ``TypeError``."""
-    found = tuple(Range(start, end) for start, end in value)
-    if any(type(number) is not int for pair in found for number in pair) or ranges.within(found, size) != found:
+    """Check what :meth:`Partial.save` wrote; anything else raises ``ValueError`` or ``TypeError``."""
+    listed = tuple(Range(start, end) for start, end in value)
+    if any(type(number) is not int for pair in listed for number in pair) or ranges.within(listed, size) != listed:
         raise ValueError("not the ranges of this file")
-    return found
+    return listed
 
 
 class Partial:
-    """A file being put together; made by :meth:`dci_downloader.mirror.store.Store.open_partial`.
+    """A file that is being fetched; opened by :meth:`dci_downloader.mirror.store.Store.open_partial`.
 
-    :meth:`catch_up` may run beside :meth:`write` in another thread; everything else is called from one at a time.
+    :meth:`catch_up` may run beside :meth:`write` in another thread; everything else is for one thread at a time.
 
     Args:
         path: where the bytes are.
-        entry: what they should become.
+        entry: the file in the manifest.
         boot: what identifies this boot.
-        enter: takes the verified file into the store under its digest.
+        commit: renames the verified file, given by its path, to the object of a digest.
 
     Raises:
-        LockedError: another run is writing it; what it becomes may be had from the store soon.
+        LockedError: another run is writing it; the store may hold the complete file soon.
         DiskFullError: there is no room for it; nothing is left behind.
     """
 
-    def __init__(self, path: Path, entry: FileEntry, boot: str, enter: Callable[[Path, FileEntry], None]) -> None:
+    def __init__(self, path: Path, entry: FileEntry, boot: str, commit: Callable[[str, str], None]) -> None:
         self.path = path
         self.entry = entry
         self.size = entry.size
         self._boot = boot
-        self._enter = enter
-        self._runs: dict[int, int] = {}  # end -> start: what follows a range extends it in one step
+        self._commit = commit
+        self._starts: dict[int, int] = {}  # by end: bytes that continue a range extend it in one step
         self._flushed = NOTHING
         self._digest = hashlib.sha256()
         self._hashed = 0
@@ -103,20 +103,20 @@ class Partial:
                 raise
 
     def _resume(self) -> None:
-        done, self._flushed = recorded(self.path, self.size, self._boot)
+        done, self._flushed = read_journal(self.path, self.size, self._boot)
         if not done:
             remove_file(journal_path(self.path))
             os.ftruncate(self._fd, 0)
             preallocate(self._fd, self.size)
-        self._runs = {end: start for start, end in done}
+        self._starts = {end: start for start, end in done}
 
     @property
     def done(self) -> Ranges:
         """The ranges that are written."""
-        return ranges.union((start, end) for end, start in self._runs.items())
+        return ranges.union((start, end) for end, start in self._starts.items())
 
     def write(self, offset: int, chunk: bytes) -> None:
-        """Put bytes where they belong, in any order. What comes in order is hashed on the way.
+        """Write bytes at their offset, in any order. Those that come in order are hashed at once.
 
         Raises:
             DiskFullError: no room; what was written before stays.
@@ -135,17 +135,17 @@ class Partial:
             elif offset == self._hashed:
                 self._digest.update(chunk)
                 self._hashed = end
-            start = self._runs.pop(offset, offset)
-            self._runs[end] = min(start, self._runs.get(end, start))
+            start = self._starts.pop(offset, offset)
+            self._starts[end] = min(start, self._starts.get(end, start))
 
-    def catch_up(self, limit: int = PIECE) -> int:
-        """Hash bytes that came out of order and now follow what is hashed, by reading them back.
+    def catch_up(self, limit: int = CATCH_UP_BYTES) -> int:
+        """Read back and hash bytes that were written out of order and now continue what is hashed.
 
         Args:
-            limit: the most bytes to read now.
+            limit: the most bytes to read.
 
         Returns:
-            How many bytes were hashed; 0 when there is nothing to do before more is written.
+            How many bytes were hashed; 0 where more must be written first.
         """
         hashed = 0
         with disk_errors(self.path):
@@ -154,7 +154,7 @@ class Partial:
         return hashed
 
     def _hash_next(self, limit: int) -> int:
-        """Read back and hash the next bytes, as many as there are up to ``limit``; a write waits that long at most."""
+        """Read back and hash at most ``limit`` bytes; a write in another thread waits no longer than for that."""
         with self._hashing:
             size = min(limit, ranges.prefix(self.done) - self._hashed) if self._fd >= 0 else 0
             if size <= 0:
@@ -167,26 +167,26 @@ class Partial:
             return len(chunk)
 
     def save(self, *, flush: bool = False) -> None:
-        """Write the journal, so that another run goes on from here.
+        """Write the journal, so that another run can go on from here.
 
         Args:
-            flush: put the bytes on disk first, so that the journal holds after a power cut too.
+            flush: put the bytes on disk first, so that the journal counts after a power cut too.
         """
         with self._hashing:
             done = self.done
-            self._runs = {end: start for start, end in done}
+            self._starts = {end: start for start, end in done}
         with disk_errors(self.path):
-            if flush:
+            if flush:  # before the journal: it must not list as flushed what is not
                 os.fdatasync(self._fd)
                 self._flushed = done
             journal = {"size": self.size, "boot": self._boot, "done": done, "flushed": self._flushed}
             replace_atomically(journal_path(self.path), json.dumps(journal, separators=(",", ":")).encode())
 
     def finish(self) -> None:
-        """Take the complete file into the store, once its bytes hash to its name. The partial is gone afterwards.
+        """Verify the complete file and rename it to its object. The partial does not exist afterwards.
 
         Raises:
-            DigestMismatchError: the content is another; the partial is discarded.
+            DigestMismatchError: it is another content; the partial is discarded.
             ValueError: bytes are missing.
         """
         if ranges.total(self.done) != self.size:
@@ -198,13 +198,13 @@ class Partial:
             self.discard()
             raise DigestMismatchError(self.entry.path, expected=self.entry.sha256, actual=actual)
         with disk_errors(self.path):
-            self._enter(self.path, self.entry)
-            os.fchmod(self._fd, 0o444)  # only now: what could not enter must stay writable for the next run
+            self._commit(str(self.path), self.entry.sha256)
+            os.fchmod(self._fd, 0o444)  # only now: where the rename fails, the next run must be able to write
             remove_file(journal_path(self.path))
         self._release()
 
     def close(self) -> None:
-        """Flush, write the journal and let go, so that another run goes on from here. Safe to repeat."""
+        """Flush, write the journal and unlock, so that another run can go on from here. Safe to repeat."""
         if self._fd >= 0:
             try:
                 self.save(flush=True)
@@ -212,7 +212,7 @@ class Partial:
                 self._release()
 
     def discard(self) -> None:
-        """Remove what there is. Safe to repeat."""
+        """Remove the partial and its journal. Safe to repeat."""
         if self._fd >= 0:
             with disk_errors(self.path):
                 remove_file(journal_path(self.path))
@@ -230,7 +230,7 @@ def _open_locked(path: Path) -> int:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if is_same(path, fd):
+            if _still_names(path, fd):
                 return fd
         except BlockingIOError:
             os.close(fd)
@@ -238,8 +238,8 @@ def _open_locked(path: Path) -> int:
         os.close(fd)
 
 
-def is_same(path: Path, fd: int) -> bool:
-    """Whether a path still names the file that is open."""
+def _still_names(path: Path, fd: int) -> bool:
+    """Whether a path still names the open file."""
     try:
         return os.path.samestat(os.lstat(path), os.fstat(fd))
     except FileNotFoundError:

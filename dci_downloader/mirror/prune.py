@@ -1,7 +1,7 @@
-"""Prune: remove versions beyond those to keep, partials that nothing wants, and content that no version holds.
+"""Prune: remove versions beyond those to keep, old partials, and content that no version holds.
 
-It holds the store's lock alone, so that no sync is under way: whatever is not linked then is not about to be.
-What is published is never touched.
+It holds the store's lock alone, so no sync is running that is about to link to what it removes. The published versions
+stay.
 """
 
 from __future__ import annotations
@@ -11,12 +11,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Optional
 
+from dci_downloader.hooks import NullProgress, Progress
 from dci_downloader.mirror.files import disk_errors, remove_file
+from dci_downloader.mirror.garbage import collect_garbage
 from dci_downloader.mirror.mirror import Mirror
-from dci_downloader.mirror.store import Removed
-from dci_downloader.mirror.topic import referenced_digests, remove_temporaries
+from dci_downloader.mirror.retention import retire
+from dci_downloader.mirror.temporaries import remove_temporaries
+from dci_downloader.mirror.version import referenced_digests
+from dci_downloader.results import Removal
 
-PARTIAL_AGE = 86_400.0
+_PARTIAL_AGE = 86_400.0  # seconds
 
 
 def prune(
@@ -24,17 +28,17 @@ def prune(
     keep: int = 1,
     *,
     timeout: Optional[float] = None,
-    waiting: Callable[[str], None] = lambda _: None,
+    progress: Progress = NullProgress(),  # noqa: B008  has no state
     now: Callable[[], float] = time.time,
-) -> Removed:
-    """Clean a mirror. Safe to repeat, and to be killed.
+) -> Removal:
+    """Remove what a mirror no longer needs. Safe to repeat, and to be killed.
 
     Args:
         mirror: which.
-        keep: how many versions stay of each type beside the published one.
-        timeout: seconds to wait for running syncs to end; None for ever, 0 not at all.
-        waiting: told in words whom for, when there is a wait.
-        now: seconds since the epoch; partials untouched for a day are removed.
+        keep: how many versions of each type stay beside the published one.
+        timeout: seconds to wait for running syncs to end; None waits for ever, 0 not at all.
+        progress: gets a message before a wait.
+        now: seconds since the epoch; partials that were not written to for a day are removed.
 
     Returns:
         The versions and objects that were removed; ``size`` counts objects and partials.
@@ -43,26 +47,26 @@ def prune(
         NotFoundError: there is no mirror.
         LockedError: a sync runs for longer than ``timeout``.
     """
-    mirror.demand()
+    mirror.require()
     mirror.prepare()
-    with mirror.store.lock().holding(timeout=timeout, waiting=waiting):
+    with mirror.store.lock().holding(timeout=timeout, waiting=progress.message):
         remove_temporaries(mirror.root)
         versions: tuple[str, ...] = ()
         for topic in mirror.topics():
             for component_type in topic.types():
-                versions += topic.retire(component_type, keep).versions
-        collected = mirror.store.collect_garbage(referenced_digests(mirror.root))
-        partials = _remove_partials(mirror.store.partials, now() - PARTIAL_AGE)
-    return Removed(versions, collected.files, collected.size + partials)
+                versions += retire(topic, component_type, keep).versions
+        collected = collect_garbage(mirror.store, referenced_digests(mirror.root))
+        partials = _remove_partials(mirror.store.partials, now() - _PARTIAL_AGE)
+    return Removal(versions, collected.files, collected.size + partials)
 
 
 def _remove_partials(folder: Path, before: float) -> int:
-    """Remove the partials last written before then, and every temporary; a journal goes with its partial."""
+    """Remove temporaries, and the partials and journals last written before then; gives the bytes that this frees."""
     freed = 0
     with disk_errors(folder):
         for path in folder.iterdir():
-            found = path.lstat()
-            if path.suffix == ".tmp" or found.st_mtime < before:
-                freed += found.st_blocks * 512
+            status = path.lstat()
+            if path.suffix == ".tmp" or status.st_mtime < before:
+                freed += status.st_blocks * 512
                 remove_file(path)
     return freed

@@ -1,7 +1,7 @@
 """The tree of a version: hard links to objects, and the manifest's symbolic links.
 
-Where no hard link is to be had (another file system, too many links, a file system without them) the file is a reflink,
-or else a copy. Trees are built in a folder that nobody reads yet and never edited afterwards.
+Where a hard link is not possible (another file system, too many links, a file system without them) the file is a
+reflink, or else a copy. A tree is built under a name that nobody reads, and never edited afterwards.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ IsObject = Callable[[str, os.stat_result], bool]
 
 
 class Damage(NamedTuple):
-    """Something in a tree that is not as its manifest says.
+    """Something in a version that is not as its manifest says.
 
     Attributes:
         path: relative to the component.
-        expected: what should be there, in words or as a digest.
+        expected: what should be there: a digest, a size, a mode or the target of a link.
         found: what is there.
     """
 
@@ -41,28 +41,28 @@ class Damage(NamedTuple):
     found: str
 
 
-class Built(NamedTuple):
-    """How a tree came to be.
+class BuildResult(NamedTuple):
+    """Which files of a tree are not hard links.
 
     Attributes:
-        copies: the paths that are not hard links.
-        reason: why they are not; empty when there are none.
+        copies: their paths.
+        reason: why they are copies; empty where there are none.
     """
 
     copies: frozenset[str]
     reason: str
 
 
-def build(root: Path, manifest: Manifest, object_path: ObjectPath) -> Built:
-    """Make a tree in a folder that does not exist yet. On failure the half of it stays, for the caller to remove.
+def build(root: Path, manifest: Manifest, object_path: ObjectPath) -> BuildResult:
+    """Build a tree in a folder that does not exist yet. After a failure the caller removes what is there of it.
 
     Args:
         root: the folder to make.
-        manifest: what to put there.
-        object_path: where the content of a digest is.
+        manifest: files and links of the tree.
+        object_path: gives the path of the object of a digest.
 
     Raises:
-        IntegrityError: a path leads out of the tree or stands twice, or an object is missing.
+        IntegrityError: a path leads out of the tree or is listed twice, or an object is missing.
         DiskFullError: no room.
     """
     copies = set()
@@ -87,7 +87,7 @@ def build(root: Path, manifest: Manifest, object_path: ObjectPath) -> Built:
                 copies.add(entry.path)
         for link in manifest.symlinks:  # after the files, so that nothing is ever written through one
             os.symlink(link.destination, f"{root}/{link.path}")
-    return Built(frozenset(copies), reason)
+    return BuildResult(frozenset(copies), reason)
 
 
 def _make_folders(root: Path, folders: Iterable[str]) -> None:
@@ -97,14 +97,14 @@ def _make_folders(root: Path, folders: Iterable[str]) -> None:
         if not {"", ".", ".."}.isdisjoint(parts):
             raise IntegrityError(f"{folder}: leads out of its version", hint="nothing was written there")
         needed.update("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
-    for folder in sorted(needed):
+    for folder in sorted(needed):  # each after the one it is in
         path = f"{root}/{folder}"
         os.mkdir(path)
         os.chmod(path, 0o755)  # noqa: S103  web servers read it, whatever the umask
 
 
 def copy_file(source: str, target: str) -> None:
-    """Copy a file, read-only and by reflink where the file system can; the target must not exist."""
+    """Copy a file, by reflink where the file system can, and make the copy read-only. The target must not exist."""
     with open(source, "rb") as reader, open(target, "xb") as writer:
         try:
             fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
@@ -119,18 +119,18 @@ def _paths(manifest: Manifest) -> Iterator[str]:
 
 
 def extras(root: Path, manifest: Manifest) -> Iterator[Damage]:
-    """What is in a tree and not in its manifest: files, links, and folders that hold nothing of it."""
-    known = set(_paths(manifest))
+    """What is in a tree and not in its manifest: files, links, and folders without any file of it."""
+    listed = set(_paths(manifest))
     folders = {""}
-    for path in known:
+    for path in listed:
         while (path := path.rpartition("/")[0]) not in folders:
             folders.add(path)
-    above = f"{root}/"
-    for parent, inside, files in os.walk(root):
-        below = parent[len(above) :]
-        for name in sorted((*inside, *files)):
-            path = f"{below}/{name}" if below else name
-            if path not in known and (path not in folders or os.path.islink(above + path)):
+    prefix = f"{root}/"
+    for parent, subfolders, files in os.walk(root):
+        relative = parent[len(prefix) :]
+        for name in sorted((*subfolders, *files)):
+            path = f"{relative}/{name}" if relative else name
+            if path not in listed and (path not in folders or os.path.islink(prefix + path)):
                 yield Damage(path, "nothing", "something that is not in the manifest")
 
 
@@ -142,26 +142,25 @@ def differences(
     Args:
         root: the tree.
         manifest: what should be there.
-        is_object: whether a file is the object of a digest.
+        is_object: whether a file with some status is the object of a digest.
         copies: the paths that are not links to their objects.
-        modes: also tell files that not everybody may read, or that others than their owner may write. Which bits are
-            set beyond that is up to the file system: some have none to choose.
+        modes: include files that not everybody may read, or that others than their owner may write. Other mode bits
+            are not compared: on some file systems they cannot be chosen.
     """
-    above = f"{root}/"
     for path, sha256, size in manifest.files:
         try:
-            found = os.lstat(above + path)
+            status = os.lstat(f"{root}/{path}")
         except OSError:
             yield Damage(path, f"sha256 {sha256}", "nothing")
             continue
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(status.st_mode):
             yield Damage(path, f"sha256 {sha256}", "not a regular file")
-        elif found.st_size != size:
-            yield Damage(path, f"{size} bytes", f"{found.st_size} bytes")
-        elif path not in copies and not is_object(sha256, found):
+        elif status.st_size != size:
+            yield Damage(path, f"{size} bytes", f"{status.st_size} bytes")
+        elif path not in copies and not is_object(sha256, status):
             yield Damage(path, f"sha256 {sha256}", "another file")
-        elif modes and (found.st_mode & 0o444 != 0o444 or found.st_mode & 0o022):
-            yield Damage(path, "mode 0444", f"mode {stat.S_IMODE(found.st_mode):04o}")
+        elif modes and (status.st_mode & 0o444 != 0o444 or status.st_mode & 0o022):
+            yield Damage(path, "mode 0444", f"mode {stat.S_IMODE(status.st_mode):04o}")
     for path, destination in manifest.symlinks:
         target = "nothing"
         with suppress(OSError):
@@ -170,25 +169,25 @@ def differences(
             yield Damage(path, f"link to {destination}", target)
 
 
-def put_in_place(new: Path, place: Path) -> bool:
+def put_in_place(new: Path, path: Path) -> bool:
     """Give a finished file, link or folder its final name, whatever has that name now.
 
-    A folder that is in the way is exchanged for it in one step. Where neither kernel nor file system can exchange two
-    names, the place is empty for the time between two renames.
+    A folder in its place is exchanged for it in one step. Where kernel or file system cannot exchange two names, there
+    is nothing under the final name between two renames.
 
     Returns:
-        Whether a folder was in the way; it is now under the name ``new``, for the caller to remove.
+        Whether there was a folder; it is now under the name ``new``, for the caller to remove.
     """
-    if place.is_symlink() or not place.is_dir():
-        os.rename(new, place)
+    if path.is_symlink() or not path.is_dir():
+        os.rename(new, path)
         return False
-    if not exchange(new, place):
+    if not exchange(new, path):
         aside = new.with_name(new.name + "-aside")
-        os.rename(place, aside)
+        os.rename(path, aside)
         try:
-            os.rename(new, place)
-        except BaseException:  # a signal may end us here, too
-            os.rename(aside, place)
+            os.rename(new, path)
+        except BaseException:  # a signal may interrupt here, too
+            os.rename(aside, path)
             raise
         os.rename(aside, new)
     return True

@@ -1,6 +1,6 @@
-"""Verify: hash everything that is published again, offline, and say what is not as its manifest wants it; and repair.
+"""Verify: hash every published file again, offline, and compare the trees with their manifests; and repair.
 
-Each object is hashed once, however many versions hold it. Repair never writes into a file: a damaged object is
+Each object is hashed once, however many versions link to it. Repair never writes into a file: a damaged object is
 unlinked, its content fetched again under the same name, and the trees that need it are built anew.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Optional
 
 from dci_downloader.errors import CancelledError, DiskFullError, LockedError, SettingsError
@@ -16,28 +15,35 @@ from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror import tree
 from dci_downloader.mirror.hashing import hashing
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.publish import rebuild
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.tree import Damage
-from dci_downloader.mirror.version import Version
-from dci_downloader.models import FileEntry
+from dci_downloader.mirror.version import Version, write_record
+from dci_downloader.models import Component, FileEntry, Plan
 
-FetchEntries = Callable[[Version, Sequence[FileEntry]], None]
+FetchMissing = Callable[[Component, Plan], None]
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What was found out about one published version.
+class VersionCheck:
+    """The result of verifying one published version.
 
     Attributes:
-        damages: what is wrong; nothing when every byte is right.
-        objects: the digests whose object is damaged or missing.
-        obstacle: why a version that is whole could not be recorded as verified; empty for those that were.
+        topic: the topic's own name.
+        version: the folder of the version.
+        files: how many files it holds, with ``size`` bytes.
+        damages: what is wrong; empty when every byte is right.
+        damaged_objects: digests of the objects that are missing or hold another content.
+        obstacle: why a version without damage could not be recorded as verified; empty where it was.
     """
 
-    topic: TopicMirror = field(repr=False)
-    version: Version = field(repr=False)
-    damages: tuple[Damage, ...]
-    objects: frozenset[str] = frozenset()
+    topic: str
+    type: str
+    version: str
+    files: int
+    size: int
+    damages: tuple[Damage, ...] = field(default=(), repr=False)
+    damaged_objects: frozenset[str] = field(default=frozenset(), repr=False)
     obstacle: str = ""
 
 
@@ -48,48 +54,41 @@ def verify(
     timeout: Optional[float] = None,
     progress: Progress = NullProgress(),  # noqa: B008  has no state
     stop: Stop = NeverStop(),  # noqa: B008  has no state
-) -> tuple[Checked, ...]:
-    """Hash the objects of every published version, and compare the trees with their manifests. Safe to repeat.
+) -> tuple[VersionCheck, ...]:
+    """Hash the objects of every published version, and compare its tree with its manifest. Safe to repeat.
 
-    Versions that are whole are recorded as verified; where this user may not write, they are not. No lock but the
-    store's, shared, is held while hashing: topics can be synchronised meanwhile, and what is being synchronised at the
-    end is not waited for, but not recorded.
+    A version without damage is recorded as verified, unless this user may not write here, or its topic is being
+    synchronised at the end. Topics may be synchronised meanwhile: only the store's lock is held, shared.
 
     Args:
         mirror: which.
         workers: how many processes hash side by side; 0 for one on each core.
-        timeout: seconds to wait for a run that prunes; None for ever, 0 not at all.
-        progress: told about files and bytes, and whom it waits for.
+        timeout: seconds to wait for a run that prunes; None waits for ever, 0 not at all.
+        progress: gets files and bytes, and a message before a wait.
         stop: asked after every few files.
+
+    Returns:
+        One result for each published version.
 
     Raises:
         NotFoundError: there is no mirror.
         LockedError: the wait took longer than ``timeout``.
-        CancelledError: stop was requested.
+        CancelledError: ``stop`` was requested.
     """
-    mirror.demand()
+    mirror.require()
     lock = mirror.store.lock()
     with lock.holding(shared=True, timeout=timeout, waiting=progress.message):
         lock.sign()
         published = tuple(_published(mirror))
         sizes = {entry.sha256: entry.size for _, version in published for entry in version.manifest.files}
         with hashing(((mirror.store.object_path(sha256), size) for sha256, size in sizes.items()), workers) as hashes:
-            looks = [_look(topic, version) for topic, version in published]
-            found = _collect(hashes, sizes, progress, stop)
-        checked = tuple(_judge(topic, version, found, look) for (topic, version), look in zip(published, looks))
-    return tuple(one if one.damages else replace(one, obstacle=_record(one)) for one in checked)
-
-
-def _record(one: Checked) -> str:
-    """Record a version as verified, or say why not."""
-    try:
-        with one.topic.lock(0):
-            if one.topic.published(one.version.component.type) != one.version:
-                return "another one was published meanwhile"
-            one.topic.verified(one.version)
-    except (LockedError, DiskFullError, SettingsError) as error:
-        return str(error)
-    return ""
+            damages = [_tree_damages(topic, version) for topic, version in published]  # while objects are hashed
+            digests = _collect(hashes, sizes, progress, stop)
+        checks = [_check(topic, version, digests, seen) for (topic, version), seen in zip(published, damages)]
+    return tuple(
+        check if check.damages else replace(check, obstacle=_record(topic, version))
+        for (topic, version), check in zip(published, checks)
+    )
 
 
 def _published(mirror: Mirror) -> Iterator[tuple[TopicMirror, Version]]:
@@ -100,89 +99,118 @@ def _published(mirror: Mirror) -> Iterator[tuple[TopicMirror, Version]]:
                 yield topic, version
 
 
-def _look(topic: TopicMirror, version: Version) -> list[Damage]:
-    """What is wrong with a tree as far as can be seen without reading content."""
+def _tree_damages(topic: TopicMirror, version: Version) -> list[Damage]:
+    """What is wrong with a tree, as far as can be seen without reading content."""
     return [*topic.differences(version, modes=True), *tree.extras(topic.tree(version), version.manifest)]
 
 
 def _collect(
     hashes: Iterator[tuple[str, str]], sizes: Mapping[str, int], progress: Progress, stop: Stop
 ) -> dict[str, str]:
-    """The digest of each object, by the digest it should have; empty where it cannot be read."""
-    found = {}
+    """The actual digest of each object, by the digest it should have; empty where it cannot be read."""
+    digests = {}
     progress.begin("verify", len(sizes), sum(sizes.values()))
     try:
         for path, digest in hashes:
             if stop.requested():
                 raise CancelledError("interrupted")
             sha256 = path[-64:]
-            found[sha256] = digest
+            digests[sha256] = digest
             progress.advance(1, sizes[sha256])
     finally:
         progress.end()
-    return found
+    return digests
 
 
-def _judge(topic: TopicMirror, version: Version, found: Mapping[str, str], look: Sequence[Damage]) -> Checked:
-    wrong = frozenset(entry.sha256 for entry in version.manifest.files if found[entry.sha256] != entry.sha256)
-    damages = [
-        Damage(entry.path, f"sha256 {entry.sha256}", _words(found[entry.sha256]))
-        for entry in version.manifest.files
-        if entry.sha256 in wrong
-    ]
-    seen = {damage.path for damage in damages}
-    damages += [damage for damage in look if damage.path not in seen]
-    damages += _copies(topic.tree(version), version, {damage.path for damage in damages})
-    return Checked(topic, version, tuple(sorted(damages)), wrong)
+def _check(
+    topic: TopicMirror, version: Version, digests: Mapping[str, str], tree_damages: Sequence[Damage]
+) -> VersionCheck:
+    """Put together what is wrong with a version; each path is named once, with its content first."""
+    files = version.manifest.files
+    damaged_objects = frozenset(entry.sha256 for entry in files if digests[entry.sha256] != entry.sha256)
+    damages = [_wrong_content(entry, digests[entry.sha256]) for entry in files if entry.sha256 in damaged_objects]
+    paths = {damage.path for damage in damages}
+    damages += [damage for damage in tree_damages if damage.path not in paths]
+    damages += _damaged_copies(topic, version, version.copies - {damage.path for damage in damages})
+    return VersionCheck(
+        topic=version.topic,
+        type=version.component.type,
+        version=version.folder,
+        files=len(files),
+        size=version.manifest.size,
+        damages=tuple(sorted(damages)),
+        damaged_objects=damaged_objects,
+    )
 
 
-def _copies(place: Path, version: Version, seen: set[str]) -> Iterator[Damage]:
-    """Hash what is not the object itself but a copy of it."""
-    copies = version.copies - seen
-    expected = {f"{place}/{entry.path}": entry for entry in version.manifest.files if entry.path in copies}
-    with hashing((path, entry.size) for path, entry in expected.items()) as found:
-        for path, digest in found:
-            if digest != expected[path].sha256:
-                yield Damage(expected[path].path, f"sha256 {expected[path].sha256}", _words(digest))
+def _damaged_copies(topic: TopicMirror, version: Version, paths: frozenset[str]) -> Iterator[Damage]:
+    """Hash files of a tree that are copies of their objects."""
+    root = topic.tree(version)
+    entries = {f"{root}/{entry.path}": entry for entry in version.manifest.files if entry.path in paths}
+    with hashing((path, entry.size) for path, entry in entries.items()) as hashes:
+        for path, digest in hashes:
+            if digest != entries[path].sha256:
+                yield _wrong_content(entries[path], digest)
 
 
-def _words(digest: str) -> str:
-    return f"sha256 {digest}" if digest else "nothing that can be read"
+def _wrong_content(entry: FileEntry, digest: str) -> Damage:
+    return Damage(entry.path, f"sha256 {entry.sha256}", f"sha256 {digest}" if digest else "nothing that can be read")
 
 
-def repair(
+def _record(topic: TopicMirror, version: Version) -> str:
+    """Record a version as verified. Returns why it could not be recorded, else an empty string."""
+    try:
+        with topic.lock(0):
+            if topic.published(version.component.type) != version:
+                return "another one was published meanwhile"
+            write_record(topic.tree(version), replace(version, last_verified=topic.clock()))
+    except (LockedError, DiskFullError, SettingsError) as error:
+        return str(error)
+    return ""
+
+
+def rebuild_damaged(
     mirror: Mirror,
-    checked: Iterable[Checked],
-    fetch: FetchEntries,
+    checks: Iterable[VersionCheck],
+    fetch: FetchMissing,
     *,
     timeout: Optional[float] = None,
     waiting: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Make damaged versions whole: fetch only what is damaged, and build their trees anew. Safe to repeat.
+    """Fetch what is damaged and nothing else, and build the damaged trees anew. Safe to repeat.
 
-    Until a tree is built anew, what is published stays as it is. Should a fetch fail, the next sync or repair goes on.
+    A published tree stays as it is until the new one replaces it. After a failure the next repair, or the next sync,
+    goes on.
 
     Args:
         mirror: which.
-        checked: what :func:`verify` found; whole versions are left alone.
-        fetch: brings these entries of a version into the store, or raises; called under the topic's lock.
-        timeout: seconds to wait for another run; None for ever, 0 not at all.
-        waiting: told in words whom for, when there is a wait.
+        checks: the result of :func:`verify`; versions without damage are left alone.
+        fetch: brings what a plan misses of a component into the store, or raises; called under the topic's lock.
+        timeout: seconds to wait for another run; None waits for ever, 0 not at all.
+        waiting: called once for each wait, with a line for people that names the holder.
 
     Raises:
         LockedError: another run holds a topic for longer than ``timeout``.
         IntegrityError: ``fetch`` did not bring everything.
     """
-    damaged = [one for one in checked if one.damages]
-    for sha256 in {sha256 for one in damaged for sha256 in one.objects}:
+    damaged = [check for check in checks if check.damages]
+    for sha256 in {sha256 for check in damaged for sha256 in check.damaged_objects}:
         mirror.store.remove(sha256)
-    for one in damaged:
-        with one.topic.lock(timeout, waiting):
-            damaged_paths = {damage.path for damage in one.damages}
-            for entry in one.version.manifest.files:
-                if entry.path in damaged_paths:
-                    mirror.store.make_read_only(entry.sha256)
-            missing = mirror.plan(one.version.component, one.version.manifest).missing
-            if missing:
-                fetch(one.version, missing)
-            one.topic.rebuild(one.version)
+    for check in damaged:
+        topic = mirror.topic(check.topic)
+        with topic.lock(timeout, waiting):
+            for version in topic.versions(check.type):
+                if version.folder == check.version:  # it may have been removed since it was checked
+                    _rebuild(mirror, topic, version, {damage.path for damage in check.damages}, fetch)
+
+
+def _rebuild(
+    mirror: Mirror, topic: TopicMirror, version: Version, damaged_paths: set[str], fetch: FetchMissing
+) -> None:
+    for entry in version.manifest.files:
+        if entry.path in damaged_paths:
+            mirror.store.make_read_only(entry.sha256)
+    plan = mirror.plan(version.component, version.manifest)
+    if plan.missing:
+        fetch(version.component, plan)
+    rebuild(topic, version)

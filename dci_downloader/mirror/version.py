@@ -1,10 +1,10 @@
-"""The record of a version: what was published, from which component, by which selection; enough to verify offline.
+"""A version and its record: which component, by which selection, with which files; enough to verify it offline.
 
     .versions/<type>/<folder>          the tree
-    .versions/<type>/<folder>.json     this record
+    .versions/<type>/<folder>.json     the record
 
-A tree without a record, or a record without a tree, is no version. Two versions are the same when component, selection
-and wanted content are: their identity says so.
+A tree without a record, or a record without a tree, is not a version. Two versions are the same when component,
+selection and wanted files are: then they have the same identity.
 """
 
 from __future__ import annotations
@@ -17,25 +17,28 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Optional
 
+from dci_downloader.content.names import check_name
+from dci_downloader.content.plan import changes
 from dci_downloader.mirror.files import disk_errors, replace_atomically
-from dci_downloader.models import Component, FileEntry, Manifest, SymlinkEntry
+from dci_downloader.models import Component, FileEntry, Manifest, SymlinkEntry, folder_name
+from dci_downloader.results import Changes
 
 FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Version:
-    """A component as it stands in the mirror.
+    """A component, or the selected part of it, in the mirror.
 
     Attributes:
-        folder: the name of its tree; that of the component, with a suffix where another selection has that.
+        folder: the name of its tree: the component's, with a suffix where a version of another selection has that.
         identity: see :func:`identity`.
         topic: the topic's own name.
         selection: what was asked for, as a JSON value that only the caller understands.
-        manifest: the files and links it holds, and the etag of the manifest they are from.
-        published_at: when it was last made the newest, UTC.
-        last_verified: when every byte of it was last found right, UTC.
-        copies: paths that are copies of their object where no hard link was to be had.
+        manifest: the files and links it holds, and the etag of the manifest they were selected from.
+        published_at: when it was last published by a sync, UTC.
+        last_verified: when every byte of it was last found right, UTC; None if never.
+        copies: paths of the files that are copies of their objects, because hard links were not possible.
     """
 
     folder: str
@@ -50,20 +53,27 @@ class Version:
 
 
 def identity(component: Component, selection: Any, wanted: Manifest) -> str:
-    """What makes a version the one it is: sha256 over component, selection, files and links, in hexadecimal."""
-    lines = [component.id, json.dumps(selection, sort_keys=True)]  # paths hold no control characters
+    """The sha256, in hexadecimal, of component, selection, files and links."""
+    lines = [component.id, json.dumps(selection, sort_keys=True)]  # NUL and line ends separate: no path holds them
     lines += sorted([f"{path}\0{sha256}\0{size}" for path, sha256, size in wanted.files])
     lines += sorted([f"{path}\0{destination}" for path, destination in wanted.symlinks])
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+def changes_since(version: Optional[Version], wanted: Manifest) -> Changes:
+    """How many of the wanted files differ from a version; all of them are added where there is none."""
+    if version is None:
+        return Changes(added=len(wanted.files))
+    return changes(version.folder, version.manifest, wanted)
+
+
 def record_path(tree: Path) -> Path:
-    """Where the record of a tree is."""
+    """The path of a tree's record."""
     return tree.with_name(tree.name + ".json")
 
 
 def write_record(tree: Path, version: Version) -> None:
-    """Put the record of a tree on disk, durably and at once. Safe to repeat."""
+    """Write the record of a tree atomically; it is on disk when this returns. Safe to repeat."""
     manifest = version.manifest
     record = {
         "format": FORMAT,
@@ -79,11 +89,12 @@ def write_record(tree: Path, version: Version) -> None:
         "copies": sorted(version.copies),
     }
     with disk_errors(record_path(tree)):
-        replace_atomically(record_path(tree), json.dumps(record, default=datetime.isoformat).encode(), durable=True)
+        content = json.dumps(record, default=datetime.isoformat).encode()
+        replace_atomically(record_path(tree), content, durable=True, mode=0o644)
 
 
 def read_record(tree: Path) -> Optional[Version]:
-    """Read the record of a tree; None where there is none, or none that this version of the program understands."""
+    """Read the record of a tree; None where there is none, or none that this program understands."""
     try:
         record = json.loads(record_path(tree).read_bytes())
         if record["format"] != FORMAT:
@@ -103,7 +114,7 @@ def read_record(tree: Path) -> Optional[Version]:
             selection=record["selection"],
             manifest=manifest,
             published_at=datetime.fromisoformat(record["published_at"]),
-            last_verified=_instant(record["last_verified"]),
+            last_verified=_time(record["last_verified"]),
             copies=frozenset(record["copies"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -115,24 +126,39 @@ def _component(fields: dict[str, Any]) -> Component:
     return replace(
         component,
         tags=tuple(component.tags),
-        created_at=_instant(fields["created_at"]),
-        released_at=_instant(fields["released_at"]),
+        created_at=_time(fields["created_at"]),
+        released_at=_time(fields["released_at"]),
     )
 
 
-def _instant(value: Optional[str]) -> Optional[datetime]:
+def _time(value: Optional[str]) -> Optional[datetime]:
     return None if value is None else datetime.fromisoformat(value)
 
 
-def trees(versions: Path) -> Iterator[Path]:
-    """Every tree below a topic's ``.versions/`` that may have a record."""
-    for kind in real_folders(versions):
-        yield from real_folders(kind)
+def type_folder(component_type: str) -> str:
+    """The name of the folder of a component type.
+
+    Raises:
+        ManifestError: it cannot be a folder.
+    """
+    return check_name(folder_name(component_type), "component type")
+
+
+def referenced_digests(root: Path) -> frozenset[str]:
+    """The digests that any version of a mirror names."""
+    versions = (read_record(path) for topic in real_folders(root) for path in _trees(topic / ".versions"))
+    return frozenset(entry.sha256 for version in versions if version is not None for entry in version.manifest.files)
+
+
+def _trees(versions: Path) -> Iterator[Path]:
+    """Every folder below a topic's ``.versions/`` that may be the tree of a version."""
+    for folder in real_folders(versions):
+        yield from real_folders(folder)
 
 
 def real_folders(parent: Path) -> list[Path]:
-    """The folders in a folder, sorted, without hidden ones and links; none where the folder itself is a link."""
+    """The folders in a folder, sorted, without hidden ones and links; none where the parent itself is a link."""
     if parent.is_symlink() or not parent.is_dir():
         return []
-    found = (path for path in parent.iterdir() if not path.name.startswith("."))
-    return sorted(path for path in found if path.is_dir() and not path.is_symlink())
+    visible = (path for path in parent.iterdir() if not path.name.startswith("."))
+    return sorted(path for path in visible if path.is_dir() and not path.is_symlink())

@@ -50,7 +50,7 @@ class Setup(NamedTuple):
 
     Attributes:
         store: the root of the store.
-        marker: of the store, see :meth:`Store.marked`.
+        marker: of the store, see :meth:`Store.marker_path`.
         locates: see :class:`Pipeline`.
     """
 
@@ -143,7 +143,7 @@ class Coprocess:
             if not self._given:
                 connections, locates = self._pipeline.share()
                 options = replace(self._options, connections=connections)
-                self._line.send(Setup(self._source, self._store.root, self._store.marked(), options, locates))
+                self._line.send(Setup(self._source, self._store.root, self._store.marker_path(), options, locates))
             self._given = entries
             self._line.send(entries)
         except OSError:  # it died meanwhile

@@ -87,9 +87,9 @@ def test_both_bring_files_that_one_flush_puts_on_disk(shared: type[Watched], ben
     (one,) = shared.instances
     assert 40 < len(one.handed) < 60
     assert ended(one.pid)
-    assert len(os.listdir(bench.mirror.markers)) == 1
+    assert len(os.listdir(bench.mirror.markers.folder)) == 1
     bench.mirror.flush()
-    assert os.listdir(bench.mirror.markers) == []
+    assert os.listdir(bench.mirror.markers.folder) == []
 
 
 def test_each_has_half_of_the_connections(shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch):

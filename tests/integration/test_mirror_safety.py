@@ -15,6 +15,7 @@ from dci_downloader.cli.main import main
 from dci_downloader.mirror import mirror as mirror_module
 from dci_downloader.mirror.files import free_bytes
 from dci_downloader.mirror.prune import prune
+from dci_downloader.mirror.rollback import roll_back
 from dci_downloader.mirror.verify import verify
 from dci_downloader.models import Component, FileEntry, Manifest
 from tests.unit.samples import Sample, entry_of
@@ -399,7 +400,7 @@ def test_readers_see_one_whole_version_whatever_is_published_meanwhile(tmp_path)
             sample.publish(f"c{number}", build, links=())
             if number % 5 == 4:
                 with sample.topic.lock():
-                    sample.topic.rollback("compose")
+                    roll_back(sample.topic, "compose")
         sample.link.with_name("compose.end").touch()
         seen = [len(reader.communicate(timeout=60)[0].splitlines()) for reader in readers]
     finally:

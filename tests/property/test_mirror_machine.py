@@ -14,8 +14,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from dci_downloader.errors import IntegrityError, NotFoundError
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.prune import prune
+from dci_downloader.mirror.publish import publish
+from dci_downloader.mirror.retention import retire
+from dci_downloader.mirror.rollback import roll_back
 from dci_downloader.mirror.tree import remove_tree
-from dci_downloader.mirror.verify import repair, verify
+from dci_downloader.mirror.verify import rebuild_damaged, verify
 from dci_downloader.models import Component, FileEntry, Manifest, SymlinkEntry
 
 BUILDS = {
@@ -61,8 +64,8 @@ class MirrorMachine(RuleBasedStateMachine):
         with topic.lock(0):
             for entry in self.mirror.plan(component, wanted).missing:
                 self.mirror.store.add(entry, [BUILDS[name][entry.path]])
-            topic.publish(component, {}, wanted)
-            topic.retire("compose", 1)
+            publish(topic, component, {}, wanted)
+            retire(topic, "compose", 1)
         self.torn = False
         self.look_for_rot()
 
@@ -91,7 +94,7 @@ class MirrorMachine(RuleBasedStateMachine):
         def roll_back():
             topic = self.mirror.topic("RHEL-9.2")
             with topic.lock(0):
-                topic.rollback("compose")
+                roll_back(topic, "compose")
 
         self.killed(roll_back, after)
 
@@ -146,13 +149,13 @@ class MirrorMachine(RuleBasedStateMachine):
         self.rotten.add(entry.sha256)
 
     def mend(self):
-        def bring(version, entries):
-            for entry in entries:
-                self.mirror.store.add(entry, [BUILDS[version.component.name][entry.path]])
+        def bring(component, plan):
+            for entry in plan.missing:
+                self.mirror.store.add(entry, [BUILDS[component.name][entry.path]])
 
         checked = verify(self.mirror)
-        repair(self.mirror, checked, bring)
-        return {entry for one in checked for entry in one.objects}
+        rebuild_damaged(self.mirror, checked, bring)
+        return {entry for one in checked for entry in one.damaged_objects}
 
     @precondition(lambda self: self.published)
     @rule()
@@ -178,7 +181,7 @@ class MirrorMachine(RuleBasedStateMachine):
         topic = self.mirror.topic("RHEL-9.2")
         refusals = (NotFoundError, IntegrityError) if self.rotten else NotFoundError
         with topic.lock(0), contextlib.suppress(refusals):
-            topic.rollback("compose")
+            roll_back(topic, "compose")
             assert self.published.published_at < before.published_at
 
     @precondition(lambda self: self.published)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dci_downloader.content.manifest import parse_manifest
 from dci_downloader.errors import DownloaderError
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.publish import publish
 from dci_downloader.models import Component
 
 CONTENT = b"content"
@@ -57,7 +58,7 @@ def test_a_mirror_never_writes_outside_its_root(document, component_name, topic_
             with topic.lock(0):
                 for entry in wanted.files[:1]:
                     mirror.store.add(entry, [CONTENT])
-                topic.publish(Component("id", component_name, component_type, "topic"), {}, wanted)
+                publish(topic, Component("id", component_name, component_type, "topic"), {}, wanted)
         except DownloaderError:
             event("refused")
         else:

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from dci_downloader.content import ranges
 from dci_downloader.content.ranges import NOTHING, Ranges
-from dci_downloader.mirror.partial import Partial, journal_path, recorded
+from dci_downloader.mirror.partial import Partial, journal_path, read_journal
 from dci_downloader.models import FileEntry
 
 
@@ -30,7 +30,7 @@ class PartialMachine(RuleBasedStateMachine):
         self.boots = 0
         self.noted: Ranges = NOTHING
         self.flushed: Ranges = NOTHING
-        self.entered: list[FileEntry] = []
+        self.committed: list[str] = []
 
     @initialize(size=st.integers(1, 999), segment=st.integers(1, 40), seed=st.integers(0, 255))
     def a_file(self, size: int, segment: int, seed: int) -> None:
@@ -44,9 +44,9 @@ class PartialMachine(RuleBasedStateMachine):
         assert found.done == self.noted  # what was noted, no more and no less
         self.partial = found
 
-    def commit(self, path: Path, entry: FileEntry) -> None:
-        assert path.read_bytes() == self.content
-        self.entered.append(entry)
+    def commit(self, path: str, sha256: str) -> None:
+        assert Path(path).read_bytes() == self.content
+        self.committed.append(sha256)
 
     def gaps(self) -> Ranges:
         return ranges.split(ranges.missing(self.partial.done, self.size), self.segment)
@@ -108,7 +108,7 @@ class PartialMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_is_vouched_for_is_there(self) -> None:
-        noted, flushed = recorded(self.path, self.size, f"boot {self.boots}")
+        noted, flushed = read_journal(self.path, self.size, f"boot {self.boots}")
         assert (noted, flushed) == (self.noted, self.flushed)
         held = self.path.read_bytes()
         for start, end in (*noted, *flushed, *self.partial.done):
@@ -119,7 +119,7 @@ class PartialMachine(RuleBasedStateMachine):
             for start, end in reversed(self.gaps()):
                 self.partial.write(start, self.content[start:end])
             self.partial.finish()
-            assert self.entered == [self.entry]
+            assert self.committed == [self.entry.sha256]
         self.folder.cleanup()
 
 

@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+from pathlib import Path
 from typing import Optional
 
 from dci_downloader import (
     Component,
     ComponentReport,
     ControlServer,
+    Damage,
+    Failure,
     Filter,
     Job,
     Manifest,
     Mirror,
     NullProgress,
     Plan,
+    Removal,
     Report,
+    Rollback,
     Selection,
+    Status,
     SyncOptions,
+    SyncRequest,
     TransferOptions,
     Variant,
+    VersionCheck,
+    prune,
+    repair,
+    rollback,
+    status,
     sync_topic,
+    sync_topics,
+    verify,
 )
 
 
@@ -53,6 +68,29 @@ def with_options(server: ControlServer, mirror: Mirror) -> Report:
         transfer=TransferOptions(connections=8, limit_rate=10**6, peers=("http://lab1/dci",)),
     )
     return sync_topic(server, mirror, "RHEL-9.*", options=options)
+
+
+def several_topics(server: ControlServer, mirror: Mirror) -> dict[str, Optional[Failure]]:
+    requests = [
+        SyncRequest("RHEL-9.2"),
+        SyncRequest("RHEL-9.*", Selection(all=True), SyncOptions(keep=0)),
+        SyncRequest(options=SyncOptions(component_id="c1")),
+    ]
+    reports: list[Report] = sync_topics(server, mirror, requests, progress=Percent(), stop=Always())
+    return {report.topic: report.failure for report in reports}
+
+
+def maintenance(server: ControlServer, mirror: Mirror) -> int:
+    held: Status = status(mirror)
+    last: list[Optional[datetime]] = [row.last_verified for row in held.rows]
+    checks: tuple[VersionCheck, ...] = verify(mirror, workers=2, timeout=0, progress=Percent(), stop=Always())
+    damages: list[Damage] = [damage for check in checks for damage in check.damages]
+    if damages:
+        repair(server, mirror, checks, timeout=60, progress=Percent(), stop=Always())
+    removal: Removal = prune(mirror, keep=2, timeout=60, progress=Percent())
+    before: tuple[Rollback, ...] = rollback(mirror, "RHEL-9.2", "compose", timeout=60, progress=Percent())
+    paths = [Path(each.path) for each in before]
+    return held.saved + removal.size + len(last) + len(paths)
 
 
 class Percent(NullProgress):

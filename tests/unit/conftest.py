@@ -1,4 +1,4 @@
-"""Fixtures of the control wing."""
+"""Fixtures that several modules of unit tests share."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 from dci_downloader.control.client import ControlServer
 from dci_downloader.options import Credentials
 from tests.unit.control_site import CLIENT, SECRET, Site, Time
+from tests.unit.samples import Sample, open_store
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def site():
 
 
 @pytest.fixture
-def store():
+def object_store():
     server = Site()
     yield server
     server.close()
@@ -40,3 +41,13 @@ def connect(site, time):
     yield connect
     for server in opened:
         server.close()
+
+
+@pytest.fixture
+def sample(tmp_path):
+    return Sample(tmp_path / "mirror")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return open_store(tmp_path)

@@ -1,9 +1,13 @@
 """A small mirror to try things on."""
 
+import errno
 import hashlib
+import os
 from datetime import datetime, timedelta, timezone
 
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.publish import publish
+from dci_downloader.mirror.store import Store
 from dci_downloader.models import Component, FileEntry, Manifest, SymlinkEntry
 
 
@@ -32,9 +36,33 @@ def component_of(name, **fields):
     return Component(name=name, **fields)
 
 
+CONTENT = bytes(range(256)) * 40
+ENTRY = entry_of("Packages/a.rpm", CONTENT)
+
+
+def open_store(folder, boot="boot-1"):
+    """The store below a folder, as a new process sees it."""
+    store = Store(folder / "mirror" / ".dci-downloader", boot=boot)
+    store.prepare()
+    return store
+
+
+def leftovers(store):
+    return sorted(os.listdir(store.partials))
+
+
 FIRST = {".composeinfo": b"first", "BaseOS/x86_64/os/Packages/b/bash.rpm": b"bash" * 100, "same": b"bash" * 100}
 SECOND = {**FIRST, ".composeinfo": b"second", "new": b"new"}
 LINKS = [("BaseOS/latest", "x86_64")]
+
+
+def refuse_links(monkeypatch):
+    """Hard links are not possible."""
+
+    def refuse(*_, **__):
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refuse)
 
 
 class Sample:
@@ -56,7 +84,7 @@ class Sample:
     def publish(self, name, files, selection=None, links=LINKS, **fields):
         with self.topic.lock():
             self.fill(files)
-            return self.topic.publish(component_of(name, **fields), selection, manifest_of(files, links))
+            return publish(self.topic, component_of(name, **fields), selection, manifest_of(files, links))
 
     def read(self, root=None):
         """What an agent finds: paths and content."""

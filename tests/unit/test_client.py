@@ -35,20 +35,20 @@ def test_the_files_of_a_component_are_found_by_its_id(site, connect):
             bad("../jobs")
 
 
-def test_a_manifest_that_is_known_is_not_sent_again(site, store, connect):
-    site.answer = lambda asked: (302, {"Location": f"{store.url}/m"}, b"")
-    store.answer = lambda asked: (304, {}, b"")
+def test_a_manifest_that_is_known_is_not_sent_again(site, object_store, connect):
+    site.answer = lambda asked: (302, {"Location": f"{object_store.url}/m"}, b"")
+    object_store.answer = lambda asked: (304, {}, b"")
     assert connect().manifest(COMPONENT, etag='"e"') is None
     with pytest.raises(StatusError):
         connect().manifest(COMPONENT)
 
 
-def test_a_component_without_files_is_not_found(site, store, connect):
+def test_a_component_without_files_is_not_found(site, object_store, connect):
     site.answer = lambda asked: refused("not found", 404)
     with pytest.raises(NotFoundError, match=r"RHEL-9\.2\.0-1 of type compose has no files"):
         connect().manifest(COMPONENT)
-    site.answer = lambda asked: (302, {"Location": f"{store.url}/m"}, b"")
-    store.answer = lambda asked: (404, {}, b"<Error/>")
+    site.answer = lambda asked: (302, {"Location": f"{object_store.url}/m"}, b"")
+    object_store.answer = lambda asked: (404, {}, b"<Error/>")
     with pytest.raises(NotFoundError, match="no files"):
         connect().manifest(COMPONENT)
     assert connect().image_list(COMPONENT) is None
@@ -60,17 +60,17 @@ def test_a_manifest_that_is_none_is_refused(site, connect):
         connect().manifest(COMPONENT)
 
 
-def test_the_image_list_comes_as_it_is(site, store, connect):
-    site.answer = lambda asked: (302, {"Location": f"{store.url}/i"}, b"")
-    store.answer = lambda asked: (200, {}, b"- image")
+def test_the_image_list_comes_as_it_is(site, object_store, connect):
+    site.answer = lambda asked: (302, {"Location": f"{object_store.url}/i"}, b"")
+    object_store.answer = lambda asked: (200, {}, b"- image")
     assert connect().image_list(COMPONENT) == b"- image"
     assert site.paths() == ["/api/v1/components/c1/files/images_list.yaml"]
 
 
-def test_the_stores_refusal_is_a_status_error_without_the_query(site, store, connect):
-    site.answer = lambda asked: (302, {"Location": f"{store.url}/m?X-Sig=secret"}, b"")
-    store.answer = lambda asked: (403, {}, b"<Error/>")
-    with pytest.raises(StatusError, match=f"GET {store.url}/m: the object store answered HTTP 403") as caught:
+def test_the_stores_refusal_is_a_status_error_without_the_query(site, object_store, connect):
+    site.answer = lambda asked: (302, {"Location": f"{object_store.url}/m?X-Sig=secret"}, b"")
+    object_store.answer = lambda asked: (403, {}, b"<Error/>")
+    with pytest.raises(StatusError, match=f"GET {object_store.url}/m: the object store answered HTTP 403") as caught:
         connect().manifest(COMPONENT)
-    assert (caught.value.status, caught.value.url) == (403, f"{store.url}/m")
+    assert (caught.value.status, caught.value.url) == (403, f"{object_store.url}/m")
     assert "X-Sig" not in str(caught.value)

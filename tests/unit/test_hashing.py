@@ -83,8 +83,10 @@ def test_leaving_early_ends_the_work_at_once(tmp_path, started, tiny_batches, mo
     for number in range(20):
         (tmp_path / str(number)).touch()
         os.truncate(tmp_path / str(number), 1 << 40)  # a terabyte of zeros each: none is ever hashed to its end
-    ask = hashing._ask
-    monkeypatch.setattr(hashing, "_ask", lambda worker, batch: "x,x" if "first" in batch else ask(worker, batch))
+    request = hashing._request
+    monkeypatch.setattr(
+        hashing, "_request", lambda worker, batch: "x,x" if "first" in batch else request(worker, batch)
+    )
     hashes = hash_files([("first", 2), *((str(path), 1) for path in tmp_path.iterdir())], 3)
     assert next(hashes) == ("first", "x")
     hashes.close()
@@ -92,14 +94,14 @@ def test_leaving_early_ends_the_work_at_once(tmp_path, started, tiny_batches, mo
 
 
 def test_a_process_that_dies_costs_nothing(files, started, tiny_batches, monkeypatch):
-    ask = hashing._ask
+    request = hashing._request
 
     def dying(worker, batch):
         worker.kill()
         worker.wait()
-        return ask(worker, batch)
+        return request(worker, batch)
 
-    monkeypatch.setattr(hashing, "_ask", dying)
+    monkeypatch.setattr(hashing, "_request", dying)
     assert dict(hash_files(listed(files), 2)) == files
 
 

@@ -86,11 +86,11 @@ def test_a_dead_proxy_is_named_without_its_password(site, connect):
     assert site.requests == []
 
 
-def test_requests_go_through_the_proxy(site, store, connect):
-    store.answer = lambda asked: as_json({"topic": topic()})
-    connect("http://api.invalid", network=Network(proxies={"http": store.url})).topic("t1")
-    assert store.requests[0].target == "http://api.invalid/api/v1/topics/t1"
-    assert store.requests[0].headers["host"] == "api.invalid"
+def test_requests_go_through_the_proxy(site, object_store, connect):
+    object_store.answer = lambda asked: as_json({"topic": topic()})
+    connect("http://api.invalid", network=Network(proxies={"http": object_store.url})).topic("t1")
+    assert object_store.requests[0].target == "http://api.invalid/api/v1/topics/t1"
+    assert object_store.requests[0].headers["host"] == "api.invalid"
 
 
 def test_tls_to_a_port_without_it_is_final(site, connect, time):

@@ -5,12 +5,7 @@ import pytest
 from dci_downloader.errors import LockedError, NotFoundError
 from dci_downloader.mirror.prune import prune
 from dci_downloader.mirror.version import record_path
-from tests.unit.samples import FIRST, SECOND, Sample, entry_of
-
-
-@pytest.fixture
-def sample(tmp_path):
-    return Sample(tmp_path / "mirror")
+from tests.unit.samples import FIRST, SECOND, entry_of
 
 
 def test_prune_keeps_what_is_published_and_so_many_older_and_no_orphan(sample):

@@ -27,9 +27,9 @@ from tests.unit.control_site import (
 )
 
 
-def test_the_object_store_sees_no_credentials(site, store, connect):
-    site.answer = lambda asked: (302, {"Location": f"{store.url}/b/m?X-Sig=1", "Set-Cookie": "a=b"}, b"")
-    store.answer = lambda asked: (200, {"ETag": '"e1"', "Set-Cookie": "c=d"}, MANIFEST)
+def test_the_object_store_sees_no_credentials(site, object_store, connect):
+    site.answer = lambda asked: (302, {"Location": f"{object_store.url}/b/m?X-Sig=1", "Set-Cookie": "a=b"}, b"")
+    object_store.answer = lambda asked: (200, {"ETag": '"e1"', "Set-Cookie": "c=d"}, MANIFEST)
     server = connect()
     for etag in ("", '"e0"', "bad\nheader"):
         manifest = server.manifest(COMPONENT, etag=etag)
@@ -38,26 +38,26 @@ def test_the_object_store_sees_no_credentials(site, store, connect):
             '"e1"',
             "compose",
         )
-    assert [asked.headers.get("If-None-Match") for asked in store.requests] == [None, '"e0"', None]
-    for asked in store.requests:
+    assert [asked.headers.get("If-None-Match") for asked in object_store.requests] == [None, '"e0"', None]
+    for asked in object_store.requests:
         names = {name.lower() for name in asked.headers}
         assert not names & {"authorization", "x-dci-date", "cookie"}
         assert asked.headers["accept-encoding"] == "identity"
-        assert asked.headers["host"] == urlsplit(store.url).netloc
+        assert asked.headers["host"] == urlsplit(object_store.url).netloc
     assert all("If-None-Match" not in asked.headers and "Cookie" not in asked.headers for asked in site.requests)
     assert signed(site.requests[0]) == (True, "")
 
 
-def test_a_presigned_url_that_the_store_refuses_is_asked_for_anew(site, store, connect):
-    site.answer = lambda asked: (302, {"Location": f"{store.url}/m"}, b"")
+def test_a_presigned_url_that_the_store_refuses_is_asked_for_anew(site, object_store, connect):
+    site.answer = lambda asked: (302, {"Location": f"{object_store.url}/m"}, b"")
     refusals = iter([(403, {}, b"<Code>AccessDenied</Code>")] * 2)
-    store.answer = lambda asked: next(refusals, (200, {}, MANIFEST))
+    object_store.answer = lambda asked: next(refusals, (200, {}, MANIFEST))
     assert connect().manifest(COMPONENT)
-    assert (len(site.requests), len(store.requests)) == (3, 3)
-    store.answer = lambda asked: (403, {}, b"<Code>AccessDenied</Code>")
+    assert (len(site.requests), len(object_store.requests)) == (3, 3)
+    object_store.answer = lambda asked: (403, {}, b"<Code>AccessDenied</Code>")
     with pytest.raises(StatusError, match="the object store answered HTTP 403"):
         connect().manifest(COMPONENT)
-    assert (len(site.requests), len(store.requests)) == (6, 6)
+    assert (len(site.requests), len(object_store.requests)) == (6, 6)
 
 
 def test_a_redirect_on_the_control_server_is_signed_again(site, connect):
@@ -72,11 +72,11 @@ def test_a_redirect_on_the_control_server_is_signed_again(site, connect):
     assert len(site.requests) == 2
 
 
-def test_a_redirect_back_from_elsewhere_is_not_signed(site, store, connect):
+def test_a_redirect_back_from_elsewhere_is_not_signed(site, object_store, connect):
     site.answer = lambda asked: (
-        (302, {"Location": f"{store.url}/x"}, b"") if "files" in asked.path else refused("who?", 401)
+        (302, {"Location": f"{object_store.url}/x"}, b"") if "files" in asked.path else refused("who?", 401)
     )
-    store.answer = lambda asked: (302, {"Location": f"{site.url}/api/v1/jobs"}, b"")
+    object_store.answer = lambda asked: (302, {"Location": f"{site.url}/api/v1/jobs"}, b"")
     with pytest.raises(StatusError):
         connect().manifest(COMPONENT)
     assert "Authorization" not in site.requests[-1].headers
@@ -96,19 +96,21 @@ def test_a_redirect_to_another_scheme_or_nowhere_is_refused(site, connect, locat
     assert len(site.requests) == 1
 
 
-def test_api_calls_are_not_redirected_away(site, store, connect):
-    site.answer = lambda asked: (302, {"Location": f"{store.url}/login?token=1"}, b"")
-    with pytest.raises(TransferError, match=f"redirected to {store.url}/login, which") as caught:
+def test_api_calls_are_not_redirected_away(site, object_store, connect):
+    site.answer = lambda asked: (302, {"Location": f"{object_store.url}/login?token=1"}, b"")
+    with pytest.raises(TransferError, match=f"redirected to {object_store.url}/login, which") as caught:
         connect().topic("t1")
     assert "DCI_CS_URL" in caught.value.hint
-    assert store.requests == []
+    assert object_store.requests == []
 
 
-def test_passing_trouble_is_sat_out_with_fresh_signatures(site, store, connect, time):
-    troubles = iter([(500, {}, b"<html>"), (503, {"Retry-After": "7"}, b""), None, (302, {"Location": store.url}, b"")])
-    site.answer = lambda asked: next(troubles, (302, {"Location": f"{store.url}/m"}, b""))
+def test_passing_trouble_is_sat_out_with_fresh_signatures(site, object_store, connect, time):
+    troubles = iter(
+        [(500, {}, b"<html>"), (503, {"Retry-After": "7"}, b""), None, (302, {"Location": object_store.url}, b"")]
+    )
+    site.answer = lambda asked: next(troubles, (302, {"Location": f"{object_store.url}/m"}, b""))
     late = iter([(429, {}, b"")])
-    store.answer = lambda asked: next(late, (200, {}, MANIFEST))
+    object_store.answer = lambda asked: next(late, (200, {}, MANIFEST))
     assert connect().manifest(COMPONENT)
     assert len(site.requests) == 5
     assert len(time.pauses) == 4
@@ -176,10 +178,10 @@ def test_an_outage_of_long_ago_is_none_any_more(site, connect, time):
     assert server.topic("t1").name == "RHEL-9.2"
 
 
-def test_an_outage_of_the_store_is_none_of_the_control_server(site, store, connect, time):
+def test_an_outage_of_the_store_is_none_of_the_control_server(site, object_store, connect, time):
     server = connect(patience=30)
-    site.answer = lambda asked: (302, {"Location": f"{store.url}/m"}, b"")
-    store.answer = lambda asked: (503, {}, b"")
+    site.answer = lambda asked: (302, {"Location": f"{object_store.url}/m"}, b"")
+    object_store.answer = lambda asked: (503, {}, b"")
     for _ in range(3):
         with pytest.raises(StatusError):
             server.manifest(COMPONENT)
@@ -229,14 +231,14 @@ def test_a_name_that_does_not_exist_is_final(connect, time, monkeypatch):
     assert time.pauses == []
 
 
-def test_no_secret_is_logged(site, store, connect, caplog):
+def test_no_secret_is_logged(site, object_store, connect, caplog):
     caplog.set_level(logging.DEBUG, "dci_downloader")
-    site.answer = lambda asked: (302, {"Location": f"{store.url}/m?X-Sig=presigned"}, b"")
-    store.answer = lambda asked: (200, {}, MANIFEST)
+    site.answer = lambda asked: (302, {"Location": f"{object_store.url}/m?X-Sig=presigned"}, b"")
+    object_store.answer = lambda asked: (200, {}, MANIFEST)
     connect().manifest(COMPONENT)
     own = [record.getMessage() for record in caplog.records if record.name.startswith("dci_downloader")]
     assert [text.partition(",")[0] for text in own] == [
         f"GET {site.url}/api/v1/components/c1/files/dci_files_list.json: 302",
-        f"GET {store.url}/m: 200",
+        f"GET {object_store.url}/m: 200",
     ]
     assert not any("presigned" in text or SECRET in text or "Signature" in text for text in own)

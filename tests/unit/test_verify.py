@@ -5,7 +5,9 @@ import pytest
 
 from dci_downloader.errors import CancelledError, IntegrityError, LockedError, NotFoundError
 from dci_downloader.hooks import NeverStop, NullProgress
-from dci_downloader.mirror.verify import repair, verify
+from dci_downloader.mirror.publish import publish
+from dci_downloader.mirror.status import status
+from dci_downloader.mirror.verify import rebuild_damaged, verify
 from tests.unit.samples import FIRST, SECOND, Sample, component_of, entry_of, manifest_of
 
 
@@ -40,14 +42,14 @@ def test_a_whole_mirror_is_recorded_as_verified_and_each_content_hashed_once(sam
     assert one.damages == ()
     assert (progress.files, progress.size) == (2, 405)
     assert sample.topic.published("compose").last_verified is not None
-    assert sample.mirror.status().rows[0].last_verified is not None
+    assert status(sample.mirror).rows[0].last_verified is not None
 
 
 def test_older_versions_and_unpublished_types_are_not_hashed(sample):
     sample.publish("c2", SECOND)
     sample.publish("h1", {"h": b"h"}, links=(), type="hwcert")
     (sample.topic.path / "hwcert").unlink()
-    assert [one.version.folder for one in verify(sample.mirror)] == ["c2"]
+    assert [one.version for one in verify(sample.mirror)] == ["c2"]
 
 
 def test_rot_is_told_for_every_path_with_both_digests(sample):
@@ -57,7 +59,7 @@ def test_rot_is_told_for_every_path_with_both_digests(sample):
     assert [damage.path for damage in one.damages] == ["BaseOS/x86_64/os/Packages/b/bash.rpm", "same"]
     assert {damage.expected for damage in one.damages} == {f"sha256 {entry.sha256}"}
     assert all(damage.found.startswith("sha256 ") and damage.found != damage.expected for damage in one.damages)
-    assert one.objects == {entry.sha256}
+    assert one.damaged_objects == {entry.sha256}
     assert sample.topic.published("compose").last_verified is None
 
 
@@ -87,26 +89,26 @@ def test_copies_are_hashed_themselves(tmp_path, monkeypatch):
     rot(sample.link / "same")
     (one,) = verify(sample.mirror)
     assert [damage.path for damage in one.damages] == ["same"]
-    assert one.objects == frozenset()
-    repair(sample.mirror, [one], no_fetch)
+    assert one.damaged_objects == frozenset()
+    rebuild_damaged(sample.mirror, [one], no_fetch)
     assert verify(sample.mirror)[0].damages == ()
 
 
-def no_fetch(version, entries):
+def no_fetch(component, plan):
     raise AssertionError("nothing is missing")
 
 
 def test_repair_fetches_only_what_is_damaged_and_writes_into_no_file(sample, tmp_path):
     asked = []
 
-    def fetch(version, entries):
-        asked.extend(entry.path for entry in entries)
+    def fetch(component, plan):
+        asked.extend(entry.path for entry in plan.missing)
         sample.store.add(entry_of("", b"first"), [b"first"])
 
     os.link(sample.link / ".composeinfo", tmp_path / "witness")
     rot(sample.link / ".composeinfo")
     rotten = (tmp_path / "witness").read_bytes()
-    repair(sample.mirror, verify(sample.mirror), fetch)
+    rebuild_damaged(sample.mirror, verify(sample.mirror), fetch)
     assert asked == [".composeinfo"]
     assert (tmp_path / "witness").read_bytes() == rotten
     assert (sample.link / ".composeinfo").read_bytes() == b"first"
@@ -117,7 +119,7 @@ def test_repair_removes_extras_without_fetching_and_leaves_whole_versions_alone(
     (sample.link / "mine").touch()
     sample.publish("h1", {"h": b"h"}, links=(), type="hwcert")
     inode = (sample.topic.path / "hwcert").stat().st_ino
-    repair(sample.mirror, verify(sample.mirror), no_fetch)
+    rebuild_damaged(sample.mirror, verify(sample.mirror), no_fetch)
     assert not (sample.link / "mine").exists()
     assert (sample.topic.path / "hwcert").stat().st_ino == inode
 
@@ -125,7 +127,7 @@ def test_repair_removes_extras_without_fetching_and_leaves_whole_versions_alone(
 def test_a_repair_that_cannot_fetch_leaves_the_published_tree(sample):
     rot(sample.link / ".composeinfo")
     with pytest.raises(IntegrityError):
-        repair(sample.mirror, verify(sample.mirror), lambda version, entries: None)
+        rebuild_damaged(sample.mirror, verify(sample.mirror), lambda component, plan: None)
     assert (sample.link / "same").read_bytes() == FIRST["same"]
     assert not sample.topic.intact(sample.topic.published("compose")), "so that the next sync fetches it"
 
@@ -161,8 +163,8 @@ def test_wrong_modes_are_damage_and_repaired_without_a_transfer(sample, mode):
         ("BaseOS/x86_64/os/Packages/b/bash.rpm", "mode 0444", f"mode {mode:04o}"),
         ("same", "mode 0444", f"mode {mode:04o}"),
     )
-    assert sample.topic.intact(one.version), "for a sync could not mend it"
-    repair(sample.mirror, [one], no_fetch)
+    assert sample.topic.intact(sample.topic.published("compose")), "for a sync could not mend it"
+    rebuild_damaged(sample.mirror, [one], no_fetch)
     assert verify(sample.mirror)[0].damages == ()
 
 
@@ -173,11 +175,11 @@ def test_modes_that_a_file_system_may_force_on_us_are_none(sample):
 
 def test_every_topic_and_type_is_verified(sample):
     with sample.mirror.topic("RHEL 9.3").lock() as other:
-        other.publish(component_of("d1"), None, manifest_of(FIRST))
+        publish(other, component_of("d1"), None, manifest_of(FIRST))
     sample.publish("h1", {"h": b"h"}, links=(), type="hwcert")
     rot(sample.root / "RHEL_9.3" / "compose" / ".composeinfo")
     checked = verify(sample.mirror)
-    assert [(one.version.topic, one.version.folder, len(one.damages)) for one in checked] == [
+    assert [(one.topic, one.version, len(one.damages)) for one in checked] == [
         ("RHEL 9.2", "c1", 1),
         ("RHEL 9.2", "h1", 0),
         ("RHEL 9.3", "d1", 1),
@@ -188,4 +190,13 @@ def test_a_repair_waits_for_a_running_sync_as_long_as_it_is_told_to(sample):
     rot(sample.link / ".composeinfo")
     checked = verify(sample.mirror)
     with sample.topic.lock(), pytest.raises(LockedError):
-        repair(sample.mirror, checked, no_fetch, timeout=0)
+        rebuild_damaged(sample.mirror, checked, no_fetch, timeout=0)
+
+
+def test_a_repair_builds_no_older_version_anew(sample):
+    sample.publish("c2", SECOND)
+    (sample.link / "mine").touch()
+    inode = (sample.folder / "c1").stat().st_ino
+    rebuild_damaged(sample.mirror, verify(sample.mirror), no_fetch)
+    assert not (sample.link / "mine").exists()
+    assert (sample.folder / "c1").stat().st_ino == inode

@@ -1,0 +1,148 @@
+"""Publication: build the tree of a version, and swap the link that agents read.
+
+The order is: tree, flush, record, name, link. A run that dies in between leaves the published link as it was, and no
+version whose content is not on disk; a version is what has both its name and its record. To be called under the
+topic's lock.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dci_downloader.content.names import check_name
+from dci_downloader.errors import SettingsError
+from dci_downloader.mirror import tree
+from dci_downloader.mirror.files import disk_errors, flush_folder, make_folder
+from dci_downloader.mirror.temporaries import new_path, old_path
+from dci_downloader.mirror.topic import TopicMirror
+from dci_downloader.mirror.version import Version, identity, record_path, type_folder, write_record
+from dci_downloader.models import Component, Manifest
+
+
+class Publication(NamedTuple):
+    """What a publication did.
+
+    Attributes:
+        path: the published link.
+        version: what it points at.
+        notes: one line each, for people.
+    """
+
+    path: Path
+    version: Version
+    notes: tuple[str, ...] = ()
+
+
+def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Manifest) -> Publication:
+    """Publish a component whose objects are all in the store. Safe to repeat.
+
+    A version of the same identity is used again, and rebuilt where it was damaged. Until the last step, one rename,
+    the version published before stays. A plain folder in the link's place, or a damaged tree, is moved aside in that
+    step and removed by the next run, so that nobody who reads there loses it.
+
+    Args:
+        topic: of the component.
+        component: what is published.
+        selection: what was asked for, as a JSON value.
+        wanted: files and links of the version.
+
+    Raises:
+        IntegrityError: an object is missing, or a path cannot be made.
+        DiskFullError: no room.
+        SettingsError: something else is in the way.
+    """
+    notes: tuple[str, ...] = ()
+    folder = topic.versions_folder(component.type)
+    with disk_errors(folder):
+        for path in (topic.path, folder.parent, folder):
+            make_folder(path)
+        wanted_identity = identity(component, selection, wanted)
+        existing = next((each for each in topic.versions(component.type) if each.identity == wanted_identity), None)
+        version = Version(
+            folder=existing.folder if existing else _free_name(folder, component, wanted_identity),
+            identity=wanted_identity,
+            component=component,
+            topic=topic.name,
+            selection=selection,
+            manifest=wanted,
+            published_at=topic.clock(),
+            last_verified=existing.last_verified if existing else None,
+            copies=existing.copies if existing else frozenset(),
+        )
+        if existing and topic.intact(existing):
+            write_record(topic.tree(version), version)
+        else:
+            version, notes = _build(topic, version)
+        swap_link(topic, version)
+    return Publication(topic.link(component.type), version, notes)
+
+
+def _free_name(folder: Path, component: Component, wanted_identity: str) -> str:
+    name = check_name(component.name, "component")
+    for candidate in (name, f"{name}+{wanted_identity[:8]}"):
+        if not (os.path.lexists(folder / candidate) or os.path.lexists(record_path(folder / candidate))):
+            return candidate
+    raise SettingsError(f"{folder / candidate} is no version of this program", hint="move it aside")
+
+
+def rebuild(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ...]]:
+    """Build the tree of a version anew from the store, in one step for its readers. Safe to repeat.
+
+    Returns:
+        The version as it is now, and notes for people.
+
+    Raises:
+        IntegrityError: an object is missing.
+        DiskFullError: no room.
+    """
+    with disk_errors(topic.tree(version)):
+        return _build(topic, version)
+
+
+def _build(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ...]]:
+    """Build a version's tree, flush, and give it record and name. A damaged tree of that name is replaced."""
+    path = topic.tree(version)
+    new = new_path(path.parent)
+    try:
+        built = tree.build(new, version.manifest, topic.store.object_path)
+        version = replace(version, copies=built.copies)
+        topic.store.flush()
+        write_record(path, version)  # only after the flush: whatever a record names is trusted after a power cut
+        _replace(new, path)
+        flush_folder(path.parent)
+    finally:
+        tree.remove_tree(new)
+    if not built.copies:
+        return version, ()
+    note = f"{len(built.copies)} files are copies of their objects, for hard links are not to be had ({built.reason})"
+    return version, (note,)
+
+
+def swap_link(topic: TopicMirror, version: Version) -> None:
+    """Make a version the published one, by renaming a new link over the present one.
+
+    Raises:
+        SettingsError: a file is in the link's place.
+    """
+    link = topic.link(version.component.type)
+    target = f".versions/{type_folder(version.component.type)}/{version.folder}"
+    if link.is_symlink() and os.readlink(link) == target:
+        return
+    if not link.is_symlink() and link.is_file():
+        raise SettingsError(f"{link} is a file", hint="the link to the published version belongs there: move it aside")
+    new = new_path(topic.path)
+    os.symlink(target, new)
+    try:
+        _replace(new, link)
+        flush_folder(topic.path)  # before retention removes the version that the old link on disk points at
+    finally:
+        tree.remove_tree(new)
+
+
+def _replace(new: Path, path: Path) -> None:
+    """Give a tree or link its final name. A folder of that name is moved aside for its readers, until the next run."""
+    if tree.put_in_place(new, path):
+        os.rename(new, old_path(new.parent))

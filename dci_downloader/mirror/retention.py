@@ -1,0 +1,85 @@
+"""Retention: which older versions of a topic stay, and the removal of the others. To be called under its lock.
+
+The published version is never removed. What removed versions held leaves the store when the lock is released, or with
+the next prune.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+
+from dci_downloader.errors import IntegrityError
+from dci_downloader.mirror.files import disk_errors, remove_file
+from dci_downloader.mirror.temporaries import old_path
+from dci_downloader.mirror.topic import TopicMirror
+from dci_downloader.mirror.tree import remove_tree
+from dci_downloader.mirror.version import Version, record_path
+from dci_downloader.results import Removal
+
+
+def expired(topic: TopicMirror, component_type: str, keep: int, next_identity: str = "") -> tuple[Version, ...]:
+    """The versions that :func:`retire` would remove. No side effect.
+
+    Args:
+        topic: which.
+        component_type: which type of it.
+        keep: how many older versions stay.
+        next_identity: the identity of a version that is about to be published; empty for the one published now.
+    """
+    published = topic.published_folder(component_type)
+    others = [
+        version
+        for version in topic.versions(component_type)
+        if (version.identity != next_identity if next_identity else version.folder != published)
+    ]
+    return tuple(others[max(keep, 0) :])
+
+
+def reclaimable(topic: TopicMirror, versions: Sequence[Version]) -> Removal:
+    """What removing these versions frees: the files and bytes that nothing else in the mirror holds."""
+    linked: Counter[tuple[int, int, int]] = Counter()
+    files = size = 0
+    for version in versions:
+        for entry in version.manifest.files:
+            with suppress(OSError):
+                status = os.lstat(topic.tree(version) / entry.path)
+                if entry.path in version.copies:
+                    files, size = files + 1, size + status.st_size
+                else:
+                    linked[status.st_ino, status.st_nlink, status.st_size] += 1
+    # besides the links counted here there is one in the store; any other belongs to a version that stays
+    unshared = [link_size for (_, links, link_size), count in linked.items() if links <= count + 1]
+    return Removal(tuple(version.folder for version in versions), files + len(unshared), size + sum(unshared))
+
+
+def retire(topic: TopicMirror, component_type: str, keep: int) -> Removal:
+    """Remove the versions of a type beyond ``keep`` older ones. Safe to repeat.
+
+    Returns:
+        What that frees.
+    """
+    versions = expired(topic, component_type, keep)
+    removal = reclaimable(topic, versions)
+    for version in versions:
+        remove(topic, version)
+    return removal
+
+
+def remove(topic: TopicMirror, version: Version) -> None:
+    """Remove a version that is not the published one.
+
+    Raises:
+        IntegrityError: it is the published one.
+    """
+    path = topic.tree(version)
+    if version.folder == topic.published_folder(version.component.type):
+        raise IntegrityError(f"{path} is published", hint="publish another version first")
+    old = old_path(path.parent)
+    topic.has_garbage = True
+    with disk_errors(path):
+        os.rename(path, old)  # first: a version is gone at once, however long its files take
+        remove_file(record_path(path))
+        remove_tree(old)

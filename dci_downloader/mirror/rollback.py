@@ -1,0 +1,123 @@
+"""Rollback: publish the version before the present one again, without network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from dci_downloader.errors import IntegrityError, NotFoundError
+from dci_downloader.hooks import NullProgress, Progress
+from dci_downloader.mirror.files import disk_errors
+from dci_downloader.mirror.hashing import hashing
+from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.publish import rebuild, swap_link
+from dci_downloader.mirror.topic import TopicMirror
+from dci_downloader.mirror.version import Version
+from dci_downloader.models import folder_name
+
+_NEXT_SYNC = "the next sync publishes the newest again, unless component_id in the settings names another"
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """A version that was published again.
+
+    Attributes:
+        topic: the topic's own name.
+        version: the folder of the version.
+        path: the published link.
+        notes: one line each, for people.
+    """
+
+    topic: str
+    type: str
+    version: str
+    path: str
+    notes: tuple[str, ...] = ()
+
+
+def rollback(
+    mirror: Mirror,
+    topic_name: str,
+    component_type: str = "",
+    *,
+    timeout: Optional[float] = None,
+    progress: Progress = NullProgress(),  # noqa: B008  has no state
+) -> tuple[Rollback, ...]:
+    """Publish the version before the present one again. To repeat it goes back one more version.
+
+    Settings and server decide what is published: the next sync publishes the newest again, unless the settings name a
+    component. Content is hashed first, because nobody may have looked at it since it was published.
+
+    Args:
+        mirror: which.
+        topic_name: the topic.
+        component_type: one type of it; empty for all that have an older version.
+        timeout: seconds to wait for another run; None waits for ever, 0 not at all.
+        progress: gets a message before a wait.
+
+    Returns:
+        One result for each type.
+
+    Raises:
+        NotFoundError: there is no mirror, or nothing older.
+        IntegrityError: the older version is damaged; it is not published.
+        LockedError: another run holds the topic for longer than ``timeout``.
+    """
+    mirror.require()
+    topic = mirror.topic(topic_name)
+    if not topic.types():
+        raise NotFoundError(f"{topic_name}: nothing of this topic is here", hint="see dci-downloader status")
+    if component_type and folder_name(component_type) not in topic.types():
+        raise NotFoundError(f"{topic_name}: nothing of type {component_type} is here", hint="see dci-downloader status")
+    with topic.lock(timeout, progress.message):
+        types = (component_type,) if component_type else tuple(filter(topic.older_versions, topic.types()))
+        if not types:
+            raise _nothing_older(topic_name)
+        return tuple(roll_back(topic, each) for each in types)
+
+
+def roll_back(topic: TopicMirror, component_type: str) -> Rollback:
+    """Do so for one type. To be called under the topic's lock.
+
+    Raises:
+        NotFoundError: there is nothing older.
+        IntegrityError: the older version is damaged; nothing is changed.
+    """
+    older = topic.older_versions(component_type)
+    if not older:
+        raise _nothing_older(f"{topic.name}/{component_type}")
+    version, notes = (older[0], ()) if topic.intact(older[0]) else rebuild(topic, older[0])
+    _check_content(topic, version)
+    with disk_errors(topic.path):
+        swap_link(topic, version)
+    path = str(topic.link(component_type))
+    return Rollback(topic.name, version.component.type, version.folder, path, (*notes, _NEXT_SYNC))
+
+
+def _nothing_older(what: str) -> NotFoundError:
+    return NotFoundError(
+        f"{what}: there is no version older than what is published", hint="keep more of them: --keep N"
+    )
+
+
+def _check_content(topic: TopicMirror, version: Version) -> None:
+    """Hash a version's files.
+
+    Raises:
+        IntegrityError: one has another content.
+    """
+    root = topic.tree(version)
+    entries = {
+        f"{root}/{entry.path}" if entry.path in version.copies else topic.store.object_path(entry.sha256): entry
+        for entry in version.manifest.files
+    }
+    with hashing((path, entry.size) for path, entry in entries.items()) as hashes:
+        for path, digest in hashes:
+            entry = entries[path]
+            if digest != entry.sha256:
+                raise IntegrityError(
+                    f"{topic.name}/{version.component.type}: {version.folder} is damaged: {entry.path} should have "
+                    f"sha256 {entry.sha256}, has {digest or 'nothing that can be read'}",
+                    hint=f"mirror it again: --component-id {version.component.id}",
+                )
