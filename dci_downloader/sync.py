@@ -38,7 +38,6 @@ from dci_downloader.mirror.version import Version, identity
 from dci_downloader.models import Component, FileEntry, Manifest, Plan, Topic, folder_name
 from dci_downloader.options import SyncOptions
 from dci_downloader.results import (
-    OBJECT_STORE,
     Changes,
     ComponentReport,
     ContainerImage,
@@ -49,7 +48,7 @@ from dci_downloader.results import (
     SourceTotals,
 )
 from dci_downloader.transfer.engine import fetch
-from dci_downloader.transfer.peers import Peers
+from dci_downloader.transfer.sources import PeerPool
 
 IMAGE_LIST = "images_list.yaml"
 """What a component offers beside its manifest, and where it is saved: at the root, as the previous downloader does."""
@@ -95,7 +94,7 @@ def sync_topic(
     if options.registry:
         container_images.require(options.registry)
     found, components = _resolve(server, topic, options, progress)
-    peers = Peers(options.transfer.peers, options.transfer)
+    peers = PeerPool(options.transfer.peers)
     sync = _Sync(server, mirror, mirror.topic(found.name), found, selection, options, peers, progress, stop)
     if options.dry_run:
         sync.folder.check()
@@ -134,7 +133,7 @@ class _Sync:
     topic: Topic
     selection: Selection
     options: SyncOptions
-    peers: Peers
+    peers: PeerPool
     progress: Progress
     stop: Stop
     planned: list[Plan] = field(default_factory=list)
@@ -271,14 +270,13 @@ class _Sync:
         try:
             with self.stop.deferred():
                 source, store = self.server.files(component), self.mirror.store
-                came = self.peers.fetch(plan.missing, store, self.progress, self.stop)
-                fetched = fetch(came.left, source, store, self.options.transfer, self.progress, self.stop)
+                transfer = self.options.transfer
+                fetched = fetch(plan.missing, source, store, transfer, self.progress, self.stop, self.peers)
         finally:
             self.progress.end()
         if self.stop.requested():  # since fetch asked for the last time
             raise CancelledError("interrupted")
-        received = (*came.received, SourceTotals(OBJECT_STORE, fetched.files, fetched.bytes))
-        return received, came.notes, fetched.failures
+        return fetched.received, fetched.notes, fetched.failures
 
     def _with_images(self, report: ComponentReport, wanted: Manifest) -> ComponentReport:
         """Mirror the container images, where they are asked for and the component names some, and report on them."""

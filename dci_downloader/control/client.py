@@ -22,7 +22,7 @@ from dci_downloader.control.errors_from_response import error_from_response
 from dci_downloader.control.session import Clock, Session
 from dci_downloader.control.signing import ComponentFiles, Signer
 from dci_downloader.errors import NotFoundError, SettingsError, StaleJobError
-from dci_downloader.models import Component, Job, Manifest, Source, Topic
+from dci_downloader.models import Component, Job, Manifest, Topic
 from dci_downloader.options import Credentials, Network
 
 __all__ = ["Clock", "ControlServer", "Credentials"]
@@ -258,7 +258,7 @@ class ControlServer:
         answer = self._file(component, "images_list.yaml")
         return None if answer.status == 404 else self._demand(answer).body
 
-    def files(self, component: Component) -> Source:
+    def files(self, component: Component) -> ComponentFiles:
         """Where the component's files can be asked for; may be used by any thread."""
         return ComponentFiles(self._connection.signer, self._folder(component))
 
