@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, Optional, Protocol
+from typing import NamedTuple, Optional
 
 
 @dataclass(frozen=True)
@@ -140,23 +140,6 @@ class Plan:
     def missing_bytes(self) -> int:
         """Bytes to fetch, without those that earlier runs left."""
         return sum(entry.size for entry in self.missing) - self.partial_bytes
-
-
-class SignedRequest(NamedTuple):
-    """A request to the control server that is valid for a few minutes; the headers hold a signature."""
-
-    url: str
-    headers: Mapping[str, str]
-
-
-class Source(Protocol):
-    """Where the files of one component can be asked for. Implemented by ``ControlServer.files``."""
-
-    def request(self, path: str) -> SignedRequest:
-        """Sign, afresh at each call, the request that the control server answers with a redirect to the file."""
-
-    def follow(self, url: str) -> Optional[SignedRequest]:
-        """Sign a redirect that stays on the control server; None for one that leads elsewhere."""
 
 
 def folder_name(name: str) -> str:

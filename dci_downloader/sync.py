@@ -38,7 +38,6 @@ from dci_downloader.mirror.version import Version, changes_since, identity
 from dci_downloader.models import Component, Manifest, Plan, Topic
 from dci_downloader.options import SyncOptions
 from dci_downloader.results import (
-    OBJECT_STORE,
     Changes,
     ComponentReport,
     ContainerImage,
@@ -50,7 +49,7 @@ from dci_downloader.results import (
     SyncSteps,
 )
 from dci_downloader.transfer.engine import fetch
-from dci_downloader.transfer.peers import Peers
+from dci_downloader.transfer.sources import PeerPool
 
 _END_OF_RUN = {DiskFullError.exit_code, CancelledError.exit_code}
 
@@ -150,7 +149,7 @@ def sync_topic(
     if options.transfer.network is None:  # what the server was told counts for the files it tells the way to
         options = replace(options, transfer=replace(options.transfer, network=server.network))
     resolved, components = resolve_request(server, topic, options, progress)
-    peers = Peers(options.transfer.peers, options.transfer)
+    peers = PeerPool(options.transfer.peers)
     sync = _Sync(server, mirror, mirror.topic(resolved.name), resolved, selection, options, peers, progress, stop)
     if options.dry_run:
         sync.topic_mirror.check()
@@ -175,7 +174,7 @@ class _Sync:
     topic: Topic
     selection: Selection
     options: SyncOptions
-    peers: Peers
+    peers: PeerPool
     progress: Progress
     stop: Stop
     planned: list[Plan] = field(default_factory=list)
@@ -269,14 +268,13 @@ class _Sync:
         try:
             with self.stop.deferred():
                 source, store = self.server.files(component), self.mirror.store
-                from_peers = self.peers.fetch(plan.missing, store, self.progress, self.stop)
-                fetched = fetch(from_peers.left, source, store, self.options.transfer, self.progress, self.stop)
+                transfer = self.options.transfer
+                fetched = fetch(plan.missing, source, store, transfer, self.progress, self.stop, self.peers)
         finally:
             self.progress.end()
         if self.stop.requested():  # it may have come after fetch asked for the last time
             raise CancelledError("interrupted")
-        received = (*from_peers.received, SourceTotals(OBJECT_STORE, fetched.files, fetched.bytes))
-        return received, from_peers.notes, fetched.failures
+        return fetched.received, fetched.notes, fetched.failures
 
     def _mirror_images(self, wanted: Manifest) -> tuple[tuple[ContainerImage, ...], tuple[Failure, ...]]:
         """Mirror the container images, where that is asked for and the component has a list of them."""

@@ -17,7 +17,7 @@ from dci_downloader.control.reader import ControlReader
 from dci_downloader.control.session import Clock, Session
 from dci_downloader.control.signing import ComponentFiles, Signer
 from dci_downloader.errors import NotFoundError, SettingsError, StaleJobError
-from dci_downloader.models import Component, Job, Manifest, Source, Topic
+from dci_downloader.models import Component, Job, Manifest, Topic
 from dci_downloader.options import Credentials, Network
 
 __all__ = ["Clock", "ControlServer", "Credentials"]
@@ -189,7 +189,7 @@ class ControlServer(ControlReader):
         response = self._api.file(f"{self._files_path(component)}/{IMAGE_LIST_NAME}")
         return None if response.status == 404 else self._api.expect(200, response).body
 
-    def files(self, component: Union[Component, str]) -> Source:
+    def files(self, component: Union[Component, str]) -> ComponentFiles:
         """The source of a component's files; may be used by any thread."""
         return ComponentFiles(self._session.signer, self._files_path(component))
 

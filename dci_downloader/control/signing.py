@@ -12,14 +12,14 @@ The rules, from dciauth and observed of a control server:
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Optional
+from typing import NamedTuple, Optional
 from urllib.parse import quote, unquote, urlsplit
 
 from dciauth.signature import BaseHmacSignature, HmacAuthBase, HmacSignature
 
 from dci_downloader.errors import AccessError, SettingsError
-from dci_downloader.models import SignedRequest
 from dci_downloader.network.urls import DEFAULT_PORTS, normalize_url, origin
 from dci_downloader.options import Credentials
 
@@ -91,8 +91,15 @@ class Signer:
         return _Signature(_SERVICE).add_request(request).generate_headers(self._keys)  # type: ignore[no-any-return]
 
 
+class SignedRequest(NamedTuple):
+    """A request to the control server that is valid for a few minutes; the headers hold a signature."""
+
+    url: str
+    headers: Mapping[str, str]
+
+
 class ComponentFiles:
-    """The files of one component; implements :class:`dci_downloader.models.Source`.
+    """The files of one component; a source for :func:`dci_downloader.transfer.engine.fetch`.
 
     Args:
         signer: of the control server.

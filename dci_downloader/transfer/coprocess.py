@@ -1,12 +1,12 @@
-"""A second process that fetches part of the files, for an event loop in Python fills one core long before a fast line.
+"""A second process that fetches part of the files: an event loop in Python fills one core long before a fast line.
 
-It is started where there is much to fetch. Once the loop here finds no time to wait, it gets half of the files whose
-turn has not come, and so again when it is done with them; across a slow line that never happens. It is a fresh
+It is started where there is much to fetch. Once the loop here finds no time to wait, it is given half of the files
+whose turn has not come, and so again when it is done with them; across a slow line that never happens. It is a fresh
 interpreter, not a fork: that would inherit the locks of whatever threads there are.
 
-Over the line between the two go, from here to there, a :class:`Setup`, then files; from there to here None when it is
-ready, then :class:`Advance`, lines of detail and, each time it is done, :class:`Fetched`. The end of the line asks it
-to stop. Should it end by itself, on a full disk or by the hand of an admin, what it has left is fetched here, and what
+Messages go both ways. From here: a :class:`Setup`, then lists of files. From there: None when it is ready, then
+:class:`Advance`, lines of detail and, each time it is done, :class:`Done`. The end of the connection asks it to stop.
+Should it end by itself, on a full disk or by the hand of an admin, what it was not done with is fetched here, and what
 was in its way is met here, too.
 """
 
@@ -19,89 +19,92 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 import dci_downloader
 from dci_downloader.hooks import NeverStop, NullProgress, Progress
 from dci_downloader.mirror.store import Store
-from dci_downloader.models import FileEntry, Source
+from dci_downloader.models import FileEntry
 from dci_downloader.options import TransferOptions
-from dci_downloader.transfer.pipeline import Fetched, Pipeline
+from dci_downloader.transfer.fetched import Fetched, fetched, merged
+from dci_downloader.transfer.pipeline import Pipeline
+from dci_downloader.transfer.sources import PeerPool, Source
+from dci_downloader.transfer.tuning import Tuning
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-FILES_PER_SECOND = 6000
-BYTES_PER_SECOND = 400_000_000
-"""What one process was measured to bring, nearby."""
-
-WORTH_STARTING = 0.5
-WORTH_GIVING = 0.1
-"""Seconds that one process needs at the least for files that are worth a second one, or worth being given to it."""
-
-TELL_SECONDS = 0.05
-"""Seconds between two messages about progress."""
-
 
 class Setup(NamedTuple):
-    """How the other process is to work.
+    """How the second process is to work.
 
     Attributes:
         store: the root of the store.
         marker: of the store, see :meth:`Store.marker_path`.
-        locates: see :class:`Pipeline`.
+        peers: URLs of the peers that are still asked.
     """
 
     source: Source
     store: Path
     marker: str
     options: TransferOptions
-    locates: tuple[int, int]
+    peers: tuple[str, ...]
+    tuning: Tuning
 
 
 class Advance(NamedTuple):
-    """That many more files are complete, and bytes have come; see :meth:`Progress.advance`."""
+    """So many more files are complete, and bytes received; see :meth:`Progress.advance`."""
 
     files: int
     size: int
 
 
+class Done(NamedTuple):
+    """The files that were given are complete, or failed.
+
+    Attributes:
+        fetched: what became of all files that were given so far.
+        dropped: by URL, why a peer is no longer asked.
+    """
+
+    fetched: Fetched
+    dropped: dict[str, str]
+
+
 class Coprocess:
-    """The other process, as seen from here. The arguments are those of :func:`dci_downloader.transfer.engine.fetch`.
+    """The second process, as seen from the first. Most arguments are those of :func:`~.engine.fetch`.
 
     Args:
         pipeline: what works here.
 
     Attributes:
         working: whether it has files that it is not done with.
+        fetched: what became of the files that it is done with.
     """
 
-    def __init__(
-        self, pipeline: Pipeline, source: Source, store: Store, options: TransferOptions, progress: Progress
-    ) -> None:
+    def __init__(self, pipeline: Pipeline, source: Source, store: Store, progress: Progress, tuning: Tuning) -> None:
         self.working = False
+        self.fetched = Fetched()
         self._pipeline, self._source, self._store = pipeline, source, store
-        self._options, self._progress = options, progress
+        self._progress, self._tuning = progress, tuning
         self._process: Optional[subprocess.Popen[bytes]] = None
-        self._line: Optional[Connection[Any, Any]] = None
+        self._connection: Optional[Connection[Any, Any]] = None
         self._ready = False
-        self._given: list[FileEntry] = []
-        self._told = Advance(0, 0)
+        self._assigned: Sequence[FileEntry] = ()
+        self._reported = Advance(0, 0)
 
-    def start(self, entries: Sequence[FileEntry]) -> None:
+    def start(self, entries: Sequence[FileEntry], options: TransferOptions) -> None:
         """Start the process, where these files are worth it and there is a processor for it.
 
         Where there are fewer files than connections, the turn of all of them comes before it would be there.
         """
-        options = self._options
         alone = options.connections < 2 or options.limit_rate is not None or len(os.sched_getaffinity(0)) < 2
-        if alone or len(entries) <= options.connections or _seconds(entries) < WORTH_STARTING:
+        if alone or len(entries) <= options.connections or self._seconds(entries) < self._tuning.worth_starting:
             return
         from multiprocessing import Pipe  # here, for short runs need not wait for it
 
-        self._line, theirs = Pipe()
+        self._connection, theirs = Pipe()
         path = [*sys.path, str(Path(dci_downloader.__file__).parents[1])]  # found by an import hook, it is not in there
         with theirs, suppress(OSError):
             self._process = subprocess.Popen(
@@ -110,84 +113,87 @@ class Coprocess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C is for us to hear
+                start_new_session=True,  # Ctrl-C in a terminal reaches the first process only, which ends both
             )
-        self._pipeline.watch(self._line.fileno(), self._hear)
+        self._pipeline.poller.watch(self._connection.fileno(), self._receive)
 
     def turn(self) -> None:
         """Give it files where there is more to do here than can be done; take them back where nothing can be done."""
-        if self._ready and self._pipeline.loaded:
-            self._give()
+        if self._ready and self._pipeline.poller.loaded:
+            self._assign()
         elif self.working and self._pipeline.ended:
-            self._lose()
+            self._recover()
 
     def close(self) -> None:
-        """End the process; where it is at work, it saves what came."""
-        if self._line is not None:
-            self._line.close()
+        """End the process; where it is at work, it saves what was received."""
+        if self._connection is not None:
+            self._connection.close()
         if self._process is not None:
             if not self.working:
                 self._process.kill()
             self._process.wait()
 
-    def _give(self) -> None:
-        assert self._line is not None
+    def _assign(self) -> None:
+        """Give it half of the files that wait: with all of them there would soon be nothing left to do here."""
+        assert self._connection is not None
         self._ready = False
         entries = self._pipeline.halve()
-        if not entries or _seconds(entries) < WORTH_GIVING:
+        if not entries or self._seconds(entries) < self._tuning.worth_giving:
             self._pipeline.take(entries)
             return
+        first, self._assigned, self._reported = not self._assigned, entries, Advance(0, 0)
         self.working = True
-        self._told = Advance(0, 0)
         try:
-            if not self._given:
-                connections, locates = self._pipeline.share()
-                options = replace(self._options, connections=connections)
-                self._line.send(Setup(self._source, self._store.root, self._store.marker_path(), options, locates))
-            self._given = entries
-            self._line.send(entries)
+            if first:
+                options, peers, tuning = self._pipeline.share()
+                marker = self._store.marker_path()
+                self._connection.send(Setup(self._source, self._store.root, marker, options, peers, tuning))
+            self._connection.send(entries)
         except OSError:  # it died meanwhile
-            self._given = entries
-            self._lose()
+            self._recover()
 
-    def _hear(self) -> None:
-        assert self._line is not None
+    def _receive(self) -> None:
+        assert self._connection is not None
         try:
-            said = self._line.recv()
+            message = self._connection.recv()
         except (EOFError, OSError):
-            self._lose()
+            self._recover()
             return
-        if said is None:
+        if message is None:
             self._ready = True
-        elif isinstance(said, Advance):
-            self._told = Advance(self._told.files + said.files, self._told.size + said.size)
-            self._progress.advance(*said)
-        elif isinstance(said, str):
-            self._progress.detail(said)
+        elif isinstance(message, Advance):
+            self._reported = Advance(self._reported.files + message.files, self._reported.size + message.size)
+            self._progress.advance(*message)
+        elif isinstance(message, str):
+            self._progress.detail(message)
         else:
             self.working, self._ready = False, True
-            self._pipeline.credit(said)
+            self.fetched = message.fetched
+            for url, reason in message.dropped.items():
+                self._pipeline.drop(url, reason)
 
-    def _lose(self) -> None:
-        """Do without it; what it is not done with is to be done here."""
-        assert self._line is not None
-        self._pipeline.unwatch(self._line.fileno())
-        self._line.close()
+    def _recover(self) -> None:
+        """Do without it: what it is not done with is to be done here."""
+        assert self._connection is not None
+        self._pipeline.poller.unwatch(self._connection.fileno())
+        self._connection.close()
         self._ready = False
         if self.working:
             assert self._process is not None
             self._process.wait()
             self.working = False
-            left = [entry for entry in self._given if not self._store.holds(entry)]
-            kept = sum(entry.size for entry in self._given) - sum(e.size - self._store.partial_bytes(e) for e in left)
-            self._progress.advance(len(self._given) - len(left) - self._told.files, kept - self._told.size)
-            self._pipeline.credit(Fetched(len(self._given) - len(left), max(kept, self._told.size), ()))
+            left = [entry for entry in self._assigned if not self._store.holds(entry)]
+            kept = sum(entry.size for entry in self._assigned)
+            kept -= sum(entry.size - self._store.partial_bytes(entry) for entry in left)
+            files = len(self._assigned) - len(left)
+            self._progress.advance(files - self._reported.files, kept - self._reported.size)
+            self.fetched = merged(self.fetched, fetched(files, max(kept, self._reported.size)))
             self._pipeline.take(left)
 
-
-def _seconds(entries: Iterable[FileEntry]) -> float:
-    """How long one process needs for files at the least."""
-    return sum(1 / FILES_PER_SECOND + entry.size / BYTES_PER_SECOND for entry in entries)
+    def _seconds(self, entries: Iterable[FileEntry]) -> float:
+        """How long one process needs for files at the least."""
+        tuning = self._tuning
+        return sum(1 / tuning.files_per_second + entry.size / tuning.bytes_per_second for entry in entries)
 
 
 _MAIN = """
@@ -199,41 +205,43 @@ main(int(sys.argv[1]))
 
 
 def main(descriptor: int) -> None:
-    """Be the other process.
+    """Be the second process.
 
     Args:
-        descriptor: of its end of the line.
+        descriptor: of its end of the connection.
     """
     from multiprocessing.connection import Connection
 
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to all of a service: what follows is for the first to say
-    line = Connection(descriptor)
-    with suppress(EOFError, OSError):  # the other is gone, or needs nothing more
-        line.send(None)
-        _work(line.recv(), line)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to all of a service; the first process decides what follows
+    connection = Connection(descriptor)
+    with suppress(EOFError, OSError):  # the first process is gone, or needs nothing more
+        connection.send(None)
+        _work(connection.recv(), connection)
 
 
-def _work(setup: Setup, line: Connection[Any, Any]) -> None:
-    told = _CoprocessProgress(line)
+def _work(setup: Setup, connection: Connection[Any, Any]) -> None:
+    progress = _CoprocessProgress(connection, setup.tuning.report_seconds)
     store = Store(setup.store, marker=setup.marker)
-    seen = Fetched(0, 0, ())
-    with closing(Pipeline([], setup.source, store, setup.options, told, setup.locates)) as pipeline:
+    peers = PeerPool(setup.peers).live
+    pipeline = Pipeline(setup.source, store, setup.options, progress, peers, setup.tuning)
+    with closing(pipeline):
         while not pipeline.ended:
-            pipeline.take(line.recv())
-            fetched = pipeline.run(told)
-            told.tell()
-            new = fetched.failures[len(seen.failures) :]
-            line.send(Fetched(fetched.files - seen.files, fetched.bytes - seen.bytes, new))
-            seen = fetched
+            pipeline.take(connection.recv())
+            while pipeline.unfinished:
+                pipeline.step(progress)
+            result = pipeline.result()
+            progress.send()
+            connection.send(Done(result, {peer.url: peer.dropped for peer in peers if peer.dropped}))
 
 
 class _CoprocessProgress(NullProgress, NeverStop):
-    """Progress and stop of the other process: what it is told goes over the line, whose end is the request to stop."""
+    """Progress and stop of the second process: messages to the first one, whose end is the request to stop."""
 
-    def __init__(self, line: Connection[Any, Any]) -> None:
-        self._line = line
+    def __init__(self, connection: Connection[Any, Any], report_seconds: float) -> None:
+        self._connection = connection
+        self._report_seconds = report_seconds
         self._files = self._size = 0
-        self._last = time.monotonic()
+        self._sent = time.monotonic()
         self._ended = False
 
     def detail(self, text: str) -> None:
@@ -245,20 +253,20 @@ class _CoprocessProgress(NullProgress, NeverStop):
 
     def requested(self) -> bool:
         now = time.monotonic()
-        if now - self._last >= TELL_SECONDS:
-            self._last = now
-            self.tell()
-            self._ended = self._ended or self._line.poll()
+        if now - self._sent >= self._report_seconds:
+            self._sent = now
+            self.send()
+            self._ended = self._ended or self._connection.poll()
         return self._ended
 
-    def tell(self) -> None:
-        """Send what has come since the last time."""
+    def send(self) -> None:
+        """Report what was received since the last time."""
         if self._files or self._size:
             self._send(Advance(self._files, self._size))
             self._files = self._size = 0
 
-    def _send(self, said: object) -> None:
+    def _send(self, message: object) -> None:
         try:
-            self._line.send(said)
+            self._connection.send(message)
         except OSError:
             self._ended = True

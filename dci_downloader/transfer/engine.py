@@ -7,14 +7,25 @@ from contextlib import closing
 
 from dci_downloader.hooks import Progress, Stop
 from dci_downloader.mirror.store import Store
-from dci_downloader.models import FileEntry, Source
+from dci_downloader.models import FileEntry
 from dci_downloader.options import TransferOptions
 from dci_downloader.transfer.coprocess import Coprocess
-from dci_downloader.transfer.pipeline import Fetched, Pipeline
+from dci_downloader.transfer.fetched import Fetched, merged
+from dci_downloader.transfer.pipeline import Pipeline
+from dci_downloader.transfer.sources import PeerPool, Source
+from dci_downloader.transfer.tuning import Tuning
 
 
 def fetch(
-    entries: Sequence[FileEntry], source: Source, store: Store, options: TransferOptions, progress: Progress, stop: Stop
+    entries: Sequence[FileEntry],
+    source: Source,
+    store: Store,
+    options: TransferOptions,
+    progress: Progress,
+    stop: Stop,
+    peers: PeerPool = PeerPool(()),  # noqa: B008  nothing can happen to the peers of an empty pool
+    *,
+    tuning: Tuning = Tuning(),  # noqa: B008  frozen
 ) -> Fetched:
     """Bring files into the store.
 
@@ -26,18 +37,21 @@ def fetch(
         source: where they are asked for.
         store: where they go; prepared, and its lock held by the caller.
         options: connections, rate, patience, network.
-        progress: told of files and bytes as they come.
+        progress: told of files and bytes as they are received.
         stop: asked several times a second.
+        peers: other mirrors, asked before the source; those of no use are remembered in it.
+        tuning: sizes, times and limits.
 
     Raises:
         CancelledError: ``stop`` was requested; partials are saved.
         DiskFullError: no room; partials are saved.
     """
-    pipeline = Pipeline(entries, source, store, options, progress)
-    partner = Coprocess(pipeline, source, store, options, progress)
-    with closing(pipeline), closing(partner):
-        partner.start(entries)
-        while pipeline.unfinished or partner.working:
+    pipeline = Pipeline(source, store, options, progress, peers.live, tuning)
+    coprocess = Coprocess(pipeline, source, store, progress, tuning)
+    with closing(pipeline), closing(coprocess):
+        pipeline.take(entries)
+        coprocess.start(entries, options)
+        while pipeline.unfinished or coprocess.working:
             pipeline.step(stop)
-            partner.turn()
-        return pipeline.result()
+            coprocess.turn()
+        return merged(pipeline.result(), coprocess.fetched)

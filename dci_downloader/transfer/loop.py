@@ -18,7 +18,7 @@ _EVENTS = {
 
 
 class FinishedHandle(NamedTuple):
-    """A transfer that ended: with libcurl's error code (0 is none) and words."""
+    """A handle whose transfer ended, with libcurl's error code (0 is none) and text."""
 
     handle: Any
     code: int
@@ -55,16 +55,16 @@ class CurlLoop:
         self._multi.remove_handle(handle)
 
     def wait_seconds(self, most: float) -> float:
-        """How long one may wait on the descriptor before ``turn`` is due, at most ``most`` seconds."""
+        """How long to wait on the descriptor before ``turn`` is due, at most ``most`` seconds."""
         if self._due is None:
             return most
         return max(0.0, min(most, self._due - time.monotonic()))
 
     def turn(self, sockets: int = -1) -> list[FinishedHandle]:
-        """Do what can be done without waiting, and say which transfers ended: they are out of the loop.
+        """Do what can be done without waiting; the transfers that ended are returned, and are out of the loop.
 
         Args:
-            sockets: at how many to look at the most; those left over are ready at the next turn. For each, libcurl
+            sockets: how many are read at the most; those left over are ready at the next turn. For each, libcurl
                 serves every transfer that still has something to read, so that a turn can bring their product.
         """
         for fd, event in self._epoll.poll(0, sockets):
@@ -99,11 +99,10 @@ class CurlLoop:
                 yield FinishedHandle(handle, code, message)
 
     def _watch(self, what: int, fd: int, _multi: Any, _assigned: Any) -> None:
-        """Watch a socket; one that libcurl lets go of stays watched, for mostly the next request needs it at once.
-
-        To unregister a descriptor for each request took a tenth of all processor time.
-        """
+        """Watch a socket, as libcurl wishes."""
         if what == pycurl.POLL_REMOVE:
+            # it stays watched, for mostly the next request needs it at once: to unregister and register a socket for
+            # each request took a tenth of all processor time
             if fd in self._watched:
                 self._idle.add(fd)
         elif what in _EVENTS:
@@ -113,7 +112,7 @@ class CurlLoop:
                     self._epoll.modify(fd, _EVENTS[what])
                     return
                 except FileNotFoundError:
-                    pass  # it was closed, which the kernel took for a farewell, and is another socket now
+                    pass  # the one that was watched is closed, which unregistered it; this is another
             self._watched.add(fd)
             self._epoll.register(fd, _EVENTS[what])
 

@@ -1,75 +1,77 @@
-"""What comes over the network: counted, told to progress, and held against the patience of the run."""
+"""Bytes received over the network: counted, reported to progress, and held against the patience of the run."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from dci_downloader.hooks import Progress
+from dci_downloader.transfer.transfers import Giver
 
 
 class Meter:
     """Counts bytes.
 
     Args:
-        progress: told of bytes and files as they come.
+        progress: told of bytes and files.
         clock: seconds, monotonic.
 
     Attributes:
-        received: bytes of the requests that ended, in vain or not.
+        received: bytes by source, of the requests that ended; including those discarded.
     """
 
     def __init__(self, progress: Progress, clock: Callable[[], float]) -> None:
-        self.received = 0
+        self.received: Counter[Giver] = Counter()
         self._progress = progress
         self._clock = clock
-        self._useful = 0
-        self._told = 0
+        self._total = 0
+        self._kept = 0
+        self._reported = 0
         self._seen = 0
         self._moved = clock()
 
-    def came(self, size: int) -> None:
-        """Count bytes that a request brought and that its file keeps."""
-        self.received += size
-        self._useful += size
+    def count(self, size: int, giver: Giver, *, kept: bool) -> None:
+        """Count the bytes that a request brought, now that it ended.
 
-    def wasted(self, size: int) -> None:
-        """Count bytes that a request brought in vain."""
-        self.received += size
-
-    def elsewhere(self, size: int) -> None:
-        """Count bytes that came to another process, which is looked after, and told of, apart."""
-        self.received += size
-        self._seen += size
+        Args:
+            size: bytes.
+            giver: who gave them.
+            kept: whether its file keeps them.
+        """
+        self.received[giver] += size
+        self._total += size
+        if kept:
+            self._kept += size
 
     def lost(self, size: int) -> None:
         """Take back bytes that were kept: their file has to begin anew."""
-        self._useful -= size
+        self._kept -= size
 
     def file(self) -> None:
-        """Tell of a file that is complete."""
+        """Report a file that is complete."""
         self._progress.advance(1, 0)
 
     def look(self, under_way: int) -> int:
-        """Tell what came since the last look.
+        """Report what was received since the last look.
 
         Args:
             under_way: bytes that requests have brought so far which did not end yet.
 
         Returns:
-            Bytes that came since then, useful or not.
+            Bytes received since then, kept or not.
         """
-        told = self._useful + under_way
-        if told != self._told:
-            self._progress.advance(0, told - self._told)
-            self._told = told
-        came = self.received + under_way - self._seen
-        if came:
-            self._seen += came
+        kept = self._kept + under_way
+        if kept != self._reported:
+            self._progress.advance(0, kept - self._reported)
+            self._reported = kept
+        received = self._total + under_way - self._seen
+        if received:
+            self._seen += received
             self.moved()
-        return came
+        return received
 
     def moved(self) -> None:
-        """Note that the run got on, if not by bytes."""
+        """Note that the run made progress, if not by bytes."""
         self._moved = self._clock()
 
     def idle_seconds(self) -> float:

@@ -1,6 +1,6 @@
-"""What is to be fetched, and in which order.
+"""The files that are to be fetched, and the order in which their segments are.
 
-Biggest first, so that none trails at the end; yet big files fill the line while small ones mostly wait for answers,
+Biggest first, so that none trails at the end; yet big files fill the line while small ones mostly wait for responses,
 so as long as there are both, big ones take no more than half of the requests.
 """
 
@@ -13,37 +13,36 @@ from collections.abc import Callable, Iterable
 from typing import Optional
 
 from dci_downloader.models import FileEntry
-from dci_downloader.transfer.transfers import IN_MEMORY, Segment
+from dci_downloader.transfer.transfers import Segment
+from dci_downloader.transfer.tuning import Tuning
 
-BLOCKED_SECONDS = 0.5
-"""Seconds before a file that another run is fetching is looked at again."""
+Accepts = Callable[[Segment], bool]
 
 
 class TransferQueue:
-    """Hands out pieces.
+    """Hands out segments; a small file is one segment.
 
     Args:
-        entries: the files.
-        open_file: makes the pieces of a file whose turn has come: none where nothing is left to fetch, None where
-            another run is at it.
+        open_file: makes the segments of a file whose turn has come: none where nothing is left to fetch, None where
+            another run is fetching it.
+        tuning: sizes and times.
         clock: seconds, monotonic.
     """
 
     def __init__(
         self,
-        entries: Iterable[FileEntry],
         open_file: Callable[[FileEntry], Optional[list[Segment]]],
+        tuning: Tuning,
         clock: Callable[[], float],
     ) -> None:
+        self._open_file, self._tuning, self._clock = open_file, tuning, clock
         self._big: deque[FileEntry] = deque()
         self._small: deque[FileEntry] = deque()
         self._segments: deque[Segment] = deque()
         self._later: list[tuple[float, int, Segment]] = []
+        self._due: deque[Segment] = deque()
         self._blocked: list[tuple[float, int, FileEntry]] = []
-        self._order = itertools.count()
-        self._open_file = open_file
-        self._clock = clock
-        self.add(entries)
+        self._order = itertools.count()  # what is due at the same time leaves in the order it was put back
 
     @property
     def blocked(self) -> bool:
@@ -56,9 +55,9 @@ class TransferQueue:
         return [*self._big, *self._small, *(entry for _, _, entry in self._blocked)]
 
     def add(self, entries: Iterable[FileEntry]) -> None:
-        """Put files behind those there are."""
-        for entry in sorted(entries, key=lambda entry: entry.size, reverse=True):
-            (self._big if entry.size > IN_MEMORY else self._small).append(entry)
+        """Queue more files, behind those of their size that are there."""
+        for entry in sorted(entries, key=lambda entry: -entry.size):
+            (self._big if entry.size > self._tuning.in_memory else self._small).append(entry)
 
     def halve(self) -> list[FileEntry]:
         """Give away every second file whose turn has not come."""
@@ -75,46 +74,64 @@ class TransferQueue:
         self._defer(entry, 0.0)
 
     def later(self, segment: Segment, seconds: float) -> None:
-        """Put a piece back, to be handed out again after some seconds."""
+        """Put a segment back, to be handed out again after some seconds."""
         heapq.heappush(self._later, (self._clock() + seconds, next(self._order), segment))
 
     def wait_seconds(self, most: float) -> float:
-        """How long until a piece that was put back is due, at most ``most`` seconds."""
+        """How long until a segment that was put back is due, at most ``most`` seconds."""
         due = min((queue[0][0] for queue in (self._later, self._blocked) if queue), default=None)
         return most if due is None else max(0.0, min(most, due - self._clock()))
 
-    def next(self, big_may_go: bool) -> Optional[Segment]:
-        """The piece whose turn it is, or None while there is nothing to do.
+    def next(self, accepts: Accepts, *, may_open: bool, big_may_go: bool) -> Optional[Segment]:
+        """The segment whose turn it is, or None while there is nothing to do.
 
         Args:
-            big_may_go: whether segments have less than their share of the requests.
+            accepts: whether there is room for a segment where it is to be fetched from.
+            may_open: whether there is room for a file whose turn has not come.
+            big_may_go: whether segments of big files have less than their share of the requests.
         """
         now = self._clock()
         while self._later and self._later[0][0] <= now:
-            later = heapq.heappop(self._later)[2]
-            if not later.transfer.over:
-                return later
+            self._due.append(heapq.heappop(self._later)[2])
         while self._blocked and self._blocked[0][0] <= now:
             self._segments.extend(self._open(heapq.heappop(self._blocked)[2]))
-        segment = self._next_segment() if big_may_go or not self._small else None
-        while segment is None and self._small:
+        segment = _take(self._due, accepts) if self._due else None
+        # files that peers do not have wait here for the object store: no more are opened before it gets on with them
+        may_open = may_open and len(self._due) < self._tuning.most_waiting
+        if segment is None and (big_may_go or not self._small):
+            segment = self._next_of_big(accepts, may_open)
+        while segment is None and may_open and self._small:
             segment = next(iter(self._open(self._small.popleft())), None)
         return segment
 
-    def _next_segment(self) -> Optional[Segment]:
-        while self._segments or self._big:
-            if not self._segments:
-                self._segments.extend(self._open(self._big.popleft()))
-            elif not (segment := self._segments.popleft()).transfer.over:
-                return segment
-        return None
+    def _next_of_big(self, accepts: Accepts, may_open: bool) -> Optional[Segment]:
+        segment = _take(self._segments, accepts)
+        while segment is None and may_open and self._big:
+            self._segments.extend(self._open(self._big.popleft()))
+            segment = _take(self._segments, accepts)
+        return segment
 
     def _open(self, entry: FileEntry) -> list[Segment]:
         segments = self._open_file(entry)
         if segments is None:
-            self._defer(entry, BLOCKED_SECONDS)
+            self._defer(entry, self._tuning.blocked_seconds)
             return []
         return segments
 
     def _defer(self, entry: FileEntry, seconds: float) -> None:
         heapq.heappush(self._blocked, (self._clock() + seconds, next(self._order), entry))
+
+
+def _take(segments: deque[Segment], accepts: Accepts) -> Optional[Segment]:
+    """Remove and return the first segment that is accepted; those whose file is over vanish."""
+    index = 0
+    while index < len(segments):
+        segment = segments[index]
+        if segment.transfer.over:
+            del segments[index]
+        elif accepts(segment):
+            del segments[index]
+            return segment
+        else:
+            index += 1
+    return None

@@ -1,4 +1,4 @@
-"""Where bytes go once they came: written and hashed behind the event loop, in the order they were handed over."""
+"""Where received bytes go: written and hashed beside the event loop, in the order they were handed over."""
 
 from __future__ import annotations
 
@@ -12,26 +12,28 @@ from dci_downloader.mirror.store import Store
 from dci_downloader.transfer.transfers import Segment, Transfer
 from dci_downloader.transfer.worker import Task, Worker
 
-Entered = Callable[[Transfer, Optional[Exception]], None]
+OnStored = Callable[[Transfer, Optional[Exception]], None]
 
 
 class Sink:
-    """Two workers: one writes whatever comes, one hashes and finishes big files, so that neither waits for the other.
+    """Two workers: one writes, one hashes and finishes big files, so that neither waits for the other.
 
     Args:
         store: where files end up.
-        wake: a descriptor that gets a byte when :meth:`collect_garbage` has something to tell.
-        entered: told that a file is in the store, or what its content or the disk had against that.
+        wake: a descriptor that gets a byte when there is something to :meth:`collect`.
+        on_stored: called when a file is in the store, or with the error that keeps it out.
+        batch_bytes: bytes that are handed to the writer at once.
 
     Attributes:
-        unrecorded: segments that came whole, and that another run would fetch again if this one were killed now.
+        unrecorded: segments that were received whole, and that another run would fetch again if this one were killed
+            now.
     """
 
-    def __init__(self, store: Store, wake: int, entered: Entered) -> None:
+    def __init__(self, store: Store, wake: int, on_stored: OnStored, batch_bytes: int) -> None:
         self._store = store
-        self._entered = entered
-        self._writer = Worker("writer", wake)
-        self._finisher = Worker("finisher", wake)
+        self._on_stored = on_stored
+        self._writer = Worker("writer", wake, batch_bytes)
+        self._finisher = Worker("finisher", wake, batch_bytes)
         self._closing = threading.Event()
         self.unrecorded = 0
 
@@ -54,39 +56,38 @@ class Sink:
         segment.start += len(content)
 
     def small_file(self, transfer: Transfer, chunks: list[bytes]) -> None:
-        """Take in a file that came as a whole: at once, for another thread would cost more than it does.
+        """Store a file that was received as a whole.
 
-        Each of the handful of system calls that a file takes is a contest for the interpreter lock with a second
-        thread, and libcurl's calls back into Python lose it: 5,000 packages took 3.7 CPU seconds that way, not 3.2.
+        At once: each of the handful of system calls that a file takes would be a contest for the interpreter lock with
+        a second thread, and libcurl's calls back into Python lose it: 5,000 packages took 3.7 CPU seconds that way,
+        not 3.2.
         """
         error: Optional[Exception] = None
         try:
             self._store.add(transfer.entry, chunks)
         except Exception as raised:  # the loop knows what it means for the run
             error = raised
-        self._entered(transfer, error)
+        self._on_stored(transfer, error)
 
     def segment(self, transfer: Transfer) -> None:
-        """Note that a segment of a big file was handed over whole; with the last of them the file is finished.
-
-        A file that came in one piece was hashed on the way; should the run die before it is finished, it is no more
-        than the one segment of this connection that is lost.
-        """
+        """Note that a segment of a big file was handed over whole; with the last of them the file is finished."""
         assert transfer.partial is not None
         self.unrecorded += 1
         if transfer.in_one_piece:
+            # hashed while it was written, and not worth a journal: should the run die before the file is finished,
+            # no more is lost than the one segment of this connection
             self._writer.submit(Task(transfer.partial.finish, (), 0, partial(self._finished, transfer)))
             return
         self._writer.submit(Task(transfer.partial.save, (), 0, partial(self._segment_written, transfer)))
 
     def finish(self, transfer: Transfer) -> None:
-        """Hash what is not hashed yet of a complete file and take it in."""
-        then = partial(self._entered, transfer)
-        self._finisher.submit(Task(self._hash_and_enter, (transfer.partial,), 0, then))
+        """Hash what is not hashed yet of a complete file, and store it."""
+        then = partial(self._on_stored, transfer)
+        self._finisher.submit(Task(self._hash_and_finish, (transfer.partial,), 0, then))
         self._finisher.flush()
 
     def discard(self, transfer: Transfer, then: Callable[[Transfer], None]) -> None:
-        """Drop what there is of a big file, after what was handed over before."""
+        """Discard what there is of a big file, after what was handed over before is written."""
         assert transfer.partial is not None
 
         def discarded(error: Optional[Exception]) -> None:
@@ -96,16 +97,16 @@ class Sink:
         self._writer.submit(Task(transfer.partial.discard, (), 0, discarded))
 
     def save(self, transfer: Transfer) -> None:
-        """Save and let go of a big file that is given up for now."""
+        """Save the journal of a big file that is given up for now, and close it."""
         if transfer.partial is not None:
             self._writer.submit(Task(transfer.partial.close, (), 0, _raise))
 
     def flush(self) -> None:
-        """Let the writer begin: nothing more is coming soon."""
+        """Have the writer begin with what it has: nothing more is coming soon."""
         self._writer.flush()
 
     def collect(self) -> None:
-        """Tell what is done.
+        """Report what is done.
 
         Raises:
             DownloaderError: the disk is full, or cannot be written to.
@@ -123,7 +124,7 @@ class Sink:
 
     def _finished(self, transfer: Transfer, error: Optional[Exception]) -> None:
         self.unrecorded -= 1
-        self._entered(transfer, error)
+        self._on_stored(transfer, error)
 
     def _segment_written(self, transfer: Transfer, error: Optional[Exception]) -> None:
         self.unrecorded -= 1
@@ -141,7 +142,7 @@ class Sink:
         while not self._closing.is_set() and target.catch_up():
             pass
 
-    def _hash_and_enter(self, target: Partial) -> None:
+    def _hash_and_finish(self, target: Partial) -> None:
         self._hash_along(target)
         if not self._closing.is_set():
             target.finish()

@@ -1,19 +1,18 @@
-"""One stage of the pipeline: requests of one kind, as many under way as its width allows."""
+"""One stage of the pipeline: requests of one kind, as many under way as its limit allows."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Optional, TypeVar
 
 import pycurl
 
 from dci_downloader.network.headers import Head
-from dci_downloader.options import TransferOptions
-from dci_downloader.transfer.handles import HandlePool, read_answer
+from dci_downloader.transfer.handles import HandlePool, read_response
 from dci_downloader.transfer.limits import AdaptiveLimit
 from dci_downloader.transfer.loop import CurlLoop
-from dci_downloader.transfer.transfers import TransferRequest
+from dci_downloader.transfer.request import TransferRequest
 
 AnyRequest = TypeVar("AnyRequest", bound=TransferRequest)
 
@@ -22,11 +21,11 @@ class CompletedRequest(NamedTuple):
     """How a request ended.
 
     Attributes:
-        request: the request; its handle is not its own any more.
+        request: the request; its handle is no longer its own.
         code: libcurl's error code, 0 for none.
-        message: libcurl's words for it.
-        head: of the answer; its status is 0 when none came.
-        seconds: from request to first byte, handshakes left out; 0 when none came.
+        message: libcurl's text for it.
+        head: of the response; its status is 0 when there was none.
+        seconds: from request to first byte, handshakes left out; 0 without a response.
     """
 
     request: Any
@@ -36,108 +35,128 @@ class CompletedRequest(NamedTuple):
     seconds: float
 
 
+class LeastRate(NamedTuple):
+    """The rate that a request must have to go on: so many bytes per second, over so many seconds."""
+
+    bytes_per_second: int
+    seconds: float
+
+
 class Stage(Generic[AnyRequest]):
-    """Starts requests and tells how they ended.
+    """Starts requests and reports how they ended. Its time stands still while it is paused.
 
     Args:
-        options: how to connect.
-        http_version: one of libcurl's ``CURL_HTTP_VERSION_…``.
-        width: how many at once.
+        handles: how to connect.
+        limit: how many requests at once.
+        least_rate: below which a request is slow; None where none is.
         clock: seconds, monotonic.
 
     Attributes:
-        full: whether as many requests as the width allows were under way before the last turn.
+        full: whether as many requests as the limit allows were under way before the last turn.
     """
 
     def __init__(
         self,
-        options: TransferOptions,
-        http_version: int,
-        width: AdaptiveLimit,
+        handles: HandlePool,
+        limit: AdaptiveLimit,
+        least_rate: Optional[LeastRate] = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.width = width
+        self.limit = limit
         self.full = False
-        self.loop = CurlLoop(width.most)
+        self.loop = CurlLoop(limit.most)
         self.under_way: dict[Any, AnyRequest] = {}
-        self._handles = HandlePool(options, http_version)
+        self._handles = handles
+        self._least_rate = least_rate
         self._clock = clock
+        self._paused_since: Optional[float] = None
+        self._paused_seconds = 0.0
         self._settling: set[AnyRequest] = set()
         self._changed = False
 
     @property
     def free(self) -> int:
         """How many more requests may start now."""
-        return self.width.limit - len(self.under_way)
+        return self.limit.value - len(self.under_way)
 
     def start(self, request: AnyRequest, headers: Sequence[str]) -> None:
         """Send a request."""
         request.handle = handle = self._handles.take(request, headers)
-        request.moved = self._clock()
+        request.moved = self._now()
+        if self._least_rate is not None:
+            request.checked = (0, request.moved)
         self.under_way[handle] = request
         self.loop.add(handle)
 
     def turn(self, sockets: int = -1) -> Iterator[CompletedRequest]:
-        """Do what can be done without waiting; yield what ended, which ``cancel`` does not know any more.
+        """Do what can be done without waiting; yield the requests that ended, which ``cancel`` does not know any more.
 
         Args:
-            sockets: at how many to look at the most; see :meth:`CurlLoop.turn`.
+            sockets: how many are read at the most; see :meth:`CurlLoop.turn`.
         """
         self.full = self.free <= 0
         if self._changed:
             self._changed, self._settling = False, set(self.under_way.values())
         ended = [(self.under_way.pop(finished.handle), finished) for finished in self.loop.turn(sockets)]
         for request, (handle, code, message) in ended:
-            yield self._answer(request, code, message)
+            yield self._completed(request, code, message)
             self._handles.give_back(handle)
 
-    def note(self, answer: CompletedRequest, starving: bool) -> None:
-        """Let the width learn from an answer.
+    def note(self, completed: CompletedRequest, starving: bool) -> None:
+        """Let the limit learn from a response.
 
         Args:
-            answer: as :meth:`turn` gave it.
-            starving: whether somebody waits for what more requests would bring.
+            completed: as :meth:`turn` yielded it.
+            starving: whether something waits for what more requests would bring.
         """
         if self._settling:
-            self._settling.discard(answer.request)
+            self._settling.discard(completed.request)
             self._settling.intersection_update(self.under_way.values())
-        if self._settling or self._changed or not answer.head.status:
+        if self._settling or self._changed or not completed.head.status:
             return
-        limit = self.width.limit
-        self.width.note(answer.seconds, wanted=self.full and starving)
-        self._changed = self.width.limit != limit
+        before = self.limit.value
+        self.limit.note(completed.seconds, wanted=self.full and starving)
+        self._changed = self.limit.value != before
 
     def look(self) -> int:
-        """Bytes of all bodies that came so far of requests under way; notes which requests got farther."""
-        now, total = self._clock(), 0
+        """Bytes of all bodies so far of requests under way; notes which requests made progress, and which are slow."""
+        now, total = self._now(), 0
         for request in self.under_way.values():
             seen = request.received
             if seen != request.seen:
                 request.seen, request.moved = seen, now
             total += seen
+            if self._least_rate is not None and now - request.checked[1] >= self._least_rate.seconds:
+                rate = (seen - request.checked[0]) / (now - request.checked[1])
+                request.slow = rate < self._least_rate.bytes_per_second
+                request.checked = (seen, now)
         return total
 
-    def rest(self) -> None:
-        """Hold nothing against the requests under way: it is this program that does not read."""
-        now = self._clock()
-        for request in self.under_way.values():
-            request.moved = now
+    def pause(self) -> None:
+        """Hold nothing against requests from now on: this program does not read what they bring."""
+        self._paused_since = self._clock()
+
+    def resume(self) -> None:
+        """End the pause."""
+        if self._paused_since is not None:
+            self._paused_seconds += self._clock() - self._paused_since
+            self._paused_since = None
 
     def overdue(self, seconds: float) -> Iterator[CompletedRequest]:
-        """End the requests that stood still for so long at the last :meth:`look`, and those that bring far too much."""
-        before = self._clock() - seconds
+        """End requests that were slow at the last :meth:`look`, stood still for so long, or brought far too much."""
+        before = self._now() - seconds
         for request in list(self.under_way.values()):
-            if self.under_way.get(request.handle) is not request:  # cancelled for what another answer meant
+            if self.under_way.get(request.handle) is not request:  # cancelled for what another response meant
                 continue
             if request.largest and request.seen > request.largest:  # an old libcurl notices only what was announced
                 code = pycurl.E_FILESIZE_EXCEEDED
-            elif request.moved < before:
+            elif request.slow or request.moved < before:
                 code = pycurl.E_OPERATION_TIMEDOUT
             else:
                 continue
             del self.under_way[request.handle]
             self.loop.remove(request.handle)
-            yield self._answer(request, code, "")
+            yield self._completed(request, code, "")
             self._handles.give_back(request.handle)
 
     def cancel(self, unwanted: Callable[[AnyRequest], bool]) -> list[AnyRequest]:
@@ -155,9 +174,13 @@ class Stage(Generic[AnyRequest]):
         self._handles.close()
         self.loop.close()
 
-    def _answer(self, request: AnyRequest, code: int, message: str) -> CompletedRequest:
+    def _now(self) -> float:
+        now = self._clock() if self._paused_since is None else self._paused_since
+        return now - self._paused_seconds
+
+    def _completed(self, request: AnyRequest, code: int, message: str) -> CompletedRequest:
         handle = request.handle
-        head = read_answer(handle, request.headers)
+        head = read_response(handle, request.headers)
         seconds = 0.0
         if head.status:  # without a head, libcurl tells some time all the same
             seconds = handle.getinfo(pycurl.STARTTRANSFER_TIME) - handle.getinfo(pycurl.PRETRANSFER_TIME)

@@ -1,7 +1,7 @@
-"""What to do about an answer: rules without I/O.
+"""What to do about a response: rules without I/O.
 
-Two kinds of request are judged: **locate** (control server, answers with a redirect) and **fetch** (object store,
-answers with bytes). The rules, from RFC 9110 and from what the two servers were seen to do:
+Two kinds of request are judged: **locate** (the control server responds with a redirect) and **fetch** (the object
+store, or a peer, responds with bytes). The rules, from RFC 9110 and from what the two servers were seen to do:
 
 * A body counts only under the right status *and* the right place: 200 for a whole file, 206 whose ``Content-Range``
   starts where the request did and names the file's size. A server that gets ranges wrong in any way (200 or 416 to a
@@ -9,8 +9,10 @@ answers with bytes). The rules, from RFC 9110 and from what the two servers were
 * A length or an encoding that cannot be the manifest's is refused before its first byte is kept.
 * 403 is a presigned URL past its 600 seconds: locate again.
 * 408, 425, 429, 5xx and broken connections pass; they are tried again, later each time, ``Retry-After`` honoured up
-  to half of the run's patience. Other statuses are answers and final.
+  to half of the run's patience. Other statuses are final.
 * A certificate that cannot be trusted does not become better: the run ends at once.
+* A peer is not tried again, since there are others and the object store: it lacks the object, has given a wrong
+  response, or cannot be reached and is dropped. Only where it does not serve ranges it is asked for the whole file.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Optional
 from urllib.parse import quote, urljoin, urlsplit
@@ -31,10 +33,10 @@ from dci_downloader.network.headers import Head, content_length, parse_content_r
 from dci_downloader.network.retries import REDIRECTS, TRANSIENT
 
 _URL_CHARACTERS = "%:/?#[]@!$&'()*+,;=~"
-"""What stays as it is in a redirect: all that may stand in a URL. Servers send raw spaces and UTF-8 besides."""
+"""The characters that are not quoted in a redirect: all that a URL may hold. Servers send raw spaces and UTF-8, too."""
 
 _PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?/[!#-;=?-\[\]_a-z~]*", re.ASCII)
-"""What nearly every redirect looks like: an absolute URL in which nothing is to be joined, quoted or doubted."""
+"""The form of nearly every redirect: an absolute URL that needs no joining, quoting or closer look."""
 
 _UNTRUSTED = {
     pycurl.E_PEER_FAILED_VERIFICATION: "its certificate cannot be trusted",
@@ -55,21 +57,23 @@ _BROKEN = {
 
 
 class Action(enum.Enum):
-    """What follows from an answer."""
+    """What follows from a response."""
 
     ACCEPT = "the body is what was asked for"
-    REDIRECT = "the answer names another place"
+    REDIRECT = "the response names another URL"
     RETRY = "the same again, later"
     LOCATE = "a new URL is needed"
-    WHOLE = "the file has to come in one piece, without ranges"
+    WHOLE = "the file has to be fetched in one piece, without ranges"
     REFUSE = "wrong, but it may be right the next time"
     GIVE_UP = "final for this file"
     ABORT = "final for the whole run"
+    MISS = "the peer does not have it"
+    DROP = "the peer is of no use"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judgement of one answer.
+    """The judgement of one response.
 
     Attributes:
         reason: half a sentence for a person; holds no query string.
@@ -91,10 +95,10 @@ ACCEPT = Verdict(Action.ACCEPT)
 
 
 def judge_locate(head: Head, url: str, now: datetime) -> Verdict:
-    """Judge the control server's answer to the request for a file.
+    """Judge the control server's response to the request for a file.
 
     Args:
-        head: of the answer.
+        head: of the response.
         url: that was asked for.
         now: current time, UTC.
     """
@@ -115,10 +119,10 @@ def judge_locate(head: Head, url: str, now: datetime) -> Verdict:
 
 
 def judge_fetch(head: Head, url: str, wanted: Optional[Range], size: int, now: datetime) -> Verdict:
-    """Judge the head of the object store's answer, before a byte of its body is kept.
+    """Judge the head of the object store's response, before a byte of its body is kept.
 
     Args:
-        head: of the answer.
+        head: of the response.
         url: that was asked for.
         wanted: the range that was asked for, or None for the whole file.
         size: bytes of the whole file, by the manifest.
@@ -143,11 +147,11 @@ def judge_fetch(head: Head, url: str, wanted: Optional[Range], size: int, now: d
 
 
 def judge_end(head: Head, position: int, end: int) -> Verdict:
-    """Judge an answer that ended in good order although bytes of what was asked for are missing.
+    """Judge a response that ended in good order although bytes of what was asked for are missing.
 
     Args:
-        head: of the answer.
-        position: the byte after the last that came.
+        head: of the response.
+        position: the byte after the last that was received.
         end: the byte after the last that was asked for.
     """
     return Verdict(
@@ -158,11 +162,11 @@ def judge_end(head: Head, position: int, end: int) -> Verdict:
 
 
 def judge_failure(code: int, message: str, url: str) -> Verdict:
-    """Judge a request that ended without a complete answer.
+    """Judge a request that ended without a complete response.
 
     Args:
         code: libcurl's error code.
-        message: libcurl's own words.
+        message: libcurl's own text.
         url: that was asked for.
     """
     host = urlsplit(url).hostname
@@ -170,28 +174,69 @@ def judge_failure(code: int, message: str, url: str) -> Verdict:
         return Verdict(Action.ABORT, f"{host}: {_UNTRUSTED[code]} ({message})", hint=_certificate_hint(message))
     if code == pycurl.E_FILESIZE_EXCEEDED:
         return Verdict(Action.REFUSE, f"{host}: it sends more than it should", exit_code=IntegrityError.exit_code)
-    if message.startswith("CONNECT "):  # libcurl calls what the proxy answered a connection that was cut
+    if message.startswith("CONNECT "):  # libcurl calls a proxy's refusal a connection that was cut
         hint = "check HTTPS_PROXY and NO_PROXY: is the proxy up, does it let you in?"
         return Verdict(Action.RETRY, f"{host}: the proxy does not let it through ({message})", hint=hint)
     return Verdict(Action.RETRY, f"{host}: {_BROKEN.get(code) or message or f'libcurl error {code}'}")
 
 
+_UNREACHABLE_PEER = {
+    pycurl.E_COULDNT_RESOLVE_HOST: "its name cannot be resolved",
+    pycurl.E_COULDNT_RESOLVE_PROXY: "the name of the proxy cannot be resolved",
+    pycurl.E_COULDNT_CONNECT: "no connection",
+    pycurl.E_OPERATION_TIMEDOUT: "it is slow, or does not answer",
+    pycurl.E_PEER_FAILED_VERIFICATION: "its certificate cannot be trusted",
+    pycurl.E_SSL_CONNECT_ERROR: "TLS handshake failed",
+}
+
+WRONG_CONTENT = Verdict(Action.REFUSE, "what it gives is something else")
+"""The judgement of a peer all of whose bytes of a file were received, but do not hash to it."""
+
+
+def judge_peer_head(verdict: Verdict, head: Head) -> Verdict:
+    """Judge the head of a peer's response.
+
+    Args:
+        verdict: what :func:`judge_fetch` says of it.
+        head: of the response; its status is 0 when there was none.
+    """
+    if verdict.action is Action.ACCEPT:
+        return verdict
+    if verdict.action is Action.WHOLE:
+        return replace(WRONG_CONTENT, action=Action.WHOLE)
+    if head.status in (404, 410):
+        return Verdict(Action.MISS)
+    return WRONG_CONTENT if head.status in (0, 200, 206) else Verdict(Action.REFUSE, f"it answers HTTP {head.status}")
+
+
+def judge_peer_failure(code: int, *, begun: bool) -> Verdict:
+    """Judge a request to a peer that ended without a complete response.
+
+    Args:
+        code: libcurl's error code, 0 for a response that is too short.
+        begun: whether there was a head, and it was right.
+    """
+    if code in _UNREACHABLE_PEER:
+        return Verdict(Action.DROP, _UNREACHABLE_PEER[code])
+    return Verdict(Action.REFUSE, "its answers are cut") if begun else WRONG_CONTENT
+
+
 def _certificate_hint(message: str) -> str:
-    """What to do about a certificate that OpenSSL, in libcurl's words, does not trust."""
-    said = message.lower()
-    if "expired" in said or "not yet valid" in said:
+    """What to do about a certificate that OpenSSL, in libcurl's text, does not trust."""
+    text = message.lower()
+    if "expired" in text or "not yet valid" in text:
         return CLOCK_HINT
-    return HOST_NAME_HINT if "subject name" in said or "host name" in said else AUTHORITY_HINT
+    return HOST_NAME_HINT if "subject name" in text or "host name" in text else AUTHORITY_HINT
 
 
 def _judge_redirect(head: Head, url: str) -> Verdict:
-    place = head.headers.get("location", "")
-    if not place:
+    location = head.headers.get("location", "")
+    if not location:
         return Verdict(Action.REFUSE, "a redirect came without a place to go")
-    if _PLAIN_URL.fullmatch(place):
-        return Verdict(Action.REDIRECT, location=place)
+    if _PLAIN_URL.fullmatch(location):  # urlsplit, urljoin and quote take longer than all other rules together
+        return Verdict(Action.REDIRECT, location=location)
     try:
-        parts = urlsplit(urljoin(url, quote(place.encode("latin-1"), safe=_URL_CHARACTERS)))
+        parts = urlsplit(urljoin(url, quote(location.encode("latin-1"), safe=_URL_CHARACTERS)))
         scheme, host, port = parts.scheme, parts.hostname, parts.port
     except ValueError:
         return Verdict(Action.GIVE_UP, "a redirect led to something that is no URL")

@@ -1,4 +1,4 @@
-"""One thread behind the event loop, for what would make it wait: writing and hashing."""
+"""One thread beside the event loop, for what would make the loop wait: writing and hashing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from typing import Any, NamedTuple, Optional
 
 
 class Task(NamedTuple):
-    """What the worker is to do, and who is told when it is done."""
+    """What the worker is to do.
+
+    Attributes:
+        size: bytes that wait for it.
+        then: called by :meth:`Worker.collect` with what ``function`` raised, or None.
+    """
 
     function: Callable[..., None]
     arguments: tuple[Any, ...]
@@ -23,22 +28,22 @@ class Task(NamedTuple):
 class Worker:
     """Does tasks in the order they were given, handed over in batches.
 
-    A batch goes over when it holds a megabyte, or when :meth:`flush` says that nothing more is coming soon: a hand-over
-    for every chunk costs more than the second thread saves.
+    A batch is handed over when it holds enough bytes, or when :meth:`flush` says that nothing more is coming soon: to
+    do that for every chunk costs more than the second thread saves.
 
     Args:
         name: of the thread.
         wake: a descriptor that gets a byte when results are there.
+        batch_bytes: bytes after which a batch is handed over.
 
     Attributes:
         outstanding: bytes submitted whose tasks are not done and collected yet.
     """
 
-    BATCH_BYTES = 1 << 20
-
-    def __init__(self, name: str, wake: int) -> None:
+    def __init__(self, name: str, wake: int, batch_bytes: int) -> None:
         self.outstanding = 0
         self._wake = wake
+        self._most_bytes = batch_bytes
         self._batch: list[Task] = []
         self._batch_bytes = 0
         self._unfinished = 0
@@ -58,7 +63,7 @@ class Worker:
         self._batch_bytes += task.size
         self.outstanding += task.size
         self._unfinished += 1
-        if self._batch_bytes >= self.BATCH_BYTES:
+        if self._batch_bytes >= self._most_bytes:
             self.flush()
 
     def flush(self) -> None:
@@ -69,7 +74,7 @@ class Worker:
             self._batch_bytes = 0
 
     def collect(self) -> None:
-        """Tell those who asked for it, in this thread, what was done since the last call and what it raised."""
+        """Call ``then``, in this thread, of every task that was done since the last call."""
         while self._results:
             task, error = self._results.popleft()
             self.outstanding -= task.size

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Optional
@@ -14,16 +15,19 @@ from urllib.parse import quote
 import pytest
 
 from dci_downloader.cli.main import main
+from dci_downloader.control.signing import SignedRequest
 from dci_downloader.hooks import NeverStop, NullProgress, Stop
 from dci_downloader.mirror.store import Store
-from dci_downloader.models import FileEntry, SignedRequest
+from dci_downloader.models import FileEntry
 from dci_downloader.network import retries
 from dci_downloader.options import Network, TransferOptions
-from dci_downloader.transfer import engine, pipeline, queue
-from dci_downloader.transfer.engine import Fetched
+from dci_downloader.transfer import engine
+from dci_downloader.transfer.fetched import Fetched
+from dci_downloader.transfer.sources import PeerPool
+from dci_downloader.transfer.tuning import Tuning
 from tests.faults.program import TOPIC, Done, Program, ended
 from tests.faults.server import FaultServer, control_answers, store_answers
-from tests.faults.sizes import SEGMENT
+from tests.faults.sizes import SMALL_SCALE
 
 CREDENTIALS = {
     "Authorization": "DCI2-HMAC-SHA256 Credential=remoteci/stub, Signature=topsecret",
@@ -59,10 +63,15 @@ class Tally(NullProgress):
 
 
 class Bench:
-    """Two servers, a store, and the files that are to be brought from here to there."""
+    """Two servers, a store, and the files that are to be brought from here to there.
 
-    def __init__(self, store: Store) -> None:
+    Attributes:
+        tuning: of the next fetches.
+    """
+
+    def __init__(self, store: Store, tuning: Tuning = SMALL_SCALE) -> None:
         self.mirror = store
+        self.tuning = tuning
         self.contents: dict[str, bytes] = {}
         self.entries: dict[str, FileEntry] = {}
         self.tally = Tally()
@@ -87,12 +96,25 @@ class Bench:
         self.entries[path] = FileEntry(path, sha256(content).hexdigest(), size)
         return self.entries[path]
 
-    def fetch(self, *, stop: Optional[Stop] = None, patience: float = 20.0, **options: Any) -> Fetched:
+    def tune(self, **numbers: Any) -> None:
+        """Have the next fetches work by other numbers."""
+        self.tuning = replace(self.tuning, **numbers)
+
+    def fetch(
+        self, *, stop: Optional[Stop] = None, patience: float = 20.0, peers: Sequence[str] = (), **options: Any
+    ) -> Fetched:
         """Bring every file."""
         options.setdefault("network", Network())
-        wanted = TransferOptions(patience=patience, **options)
-        entries = list(self.entries.values())
-        return engine.fetch(entries, self.source, self.mirror, wanted, progress=self.tally, stop=stop or NeverStop())
+        return engine.fetch(
+            list(self.entries.values()),
+            self.source,
+            self.mirror,
+            TransferOptions(patience=patience, **options),
+            self.tally,
+            stop or NeverStop(),
+            PeerPool(peers),
+            tuning=self.tuning,
+        )
 
     def arrived(self, path: str) -> bool:
         """Whether the right content is in the store, and read-only."""
@@ -125,15 +147,12 @@ class Bench:
 
 @pytest.fixture
 def small_scale(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sizes are a hundredth of the real ones."""
-    for module in (queue, pipeline):
-        monkeypatch.setattr(module, "IN_MEMORY", SEGMENT // 2)
-    monkeypatch.setattr(pipeline, "segment_size", lambda size: SEGMENT)
-    monkeypatch.setattr(pipeline, "WRITE_CHUNKS", 1)
+    """Sizes are a hundredth of the real ones, for whoever fetches without saying otherwise."""
+    monkeypatch.setitem(engine.fetch.__kwdefaults__, "tuning", SMALL_SCALE)
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_scale: None) -> Iterator[Bench]:
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     """At a small scale, and waits between tries are noted, not sat out."""
     store = Store(tmp_path / "mirror" / ".dci-downloader")
     store.prepare()

@@ -13,33 +13,35 @@ from typing import Any
 
 import pytest
 
+from dci_downloader.control.signing import SignedRequest
 from dci_downloader.errors import CancelledError, SettingsError
 from dci_downloader.hooks import NeverStop
 from dci_downloader.models import FileEntry
 from dci_downloader.options import TransferOptions
 from dci_downloader.transfer import coprocess, engine, pipeline
-from tests.faults.conftest import Bench, Tally
+from dci_downloader.transfer.tuning import Tuning
+from tests.faults.conftest import Bench, StubSource, Tally
 from tests.faults.server import status
 from tests.faults.sizes import SEGMENT
 
 ROOT = Path(__file__).parents[2]
 
 
-class Watched(coprocess.Coprocess):
-    """A partner that a test looks at when it has been given files, while the servers still hold everything back."""
+class WatchedCoprocess(coprocess.Coprocess):
+    """One that a test looks at when it has been assigned files, while the servers still hold everything back."""
 
-    instances: list[Watched] = []  # noqa: RUF012  emptied for each test
+    instances: list[WatchedCoprocess] = []  # noqa: RUF012  emptied for each test
     bench: Bench
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.instances.append(self)
-        self.handed: list[FileEntry] = []
+        self.assigned: list[FileEntry] = []
 
     def turn(self) -> None:
         super().turn()
-        if self.working and not self.handed:
-            self.handed = list(self._given)
+        if self.working and not self.assigned:
+            self.assigned = list(self._assigned)
             self.has_work()
             self.bench.control.flowing.set()
 
@@ -52,22 +54,32 @@ class Watched(coprocess.Coprocess):
         return self._process.pid
 
 
+class SourceOfOneProcess(StubSource):
+    """A source that remembers what it was asked for; a copy that is sent to another process does so there."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.asked: set[str] = set()
+
+    def request(self, path: str) -> SignedRequest:
+        self.asked.add(path)
+        return super().request(path)
+
+
 @pytest.fixture
-def shared(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> type[Watched]:
-    """Whatever there is to fetch is shared, as on a fast line. Nothing comes before it is."""
+def shared(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> type[WatchedCoprocess]:
+    """Whatever there is to fetch is shared, as on a fast line. Nothing is sent before it is."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    monkeypatch.setattr(coprocess, "WORTH_STARTING", 0.0)
-    monkeypatch.setattr(coprocess, "WORTH_GIVING", 0.0)
-    monkeypatch.setattr(pipeline, "LOADED", -1.0)
-    monkeypatch.setattr(engine, "Coprocess", Watched)
-    Watched.instances.clear()
-    Watched.bench = bench
+    monkeypatch.setattr(engine, "Coprocess", WatchedCoprocess)
+    bench.tune(worth_starting=0.0, worth_giving=0.0, loaded=-1.0)
+    WatchedCoprocess.instances.clear()
+    WatchedCoprocess.bench = bench
     bench.control.flowing.clear()
     for number in range(100):
         bench.add(f"{number}.rpm", 500 + number * 200)
-    bench.add("big.iso", 3 * SEGMENT + 7)
-    bench.add("bigger.iso", 4 * SEGMENT + 7)
-    return Watched
+    for number in range(4):  # of which the first is opened here before there is a second process
+        bench.add(f"{number}.iso", (6 - number) * SEGMENT + 7)
+    return WatchedCoprocess
 
 
 def ended(pid: int) -> bool:
@@ -82,21 +94,49 @@ def ended(pid: int) -> bool:
         os.close(descriptor)
 
 
-def test_both_bring_files_that_one_flush_puts_on_disk(shared: type[Watched], bench: Bench):
+def test_both_bring_files_that_one_flush_puts_on_disk(shared: type[WatchedCoprocess], bench: Bench):
     bench.assert_all_arrived(bench.fetch())
     (one,) = shared.instances
-    assert 40 < len(one.handed) < 60
+    assert 40 < len(one.assigned) < 60
     assert ended(one.pid)
     assert len(os.listdir(bench.mirror.markers.folder)) == 1
     bench.mirror.flush()
     assert os.listdir(bench.mirror.markers.folder) == []
 
 
-def test_each_has_half_of_the_connections(shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch):
+def test_the_second_process_brings_all_that_it_is_assigned_in_segments_of_the_same_size(
+    shared: type[WatchedCoprocess], bench: Bench
+):
+    bench.source = SourceOfOneProcess(bench.control.url)
+    bench.assert_all_arrived(bench.fetch())
+    (one,) = shared.instances
+    assigned = {entry.path for entry in one.assigned}
+    assert {path for path in assigned if path.endswith(".iso")} == {"2.iso"}
+    assert not assigned & bench.source.asked
+    assert assigned | bench.source.asked == set(bench.entries)
+    assert one._reported == (len(one.assigned), sum(entry.size for entry in one.assigned))
+    bounds = [*range(0, 4 * SEGMENT + 1, SEGMENT), 4 * SEGMENT + 7]
+    assert sorted(bench.store.ranges("2.iso")) == list(zip(bounds, bounds[1:]))
+
+
+def test_the_second_process_goes_on_with_what_an_earlier_run_left(shared: type[WatchedCoprocess], bench: Bench):
+    bench.source = SourceOfOneProcess(bench.control.url)
+    partial = bench.mirror.open_partial(bench.entries["2.iso"])
+    partial.write(SEGMENT, bench.contents["2.iso"][SEGMENT : 4 * SEGMENT])
+    partial.close()
+    fetched = bench.fetch()
+    assert (fetched.failures, fetched.files) == ((), len(bench.entries))
+    assert "2.iso" not in bench.source.asked
+    assert sorted(bench.store.ranges("2.iso")) == [(0, SEGMENT), (4 * SEGMENT, 4 * SEGMENT + 7)]
+
+
+def test_each_has_half_of_the_connections(
+    shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
     sent: list[Any] = []
 
-    def noted(one: Watched) -> None:
-        sent.append(one._pipeline._fetching.width.limit)
+    def noted(one: WatchedCoprocess) -> None:
+        sent.append(one._pipeline._fetches.at_store.limit.value)
 
     monkeypatch.setattr(shared, "has_work", noted)
     bench.assert_all_arrived(bench.fetch(connections=5))
@@ -104,21 +144,21 @@ def test_each_has_half_of_the_connections(shared: type[Watched], bench: Bench, m
     assert bench.store.connections <= 5 + 2
 
 
-def test_what_a_partner_that_is_killed_has_left_is_fetched_here(
-    shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch
+def test_what_a_killed_second_process_had_left_is_fetched_here(
+    shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(shared, "has_work", lambda one: os.kill(one.pid, signal.SIGKILL))
     bench.assert_all_arrived(bench.fetch())
 
 
-def test_a_partner_that_is_killed_halfway_costs_nothing_either(
-    shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch
+def test_a_second_process_killed_halfway_costs_nothing(
+    shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ):
-    def kill(one: Watched) -> None:
-        if one._told.files and one.working:
+    def kill(one: WatchedCoprocess) -> None:
+        if one._reported.files and one.working:
             os.kill(one.pid, signal.SIGKILL)
-            bench.tally.advance(-one._told.files, -one._told.size)  # as if that had been on its way still
-            one._told = coprocess.Advance(0, 0)
+            bench.tally.advance(-one._reported.files, -one._reported.size)  # as if that had been on its way still
+            one._reported = coprocess.Advance(0, 0)
 
     turn = shared.turn
     monkeypatch.setattr(shared, "turn", lambda one: (turn(one), kill(one)))
@@ -126,8 +166,8 @@ def test_a_partner_that_is_killed_halfway_costs_nothing_either(
     bench.assert_all_arrived(bench.fetch(connections=2))
 
 
-def test_a_partner_that_cannot_be_started_is_done_without(
-    shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch
+def test_all_is_fetched_here_where_no_second_process_can_be_started(
+    shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ):
     def refused(*_: Any, **__: Any) -> None:
         raise BlockingIOError("too many processes")
@@ -137,16 +177,18 @@ def test_a_partner_that_cannot_be_started_is_done_without(
     bench.assert_all_arrived(bench.fetch())
 
 
-def test_a_partner_that_dies_before_it_is_ready_is_done_without(
-    shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch
+def test_all_is_fetched_here_where_the_second_process_dies_before_it_is_ready(
+    shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(coprocess, "_MAIN", "raise SystemExit(3)")
     bench.control.flowing.set()
     bench.assert_all_arrived(bench.fetch())
-    assert not shared.instances[0].handed
+    assert not shared.instances[0].assigned
 
 
-def test_files_that_cannot_be_had_are_told_once_whoever_asked_for_them(shared: type[Watched], bench: Bench):
+def test_files_that_cannot_be_had_are_reported_once_whoever_asked_for_them(
+    shared: type[WatchedCoprocess], bench: Bench
+):
     gone = {f"{number}.rpm" for number in range(0, 60, 3)}
     for path in gone:
         bench.store.scripts[path] = iter([status(404)] * 5)
@@ -156,12 +198,12 @@ def test_files_that_cannot_be_had_are_told_once_whoever_asked_for_them(shared: t
     assert all(bench.arrived(path) for path in bench.entries if path not in gone)
 
 
-def test_what_is_in_the_way_of_the_partner_ends_the_run(
-    shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch
+def test_what_is_in_the_way_of_the_second_process_ends_the_run(
+    shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ):
-    def in_the_way(one: Watched) -> None:
-        given = {entry.sha256[:2] for entry in one.handed}
-        ours = {entry.sha256[:2] for entry in bench.entries.values() if entry not in one.handed}
+    def in_the_way(one: WatchedCoprocess) -> None:
+        given = {entry.sha256[:2] for entry in one.assigned}
+        ours = {entry.sha256[:2] for entry in bench.entries.values() if entry not in one.assigned}
         (bench.mirror.objects / min(given - ours)).write_text("not a folder")
 
     monkeypatch.setattr(shared, "has_work", in_the_way)
@@ -170,35 +212,33 @@ def test_what_is_in_the_way_of_the_partner_ends_the_run(
     assert ended(shared.instances[0].pid)
 
 
-def test_a_request_to_stop_ends_both_and_what_came_is_kept(
-    shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_request_to_stop_ends_both_and_what_was_received_is_kept(shared: type[WatchedCoprocess], bench: Bench):
     class Asked(NeverStop):
         def requested(self) -> bool:
-            return any(one._told.files for one in shared.instances)
+            return any(one._reported.files for one in shared.instances)
 
     bench.store.pause = 0.02
     with pytest.raises(CancelledError):
         bench.fetch(stop=Asked(), connections=2)
     (one,) = shared.instances
     assert ended(one.pid)
-    assert any(bench.arrived(entry.path) for entry in one.handed)
+    assert any(bench.arrived(entry.path) for entry in one.assigned)
     bench.store.pause = 0.0
-    monkeypatch.setattr(coprocess, "WORTH_STARTING", 1e9)
+    bench.tune(worth_starting=1e9)
     bench.tally = Tally()
     bench.entries = {e.path: e for e in bench.entries.values() if not bench.mirror.holds(e)}
     assert bench.fetch().failures == ()
 
 
-def test_a_signal_to_the_partner_alone_is_nothing_to_it(
-    shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch
+def test_the_second_process_ignores_a_signal_to_it_alone(
+    shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(shared, "has_work", lambda one: os.kill(one.pid, signal.SIGTERM))
     bench.assert_all_arrived(bench.fetch())
-    assert shared.instances[0]._told.files > 0
+    assert shared.instances[0]._reported.files > 0
 
 
-def test_a_control_server_that_refuses_the_partner_fails_its_files_alone(shared: type[Watched], bench: Bench):
+def test_a_control_server_that_denies_access_to_both_fails_each_file_once(shared: type[WatchedCoprocess], bench: Bench):
     bench.control.default = status(401)
     fetched = bench.fetch()
     assert {failure.path for failure in fetched.failures} == set(bench.entries)
@@ -206,8 +246,8 @@ def test_a_control_server_that_refuses_the_partner_fails_its_files_alone(shared:
     assert fetched.files == 0
 
 
-def test_no_secret_is_on_the_command_line_of_the_partner(
-    shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch
+def test_no_secret_is_on_the_command_line_of_the_second_process(
+    shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ):
     seen: list[bytes] = []
     monkeypatch.setattr(shared, "has_work", lambda one: seen.append(Path(f"/proc/{one.pid}/cmdline").read_bytes()))
@@ -221,30 +261,30 @@ def test_no_secret_is_on_the_command_line_of_the_partner(
     [
         {"options": {"connections": 1}},
         {"options": {"limit_rate": 1 << 30}},
-        {"options": {"connections": 102}},
+        {"options": {"connections": 104}},
         {"cores": {0}},
         {"worth": 1e9},
     ],
     ids=["one connection", "a rate limit", "few files", "one core", "little to do"],
 )
-def test_there_is_no_partner_where_it_would_be_no_help(
-    shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch, alone: dict[str, Any]
+def test_there_is_no_second_process_where_it_would_be_no_help(
+    shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch, alone: dict[str, Any]
 ):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: alone.get("cores", {0, 1}))
-    monkeypatch.setattr(coprocess, "WORTH_STARTING", alone.get("worth", 0.0))
+    bench.tune(worth_starting=alone.get("worth", 0.0))
     bench.control.flowing.set()
     bench.assert_all_arrived(bench.fetch(**alone.get("options", {})))
     assert shared.instances[0]._process is None
 
 
 def test_there_is_nothing_to_give_while_the_loop_finds_time_to_wait(
-    shared: type[Watched], bench: Bench, monkeypatch: pytest.MonkeyPatch
+    shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(pipeline, "LOADED", 2.0)
+    bench.tune(loaded=2.0)
     ready: list[bool] = []
     turn = shared.turn
 
-    def turned(one: Watched) -> None:
+    def turned(one: WatchedCoprocess) -> None:
         turn(one)
         if one._ready and not ready:
             ready.append(True)
@@ -253,18 +293,21 @@ def test_there_is_nothing_to_give_while_the_loop_finds_time_to_wait(
     monkeypatch.setattr(shared, "turn", turned)
     bench.assert_all_arrived(bench.fetch())
     assert ready
-    assert not shared.instances[0].handed
+    assert not shared.instances[0].assigned
     assert ended(shared.instances[0].pid)
 
 
 def test_files_given_after_a_long_rest_are_no_sign_of_a_dead_server(bench: Bench):
-    """As where the line was slow for minutes: the partner had nothing to do, and its server nothing to send."""
+    """As where the line was slow for minutes: the second process had nothing to do, and its server nothing to send."""
     bench.add("a.rpm", 500)
-    resting = pipeline.Pipeline([], bench.source, bench.mirror, TransferOptions(patience=5.0), bench.tally)
+    options = TransferOptions(patience=5.0)
+    resting = pipeline.Pipeline(bench.source, bench.mirror, options, bench.tally, (), Tuning())
     with closing(resting):
         resting._meter._moved -= 1000.0
         resting.take(list(bench.entries.values()))
-        bench.assert_all_arrived(resting.run(NeverStop()))
+        while resting.unfinished:
+            resting.step(NeverStop())
+        bench.assert_all_arrived(resting.result())
 
 
 KILLED = """
@@ -274,25 +317,26 @@ from dci_downloader.mirror.store import Store
 from dci_downloader.hooks import NeverStop, NullProgress
 from dci_downloader.models import FileEntry
 from dci_downloader.options import TransferOptions
-from dci_downloader.transfer import coprocess, engine, pipeline
+from dci_downloader.transfer import coprocess, engine
+from dci_downloader.transfer.tuning import Tuning
 from tests.faults.conftest import StubSource
 os.sched_getaffinity = lambda _: {0, 1}
-coprocess.WORTH_STARTING = coprocess.WORTH_GIVING = 0.0
-pipeline.LOADED = -1.0
-class Told(coprocess.Coprocess):
+class DeadlyCoprocess(coprocess.Coprocess):
     def turn(self):
         super().turn()
         if self.working:
             print(self._process.pid, flush=True)
             os.kill(os.getpid(), 9)
-engine.Coprocess = Told
+engine.Coprocess = DeadlyCoprocess
 url, root = sys.argv[1:]
 entries = [FileEntry(f"{number}.rpm", f"{number:064x}", 999) for number in range(100)]
-engine.fetch(entries, StubSource(url), Store(Path(root)), TransferOptions(), NullProgress(), NeverStop())
+tuning = Tuning(worth_starting=0.0, worth_giving=0.0, loaded=-1.0)
+store, options, stop = Store(Path(root)), TransferOptions(), NeverStop()
+engine.fetch(entries, StubSource(url), store, options, NullProgress(), stop, tuning=tuning)
 """
 
 
-def test_the_partner_of_a_run_that_is_killed_ends(bench: Bench):
+def test_the_second_process_of_a_run_that_is_killed_ends(bench: Bench):
     bench.control.flowing.clear()
     command = [sys.executable, "-c", KILLED, bench.control.url, str(bench.mirror.root)]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=False)

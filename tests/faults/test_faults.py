@@ -16,7 +16,7 @@ import pytest
 from dci_downloader.errors import AUTHORITY_HINT, CLOCK_HINT, HOST_NAME_HINT
 from dci_downloader.options import Network
 from dci_downloader.results import Failure
-from dci_downloader.transfer import pipeline, stage
+from dci_downloader.transfer import stage
 from tests.faults.certificates import make_authority, server_side
 from tests.faults.conftest import SECRETS, Bench
 from tests.faults.rows import OTHERS, ROWS, SIZES, VICTIM, Row, corrupted, refusal
@@ -243,18 +243,24 @@ def test_an_expired_url_is_replaced_by_a_new_one(bench: Bench):
     assert first.target != second.target
 
 
-def test_a_url_that_grew_old_is_not_used(bench: Bench, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(pipeline, "URL_SECONDS", -1.0)
+def test_a_url_that_grew_old_is_not_used(bench: Bench):
+    """Both files are located at once; while the one is fetched, on the only connection, the URL of the other ages."""
+    bench.tune(url_seconds=0.1)
+    bench.add("a.rpm", 1000)
+    bench.add("b.rpm", 500)
 
-    def young_again(exchange: Exchange) -> None:
-        monkeypatch.setattr(pipeline, "URL_SECONDS", 300.0)
-        exchange.send(exchange.answer().head())
+    def serve_late(exchange: Exchange) -> None:
+        if len(bench.store.log) == 1:
+            while len(bench.control.log) < 2:
+                bench.store.closing.wait(0.01)
+            bench.store.closing.wait(0.3)
+        serve(exchange)
 
-    bench.add("a.rpm", SMALL)
-    bench.control.scripts["a.rpm"] = iter([changed(lambda answer: answer), young_again])
-    bench.assert_all_arrived(bench.fetch())
-    assert len(bench.control.asked("a.rpm")) == 2
-    assert len(bench.store.asked("a.rpm")) == 1
+    bench.store.default = serve_late
+    bench.assert_all_arrived(bench.fetch(connections=1))
+    assert len(bench.control.log) >= 3
+    _, asked = bench.store.log
+    assert not asked.target.endswith(("s1gnature0", "s1gnature1"))
 
 
 @pytest.mark.parametrize("size", [SMALL, BIG])
@@ -300,13 +306,13 @@ def test_answers_at_once_of_which_the_first_discards_the_file_do_not_end_the_run
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ):
     bench.add("big.iso", BIG)
-    monkeypatch.setattr(pipeline, "WRITE_CHUNKS", 10_000)  # so that all that came is still to be written
-    held: list[stage.Response] = []
-    turn = pipeline.Stage.turn
+    bench.tune(write_chunks=10_000)  # so that all that was received is still to be written
+    held: list[stage.CompletedRequest] = []
+    turn = stage.Stage.turn
 
-    def together(one: pipeline.Stage, sockets: int = -1) -> list[stage.Response]:
+    def together(one: stage.Stage, sockets: int = -1) -> list[stage.CompletedRequest]:
         answers = list(turn(one, sockets))
-        if one.width.most == pipeline.MOST_LOCATES:
+        if one.limit.most == bench.tuning.most_locates:
             return answers
         held.extend(answers)
         if len(held) < 5 and len(bench.store.log) <= 5:
@@ -314,7 +320,7 @@ def test_answers_at_once_of_which_the_first_discards_the_file_do_not_end_the_run
         answers, held[:] = sorted(held, key=lambda answer: answer.request.began), []
         return answers
 
-    monkeypatch.setattr(pipeline.Stage, "turn", together)
+    monkeypatch.setattr(stage.Stage, "turn", together)
     first = changed(lambda answer: Response(200, body=bytes(BIG)))
     bench.store.default = lambda exchange: (first if exchange.asked.range == (0, SEGMENT) else serve)(exchange)
     bench.assert_all_arrived(bench.fetch(connections=63))

@@ -154,7 +154,8 @@ def test_two_runs_share_the_work_on_one_file(bench: Bench):
 
     def second() -> None:
         entries = list(bench.entries.values())
-        came.append(engine.fetch(entries, bench.source, other, TransferOptions(), progress=Tally(), stop=NeverStop()))
+        options = TransferOptions()
+        came.append(engine.fetch(entries, bench.source, other, options, Tally(), NeverStop(), tuning=bench.tuning))
 
     thread = threading.Thread(target=second)
     thread.start()
@@ -193,18 +194,18 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from dci_downloader.mirror.store import Store
-from dci_downloader.models import FileEntry, Never, Silence, TransferOptions
-from dci_downloader.transfer import queue, engine, pipeline
+from dci_downloader.hooks import NeverStop, NullProgress
+from dci_downloader.models import FileEntry
+from dci_downloader.options import TransferOptions
+from dci_downloader.transfer import engine
 from tests.faults.conftest import StubSource
-from tests.faults.sizes import SEGMENT
+from tests.faults.sizes import SMALL_SCALE
 
 url, root, path, sha256, size, connections = sys.argv[1:]
-queue.IN_MEMORY = pipeline.IN_MEMORY = SEGMENT // 2
-pipeline.segment_size = lambda size: SEGMENT
 store = Store(Path(root))
 options = TransferOptions(connections=int(connections))
 entry = FileEntry(path, sha256, int(size))
-fetched = engine.fetch([entry], StubSource(url), store, options, progress=Silence(), stop=Never())
+fetched = engine.fetch([entry], StubSource(url), store, options, NullProgress(), NeverStop(), tuning=SMALL_SCALE)
 assert not fetched.failures, fetched.failures
 """
 

@@ -27,10 +27,9 @@ RUNNING: list[subprocess.Popen[str]] = []
 SMALL_SCALE = """
 import sys
 from dci_downloader.cli.main import main
-from dci_downloader.transfer import queue, pipeline
-from tests.faults.sizes import SEGMENT
-queue.IN_MEMORY = pipeline.IN_MEMORY = SEGMENT // 2
-pipeline.segment_size = lambda size: SEGMENT
+from dci_downloader.transfer import engine, sink
+from tests.faults.sizes import SMALL_SCALE
+engine.fetch.__kwdefaults__["tuning"] = SMALL_SCALE
 """
 NORMALLY = SMALL_SCALE + "sys.exit(main(sys.argv[1:]))"
 STUCK = (
@@ -41,7 +40,7 @@ def save_for_ever(self, *_, **__):
     print("saving", file=sys.stderr, flush=True)
     while True:  # Python hears a signal only between two steps
         threading.Event().wait(0.05)
-pipeline.Sink.close = save_for_ever
+sink.Sink.close = save_for_ever
 sys.exit(main(sys.argv[1:]))
 """
 )

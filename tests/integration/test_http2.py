@@ -8,11 +8,13 @@ from urllib.parse import quote
 
 import pytest
 
+from dci_downloader.control.signing import SignedRequest
 from dci_downloader.hooks import NeverStop, NullProgress
 from dci_downloader.mirror.store import Store
-from dci_downloader.models import FileEntry, SignedRequest
+from dci_downloader.models import FileEntry
 from dci_downloader.options import Network, TransferOptions
-from dci_downloader.transfer import engine, pipeline
+from dci_downloader.transfer import engine
+from dci_downloader.transfer.tuning import Tuning
 from tests.faults.certificates import make_authority, server_side
 from tests.integration.conftest import free_port, needs
 
@@ -95,4 +97,4 @@ def test_http2_is_spoken_with_a_control_server_that_offers_it(fetched):
 def test_and_http1_with_one_that_does_not(fetched):
     noted = fetched(http2=False)
     assert {protocol for _, protocol, _ in noted} == {"HTTP/1.1"}
-    assert len({connection for kind, _, connection in noted if kind == "control"}) <= pipeline.MOST_LOCATES
+    assert len({connection for kind, _, connection in noted if kind == "control"}) <= Tuning().most_locates

@@ -26,7 +26,7 @@ FILES = {
 def place(number):
     """Where a web server can run: an address, and a command to start it there."""
     name, link = f"dci{os.getpid()}-{number}", f"dci{os.getpid() % 100_000}x{number}"
-    network = f"10.213.{number}"
+    network = f"10.{20 + os.getpid() % 200}.{os.getpid() // 200 % 25 * 10 + number}"  # not that of tests beside these
     commands = [
         f"ip netns add {name}",
         f"ip link add {link} type veth peer name eth0 netns {name}",

@@ -4,7 +4,7 @@ import pytest
 from dci_downloader import __version__
 from dci_downloader.options import Network, TransferOptions
 from dci_downloader.transfer import handles
-from dci_downloader.transfer.handles import HandlePool, read_answer
+from dci_downloader.transfer.handles import HandlePool, read_response
 from tests.faults.server import FaultServer, Response
 
 
@@ -35,7 +35,7 @@ def recorded(monkeypatch):
 
 
 class Receiver:
-    """What a request is to a handle."""
+    """What a handle needs of a request."""
 
     def __init__(self, url, reads_head=False, largest=0):
         self.url = url
@@ -47,7 +47,7 @@ class Receiver:
 
 def taken(url="https://store.example/a?s=1", network=None, patience=30.0):
     options = TransferOptions(network=network or Network(), patience=patience)
-    return HandlePool(options, pycurl.CURL_HTTP_VERSION_1_1).take(Receiver(url), ["A: b"]).options
+    return HandlePool(options, pycurl.CURL_HTTP_VERSION_1_1, 65536).take(Receiver(url), ["A: b"]).options
 
 
 @pytest.mark.usefixtures("recorded")
@@ -72,9 +72,25 @@ def test_connecting_takes_at_most_half_of_the_patience(patience, connect, millis
 
 
 @pytest.mark.usefixtures("recorded")
+def test_connecting_may_be_given_less_time():
+    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, 65536, connect_seconds=3.0)
+    assert pool.take(Receiver("http://a/"), []).options[pycurl.CONNECTTIMEOUT_MS] == 3000
+
+
+@pytest.mark.usefixtures("recorded")
+@pytest.mark.parametrize(
+    ("rate", "connections", "buffer"), [(None, 64, 65536), (1_000_000, 64, 3333), (1 << 40, 1, 65536), (1000, 64, 1024)]
+)
+def test_under_a_rate_limit_less_is_received_at_once(rate, connections, buffer):
+    options = TransferOptions(limit_rate=rate, connections=connections)
+    pool = HandlePool(options, pycurl.CURL_HTTP_VERSION_1_1, 65536)
+    assert pool.take(Receiver("http://a/"), []).options[pycurl.BUFFERSIZE] == buffer
+
+
+@pytest.mark.usefixtures("recorded")
 def test_lines_of_the_head_are_collected_only_where_they_are_wanted(monkeypatch):
     monkeypatch.setattr(handles, "READS_EVERY_HEAD", False)
-    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1)
+    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, 65536)
     curious = Receiver("http://a/", reads_head=True, largest=7)
     handle = pool.take(curious, [])
     assert handle.options[pycurl.HEADERFUNCTION] == curious.headers.append
@@ -87,7 +103,7 @@ def test_lines_of_the_head_are_collected_only_where_they_are_wanted(monkeypatch)
 @pytest.mark.usefixtures("recorded")
 def test_an_old_pycurl_collects_them_always(monkeypatch):
     monkeypatch.setattr(handles, "READS_EVERY_HEAD", True)
-    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1)
+    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, 65536)
     assert pycurl.HEADERFUNCTION in pool.take(Receiver("http://a/"), []).options
 
 
@@ -111,7 +127,7 @@ def test_a_proxy_is_set_for_each_url_and_never_left_to_libcurl():
 def test_the_proxy_of_a_server_is_looked_up_once(monkeypatch):
     asked = []
     monkeypatch.setattr(handles, "proxy_for", lambda url, network: asked.append(url) or "")
-    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1)
+    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, 65536)
     for url in ("http://a/1", "http://a/2", "https://a/3", "http://a:8080/4"):
         pool.take(Receiver(url), [])
     assert asked == ["http://a/1", "https://a/3", "http://a:8080/4"]
@@ -119,7 +135,7 @@ def test_the_proxy_of_a_server_is_looked_up_once(monkeypatch):
 
 @pytest.mark.usefixtures("recorded")
 def test_handles_given_back_are_used_again_and_closed_in_the_end():
-    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1)
+    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, 65536)
     one, two = (pool.take(Receiver("http://a/"), []) for _ in range(2))
     pool.give_back(one)
     assert pool.take(Receiver("http://b/"), ["X: y"]) is one
@@ -131,7 +147,7 @@ def test_handles_given_back_are_used_again_and_closed_in_the_end():
 
 
 def test_libcurl_knows_every_option():
-    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_2TLS)
+    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_2TLS, 65536)
     pool.give_back(pool.take(Receiver("https://a.example/", reads_head=True), ["A: b"]))
     pool.close()
 
@@ -155,13 +171,13 @@ ODD = (
 )
 def test_of_what_libcurl_keeps_of_a_head_that_is_read_which_counts(status, counts):
     server = FaultServer(lambda asked: Response(status, ODD, b"body"))
-    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1)
+    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, 65536)
     heads = []
     for reads_head in (True, False):
         receiver = Receiver(f"{server.url}/a", reads_head)
         handle = pool.take(receiver, [])
         handle.perform()
-        heads.append(read_answer(handle, receiver.headers))
+        heads.append(read_response(handle, receiver.headers))
         pool.give_back(handle)
     pool.close()
     server.close()
@@ -174,11 +190,11 @@ def test_of_what_libcurl_keeps_of_a_head_that_is_read_which_counts(status, count
     assert by_lines.headers["location"] == "/els where?a=b"
 
 
-def test_without_an_answer_the_status_is_0():
-    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1)
+def test_without_a_response_the_status_is_0():
+    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, 65536)
     handle = pool.take(Receiver("http://127.0.0.1:1/"), [])
     with pytest.raises(pycurl.error):
         handle.perform()
-    assert read_answer(handle, []) == (0, {})
+    assert read_response(handle, []) == (0, {})
     pool.give_back(handle)
     pool.close()

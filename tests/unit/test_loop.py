@@ -83,7 +83,7 @@ def test_a_refused_connection_ends_the_transfer_and_the_next_works(loop, server)
     good.close()
 
 
-def test_a_removed_transfer_is_not_told(loop, server):
+def test_a_removed_transfer_is_not_reported(loop, server):
     removed, kept = handle_for(f"{server.url}/removed"), handle_for(f"{server.url}/kept")
     loop.add(removed)
     loop.add(kept)

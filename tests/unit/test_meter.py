@@ -2,9 +2,10 @@ import pytest
 
 from dci_downloader.hooks import NullProgress
 from dci_downloader.transfer.meter import Meter
+from dci_downloader.transfer.sources import Peer
 
 
-class CommandResult(NullProgress):
+class Recorder(NullProgress):
     def __init__(self):
         self.files = 0
         self.steps = []
@@ -24,8 +25,8 @@ class Now:
 
 
 @pytest.fixture
-def told():
-    return CommandResult()
+def progress():
+    return Recorder()
 
 
 @pytest.fixture
@@ -34,40 +35,47 @@ def now():
 
 
 @pytest.fixture
-def meter(told, now):
-    return Meter(told, now)
+def meter(progress, now):
+    return Meter(progress, now)
 
 
-def test_bytes_are_told_as_they_come_and_once(meter, told):
+def test_bytes_are_reported_once_while_they_are_received(meter, progress):
     assert meter.look(30) == 30
     assert meter.look(70) == 40
-    meter.came(100)  # the request has ended
+    meter.count(100, None, kept=True)  # the request has ended
     assert meter.look(0) == 30
-    assert told.steps == [30, 40, 30]
+    assert progress.steps == [30, 40, 30]
     assert meter.look(0) == 0
-    assert told.steps == [30, 40, 30]
+    assert progress.steps == [30, 40, 30]
 
 
-def test_bytes_that_came_in_vain_are_received_but_taken_back(meter, told):
+def test_bytes_that_are_not_kept_are_received_but_taken_back(meter, progress):
     meter.look(70)
-    meter.wasted(90)
+    meter.count(90, None, kept=False)
     assert meter.look(0) == 20
-    assert meter.received == 90
-    assert sum(told.steps) == 0
+    assert meter.received == {None: 90}
+    assert sum(progress.steps) == 0
 
 
-def test_bytes_of_a_file_that_begins_anew_are_taken_back(meter, told):
-    meter.came(50)
+def test_bytes_of_a_file_that_begins_anew_are_taken_back(meter, progress):
+    meter.count(50, None, kept=True)
     meter.look(0)
     meter.lost(50)
     meter.look(0)
-    assert told.steps == [50, -50]
-    assert meter.received == 50
+    assert progress.steps == [50, -50]
+    assert meter.received == {None: 50}
 
 
-def test_files_are_told_at_once(meter, told):
+def test_files_are_reported_at_once(meter, progress):
     meter.file()
-    assert told.files == 1
+    assert progress.files == 1
+
+
+def test_bytes_are_counted_for_who_gave_them(meter):
+    peer = Peer("http://lab1")
+    for size, giver in ((5, peer), (7, None), (11, peer)):
+        meter.count(size, giver, kept=True)
+    assert meter.received == {peer: 16, None: 7}
 
 
 def test_what_moves_is_not_idle(meter, now):

@@ -20,14 +20,14 @@ def entry_of(content, path="a.iso"):
 
 
 class Rig:
-    """A landing, and what it told."""
+    """A sink, and what it reported."""
 
     def __init__(self, root):
         self.store = Store(root / "store")
         self.store.prepare()
         self._wake, write = self._ends = os.pipe2(os.O_NONBLOCK)
-        self.told = []
-        self.landing = Sink(self.store, write, lambda transfer, error: self.told.append((transfer, error)))
+        self.stored = []
+        self.sink = Sink(self.store, write, lambda transfer, error: self.stored.append((transfer, error)), 1000)
         self.unfinished = set()
         self.closed = False
 
@@ -38,17 +38,17 @@ class Rig:
         return transfer
 
     def settle(self):
-        self.landing.flush()
-        while not self.landing.idle:
-            assert select.select([self._wake], [], [], 10)[0], "nothing came in 10 seconds"
+        self.sink.flush()
+        while not self.sink.idle:
+            assert select.select([self._wake], [], [], 10)[0], "nothing happened in 10 seconds"
             os.read(self._wake, 100)
-            self.landing.collect()
-            self.landing.flush()
+            self.sink.collect()
+            self.sink.flush()
 
     def close(self):
         if not self.closed:
             self.closed = True
-            self.landing.close(self.unfinished)
+            self.sink.close(self.unfinished)
             for end in self._ends:
                 os.close(end)
 
@@ -60,20 +60,20 @@ def rig(tmp_path):
     rig.close()
 
 
-def test_a_small_file_lands_as_a_whole(rig):
+def test_a_small_file_is_stored_as_a_whole(rig):
     transfer = Transfer(entry_of(CONTENT))
-    rig.landing.small_file(transfer, [CONTENT[:HALF], CONTENT[HALF:]])
-    assert rig.landing.idle
-    assert rig.told == [(transfer, None)]
-    assert rig.landing.unwritten == 0
+    rig.sink.small_file(transfer, [CONTENT[:HALF], CONTENT[HALF:]])
+    assert rig.sink.idle
+    assert rig.stored == [(transfer, None)]
+    assert rig.sink.unwritten == 0
     assert rig.store.path(transfer.entry.sha256).read_bytes() == CONTENT
 
 
-def test_a_small_file_with_another_content_is_told(rig):
+def test_a_small_file_with_another_content_is_reported(rig):
     transfer = Transfer(entry_of(CONTENT))
-    rig.landing.small_file(transfer, [CONTENT[::-1]])
+    rig.sink.small_file(transfer, [CONTENT[::-1]])
     rig.settle()
-    ((whose, error),) = rig.told
+    ((whose, error),) = rig.stored
     assert whose is transfer
     assert isinstance(error, DigestMismatchError)
     assert not rig.store.holds(transfer.entry)
@@ -85,15 +85,15 @@ def test_a_big_file_is_finished_with_its_last_segment_whatever_the_order(rig, or
     segments = [Segment(transfer, 0, HALF), Segment(transfer, HALF, len(CONTENT))]
     for number in order:
         segment = segments[number]
-        rig.landing.write(
+        rig.sink.write(
             segment, [CONTENT[segment.start : segment.start + 100], CONTENT[segment.start + 100 : segment.end]]
         )
         assert segment.start == segment.end
-        assert rig.told == []
-        rig.landing.segment(transfer)
+        assert rig.stored == []
+        rig.sink.segment(transfer)
         rig.settle()
     rig.unfinished.clear()
-    assert rig.told == [(transfer, None)]
+    assert rig.stored == [(transfer, None)]
     assert rig.store.path(transfer.entry.sha256).read_bytes() == CONTENT
     assert list(rig.store.partials.iterdir()) == []
 
@@ -104,66 +104,66 @@ def test_a_file_in_one_piece_is_finished_without_a_journal(rig, monkeypatch):
     transfer.in_one_piece = True
     segment = Segment(transfer, 0, len(CONTENT))
     for start in range(0, len(CONTENT), 1000):
-        rig.landing.write(segment, [CONTENT[start : start + 1000]])
-    rig.landing.segment(transfer)
+        rig.sink.write(segment, [CONTENT[start : start + 1000]])
+    rig.sink.segment(transfer)
     rig.settle()
     rig.unfinished.clear()
-    assert rig.told == [(transfer, None)]
+    assert rig.stored == [(transfer, None)]
     assert rig.store.path(transfer.entry.sha256).read_bytes() == CONTENT
 
 
-def test_each_segment_is_noted_for_the_next_run(rig):
+def test_each_segment_is_recorded_for_the_next_run(rig):
     transfer = rig.big()
-    rig.landing.write(Segment(transfer, HALF, len(CONTENT)), [CONTENT[HALF:]])
+    rig.sink.write(Segment(transfer, HALF, len(CONTENT)), [CONTENT[HALF:]])
     assert rig.store.partial_bytes(transfer.entry) == 0
-    rig.landing.segment(transfer)
+    rig.sink.segment(transfer)
     rig.settle()
     assert rig.store.partial_bytes(transfer.entry) == HALF
-    assert rig.told == []
+    assert rig.stored == []
 
 
-def test_a_big_file_with_another_content_is_told_and_discarded(rig):
+def test_a_big_file_with_another_content_is_reported_and_discarded(rig):
     transfer = rig.big(segments=1)
-    rig.landing.write(Segment(transfer, 0, len(CONTENT)), [CONTENT[::-1]])
-    rig.landing.segment(transfer)
+    rig.sink.write(Segment(transfer, 0, len(CONTENT)), [CONTENT[::-1]])
+    rig.sink.segment(transfer)
     rig.settle()
-    assert isinstance(rig.told[0][1], DigestMismatchError)
+    assert isinstance(rig.stored[0][1], DigestMismatchError)
     assert list(rig.store.partials.iterdir()) == []
 
 
 def test_a_file_that_is_over_is_not_finished(rig):
     transfer = rig.big(segments=1)
-    rig.landing.write(Segment(transfer, 0, len(CONTENT)), [CONTENT])
-    rig.landing.segment(transfer)
+    rig.sink.write(Segment(transfer, 0, len(CONTENT)), [CONTENT])
+    rig.sink.segment(transfer)
     transfer.over = True
     rig.settle()
-    assert rig.told == []
+    assert rig.stored == []
     assert not rig.store.holds(transfer.entry)
 
 
 def test_a_complete_partial_is_finished(rig):
     transfer = rig.big(segments=0)
     transfer.partial.write(0, CONTENT)
-    rig.landing.finish(transfer)
+    rig.sink.finish(transfer)
     rig.settle()
-    assert rig.told == [(transfer, None)]
+    assert rig.stored == [(transfer, None)]
     assert rig.store.holds(transfer.entry)
 
 
-def test_a_discarded_file_is_gone_before_it_is_told(rig):
+def test_a_discarded_file_is_gone_before_that_is_reported(rig):
     transfer = rig.big()
-    rig.landing.write(Segment(transfer, 0, HALF), [CONTENT[:HALF]])
+    rig.sink.write(Segment(transfer, 0, HALF), [CONTENT[:HALF]])
     left = []
-    rig.landing.discard(transfer, lambda whose: left.append((whose, list(rig.store.partials.iterdir()))))
+    rig.sink.discard(transfer, lambda whose: left.append((whose, list(rig.store.partials.iterdir()))))
     rig.settle()
     assert left == [(transfer, [])]
 
 
 def test_a_file_given_up_is_saved_and_may_be_taken_up_by_another_run(rig):
     transfer = rig.big()
-    rig.landing.write(Segment(transfer, 0, HALF), [CONTENT[:HALF]])
-    rig.landing.save(transfer)
-    rig.landing.save(Transfer(entry_of(b"small")))
+    rig.sink.write(Segment(transfer, 0, HALF), [CONTENT[:HALF]])
+    rig.sink.save(transfer)
+    rig.sink.save(Transfer(entry_of(b"small")))
     rig.settle()
     assert rig.store.partial_bytes(transfer.entry) == HALF
     rig.store.open_partial(transfer.entry).close()
@@ -171,9 +171,9 @@ def test_a_file_given_up_is_saved_and_may_be_taken_up_by_another_run(rig):
 
 def test_closing_writes_what_was_handed_over_and_saves_what_is_unfinished(rig):
     transfer = rig.big()
-    rig.landing.write(Segment(transfer, 0, HALF), [CONTENT[:HALF]])
+    rig.sink.write(Segment(transfer, 0, HALF), [CONTENT[:HALF]])
     small = Transfer(entry_of(b"small"))
-    rig.landing.small_file(small, [b"small"])
+    rig.sink.small_file(small, [b"small"])
     rig.close()
     assert rig.store.holds(small.entry)
     assert rig.store.partial_bytes(transfer.entry) == HALF
@@ -190,19 +190,19 @@ def test_a_full_disk_is_raised_to_whoever_collects(rig, monkeypatch, after):
     with monkeypatch.context() as patched:
         patched.setattr(type(transfer.partial), method, full)
         if after == "write":
-            rig.landing.write(Segment(transfer, 0, HALF), [CONTENT[:HALF]])
+            rig.sink.write(Segment(transfer, 0, HALF), [CONTENT[:HALF]])
         elif after == "discard":
-            rig.landing.discard(transfer, lambda _: None)
+            rig.sink.discard(transfer, lambda _: None)
         else:
-            getattr(rig.landing, after)(transfer)
+            getattr(rig.sink, after)(transfer)
         with pytest.raises(DiskFullError):
             rig.settle()
 
 
-def test_nothing_is_hashed_or_entered_any_more_once_it_is_closing(rig):
+def test_nothing_is_hashed_or_stored_any_more_once_it_is_closing(rig):
     transfer = rig.big(segments=1)
     transfer.partial.write(0, CONTENT)
-    rig.landing._closing.set()
-    rig.landing.finish(transfer)
+    rig.sink._closing.set()
+    rig.sink.finish(transfer)
     rig.settle()
     assert not rig.store.holds(transfer.entry)

@@ -1,12 +1,14 @@
 import select
+import threading
 
 import pycurl
 import pytest
 
 from dci_downloader.network.headers import Head
 from dci_downloader.options import TransferOptions
+from dci_downloader.transfer.handles import HandlePool
 from dci_downloader.transfer.limits import AdaptiveLimit
-from dci_downloader.transfer.stage import CompletedRequest, Stage
+from dci_downloader.transfer.stage import CompletedRequest, LeastRate, Stage
 from tests.faults.server import FaultServer, cut
 from tests.faults.server import Response as Sent
 
@@ -23,6 +25,8 @@ class TransferRequest:
         self.chunks = []
         self.seen = 0
         self.moved = 0.0
+        self.checked = (0, 0.0)
+        self.slow = False
 
     @property
     def received(self):
@@ -46,6 +50,10 @@ def server():
     server.close()
 
 
+def handles():
+    return HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, 65536)
+
+
 @pytest.fixture
 def now():
     return Now()
@@ -53,7 +61,7 @@ def now():
 
 @pytest.fixture
 def stage(now):
-    stage = Stage(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, AdaptiveLimit(3, 8), now)
+    stage = Stage(handles(), AdaptiveLimit(3, 8), clock=now)
     yield stage
     stage.close()
 
@@ -65,13 +73,13 @@ def start(stage, server, path, headers=(), largest=0):
 
 
 def turn_until(stage, condition):
-    """Let what comes come in."""
+    """Turn until a condition holds."""
     for _ in range(1000):
         if condition():
             return
         select.select([stage.loop.fileno()], [], [], stage.loop.wait_seconds(0.05))
         assert list(stage.turn()) == []
-    raise AssertionError("it did not come")
+    raise AssertionError("nothing was received")
 
 
 def answers(stage, count):
@@ -149,12 +157,45 @@ def test_a_server_that_says_nothing_at_all_stands_still_too(stage, server, now):
     assert [answer.head.status for answer in stage.overdue(5.0)] == [0]
 
 
-def test_nothing_is_held_against_requests_while_nobody_reads(stage, server, now):
+def test_time_stands_still_while_nobody_reads(stage, server, now):
     server.scripts["a"] = iter([half_then_silence])
     start(stage, server, "a")
+    now.seconds = 4.0
+    stage.pause()
     now.seconds = 100.0
-    stage.rest()
     assert list(stage.overdue(5.0)) == []
+    stage.resume()
+    stage.resume()
+    now.seconds = 100.9
+    assert list(stage.overdue(5.0)) == []
+    now.seconds = 101.1
+    assert [answer.code for answer in stage.overdue(5.0)] == [pycurl.E_OPERATION_TIMEDOUT]
+
+
+@pytest.mark.parametrize(("size", "slow"), [(3, True), (8, False)])
+def test_a_request_below_the_least_rate_is_ended(server, now, size, slow):
+    stage = Stage(handles(), AdaptiveLimit(3, 8), LeastRate(1, 5.0), now)
+    reads = threading.Event()
+
+    def drop_by_drop(exchange):
+        exchange.send(exchange.answer().head() + b"x" * (size - 1))
+        reads.wait(10)
+        exchange.send(b"x")
+        exchange.wait_for_the_end()
+
+    server.well = lambda asked: Sent(200, body=bytes(100))
+    server.scripts["a"] = iter([drop_by_drop])
+    request = start(stage, server, "a")
+    turn_until(stage, lambda: stage.look() == size - 1)
+    now.seconds = 4.9
+    assert stage.look() == size - 1
+    reads.set()
+    turn_until(stage, lambda: stage.look() == size)
+    assert list(stage.overdue(60.0)) == []
+    now.seconds = 5.1
+    stage.look()
+    assert [answer.request for answer in stage.overdue(60.0)] == [request] * slow
+    stage.close()
 
 
 def test_an_answer_that_is_far_too_large_is_ended(stage, server):
@@ -201,7 +242,7 @@ def test_requests_may_be_started_and_cancelled_while_answers_are_read(stage, ser
 
 
 def test_closing_abandons_what_is_under_way(server):
-    stage = Stage(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, AdaptiveLimit(3, 8))
+    stage = Stage(handles(), AdaptiveLimit(3, 8))
     start(stage, server, "a")
     stage.close()
     assert stage.under_way == {}
@@ -214,38 +255,38 @@ def answered(head=WELL):
     return lambda request, seconds=0.02: CompletedRequest(request, 0, "", head, seconds)
 
 
-def test_after_a_change_of_width_only_what_came_of_the_new_width_counts(stage, server):
-    stage.width = AdaptiveLimit(2, 8)
+def test_after_a_change_of_the_limit_only_responses_to_the_new_one_count(stage, server):
+    stage.limit = AdaptiveLimit(2, 8)
     answer = answered()
-    for _ in range(AdaptiveLimit.LEAST_ANSWERS):
+    for _ in range(AdaptiveLimit.LEAST_RESPONSES):
         stage.full = True
         stage.note(answer(object()), starving=True)
-    assert stage.width.limit == 4
+    assert stage.limit.value == 4
     under_way = [start(stage, server, str(number)) for number in range(4)]
     list(stage.turn())  # what is under way now, is to be awaited
     for _ in range(20):
         stage.full = True
         stage.note(answer(object()), starving=True)
-    assert stage.width.limit == 4
+    assert stage.limit.value == 4
     answers(stage, 4)
     for request in under_way[:3]:
         stage.note(answer(request), starving=True)
-    for _ in range(AdaptiveLimit.LEAST_ANSWERS):
+    for _ in range(AdaptiveLimit.LEAST_RESPONSES):
         stage.full = True
         stage.note(answer(object()), starving=True)
-    assert stage.width.limit == 8
+    assert stage.limit.value == 8
 
 
-def test_answers_without_a_head_say_nothing_about_the_width(stage):
+def test_answers_without_a_head_say_nothing_about_the_limit(stage):
     for _ in range(20):
         stage.full = True
         stage.note(answered(Head(0, {}))(object()), starving=True)
-    assert stage.width.limit == 3
+    assert stage.limit.value == 3
 
 
 @pytest.mark.parametrize(("full", "starving"), [(False, True), (True, False)])
-def test_a_width_that_is_not_used_up_or_needed_does_not_grow(stage, full, starving):
+def test_a_limit_that_is_not_used_up_or_needed_does_not_grow(stage, full, starving):
     for _ in range(20):
         stage.full = full
         stage.note(answered()(object()), starving)
-    assert stage.width.limit == 3
+    assert stage.limit.value == 3

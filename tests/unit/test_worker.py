@@ -7,6 +7,7 @@ import pytest
 from dci_downloader.transfer.worker import Task, Worker
 
 PATIENCE = 10
+BATCH_BYTES = 1000
 
 
 @pytest.fixture
@@ -19,13 +20,13 @@ def pipe():
 
 @pytest.fixture
 def worker(pipe):
-    worker = Worker("test", pipe[1])
+    worker = Worker("test", pipe[1], BATCH_BYTES)
     yield worker
     worker.close()
 
 
 class Job:
-    """Something to do whose end can be waited for, and what was told of it."""
+    """A task whose end can be waited for, and a log of it."""
 
     def __init__(self, log, name, error=None):
         self.done = threading.Event()
@@ -37,14 +38,14 @@ class Job:
         if self._error is not None:
             raise self._error
 
-    def told(self, error):
+    def then(self, error):
         self._log.append((self._name, threading.current_thread().name, error))
 
     def task(self, size=0):
-        return Task(self, (), size, self.told)
+        return Task(self, (), size, self.then)
 
 
-def test_tasks_are_done_behind_and_told_in_front(worker):
+def test_tasks_are_done_in_the_thread_and_reported_in_that_of_the_caller(worker):
     log = []
     job = Job(log, "a")
     worker.submit(job.task(10))
@@ -62,7 +63,7 @@ def test_tasks_are_done_behind_and_told_in_front(worker):
 def test_nothing_is_handed_over_before_there_is_a_batch(worker):
     log = []
     small, last = Job(log, "small"), Job(log, "last")
-    worker.submit(small.task(Worker.BATCH_BYTES - 1))
+    worker.submit(small.task(BATCH_BYTES - 1))
     assert worker._queue.empty()
     worker.submit(last.task(1))
     assert last.done.wait(PATIENCE)
@@ -77,7 +78,7 @@ def test_a_flush_hands_over_what_there_is(worker):
     assert job.done.wait(PATIENCE)
 
 
-def test_an_error_is_told_and_later_tasks_are_done_all_the_same(worker):
+def test_an_error_is_reported_and_later_tasks_are_done_all_the_same(worker):
     log, error = [], OSError("full")
     bad, good = Job(log, "bad", error), Job(log, "good")
     worker.submit(bad.task())
@@ -88,11 +89,11 @@ def test_an_error_is_told_and_later_tasks_are_done_all_the_same(worker):
 
 
 def test_arguments_are_passed_on(worker):
-    came = []
-    worker.submit(Task(came.append, ("x",), 0, lambda error: came.append(error)))
+    called = []
+    worker.submit(Task(called.append, ("x",), 0, lambda error: called.append(error)))
     worker.close()
     worker.collect()
-    assert came == ["x", None]
+    assert called == ["x", None]
 
 
 def test_the_loop_is_woken_once_a_batch_is_done(worker, pipe):
@@ -114,7 +115,7 @@ def test_a_full_pipe_does_no_harm(worker, pipe):
     assert worker.idle
 
 
-def test_what_is_submitted_while_results_are_told_is_not_lost(worker):
+def test_what_is_submitted_while_results_are_reported_is_not_lost(worker):
     log = []
     second = Job(log, "second")
     worker.submit(Task(lambda: None, (), 0, lambda error: worker.submit(second.task(5))))

@@ -1,0 +1,139 @@
+"""Requests to the control server, which redirects to the presigned URL of a file."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import NamedTuple, Optional
+from urllib.parse import urlsplit
+
+import pycurl
+
+from dci_downloader.control.decoding import Response
+from dci_downloader.control.errors_from_response import error_from_response
+from dci_downloader.control.signing import SignedRequest
+from dci_downloader.errors import AccessError
+from dci_downloader.options import TransferOptions
+from dci_downloader.transfer.handles import HandlePool
+from dci_downloader.transfer.limits import AdaptiveLimit
+from dci_downloader.transfer.request import LocateRequest
+from dci_downloader.transfer.sources import Source
+from dci_downloader.transfer.stage import CompletedRequest, Stage
+from dci_downloader.transfer.transfers import Segment, Transfer
+from dci_downloader.transfer.tuning import Tuning
+from dci_downloader.transfer.verdict import Action, Verdict, judge_failure, judge_locate
+
+
+class Located(NamedTuple):
+    """A segment and the presigned URL to fetch it from, with the time that was obtained."""
+
+    segment: Segment
+    url: str
+    since: float
+
+
+class Locator:
+    """Obtains presigned URLs.
+
+    Args:
+        source: signs the requests.
+        options: patience and network.
+        tuning: limits and times.
+        on_redirect: called with a segment each time it is redirected; gives the verdict where that is no longer
+            followed.
+        clock: seconds, monotonic.
+
+    Attributes:
+        stage: the requests under way.
+        located: the segments that can be fetched, the oldest URL first.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        options: TransferOptions,
+        tuning: Tuning,
+        on_redirect: Callable[[Segment], Optional[Verdict]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._source, self._on_redirect, self._clock = source, on_redirect, clock
+        handles = HandlePool(options, pycurl.CURL_HTTP_VERSION_2TLS, tuning.receive_buffer)
+        limit = AdaptiveLimit(tuning.first_locates, tuning.most_locates)
+        self.stage: Stage[LocateRequest] = Stage(handles, limit)
+        self.located: deque[Located] = deque()
+
+    def free(self, ahead: int) -> int:
+        """How many requests may start where so many segments may be located or about to be."""
+        return min(self.stage.free, ahead - len(self.stage.under_way) - len(self.located))
+
+    def start(self, segment: Segment) -> None:
+        """Ask where a segment's file is."""
+        self._send(segment, self._source.request(segment.transfer.entry.path))
+
+    def follow(self, segment: Segment, url: str) -> Optional[Verdict]:
+        """Go where a redirect leads: signed on the control server, without any credential elsewhere.
+
+        Returns:
+            What is wrong with that; None where it goes on.
+        """
+        verdict = self._on_redirect(segment)
+        if verdict is None:
+            signed = self._source.follow(url)
+            if signed is None:
+                self.located.append(Located(segment, url, self._clock()))
+            else:
+                self._send(segment, signed)
+        return verdict
+
+    def turn(self, *, starving: bool) -> Iterator[tuple[Segment, Verdict]]:
+        """Do what can be done without waiting; yield the segments that could not be located.
+
+        Args:
+            starving: whether fetches wait for what more requests would bring.
+        """
+        for completed in self.stage.turn():
+            yield from self._ended(completed, starving)
+
+    def overdue(self, seconds: float) -> Iterator[tuple[Segment, Verdict]]:
+        """End the requests that stood still for so long."""
+        self.stage.look()
+        for completed in self.stage.overdue(seconds):
+            yield from self._ended(completed, False)
+
+    def cancel(self, transfer: Transfer) -> None:
+        """End the requests for a file."""
+        self.stage.cancel(lambda request: request.segment.transfer is transfer)
+
+    def _send(self, segment: Segment, signed: SignedRequest) -> None:
+        headers = [f"{name}: {value}" for name, value in signed.headers.items()]
+        self.stage.start(LocateRequest(segment, signed.url), headers)
+
+    def _ended(self, completed: CompletedRequest, starving: bool) -> Iterator[tuple[Segment, Verdict]]:
+        segment, url, head = completed.request.segment, completed.request.url, completed.head
+        if segment.transfer.over:
+            return
+        # a long page in place of a redirect is cut off, and judged by its head
+        if completed.code and not (completed.code == pycurl.E_FILESIZE_EXCEEDED and head.status):
+            yield segment, judge_failure(completed.code, completed.message, url)
+            return
+        self.stage.note(completed, starving)
+        verdict: Optional[Verdict] = judge_locate(head, url, datetime.now(timezone.utc))
+        if verdict is not None and verdict.action is Action.REDIRECT:
+            verdict = self.follow(segment, verdict.location)
+        if verdict is not None:
+            yield segment, _explained(verdict, completed)
+
+
+def _explained(verdict: Verdict, completed: CompletedRequest) -> Verdict:
+    """Give the reason for a denial that an API call would be given: that the clock is off, for example."""
+    if verdict.exit_code != AccessError.exit_code:
+        return verdict
+    head, request = completed.head, completed.request
+    response = Response(urlsplit(request.url).netloc, head.status, head.headers, b"".join(request.chunks))
+    error = error_from_response(response, time.time())
+    if not isinstance(error, AccessError):
+        return verdict
+    return replace(verdict, reason=str(error), hint=error.hint)
