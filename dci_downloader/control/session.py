@@ -201,7 +201,7 @@ class Session:
 
     def _raise_if_transient(self, response: Response, attempt: int) -> None:
         """Raise RequestFailedError for a response that a later try, or a new presigned URL, may turn into a better."""
-        # The object store says 403 of a presigned URL that expired on the way: the next try gets a new one.
+        # The object store says 403 of a presigned URL that has expired meanwhile: the next try gets a new one.
         expired = response.status == 403 and not response.signed and attempt < MAX_WRONG_RESPONSES
         if response.status in TRANSIENT or expired:
             now = self.clock.wall()
