@@ -1,4 +1,4 @@
-"""Filters, which say what component of a type is wanted: rules without I/O."""
+"""Filters, by which the user says which component of a type is wanted: rules without I/O."""
 
 from __future__ import annotations
 

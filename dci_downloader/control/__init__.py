@@ -1,1 +1,1 @@
-"""The control server: its calls, and the way from a topic pattern to components."""
+"""The control server: signed calls to it, and which components a topic pattern or a job means."""

@@ -87,9 +87,8 @@ class Fields:
         if match is None:
             raise _unusable_error(self._request, key)
         day, clock, fraction, sign, hours, minutes = match.groups()
-        microseconds = (fraction or "").ljust(6, "0")[
-            :6
-        ]  # datetime.fromisoformat of 3.9 takes no other number of digits
+        # datetime.fromisoformat of Python 3.9 takes six digits, and no other number of them.
+        microseconds = (fraction or "").ljust(6, "0")[:6]
         try:
             moment = datetime.fromisoformat(f"{day}T{clock}.{microseconds}")
             offset = timedelta(hours=int(hours), minutes=int(minutes)) if sign else timedelta()

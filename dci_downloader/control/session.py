@@ -24,8 +24,9 @@ from dci_downloader.control.failures import RequestFailedError
 from dci_downloader.control.http_client import HttpClient, HttpRequest, Timeouts
 from dci_downloader.control.signing import Signer
 from dci_downloader.errors import TransferError
+from dci_downloader.network import retries
 from dci_downloader.network.headers import retry_after
-from dci_downloader.network.retries import MAX_REDIRECTS, MAX_WRONG_RESPONSES, REDIRECTS, TRANSIENT, back_off
+from dci_downloader.network.retries import MAX_REDIRECTS, MAX_WRONG_RESPONSES, REDIRECTS, TRANSIENT
 from dci_downloader.network.urls import Origin, normalize_url, origin, redact_url
 from dci_downloader.options import Network
 
@@ -150,7 +151,7 @@ class Session:
                 return attempt_once(attempt)
             except RequestFailedError as failure:
                 error = failure.error
-                pause = back_off(attempt, failure.retry_after, self._patience, self.clock.chance())
+                pause = retries.back_off(attempt, failure.retry_after, self._patience, self.clock.chance())
                 outage = self._extend_outage(begin)
                 late = outage.given_up or outage.end + pause - outage.begin >= self._patience
                 if late or not failure.transient:
@@ -201,7 +202,7 @@ class Session:
 
     def _raise_if_transient(self, response: Response, attempt: int) -> None:
         """Raise RequestFailedError for a response that a later try, or a new presigned URL, may turn into a better."""
-        # The object store says 403 of a presigned URL that expired on the way: the next try gets a new one.
+        # The object store says 403 of a presigned URL that has expired meanwhile: the next try gets a new one.
         expired = response.status == 403 and not response.signed and attempt < MAX_WRONG_RESPONSES
         if response.status in TRANSIENT or expired:
             now = self.clock.wall()

@@ -86,9 +86,9 @@ def test_a_job_has_exactly_the_components_it_was_created_with(server, topic, old
 
 
 def test_an_unknown_component_creates_nothing(lab, server, topic, older):
-    stranger = lab.build({"x": b"3"}, number=3)
-    unknown = server.component(stranger.id)
-    del lab.catalog.components[stranger.id]
+    removed = lab.build({"x": b"3"}, number=3)
+    unknown = server.component(removed.id)
+    del lab.catalog.components[removed.id]
     with pytest.raises(NotFoundError, match="not found"):
         server.create_job(topic, [older, unknown])
     assert lab.catalog.jobs == {}
