@@ -106,9 +106,8 @@ def components(
     }
     chosen, more = _limited(_ordered(rows, keys.get(options.sort), options.reverse), options.limit, progress)
     if not chosen:
-        what = "component that fits" if filters else "component"
         hint = f"it has the types {', '.join(topic.component_types) or '(none)'}"
-        raise NotFoundError(f"topic {topic.name} has no active {what}", hint=hint)
+        raise NotFoundError(f"topic {topic.name} has no active component{' that fits' * bool(filters)}", hint=hint)
     if sizes and options.sort != "size":
         chosen = [_with_size(server, row) for row in chosen]
     documents = [_component_document(row) for row in chosen]

@@ -19,7 +19,7 @@ from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.options import SyncOptions
 from dci_downloader.results import Failure, Report
 from dci_downloader.settings.command_line import CommandLine
-from dci_downloader.settings.settings import TopicSettings, load
+from dci_downloader.settings.settings import Settings, TopicSettings, load
 
 
 def run(command_line: CommandLine) -> int:
@@ -50,15 +50,7 @@ def _mirror(command_line: CommandLine, output: RunOutput) -> list[Report]:
         if topic.options.registry:
             container_images.require_skopeo(topic.options.registry)
     try:
-        with (
-            ControlServer(
-                settings.credentials,
-                network=settings.network,
-                patience=settings.patience,
-                api_version=settings.api_version,
-            ) as server,
-            output.calls(),
-        ):
+        with _server(settings) as server, output.calls():
             if settings.job_id:
                 settings = settings.for_job(server.job(settings.job_id))
             with Signals() as stop:
@@ -71,6 +63,15 @@ def _mirror(command_line: CommandLine, output: RunOutput) -> list[Report]:
             output.write_metrics([_failed(topic, error, output.seconds) for topic in settings.topics])
         raise
     return reports
+
+
+def _server(settings: Settings) -> ControlServer:
+    return ControlServer(
+        settings.credentials,
+        network=settings.network,
+        patience=settings.patience,
+        api_version=settings.api_version,
+    )
 
 
 def _error_of(failure: Failure) -> DownloaderError:

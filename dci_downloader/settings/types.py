@@ -129,12 +129,11 @@ class Setting:
     @property
     def default_text(self) -> str:
         """The default for people; empty where the default is nothing, no limit or off."""
-        value = self.default
-        if isinstance(value, tuple):
-            return ", ".join(value)
-        return (
-            f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else value or self.variable
-        )
+        if not self.default:
+            return self.variable
+        if isinstance(self.default, tuple):
+            return ", ".join(self.default)
+        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
 
 
 def _filter(entry: Values) -> Filter:

@@ -1,20 +1,13 @@
-import json
 import re
-from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
-from dci_downloader.cli import main as cli
 from dci_downloader.cli.arguments import parse_sync
-from dci_downloader.cli.checks import check_settings
 from dci_downloader.content.selection import Selection, Variant
-from dci_downloader.demo.catalog import Catalog
-from dci_downloader.demo.site import DemoSite
-from dci_downloader.errors import AccessError, CancelledError, DiskFullError, LockedError, SettingsError
+from dci_downloader.errors import AccessError, SettingsError
 from dci_downloader.options import Filter, SyncOptions
 from dci_downloader.settings import settings
-from dci_downloader.settings.table import DEFAULTS
 
 ENVIRONMENT = {"DCI_CLIENT_ID": "remoteci/1", "DCI_API_SECRET": "s3cret", "DCI_CS_URL": "http://u:pass@cs"}
 
@@ -180,41 +173,6 @@ def test_notes_of_files_are_passed_on(load):
     )
 
 
-def checked(tmp_path, text, environ=ENVIRONMENT):
-    (tmp_path / "s.yml").write_text(text)
-    return [re.split(r"  +", line) for line in check_settings([str(tmp_path / "s.yml")], environ).lines]
-
-
-def test_check_shows_every_value_with_its_origin_and_no_secret(tmp_path):
-    text = "topic: a\nlocal_repo: /1\nvariants: [A, {name: B, with_iso: on}]\n"
-    text += "filters: [{type: c, tag: d}, {type: e, name: f}]"
-    rows = checked(tmp_path, f"{text}\nregistry: host:5000\nwith_debug: on")
-    file = f"{tmp_path}/s.yml"
-    for row in (
-        ["local_repo", "/1", f"{file}:2:1"],
-        ["DCI_CLIENT_ID", "remoteci/1", "environment"],
-        ["DCI_API_SECRET", "********", "environment"],
-        ["DCI_CS_URL", "http://********@cs", "environment"],
-        ["topic", "a", f"{file}:1:1"],
-        ["variants", "A, B (with_iso: true)", f"{file}:3:1"],
-        ["filters", "c:d, e:name=f", f"{file}:4:1"],
-        ["registry", "host:5000", f"{file}:5:1"],
-        ["with_debug", "true", f"{file}:6:1"],
-        ["with_iso", "false", "default"],
-        ["limit_rate", "-", "default"],
-        ["patience", "30", "default"],
-    ):
-        assert row in rows
-    assert {row[0] for row in rows} >= set(DEFAULTS)
-
-
-def test_check_tells_what_the_command_line_must_add(tmp_path):
-    rows = checked(tmp_path, "keep: 2", {})
-    assert ["local_repo", "-", "not set: DEST must name it"] in rows
-    assert ["DCI_API_SECRET", "-", "not set"] in rows
-    assert rows[-1] == ["no topic: TOPIC on the command line must name it"]
-
-
 @pytest.mark.parametrize(
     ("words", "text", "note"),
     [
@@ -229,98 +187,7 @@ def test_that_a_component_id_or_job_leaves_no_place_for_filters_is_said(load, tm
     assert note.format(file=f"{tmp_path}/0.yml") in said
 
 
-def test_check_says_so_too(tmp_path):
-    rows = checked(tmp_path, "topic: a\nfilters: [{type: t}]\ncomponent_id: '7'")
-    assert "filters" in rows[0][0]
-    assert "are not used, because component_id" in rows[0][0]
-
-
-def test_the_environment_is_an_origin(tmp_path):
-    rows = checked(tmp_path, "topic: a", {"DCI_LOCAL_REPO": "/env", "DCI_REGISTRY": "r:5000"})
-    assert ["local_repo", "/env", "DCI_LOCAL_REPO"] in rows
-    assert ["registry", "r:5000", "DCI_REGISTRY"] in rows
-
-
 def test_a_registry_of_the_environment_that_cannot_be_one_is_a_settings_error(load):
     with pytest.raises(SettingsError, match="DCI_REGISTRY: expected HOST:PORT") as raised:
         load("a /srv", DCI_REGISTRY="http://u:hidden@r")
     assert "hidden" not in str(raised.value)
-
-
-@pytest.fixture
-def site(monkeypatch):
-    catalog = Catalog()
-    for number, name in enumerate(("A", "B")):
-        moment = datetime(2026, 1, 1 + number, tzinfo=timezone.utc)
-        topic = catalog.add_topic(name, component_types=("compose",), created_at=moment)
-        files = {"BaseOS/x86_64/os/Packages/a.rpm": name.encode()}
-        catalog.add_component(topic, name=f"{name}-1", type="compose", files=files, created_at=moment)
-    with DemoSite(catalog) as site:
-        for name, value in site.environment().items():
-            monkeypatch.setenv(name, value)
-        yield site
-
-
-def run(tmp_path, names, *words):
-    entries = ", ".join(f"{{topic: {name}}}" for name in names)
-    (tmp_path / "s.yml").write_text(f"local_repo: {tmp_path}/m\ntopics: [{entries}]\n")
-    return cli.main(["--settings", f"{tmp_path}/s.yml", *words])
-
-
-def test_all_topics_of_a_file_are_mirrored(site, tmp_path):
-    assert run(tmp_path, "AB") == 0
-    for name in "AB":
-        assert (tmp_path / f"m/{name}/compose/BaseOS/x86_64/os/Packages/a.rpm").read_text() == name
-
-
-def test_a_topic_that_fails_does_not_stop_the_others(site, tmp_path, capsys):
-    assert run(tmp_path, ["A", "nowhere", "B"], "--json") == 4
-    assert (tmp_path / "m/B/compose").is_symlink()
-    output = capsys.readouterr()
-    document = json.loads(output.out)
-    assert [topic["topic"] for topic in document["topics"]] == ["A", "nowhere", "B"]
-    failure = document["topics"][1]["failure"]
-    assert (failure["reason"], failure["exit_code"]) == ("there is no topic nowhere", 4)
-    assert (document["exit_code"], document["failed"]) == (4, 1)
-    assert "there is no topic nowhere" in output.err
-
-
-def test_a_full_disk_or_an_interruption_ends_the_run(site, tmp_path, monkeypatch, capsys):
-    from dci_downloader import sync
-
-    for error in (DiskFullError("full"), CancelledError("stop")):
-
-        def fail(*_, error=error, **__):
-            raise error
-
-        monkeypatch.setattr(sync, "sync_topic", fail)
-        assert run(tmp_path, "AB", "--json") == error.exit_code
-        first, second = json.loads(capsys.readouterr().out)["topics"]
-        assert (first["topic"], first["failure"]["reason"]) == ("A", str(error))
-        assert (second["topic"], second["failure"]["reason"]) == ("B", "not tried: the run ended before its turn")
-
-
-def test_a_lock_is_the_least_grave_failure(site, tmp_path, monkeypatch):
-    from dci_downloader import sync
-
-    failures = iter([LockedError("held"), SettingsError("contradiction"), LockedError("held"), LockedError("held")])
-
-    def fail(*_, **__):
-        raise next(failures)
-
-    monkeypatch.setattr(sync, "sync_topic", fail)
-    assert run(tmp_path, "AB") == 2
-    assert run(tmp_path, "AB") == 75
-
-
-def test_the_only_topic_fails_as_the_run(site, tmp_path, capsys):
-    assert run(tmp_path, ["nowhere"], "--json") == 4
-    assert json.loads(capsys.readouterr().out)["error"] == "there is no topic nowhere"
-
-
-def test_settings_check_is_a_command(tmp_path, capsys):
-    (tmp_path / "s.yml").write_text("topic: a")
-    assert cli.main(["settings", "check", f"{tmp_path}/s.yml"]) == 0
-    assert "topic" in capsys.readouterr().out
-    assert cli.main(["settings", "check", str(tmp_path)]) == 2
-    assert "Is a directory" in capsys.readouterr().err
