@@ -91,7 +91,7 @@ class Store:
         self._objects = str(self.objects)
         self._token = secrets.token_hex(6)
         self._count = 0
-        self._folders: set[str] = set()
+        self._folders: set[str] = set()  # those known to exist: no mkdir for each object
         self._guard = threading.Lock()
 
     def prepare(self) -> None:
@@ -166,7 +166,7 @@ class Store:
                 fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
                 try:
                     write_all(fd, content)
-                    os.fchmod(fd, 0o444)
+                    os.fchmod(fd, 0o444)  # whatever the umask took away
                 finally:
                     os.close(fd)
                 self.commit(temporary, entry.sha256)
@@ -236,7 +236,7 @@ class Store:
     def flush(self) -> None:
         """Put every object on disk. What another thread writes meanwhile waits for the next flush."""
         with self._guard:
-            marker = self.markers.detach()
+            marker = self.markers.detach()  # objects written from here on need another
         with disk_errors(self.root):
             flush_file_system(self.root)
             if marker:
@@ -253,6 +253,6 @@ class Store:
                 raise SettingsError(f"{folder} is not a folder of objects", hint="move it aside")
             with os.scandir(folder) as items:
                 for item in items:
-                    with suppress(FileNotFoundError):
+                    with suppress(FileNotFoundError):  # removed since the folder was read
                         if item.is_file(follow_symlinks=False):
                             yield Path(item.path), item.stat(follow_symlinks=False)
