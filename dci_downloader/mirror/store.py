@@ -56,9 +56,10 @@ class ObjectMatcher:
     def __call__(self, sha256: str, status: os.stat_result) -> bool:
         """Whether a file with this status is the object, as of the first question about its folder."""
         prefix = sha256[:2]
-        if prefix not in self._inodes:
-            self._inodes[prefix] = self._read(prefix)
-        if self._inodes[prefix].get(sha256) == status.st_ino:
+        inodes = self._inodes.get(prefix)
+        if inodes is None:
+            inodes = self._inodes[prefix] = self._read(prefix)
+        if inodes.get(sha256) == status.st_ino:
             return True
         try:  # on an overlay, a folder may number inodes otherwise than stat(2)
             return os.path.samestat(os.lstat(f"{self._objects}/{prefix}/{sha256}"), status)
