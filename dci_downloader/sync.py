@@ -212,7 +212,7 @@ class _Sync:
         images, failures = self._mirror_images(wanted)
         if failures:
             return SyncSteps(Outcome.FAILED, wanted, plan, received, images, failures, notes=notes)
-        notes += unlisted_note(link, wanted)
+        notes += unlisted_note(link, wanted)  # before the folder is replaced by a link
         publication = publish(self.topic_mirror, component, self._recorded(component), wanted)
         removal = retire(self.topic_mirror, component.type, self.options.keep)
         notes += publication.notes
@@ -229,7 +229,7 @@ class _Sync:
         at_hand = {entry.sha256 for entry in candidates}
         to_fetch = replace(plan, missing=tuple(entry for entry in plan.missing if entry.sha256 not in at_hand))
         self.mirror.check_space([*self.planned, to_fetch])
-        self.planned.append(to_fetch)
+        self.planned.append(to_fetch)  # the next component needs room beside this one
         new = identity(component, self._recorded(component), wanted)
         unchanged = published is not None and published.identity == new
         old = () if unchanged else expired(self.topic_mirror, component.type, self.options.keep, new)
@@ -247,7 +247,7 @@ class _Sync:
         """What the server offers, and the part of it that is selected; an unchanged manifest is not asked for again."""
         known = None
         if published and (published.component.id, published.selection) == (component.id, self._recorded(component)):
-            known = published.manifest
+            known = published.manifest  # the same selection would choose the same files of it
         offer = resolve_offer(self.server, component, known)
         if offer.manifest is None:
             assert known is not None

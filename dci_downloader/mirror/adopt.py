@@ -133,7 +133,7 @@ def _candidates(folder: Path, wanted: Manifest, store: Store) -> Iterator[tuple[
     for entry in wanted.files:
         if entry.sha256 in seen or store.holds(entry):
             continue
-        path = os.path.realpath(folder / entry.path)
+        path = os.path.realpath(folder / entry.path)  # what a link leads to: hashing follows none
         try:
             status = os.lstat(path)
         except OSError:
@@ -145,13 +145,14 @@ def _candidates(folder: Path, wanted: Manifest, store: Store) -> Iterator[tuple[
 
 def _adopt_file(path: str, entry: FileEntry, folder: Path, store: Store) -> bool:
     """Link or copy a file into the store; false where its content has changed since it was hashed."""
+    # a file with another name elsewhere would become read-only under that, too
     own = path == os.path.join(os.path.realpath(folder), entry.path) and os.lstat(path).st_nlink == 1
     temporary = store.temporary()
     with disk_errors(path):
         try:
             if not (own and _link(path, temporary)):
                 tree.copy_file(path, temporary)
-                if digests([temporary]) != [entry.sha256]:
+                if digests([temporary]) != [entry.sha256]:  # written to between hashing and copying
                     return False
             store.commit(temporary, entry.sha256)
         finally:

@@ -45,7 +45,7 @@ def sha256_file(path: Union[os.PathLike[str], str, bytes], buffer: bytearray) ->
         digest = sha256()
         buffers = [buffer]
         with memoryview(buffer) as view:
-            while size := os.readv(fd, buffers):
+            while size := os.readv(fd, buffers):  # into the same buffer each time: nothing is allocated
                 digest.update(view[:size])
     finally:
         os.close(fd)

@@ -25,7 +25,7 @@ _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
-_libc = ctypes.CDLL(None, use_errno=True)
+_libc = ctypes.CDLL(None, use_errno=True)  # Python offers neither syncfs nor fallocate nor renameat2
 
 
 class disk_errors:  # noqa: N801  a context manager, used like a function
@@ -122,7 +122,7 @@ def check_folder(path: Path, *, links: bool = False) -> None:
     with disk_errors(path):
         if os.path.lexists(path) and not (links and path.is_dir()):
             _require_folder(path)
-        while True:
+        while True:  # up to the nearest folder that exists: what is below it can be made there
             try:
                 os.stat(path)
                 break
@@ -170,7 +170,7 @@ def replace_atomically(path: Path, content: bytes, *, durable: bool = False, mod
     except OSError:
         remove_file(temporary)
         raise
-    if durable:
+    if durable:  # the new name is on disk only with its folder
         flush_folder(path.parent)
 
 
@@ -239,7 +239,7 @@ def _require_success(result: int) -> None:
 
 def free_bytes(path: Path) -> int:
     """Bytes an ordinary user may still write to the file system where ``path`` is, or would be made."""
-    while not path.exists():
+    while not path.exists():  # a dry run asks before anything is made
         path = path.parent
     status = os.statvfs(path)
-    return status.f_bavail * status.f_frsize
+    return status.f_bavail * status.f_frsize  # without the blocks reserved for root

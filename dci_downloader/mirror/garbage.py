@@ -32,9 +32,9 @@ def recover(store: Store, referenced: Container[str], workers: int = 0) -> int:
         unsure = [(str(path), status.st_size) for path, status in store.iter_objects() if path.name not in referenced]
         with hashing(unsure, workers) as hashes:
             for path, digest in hashes:
-                if digest != path[-64:]:
+                if digest != path[-64:]:  # an object is named by its digest
                     removed += remove_file(path)
-        flush_file_system(store.root)
+        flush_file_system(store.root)  # of this boot, too, a run may have died before its flush
         store.markers.remove_all()
     return removed
 
@@ -50,7 +50,7 @@ def collect_garbage(store: Store, referenced: Container[str]) -> Removal:
     """
     files = size = 0
     for path, status in store.iter_objects():
-        if status.st_nlink == 1 and path.name not in referenced:
+        if status.st_nlink == 1 and path.name not in referenced:  # the one link is its own name
             files, size = files + 1, size + status.st_size
             store.remove(path.name)
     return Removal(files=files, size=size)

@@ -84,7 +84,7 @@ class _WorkerPool:
         """Let an idle worker hash a batch; where it never started, or died, hash it here."""
         if self._closed:
             return []
-        worker = self._idle.get()
+        worker = self._idle.get()  # there are as many threads as workers: one is idle
         try:
             response = _request(worker, batch)
         finally:
@@ -97,10 +97,10 @@ class _WorkerPool:
         for worker in self._workers:
             if worker is not None:
                 worker.kill()
-        self._threads.shutdown(cancel_futures=True)
+        self._threads.shutdown(cancel_futures=True)  # its threads wait for workers, which are dead
         for worker in self._workers:
             if worker is not None:
-                worker.communicate()
+                worker.communicate()  # leaves neither a zombie nor an open pipe
 
 
 def _start() -> _Worker:

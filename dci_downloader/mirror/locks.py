@@ -83,11 +83,11 @@ class FileLock:
         """Write into the file who holds the lock. A shared holder does so once nothing else can keep it out."""
         holder = f"pid {os.getpid()} on {socket.gethostname()} since {utc_now():%Y-%m-%d %H:%M:%S} UTC"
         with suppress(OSError):  # a full disk must not keep prune, which makes room, from the lock
-            os.ftruncate(self._fd, 0)
+            os.ftruncate(self._fd, 0)  # the last holder's text may be longer
             os.pwrite(self._fd, holder.encode(), 0)
 
     def _open(self, shared: bool) -> int:
-        flags = os.O_CLOEXEC | os.O_NOFOLLOW
+        flags = os.O_CLOEXEC | os.O_NOFOLLOW  # no child keeps the lock; no link leads to a file elsewhere
         try:
             return os.open(self.path, os.O_RDWR | os.O_CREAT | flags, 0o644)
         except OSError as error:
@@ -109,7 +109,7 @@ class FileLock:
                 )
             if not pause:
                 waiting(f"waiting for {holder}")
-            pause = min(pause + 0.05, 1.0)
+            pause = min(pause + 0.05, 1.0)  # quickly at first, then once a second
             self._sleep(pause)
 
     def release(self) -> None:

@@ -91,7 +91,7 @@ class Mirror:
         Raises:
             DiskFullError: there is too little.
         """
-        missing = {entry.sha256: entry for plan in plans for entry in plan.missing}
+        missing = {entry.sha256: entry for plan in plans for entry in plan.missing}  # a shared content is fetched once
         needed = self.store.room_needed(tuple(missing.values()))
         with disk_errors(self.root):
             free = free_bytes(self.store.partials)

@@ -106,7 +106,7 @@ class Partial:
         done, self._flushed = read_journal(self.path, self.size, self._boot)
         if not done:
             remove_file(journal_path(self.path))
-            os.ftruncate(self._fd, 0)
+            os.ftruncate(self._fd, 0)  # preallocation is of an empty file
             preallocate(self._fd, self.size)
         self._starts = {end: start for start, end in done}
 
@@ -131,7 +131,7 @@ class Partial:
                 rest = rest[os.pwrite(self._fd, rest, end - len(rest)) :]
         with self._hashing:
             if offset < self._hashed:
-                self._digest, self._hashed = hashlib.sha256(), 0
+                self._digest, self._hashed = hashlib.sha256(), 0  # hashed bytes were replaced: begin again
             elif offset == self._hashed:
                 self._digest.update(chunk)
                 self._hashed = end
@@ -160,7 +160,7 @@ class Partial:
             if size <= 0:
                 return 0
             chunk = os.pread(self._fd, size, self._hashed)
-            if not chunk:
+            if not chunk:  # somebody truncated it; without this, hashing would go round for ever
                 raise OSError(f"the file ends at byte {self._hashed}")
             self._digest.update(chunk)
             self._hashed += len(chunk)
@@ -174,7 +174,7 @@ class Partial:
         """
         with self._hashing:
             done = self.done
-            self._starts = {end: start for start, end in done}
+            self._starts = {end: start for start, end in done}  # ranges that have met become one
         with disk_errors(self.path):
             if flush:  # before the journal: it must not list as flushed what is not
                 os.fdatasync(self._fd)
@@ -230,7 +230,7 @@ def _open_locked(path: Path) -> int:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _still_names(path, fd):
+            if _still_names(path, fd):  # else it became an object, or was discarded, before it was locked
                 return fd
         except BlockingIOError:
             os.close(fd)

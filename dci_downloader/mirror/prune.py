@@ -48,13 +48,14 @@ def prune(
         LockedError: a sync runs for longer than ``timeout``.
     """
     mirror.require()
-    mirror.prepare()
+    mirror.prepare()  # a copy of a mirror may lack empty folders
     with mirror.store.lock().holding(timeout=timeout, waiting=progress.message):
         remove_temporaries(mirror.root)
         versions: tuple[str, ...] = ()
         for topic in mirror.topics():
             for component_type in topic.types():
                 versions += retire(topic, component_type, keep).versions
+        # after the versions, whose content is garbage now
         collected = collect_garbage(mirror.store, referenced_digests(mirror.root))
         partials = _remove_partials(mirror.store.partials, now() - _PARTIAL_AGE)
     return Removal(versions, collected.files, collected.size + partials)
@@ -67,6 +68,6 @@ def _remove_partials(folder: Path, before: float) -> int:
         for path in folder.iterdir():
             status = path.lstat()
             if path.suffix == ".tmp" or status.st_mtime < before:
-                freed += status.st_blocks * 512
+                freed += status.st_blocks * 512  # stat(2) counts in this unit on every file system
                 remove_file(path)
     return freed

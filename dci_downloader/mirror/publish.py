@@ -73,7 +73,7 @@ def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Ma
             copies=existing.copies if existing else frozenset(),
         )
         if existing and topic.intact(existing):
-            write_record(topic.tree(version), version)
+            write_record(topic.tree(version), version)  # tags and the time of publication may be new
         else:
             version, notes = _build(topic, version)
         swap_link(topic, version)
@@ -114,7 +114,7 @@ def _build(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ..
         _replace(new, path)
         flush_folder(path.parent)
     finally:
-        tree.remove_tree(new)
+        tree.remove_tree(new)  # nothing is there after a success
     if not built.copies:
         return version, ()
     note = f"{len(built.copies)} files are copies of their objects, for hard links are not to be had ({built.reason})"
@@ -131,7 +131,7 @@ def swap_link(topic: TopicMirror, version: Version) -> None:
     target = f".versions/{type_folder(version.component.type)}/{version.folder}"
     if link.is_symlink() and os.readlink(link) == target:
         return
-    if not link.is_symlink() and link.is_file():
+    if not link.is_symlink() and link.is_file():  # a folder is one of the previous downloader, a file is not
         raise SettingsError(f"{link} is a file", hint="the link to the published version belongs there: move it aside")
     new = new_path(topic.path)
     os.symlink(target, new)

@@ -44,7 +44,7 @@ def reclaimable(topic: TopicMirror, versions: Sequence[Version]) -> Removal:
     files = size = 0
     for version in versions:
         for entry in version.manifest.files:
-            with suppress(OSError):
+            with suppress(OSError):  # a damaged tree lacks some: they free nothing
                 status = os.lstat(topic.tree(version) / entry.path)
                 if entry.path in version.copies:
                     files, size = files + 1, size + status.st_size
@@ -78,7 +78,7 @@ def remove(topic: TopicMirror, version: Version) -> None:
     if version.folder == topic.published_folder(version.component.type):
         raise IntegrityError(f"{path} is published", hint="publish another version first")
     old = old_path(path.parent)
-    topic.has_garbage = True
+    topic.has_garbage = True  # also where the following fails half way
     with disk_errors(path):
         os.rename(path, old)  # first: a version is gone at once, however long its files take
         remove_file(record_path(path))

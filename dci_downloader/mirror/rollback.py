@@ -87,6 +87,7 @@ def roll_back(topic: TopicMirror, component_type: str) -> Rollback:
     older = topic.older_versions(component_type)
     if not older:
         raise _nothing_older(f"{topic.name}/{component_type}")
+    # rebuilt before it is hashed: what the tree lost may be in the store
     version, notes = (older[0], ()) if topic.intact(older[0]) else rebuild(topic, older[0])
     _check_content(topic, version)
     with disk_errors(topic.path):
@@ -109,6 +110,7 @@ def _check_content(topic: TopicMirror, version: Version) -> None:
     """
     root = topic.tree(version)
     entries = {
+        # links share their bytes with the object; copies have their own
         f"{root}/{entry.path}" if entry.path in version.copies else topic.store.object_path(entry.sha256): entry
         for entry in version.manifest.files
     }

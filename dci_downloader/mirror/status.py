@@ -68,7 +68,7 @@ def status(mirror: Mirror) -> Status:
             for version in versions:
                 size += version.manifest.size
                 for entry in version.manifest.files:
-                    if entry.sha256 in seen and entry.path not in version.copies:
+                    if entry.sha256 in seen and entry.path not in version.copies:  # a link to what is counted
                         saved += entry.size
                     seen.add(entry.sha256)
     return Status(tuple(rows), size, saved)

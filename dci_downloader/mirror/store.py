@@ -56,9 +56,10 @@ class ObjectMatcher:
     def __call__(self, sha256: str, status: os.stat_result) -> bool:
         """Whether a file with this status is the object, as of the first question about its folder."""
         prefix = sha256[:2]
-        if prefix not in self._inodes:
-            self._inodes[prefix] = self._read(prefix)
-        if self._inodes[prefix].get(sha256) == status.st_ino:
+        inodes = self._inodes.get(prefix)
+        if inodes is None:
+            inodes = self._inodes[prefix] = self._read(prefix)
+        if inodes.get(sha256) == status.st_ino:
             return True
         try:  # on an overlay, a folder may number inodes otherwise than stat(2)
             return os.path.samestat(os.lstat(f"{self._objects}/{prefix}/{sha256}"), status)
@@ -91,7 +92,7 @@ class Store:
         self._objects = str(self.objects)
         self._token = secrets.token_hex(6)
         self._count = 0
-        self._folders: set[str] = set()
+        self._folders: set[str] = set()  # those known to exist: no mkdir for each object
         self._guard = threading.Lock()
 
     def prepare(self) -> None:
@@ -166,7 +167,7 @@ class Store:
                 fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
                 try:
                     write_all(fd, content)
-                    os.fchmod(fd, 0o444)
+                    os.fchmod(fd, 0o444)  # whatever the umask took away
                 finally:
                     os.close(fd)
                 self.commit(temporary, entry.sha256)
@@ -236,7 +237,7 @@ class Store:
     def flush(self) -> None:
         """Put every object on disk. What another thread writes meanwhile waits for the next flush."""
         with self._guard:
-            marker = self.markers.detach()
+            marker = self.markers.detach()  # objects written from here on need another
         with disk_errors(self.root):
             flush_file_system(self.root)
             if marker:
@@ -253,6 +254,6 @@ class Store:
                 raise SettingsError(f"{folder} is not a folder of objects", hint="move it aside")
             with os.scandir(folder) as items:
                 for item in items:
-                    with suppress(FileNotFoundError):
+                    with suppress(FileNotFoundError):  # removed since the folder was read
                         if item.is_file(follow_symlinks=False):
                             yield Path(item.path), item.stat(follow_symlinks=False)

@@ -48,7 +48,7 @@ def remove_topic_temporaries(path: Path) -> None:
         for folder in types:
             for record in folder.glob("*.json"):
                 tree = record.with_suffix("")
-                if not os.path.lexists(tree) and read_record(tree):
+                if not os.path.lexists(tree) and read_record(tree):  # other people's JSON files are left alone
                     remove_file(record)
 
 

@@ -78,13 +78,13 @@ class TopicMirror:
         self.store.prepare()
         if self.store.needs_recovery():
             with self.store.lock().holding(timeout=timeout, waiting=waiting):
-                remove_temporaries(self.root)
+                remove_temporaries(self.root)  # trees that the power cut left unfinished
                 recover(self.store, referenced_digests(self.root))
         store_lock = self.store.lock()
         with store_lock.holding(shared=True, timeout=timeout, waiting=waiting):
             make_folder(self.path)
             with FileLock(self.path / ".lock").holding(timeout=timeout, waiting=waiting):
-                store_lock.sign()
+                store_lock.sign()  # only now: while it waits for the topic, others are the ones to name
                 remove_topic_temporaries(self.path)
                 yield self
         if self.has_garbage:  # only now: it takes the store's lock alone, and this run held it shared

@@ -72,7 +72,7 @@ def build(root: Path, manifest: Manifest, object_path: ObjectPath) -> BuildResul
         for entry in manifest.files:
             source, target = object_path(entry.sha256), f"{root}/{entry.path}"
             try:
-                os.link(source, target, follow_symlinks=False)
+                os.link(source, target, follow_symlinks=False)  # an object is never a link, whoever made one of it
             except FileNotFoundError:
                 raise IntegrityError(
                     f"{entry.path}: its content {entry.sha256} is not in the store", hint="run again"
@@ -108,7 +108,7 @@ def copy_file(source: str, target: str) -> None:
     with open(source, "rb") as reader, open(target, "xb") as writer:
         try:
             fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
-        except OSError:
+        except OSError:  # this file system shares no blocks
             shutil.copyfileobj(reader, writer, 1 << 20)
         os.fchmod(writer.fileno(), 0o444)
 
@@ -178,7 +178,7 @@ def put_in_place(new: Path, path: Path) -> bool:
     Returns:
         Whether there was a folder; it is now under the name ``new``, for the caller to remove.
     """
-    if path.is_symlink() or not path.is_dir():
+    if path.is_symlink() or not path.is_dir():  # rename(2) replaces everything but a folder
         os.rename(new, path)
         return False
     if not exchange(new, path):

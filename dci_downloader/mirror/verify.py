@@ -78,7 +78,7 @@ def verify(
     mirror.require()
     lock = mirror.store.lock()
     with lock.holding(shared=True, timeout=timeout, waiting=progress.message):
-        lock.sign()
+        lock.sign()  # names this run to those who wait for it
         published = tuple(_published(mirror))
         sizes = {entry.sha256: entry.size for _, version in published for entry in version.manifest.files}
         with hashing(((mirror.store.object_path(sha256), size) for sha256, size in sizes.items()), workers) as hashes:
@@ -114,7 +114,7 @@ def _collect(
         for path, digest in hashes:
             if stop.requested():
                 raise CancelledError("interrupted")
-            sha256 = path[-64:]
+            sha256 = path[-64:]  # an object is named by the digest it should have
             digests[sha256] = digest
             progress.advance(1, sizes[sha256])
     finally:
@@ -160,7 +160,7 @@ def _wrong_content(entry: FileEntry, digest: str) -> Damage:
 def _record(topic: TopicMirror, version: Version) -> str:
     """Record a version as verified. Returns why it could not be recorded, else an empty string."""
     try:
-        with topic.lock(0):
+        with topic.lock(0):  # without waiting: a sync may take hours
             if topic.published(version.component.type) != version:
                 return "another one was published meanwhile"
             write_record(topic.tree(version), replace(version, last_verified=topic.clock()))
@@ -195,7 +195,7 @@ def rebuild_damaged(
     """
     damaged = [check for check in checks if check.damages]
     for sha256 in {sha256 for check in damaged for sha256 in check.damaged_objects}:
-        mirror.store.remove(sha256)
+        mirror.store.remove(sha256)  # unlinked, not emptied: the published tree keeps its file until it is rebuilt
     for check in damaged:
         topic = mirror.topic(check.topic)
         with topic.lock(timeout, waiting):

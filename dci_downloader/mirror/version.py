@@ -117,7 +117,7 @@ def read_record(tree: Path) -> Optional[Version]:
             last_verified=_time(record["last_verified"]),
             copies=frozenset(record["copies"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):  # whatever a file may hold
         return None
 
 

@@ -200,3 +200,10 @@ def test_a_repair_builds_no_older_version_anew(sample):
     rebuild_damaged(sample.mirror, verify(sample.mirror), no_fetch)
     assert not (sample.link / "mine").exists()
     assert (sample.folder / "c1").stat().st_ino == inode
+
+
+def test_the_result_is_a_short_value(sample):
+    (sample.link / "same").unlink()
+    (one,) = verify(sample.mirror)
+    assert (one.topic, one.type, one.version, one.files, one.size) == ("RHEL 9.2", "compose", "c1", 3, 805)
+    assert len(repr(one)) < 150
