@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import pycurl
 
@@ -117,7 +117,8 @@ class Fetches:
         sockets = self._tuning.segment_sockets if segments else -1
         for stage in self._stages:
             for completed in stage.turn(sockets):
-                yield from self._ended(completed)
+                if (outcome := self._ended(completed)) is not None:
+                    yield outcome
         if segments:
             yield from self._write_segments()
 
@@ -129,7 +130,8 @@ class Fetches:
         """End the fetches that stood still for so long; see :meth:`Stage.overdue`."""
         for stage in self._stages:
             for completed in stage.overdue(seconds):
-                yield from self._ended(completed)
+                if (outcome := self._ended(completed)) is not None:
+                    yield outcome
 
     def pause(self) -> None:
         """Hold nothing against the fetches from now on: they are not read."""
@@ -145,17 +147,17 @@ class Fetches:
         """How long to wait before a turn is due, at most ``most`` seconds."""
         return min(stage.loop.wait_seconds(most) for stage in self._stages)
 
-    def _ended(self, completed: CompletedRequest) -> Iterator[Outcome]:
+    def _ended(self, completed: CompletedRequest) -> Optional[Outcome]:
         request: FetchRequest = completed.request
         if request.peer is None:
             self.at_store.note(completed, self._wanted)
         chunks = request.take(completed.head) if completed.head.status else []
         if request.segment.transfer.over:  # abandoned by a response that was read at the same time
             self._meter.count(request.taken, request.peer, kept=False)
-            return
+            return None
         verdict = request.outcome(completed.code, completed.message, completed.head)
         self._keep(request, chunks)
-        yield Outcome(request, verdict, chunks)
+        return Outcome(request, verdict, chunks)
 
     def _write_segments(self) -> Iterator[Outcome]:
         """Hand over what was received of big files, where it is enough; end the responses that are something else."""

@@ -95,13 +95,15 @@ class Locator:
             starving: whether fetches wait for what more requests would bring.
         """
         for completed in self.stage.turn():
-            yield from self._ended(completed, starving)
+            if (verdict := self._ended(completed, starving)) is not None:
+                yield completed.request.segment, verdict
 
     def overdue(self, seconds: float) -> Iterator[tuple[Segment, Verdict]]:
         """End the requests that stood still for so long."""
         self.stage.look()
         for completed in self.stage.overdue(seconds):
-            yield from self._ended(completed, False)
+            if (verdict := self._ended(completed, False)) is not None:
+                yield completed.request.segment, verdict
 
     def cancel(self, transfer: Transfer) -> None:
         """End the requests for a file."""
@@ -111,20 +113,19 @@ class Locator:
         headers = [f"{name}: {value}" for name, value in signed.headers.items()]
         self.stage.start(LocateRequest(segment, signed.url), headers)
 
-    def _ended(self, completed: CompletedRequest, starving: bool) -> Iterator[tuple[Segment, Verdict]]:
+    def _ended(self, completed: CompletedRequest, starving: bool) -> Optional[Verdict]:
+        """What is wrong with a response; None where the segment is located, redirected, or not wanted any more."""
         segment, url, head = completed.request.segment, completed.request.url, completed.head
         if segment.transfer.over:
-            return
+            return None
         # a long page in place of a redirect is cut off, and judged by its head
         if completed.code and not (completed.code == pycurl.E_FILESIZE_EXCEEDED and head.status):
-            yield segment, judge_failure(completed.code, completed.message, url)
-            return
+            return judge_failure(completed.code, completed.message, url)
         self.stage.note(completed, starving)
-        verdict: Optional[Verdict] = judge_locate(head, url, datetime.now(timezone.utc))
-        if verdict is not None and verdict.action is Action.REDIRECT:
-            verdict = self.follow(segment, verdict.location)
-        if verdict is not None:
-            yield segment, _explained(verdict, completed)
+        verdict = judge_locate(head, url, datetime.now(timezone.utc))
+        if verdict.action is Action.REDIRECT:
+            return self.follow(segment, verdict.location)
+        return _explained(verdict, completed)
 
 
 def _explained(verdict: Verdict, completed: CompletedRequest) -> Verdict:

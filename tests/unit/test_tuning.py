@@ -1,0 +1,32 @@
+import dataclasses
+import pickle
+import re
+
+import pytest
+
+from dci_downloader.transfer.tuning import MEBIBYTE, Tuning
+
+
+@pytest.mark.parametrize(
+    ("size", "segment"),
+    [
+        (MEBIBYTE + 1, 4),
+        (256 * MEBIBYTE, 4),
+        (256 * MEBIBYTE + 1, 5),
+        (800 * MEBIBYTE, 13),
+        (1024 * MEBIBYTE, 16),
+        (10_000 * MEBIBYTE, 16),
+    ],
+)
+def test_segments_are_some_sixty_of_4_to_16_mib(size, segment):
+    assert Tuning().segment_size(size) == segment * MEBIBYTE
+
+
+def test_each_number_is_explained_in_one_line_and_in_the_order_of_its_declaration():
+    explained = re.findall(r"^        (\w+): .+", Tuning.__doc__, flags=re.MULTILINE)
+    assert explained == [field.name for field in dataclasses.fields(Tuning)]
+
+
+def test_it_can_be_sent_to_another_process():
+    tuning = Tuning(in_memory=7)
+    assert pickle.loads(pickle.dumps(tuning)) == tuning
