@@ -62,6 +62,12 @@ class SyncRequest:
     selection: Selection = field(default_factory=Selection)
     options: SyncOptions = field(default_factory=SyncOptions)
 
+    def failure_report(self, error: DownloaderError, seconds: float) -> Report:
+        """The report on a topic that failed as a whole."""
+        job, component_id = self.options.job, self.options.component_id
+        name = self.topic or (job.topic.name if job else f"component {component_id}")
+        return Report(name, "", (), seconds, Failure.of(error))
+
 
 def sync_topics(
     server: ControlServer,
@@ -90,21 +96,14 @@ def sync_topics(
                 server, mirror, request.topic, request.selection, options=options, progress=progress, stop=stop
             )
         except DownloaderError as error:
-            report = _failed(request, error, time.monotonic() - began)
+            report = request.failure_report(error, time.monotonic() - began)
         reports.append(report)
         dropped.update(report.dropped_peers)
         if _END_OF_RUN & {failure.exit_code for failure in report.failures}:
             break
     not_tried = DownloaderError("not tried: the run ended before its turn")
     not_tried.exit_code = worst_exit_code(report.exit_code for report in reports)
-    return [*reports, *(_failed(request, not_tried, 0.0) for request in requests[len(reports) :])]
-
-
-def _failed(request: SyncRequest, error: DownloaderError, seconds: float) -> Report:
-    """The report on a topic that failed as a whole."""
-    job, component_id = request.options.job, request.options.component_id
-    name = request.topic or (job.topic.name if job else f"component {component_id}")
-    return Report(name, "", (), seconds, Failure.of(error))
+    return [*reports, *(request.failure_report(not_tried, 0.0) for request in requests[len(reports) :])]
 
 
 def sync_topic(

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any, NoReturn, Union
 
-from dci_downloader import __version__
 from dci_downloader.errors import SettingsError
+from dci_downloader.release import VERSION
 from dci_downloader.settings.command_line import CommandLine
 from dci_downloader.settings.table import GROUPS, SETTINGS, TOPIC_SETTINGS
 from dci_downloader.settings.types import FLAG, Choice, Entry, ListOf, Scalar, Setting
@@ -94,7 +94,7 @@ def add_sync_options(parser: Parser) -> None:
         for setting in settings:
             if setting.option.startswith("--"):
                 add_option(group, setting.name)
-    group.add_argument("--version", action="version", version=f"%(prog)s {__version__}", help="the version")
+    group.add_argument("--version", action="version", version=f"%(prog)s {VERSION}", help="the version")
     group.add_argument("-h", "--help", action="help", help="this")
 
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Optional
 
-from dci_downloader import __version__
 from dci_downloader.errors import CancelledError, DownloaderError
+from dci_downloader.release import VERSION
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -42,7 +42,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 def _run(argv: Sequence[str]) -> int:
     if argv == ["--version"]:  # answered before anything is imported: scripts ask for it on every start
-        sys.stdout.write(f"dci-downloader {__version__}\n")
+        sys.stdout.write(f"dci-downloader {VERSION}\n")
         return 0
     from dci_downloader.cli.commands import COMMANDS, sync
 

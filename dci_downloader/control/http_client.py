@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
-from dci_downloader import __version__
 from dci_downloader.control.decoding import Response
 from dci_downloader.control.failures import Route, failure_from_exception, stall_failure
 from dci_downloader.errors import TransferError
@@ -26,6 +25,7 @@ from dci_downloader.network.headers import content_length
 from dci_downloader.network.proxies import ca_bundle, proxy_for
 from dci_downloader.network.urls import redact_url
 from dci_downloader.options import Network
+from dci_downloader.release import USER_AGENT
 
 _CHUNK = 8192
 _MIN_RATE = 1000
@@ -163,7 +163,7 @@ class _RequestsSession(requests.Session):
         super().__init__()
         self.trust_env = False
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self.headers.update({"User-Agent": f"dci-downloader/{__version__}", "Accept-Encoding": "identity"})
+        self.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
 
     def get_redirect_target(self, resp: requests.Response) -> Optional[str]:
         """None: requests would read the whole body of a redirect, whatever its size."""

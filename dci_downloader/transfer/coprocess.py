@@ -22,7 +22,6 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
-import dci_downloader
 from dci_downloader.hooks import NeverStop, NullProgress, Progress
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry
@@ -105,7 +104,7 @@ class Coprocess:
         from multiprocessing import Pipe  # here, for short runs need not wait for it
 
         self._connection, theirs = Pipe()
-        path = [*sys.path, str(Path(dci_downloader.__file__).parents[1])]  # found by an import hook, it is not in there
+        path = [*sys.path, str(Path(__file__).parents[2])]  # found by an import hook, it is not in there
         with theirs, suppress(OSError):
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _MAIN, str(theirs.fileno()), *path],

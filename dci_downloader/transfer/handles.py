@@ -8,12 +8,10 @@ from typing import Any, Protocol
 
 import pycurl
 
-from dci_downloader import __version__
 from dci_downloader.network.headers import Head, read_head
 from dci_downloader.network.proxies import ca_bundle, proxy_for
 from dci_downloader.options import Network, TransferOptions
-
-USER_AGENT = f"dci-downloader/{__version__}"
+from dci_downloader.release import USER_AGENT
 
 READS_EVERY_HEAD = not hasattr(pycurl, "RETRY_AFTER")
 """Whether this pycurl is too old to tell what libcurl keeps of a head: its lines are collected then, at some cost."""

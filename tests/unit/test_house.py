@@ -11,6 +11,7 @@ import dci_downloader
 ROOT = Path(dci_downloader.__file__).parent
 
 WINGS = [
+    "release",
     "errors",
     "models",
     "options",
