@@ -12,9 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dci_downloader.release import VERSION
-
-__version__ = VERSION
+from dci_downloader.release import VERSION as __version__
 
 if TYPE_CHECKING:
     from dci_downloader.content.selection import Selection as Selection
