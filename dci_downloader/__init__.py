@@ -12,7 +12,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dci_downloader.release import VERSION as __version__
+from dci_downloader.release import VERSION
+
+__version__ = VERSION
 
 if TYPE_CHECKING:
     from dci_downloader.content.selection import Selection as Selection
