@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dci_downloader import Mirror, sync_topic
+
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
@@ -50,6 +52,20 @@ def test_the_first_steps_in_python_run(lab, play, compose, capsys, tmp_path):
     name, path, size, files, left = capsys.readouterr().out.split()
     assert (name, path, files, left) == ("RHEL-9.2.0-0", str(tmp_path / "dci/RHEL-9.2/compose"), "0", "0")
     assert int(size) > 0
+
+
+def test_several_topics_are_mirrored_checked_and_looked_after(lab, play, compose, capsys, tmp_path):
+    server, mirror = lab.server, Mirror(tmp_path / "dci")
+    lab.build(compose)
+    sync_topic(server, mirror, "RHEL-9.2")
+    lab.build({**compose, "metadata/new": b"new"}, number=1)
+    left = play(*blocks("### Several topics, and what is here", "python"), server=server, mirror=mirror)
+    assert [report.exit_code for report in left["reports"]] == [0, 4]
+    assert left["damaged"] == []
+    assert mirror.topic("RHEL-9.2").published("compose").component.name == "RHEL-9.2.0-0"
+    saved, freed = map(int, capsys.readouterr().out.split())
+    assert saved > 0
+    assert freed == 0
 
 
 def test_the_pre_run_step_mirrors_what_its_job_holds(lab, play, compose, tmp_path):
