@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,13 +11,14 @@ from email.utils import formatdate
 from hashlib import sha256
 from itertools import repeat
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from dci_downloader.errors import AUTHORITY_HINT, CLOCK_HINT, HOST_NAME_HINT
 from dci_downloader.options import Network
 from dci_downloader.results import Failure
-from dci_downloader.transfer import stage
+from dci_downloader.transfer import pipeline, stage
 from tests.faults.certificates import make_authority, server_side
 from tests.faults.conftest import SECRETS, Bench
 from tests.faults.rows import OTHERS, ROWS, SIZES, VICTIM, Row, corrupted, refusal
@@ -286,20 +288,45 @@ def test_a_control_server_that_goes_down_in_mid_run_leaves_what_came(bench: Benc
     assert fetched.bytes == sum(entry.size for entry in missing) - kept
 
 
-def test_requests_for_other_segments_are_progress(bench: Bench):
-    """One segment that the store is too busy for does not give up a file whose other segments still come."""
-    bench.add("big.iso", BIG)
-    bench.store.pause = 0.15
-    ready = time.monotonic() + 0.8
+def test_requests_for_other_segments_are_progress(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    """One segment that the store is too busy for does not give up a file whose other segments make progress.
 
-    def first_segment_is_busy(exchange: Exchange) -> None:
-        if exchange.asked.range == (0, SEGMENT) and time.monotonic() < ready:
-            status(503)(exchange)
+    Each time the store says that it is busy, the others have got a little farther, and five seconds have passed.
+    """
+    bench.tune(write_chunks=10_000)  # so that what was received is still to be taken
+    entry = bench.add("big.iso", BIG)
+    others = -(-entry.size // SEGMENT) - 1
+    rounds, most = [0], 6
+    monkeypatch.setattr(pipeline, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + 5.0 * rounds[0]))
+    drops = threading.Semaphore(0)
+
+    def drop_by_drop(exchange: Exchange) -> None:
+        answer = exchange.answer()
+        exchange.send(answer.head())
+        for number in range(most):
+            while rounds[0] < number and not bench.store.closing.is_set():
+                bench.store.closing.wait(0.005)
+            exchange.send(answer.body[number * 100 : number * 100 + 100])
+            drops.release()
+        exchange.send(answer.body[most * 100 :])
+
+    def busy(exchange: Exchange) -> None:
+        for _ in range(others):
+            assert drops.acquire(timeout=20)
+        while bench.tally.size < others * 100 * (rounds[0] + 1):
+            bench.store.closing.wait(0.005)
+        rounds[0] += 1
+        status(503)(exchange)
+
+    def store(exchange: Exchange) -> None:
+        if exchange.asked.range == (0, SEGMENT):
+            (busy if rounds[0] < most - 1 else serve)(exchange)
         else:
-            serve(exchange)
+            drop_by_drop(exchange)
 
-    bench.store.default = first_segment_is_busy
-    assert bench.fetch(patience=0.6).failures == ()  # a stall is cut after a third of that
+    bench.store.default = store
+    bench.assert_all_arrived(bench.fetch(patience=20.0))
+    assert 5.0 * rounds[0] > 20.0
 
 
 def test_answers_at_once_of_which_the_first_discards_the_file_do_not_end_the_run(

@@ -93,8 +93,8 @@ def test_a_file_that_another_run_is_writing_has_the_same_peers_when_it_is_opened
     with pytest.raises(LockedError):
         opener.open(entry(), free(one, two))
     del partials.by_path["a"]
-    assert opener.open(entry("b"), free(one, two))[0].peers == [two, one]
     assert opener.open(entry("a"), free(one, two))[0].peers == [one, two]
+    assert opener.open(entry("a"), free(one, two))[0].peers == [two, one]
 
 
 def first_peers(opener, number, room):
