@@ -13,8 +13,7 @@
 * A source that gets ranges wrong is asked for the file in one piece.
 * Content that does not hash is held against who gave it: a peer is not asked for that file again, the object store is
   asked some times more. Where bytes of several, or of an earlier run, were put together, it is held against nobody.
-* The run ends when the control server denies access to many files in a row, when a certificate cannot be trusted, and
-  when nothing has arrived for as long as its patience. What live peers have is fetched nevertheless.
+* When the run ends early (:mod:`dci_downloader.transfer.ending`), what live peers have is fetched nevertheless.
 """
 
 from __future__ import annotations
@@ -24,10 +23,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Optional
 
-from dci_downloader.errors import AccessError, DigestMismatchError, LockedError
+from dci_downloader.errors import DigestMismatchError, LockedError
 from dci_downloader.models import FileEntry
 from dci_downloader.network import retries
 from dci_downloader.results import Failure
+from dci_downloader.transfer.ending import Ending
 from dci_downloader.transfer.opening import Opener
 from dci_downloader.transfer.queue import TransferQueue
 from dci_downloader.transfer.sources import Peer
@@ -78,7 +78,7 @@ class Ledger:
         entries: how many files there were to bring.
         unfinished: how many of them are neither complete nor given up.
         failures: what was given up.
-        ending: why the run ends early; None while it does not.
+        ending: of the run, where it comes early.
         completed_by: how many files each peer completed.
     """
 
@@ -96,12 +96,10 @@ class Ledger:
         self.finishable: list[Transfer] = []
         self.entries = self.unfinished = 0
         self.failures: list[Failure] = []
-        self.ending: Optional[Verdict] = None
+        self.ending = Ending(tuning.most_access_errors)
         self.completed_by: Counter[Peer] = Counter()
         self._free: Mapping[Giver, int] = {}
         self._mismatches: Counter[str] = Counter()
-        self._denied = 0
-        self._trouble = "no answer"
 
     def add(self, entries: Sequence[FileEntry]) -> None:
         """Have more files brought."""
@@ -138,7 +136,7 @@ class Ledger:
 
     def _is_hopeless(self, segment: Segment) -> bool:
         """Whether the run ends before its file can be had; it fails with the rest."""
-        return self.ending is not None and segment.transfer.source is None
+        return self.ending.verdict is not None and segment.transfer.source is None
 
     def _open(self, entry: FileEntry) -> Optional[list[Segment]]:
         """The segments of a file whose turn has come; see :class:`TransferQueue`."""
@@ -172,17 +170,14 @@ class Ledger:
 
     def located(self, segment: Segment) -> Optional[Verdict]:
         """Note that a segment was redirected; the verdict where that is no longer to be followed."""
-        self._denied = 0
+        self.ending.located()
         segment.hops += 1
         return Verdict(Action.GIVE_UP, "redirected in a circle") if segment.hops > retries.MOST_HOPS else None
 
     def failed(self, segment: Segment, verdict: Verdict) -> Decision:
         """Decide about a segment that control server and object store did not bring; any verdict but to accept."""
         transfer = segment.transfer
-        self._trouble = verdict.reason
-        self._denied += verdict.exit_code == AccessError.exit_code
-        if verdict.action is Action.ABORT or self._denied >= self._tuning.most_access_errors:
-            self.ending = self.ending or verdict
+        self.ending.failed(verdict)
         if verdict.action is Action.ABORT:
             return Decision()
         if verdict.action is Action.WHOLE and segment.range is not None:
@@ -271,7 +266,7 @@ class Ledger:
             if giver is not None:
                 decision = self._hold_against(transfer, giver, WRONG_CONTENT)
             else:
-                self._trouble = str(error)
+                self.ending.trouble = str(error)
                 self._mismatches[transfer.entry.sha256] += 1
                 if self._mismatches[transfer.entry.sha256] > self._tuning.most_mismatches:
                     path, digests = transfer.entry.path, {"expected": error.expected, "actual": error.actual}
@@ -289,13 +284,8 @@ class Ledger:
         self.transfers.discard(transfer)
         self.unfinished -= 1
 
-    def lose_patience(self) -> None:
-        """End the run: nothing has arrived for too long."""
-        reason = f"nothing arrived for {self._patience:g} s; last trouble: {self._trouble}"
-        self.ending = self.ending or Verdict(Action.ABORT, reason)
-
     def fail_the_rest(self) -> None:
         """Where the run ends early, make every file that is not complete a failure."""
-        if self.ending is not None:
-            for entry in [*(transfer.entry for transfer in self.transfers), *self.queue.unopened]:
-                self.failures.append(Failure(entry.path, self.ending.reason, self.ending.exit_code, self.ending.hint))
+        if self.ending.verdict is not None:
+            rest = [*(transfer.entry for transfer in self.transfers), *self.queue.unopened]
+            self.failures += map(self.ending.failure, rest)

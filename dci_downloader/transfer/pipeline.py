@@ -30,6 +30,7 @@ from dci_downloader.transfer.limits import RateLimit
 from dci_downloader.transfer.locating import Locator
 from dci_downloader.transfer.meter import Meter
 from dci_downloader.transfer.opening import Opener
+from dci_downloader.transfer.pace import Pace
 from dci_downloader.transfer.poller import Poller
 from dci_downloader.transfer.request import FetchRequest
 from dci_downloader.transfer.sink import Sink
@@ -68,17 +69,17 @@ class Pipeline:
         self._peers, self._detail, self._clock = peers, progress.detail, time.monotonic
         self.poller = Poller(tuning, self._clock)
         self._meter = Meter(progress, self._clock)
-        self._throttle = RateLimit(options.limit_rate, self._clock)
         self._opener = Opener(peers, self._open_partial, tuning)
         self._ledger = Ledger(self._opener, options.patience, tuning, self._clock, random.random)
         self._sink = Sink(store, self.poller.wake, self._stored, tuning.write_batch)
         self._locator = Locator(source, options, tuning, self._ledger.located, self._clock)
         self._fetches = Fetches(options, tuning, self._meter, self._sink, self._ledger.received)
+        self._rate = RateLimit(options.limit_rate, self._clock)
+        self._pace = Pace(self._rate, self._sink, self._fetches, self.poller, tuning)
         for descriptor in (self._locator.stage.loop.fileno(), *self._fetches.descriptors):
             self.poller.watch(descriptor)
         self._segments: set[Segment] = set()  # of big files, from the queue to the sink
         self._looked = 0.0
-        self._reading = True
         self.ended = False
 
     @property
@@ -169,7 +170,7 @@ class Pipeline:
                 free = self._free()
         while self._ledger.finishable:
             self._sink.finish(self._ledger.finishable.pop())
-        if self._ledger.ending is not None:
+        if self._ledger.ending.verdict is not None:
             # what ended the run is no matter to peers: those that are left bring what they have
             self.ended = not self._fetches.peers_asked and (not self._opener.live_peers or self._sink.idle)
 
@@ -178,7 +179,7 @@ class Pipeline:
         at_store = self._fetches.at_store
         ahead = max(8, at_store.free + at_store.limit.value // 2)
         free = self._fetches.free_at(self._opener.live_peers) if self._peers else {}
-        free[None] = self._locator.free(ahead) if self._ledger.ending is None else 0
+        free[None] = self._locator.free(ahead) if self._ledger.ending.verdict is None else 0
         return free
 
     def _start_fetches(self) -> None:
@@ -186,7 +187,7 @@ class Pipeline:
             segment, url, since = self._locator.located.popleft()
             if segment.transfer.over:
                 continue
-            if self._clock() - since > self._tuning.url_seconds or self._ledger.ending is not None:
+            if self._clock() - since > self._tuning.url_seconds or self._ledger.ending.verdict is not None:
                 self._segments.discard(segment)
                 self._ledger.later(segment, 0.0)
                 continue
@@ -202,35 +203,18 @@ class Pipeline:
     # responses are received
 
     def _turn(self) -> None:
-        resting = self._throttle.seconds()
-        self._read(not resting and self._sink.unwritten <= self._tuning.most_unwritten)
+        self._pace.update()
         if not self.poller.poll():
             self._sink.flush()
-            self.poller.wait(self._wait_seconds(resting))
+            seconds = self._locator.stage.loop.wait_seconds(self._ledger.queue.wait_seconds(self._tuning.longest_wait))
+            self.poller.wait(self._pace.wait_seconds(seconds))
         starving = not self._locator.located and self._fetches.at_store.free > 0
         for segment, verdict in self._locator.turn(starving=starving):
             self._failed(segment, None, verdict)
-        if self._reading:
+        if self._pace.reading:
             wanted = bool(self._locator.located)
             for outcome in self._fetches.turn(segments=bool(self._segments), wanted=wanted):
                 self._fetched(outcome)
-
-    def _read(self, reading: bool) -> None:
-        """Read what the fetches bring, or leave it in their sockets."""
-        if reading == self._reading:
-            return
-        self._reading = reading
-        for descriptor in self._fetches.descriptors:
-            self.poller.heed(descriptor, reading)
-        if reading:
-            self._fetches.resume()
-        else:
-            self._fetches.pause()
-
-    def _wait_seconds(self, resting: float) -> float:
-        seconds = min(self._tuning.longest_wait, resting) if resting else self._tuning.longest_wait
-        seconds = self._locator.stage.loop.wait_seconds(self._ledger.queue.wait_seconds(seconds))
-        return self._fetches.wait_seconds(seconds) if self._reading else seconds
 
     def _look(self) -> None:
         """See what requests under way have brought; end those that stand still, and the run when all does."""
@@ -239,17 +223,17 @@ class Pipeline:
             return
         self._looked = now
         self.poller.measure(now)
-        self._throttle.spend(self._fetches.look())
+        self._rate.spend(self._fetches.look())
         patience = self._options.patience
         stall = min(self._options.network.read_timeout, patience / 3)
         for segment, verdict in self._locator.overdue(stall):
             self._failed(segment, None, verdict)
         for outcome in self._fetches.overdue(stall):
             self._fetched(outcome)
-        if not (self._reading and self._sink.idle and self._ledger.unfinished) or self._ledger.queue.blocked:
+        if not (self._pace.reading and self._sink.idle and self._ledger.unfinished) or self._ledger.queue.blocked:
             self._meter.moved()
         elif self._meter.idle_seconds() > patience:
-            self._ledger.lose_patience()
+            self._ledger.ending.lose_patience(patience)
 
     def _fetched(self, outcome: Outcome) -> None:
         request, verdict, chunks = outcome

@@ -96,7 +96,7 @@ def test_what_follows_from_a_response(size, given, step, seconds, says):
     assert decision.detail.endswith(says)
     assert desk.due_in() == pytest.approx(1e9 if seconds is None else seconds, abs=0.01)
     assert bool(desk.ledger.failures) is (step is Step.GIVE_UP)
-    assert desk.ledger.ending == (given if given.action is Action.ABORT else None)
+    assert desk.ledger.ending.verdict == (given if given.action is Action.ABORT else None)
 
 
 @pytest.mark.parametrize("action", ["GIVE_UP", "REFUSE"])
@@ -431,9 +431,9 @@ def test_access_that_is_denied_for_many_files_in_a_row_ends_the_run():
     desk.ledger.located(desk.next())
     for _ in range(3):
         assert desk.ledger.failed(desk.next(), denied).step is Step.GIVE_UP
-        assert desk.ledger.ending is None
+        assert desk.ledger.ending.verdict is None
     desk.ledger.failed(desk.next(), denied)
-    assert desk.ledger.ending is denied
+    assert desk.ledger.ending.verdict is denied
     desk.ledger.fail_the_rest()
     assert len(desk.ledger.failures) == 9
     assert {(failure.reason, failure.exit_code, failure.hint) for failure in desk.ledger.failures} == {
@@ -461,8 +461,8 @@ def test_an_abort_fails_every_file_that_is_not_complete():
 def test_patience_that_is_over_is_explained_by_what_went_wrong_last():
     desk = Desk()
     desk.ledger.failed(desk.next(), verdict("RETRY", "store: no connection"))
-    desk.ledger.lose_patience()
-    assert desk.ledger.ending.reason == "nothing arrived for 30 s; last trouble: store: no connection"
+    desk.ledger.ending.lose_patience(PATIENCE)
+    assert desk.ledger.ending.verdict.reason == "nothing arrived for 30 s; last trouble: store: no connection"
 
 
 def test_when_the_run_ends_early_what_peers_have_is_still_handed_out():
