@@ -47,10 +47,10 @@ def fetch(
         DiskFullError: no room; partials are saved.
     """
     pipeline = Pipeline(source, store, options, progress, peers.live, tuning)
-    coprocess = Coprocess(pipeline, source, store, progress, tuning)
+    coprocess = Coprocess(pipeline, source, store, options, progress, tuning)
     with closing(pipeline), closing(coprocess):
         pipeline.take(entries)
-        coprocess.start(entries, options)
+        coprocess.start(entries)
         while pipeline.unfinished or coprocess.working:
             pipeline.step(stop)
             coprocess.turn()

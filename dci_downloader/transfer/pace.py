@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dci_downloader.transfer.fetches import Fetches
 from dci_downloader.transfer.limits import RateLimit
 from dci_downloader.transfer.poller import Poller
+from dci_downloader.transfer.request import FetchRequest
 from dci_downloader.transfer.sink import Sink
+from dci_downloader.transfer.stage import Stage
 from dci_downloader.transfer.tuning import Tuning
 
 
@@ -15,7 +16,7 @@ class Pace:
     Args:
         rate: the limit of bytes per second.
         sink: whose unwritten bytes count.
-        fetches: are paused and resumed.
+        stage: the fetches, which are paused and resumed.
         poller: is to heed them or not.
         tuning: how many bytes may be unwritten.
 
@@ -23,10 +24,14 @@ class Pace:
         reading: whether the fetches are read.
     """
 
-    def __init__(self, rate: RateLimit, sink: Sink, fetches: Fetches, poller: Poller, tuning: Tuning) -> None:
-        self._rate, self._sink, self._fetches, self._poller, self._tuning = rate, sink, fetches, poller, tuning
+    def __init__(self, rate: RateLimit, sink: Sink, stage: Stage[FetchRequest], poller: Poller, tuning: Tuning) -> None:
+        self._rate, self._sink, self._stage, self._poller, self._tuning = rate, sink, stage, poller, tuning
         self._resting = 0.0
         self.reading = True
+
+    def spend(self, size: int) -> None:
+        """Count bytes that were received."""
+        self._rate.spend(size)
 
     def update(self) -> None:
         """Decide anew."""
@@ -35,15 +40,14 @@ class Pace:
         if reading == self.reading:
             return
         self.reading = reading
-        for descriptor in self._fetches.descriptors:
-            self._poller.heed(descriptor, reading)
+        self._poller.heed(self._stage.loop.fileno(), reading)
         if reading:
-            self._fetches.resume()
+            self._stage.resume()
         else:
-            self._fetches.pause()
+            self._stage.pause()
 
     def wait_seconds(self, most: float) -> float:
         """How long to wait for something to do, at most ``most`` seconds."""
         if self.reading:
-            return self._fetches.wait_seconds(most)
+            return self._stage.loop.wait_seconds(most)
         return min(most, self._resting) if self._resting else most
