@@ -115,7 +115,10 @@ class Coprocess:
         from multiprocessing import Pipe  # here, for short runs need not wait for it
 
         self._connection, theirs = Pipe()
-        path = [*sys.path, str(Path(dci_downloader.__file__).parents[1])]  # found by an import hook, it is not in there
+        path = [
+            *sys.path,
+            str(Path(dci_downloader.__file__).parents[1]),
+        ]  # editable: not in there
         with theirs, suppress(OSError):
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _MAIN, str(theirs.fileno()), *path],
@@ -234,7 +237,7 @@ def main(descriptor: int) -> None:
 
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to all of a service; the first process decides what follows
     connection = Connection(descriptor)
-    with suppress(EOFError, OSError):  # the first process is gone, or needs nothing more
+    with suppress(EOFError, OSError):  # the first process has ended, or needs nothing more
         connection.send(None)
         _work(connection.recv(), connection)
 

@@ -37,7 +37,7 @@ class Ending:
         self._access_errors = 0
 
     def failed(self, verdict: Verdict) -> None:
-        """Note what a response of control server or object store came to."""
+        """Note the verdict about a response of the control server or the object store."""
         self.trouble = verdict.reason
         self._access_errors += verdict.exit_code == AccessError.exit_code
         if verdict.action is Action.ABORT or self._access_errors >= self._most_access_errors:

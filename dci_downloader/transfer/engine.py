@@ -37,7 +37,7 @@ def fetch(
         source: where they are asked for.
         store: where they go; prepared, and its lock held by the caller.
         options: connections, rate, patience, network.
-        progress: told of files and bytes as they are received.
+        progress: gets files and bytes reported as they are received.
         stop: asked several times a second.
         peers: other mirrors, asked before the source; those of no use are remembered in it.
         tuning: sizes, times and limits.

@@ -18,7 +18,7 @@ from dci_downloader.transfer.tuning import Tuning
 USER_AGENT = f"dci-downloader/{__version__}"
 
 READS_EVERY_HEAD = not hasattr(pycurl, "RETRY_AFTER")
-"""Whether this pycurl is too old to tell what libcurl keeps of a head: its lines are collected then, at some cost."""
+"""Whether this pycurl is too old to give access to what libcurl keeps of a head; its lines are collected then."""
 
 
 class Receiver(Protocol):

@@ -4,8 +4,8 @@
        └───────────────────────────────────────────────────────────► fetch (peer) ──────────┘
 
 Locating runs ahead of fetching, but not far, since a presigned URL lives for 600 seconds. How many requests each stage
-has under way is found by trying (:mod:`dci_downloader.transfer.limits`). What a response means is said by
-:mod:`dci_downloader.transfer.verdict`, and what becomes of the file by :mod:`dci_downloader.transfer.ledger`.
+has under way is measured (:mod:`dci_downloader.transfer.limits`). What a response means is decided by
+:mod:`dci_downloader.transfer.verdict`, what becomes of the file by :mod:`dci_downloader.transfer.ledger`.
 """
 
 from __future__ import annotations
@@ -76,8 +76,7 @@ class Pipeline:
         self._pace = Pace(rate, self._sink, self.fetches.stage, self.poller, tuning)
         for stage in (self.locator.stage, self.fetches.stage):
             self.poller.watch(stage.loop.fileno())
-        self._looked = 0.0
-        self.ended = False
+        self._looked, self.ended = 0.0, False
 
     @property
     def unfinished(self) -> bool:

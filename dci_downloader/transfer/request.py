@@ -110,7 +110,7 @@ class FetchRequest(TransferRequest):
         return self.position - self.began
 
     def request_headers(self) -> list[str]:
-        """The headers to send: nothing that could tell who asks."""
+        """The headers to send: nothing that identifies who asks."""
         wanted = self.segment.range
         if wanted is None:
             return ["Accept-Encoding: identity"]
@@ -123,7 +123,7 @@ class FetchRequest(TransferRequest):
         if self.judge(head).action is not Action.ACCEPT:
             return []
         size, room = sum(map(len, chunks)), self.segment.end - self.position
-        if size > room:  # more than was asked for: the hash says what the rest is worth
+        if size > room:  # more than was asked for: the hash decides whether the file is right
             chunks, size = [b"".join(chunks)[:room]], room
         self.position += size
         return chunks

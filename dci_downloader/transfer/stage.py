@@ -1,4 +1,4 @@
-"""One stage of the pipeline: requests of one kind, as many under way as its limit allows."""
+"""One stage of the pipeline: its requests under way, as many as a limit allows."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Stage(Generic[AnyRequest]):
         self.loop.add(handle)
 
     def turn(self, sockets: int = -1) -> Iterator[CompletedRequest]:
-        """Do what can be done without waiting; yield the requests that ended, which ``cancel`` does not know any more.
+        """Do what can be done without waiting; yield the requests that ended; ``cancel`` no longer returns them.
 
         Args:
             sockets: how many are read at the most; see :meth:`CurlLoop.turn`.
@@ -180,6 +180,6 @@ class Stage(Generic[AnyRequest]):
         handle = request.handle
         head = read_response(handle, request.headers)
         seconds = 0.0
-        if head.status:  # without a head, libcurl tells some time all the same
+        if head.status:  # without a head, libcurl reports some time nevertheless
             seconds = handle.getinfo(pycurl.STARTTRANSFER_TIME) - handle.getinfo(pycurl.PRETRANSFER_TIME)
         return CompletedRequest(request, code, message, head, max(0.0, seconds))

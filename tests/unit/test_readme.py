@@ -93,12 +93,13 @@ def test_the_report_in_the_readme_has_every_key_and_no_other():
 
 
 def test_the_figures_about_peers_are_those_of_the_program():
-    from dci_downloader.transfer import peers
+    from dci_downloader.transfer.tuning import Tuning
 
+    tuning = Tuning()
     section = " ".join(TEXT.partition("### Many machines\n")[2].partition("\n## ")[0].split())
-    assert f"{peers.SLOW_RATE // 1024} kB/s on a connection for {peers.SLOW_SECONDS} seconds" in section
-    assert f"after three wrong answers, or {peers.MOST_MISSES} objects in a row" in section
-    assert peers.MOST_FAULTS == 3
+    assert f"{tuning.slow_rate // 1024} kB/s on a connection for {tuning.slow_seconds:g} seconds" in section
+    assert f"after three wrong answers, or {tuning.most_misses} objects in a row" in section
+    assert tuning.most_faults == 3
 
 
 def test_every_metric_and_every_event_is_documented(tmp_path):
