@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
@@ -26,7 +27,7 @@ from dci_downloader.hooks import NeverStop, NullProgress, Progress
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry
 from dci_downloader.options import TransferOptions
-from dci_downloader.transfer.fetched import Fetched, fetched, merged
+from dci_downloader.transfer.fetched import Fetched, merged
 from dci_downloader.transfer.pipeline import Pipeline
 from dci_downloader.transfer.sources import PeerPool, Source
 from dci_downloader.transfer.tuning import Tuning
@@ -82,29 +83,38 @@ class Coprocess:
         fetched: what became of the files that it is done with.
     """
 
-    def __init__(self, pipeline: Pipeline, source: Source, store: Store, progress: Progress, tuning: Tuning) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        source: Source,
+        store: Store,
+        options: TransferOptions,
+        progress: Progress,
+        tuning: Tuning,
+    ) -> None:
         self.working = False
         self.fetched = Fetched()
         self._pipeline, self._source, self._store = pipeline, source, store
-        self._progress, self._tuning = progress, tuning
+        self._options, self._progress, self._tuning = options, progress, tuning
         self._process: Optional[subprocess.Popen[bytes]] = None
         self._connection: Optional[Connection[Any, Any]] = None
         self._ready = False
         self._assigned: Sequence[FileEntry] = ()
         self._reported = Advance(0, 0)
 
-    def start(self, entries: Sequence[FileEntry], options: TransferOptions) -> None:
+    def start(self, entries: Sequence[FileEntry]) -> None:
         """Start the process, where these files are worth it and there is a processor for it.
 
         Where there are fewer files than connections, the turn of all of them comes before it would be there.
         """
+        options = self._options
         alone = options.connections < 2 or options.limit_rate is not None or len(os.sched_getaffinity(0)) < 2
         if alone or len(entries) <= options.connections or self._seconds(entries) < self._tuning.worth_starting:
             return
         from multiprocessing import Pipe  # here, for short runs need not wait for it
 
         self._connection, theirs = Pipe()
-        path = [*sys.path, str(Path(__file__).parents[2])]  # found by an import hook, it is not in there
+        path = [*sys.path, str(Path(__file__).parents[2])]  # where an import hook finds it, it is not in there
         with theirs, suppress(OSError):
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _MAIN, str(theirs.fileno()), *path],
@@ -136,7 +146,7 @@ class Coprocess:
         """Give it half of the files that wait: with all of them there would soon be nothing left to do here."""
         assert self._connection is not None
         self._ready = False
-        entries = self._pipeline.halve()
+        entries = self._pipeline.ledger.halve()
         if not entries or self._seconds(entries) < self._tuning.worth_giving:
             self._pipeline.take(entries)
             return
@@ -144,12 +154,19 @@ class Coprocess:
         self.working = True
         try:
             if first:
-                options, peers, tuning = self._pipeline.share()
-                marker = self._store.marker_path()
-                self._connection.send(Setup(self._source, self._store.root, marker, options, peers, tuning))
+                self._connection.send(self._setup())
             self._connection.send(entries)
         except OSError:  # it died meanwhile
             self._recover()
+
+    def _setup(self) -> Setup:
+        """Half of the requests that may be under way are from now on for the second process."""
+        at_store, at_peer = self._pipeline.fetches.halve()
+        first, most = self._pipeline.locator.stage.limit.halve()
+        options = replace(self._options, connections=at_store)
+        tuning = replace(self._tuning, first_locates=first, most_locates=most, peer_connections=at_peer)
+        peers = tuple(peer.url for peer in self._pipeline.schedule.live_peers)
+        return Setup(self._source, self._store.root, self._store.marker_path(), options, peers, tuning)
 
     def _receive(self) -> None:
         assert self._connection is not None
@@ -168,8 +185,10 @@ class Coprocess:
         else:
             self.working, self._ready = False, True
             self.fetched = message.fetched
-            for url, reason in message.dropped.items():
-                self._pipeline.drop(url, reason)
+            for peer in self._pipeline.schedule.live_peers:
+                if peer.url in message.dropped:
+                    peer.dropped = message.dropped[peer.url]
+                    self._pipeline.withdraw(peer)
 
     def _recover(self) -> None:
         """Do without it: what it is not done with is to be done here."""
@@ -186,7 +205,8 @@ class Coprocess:
             kept -= sum(entry.size - self._store.partial_bytes(entry) for entry in left)
             files = len(self._assigned) - len(left)
             self._progress.advance(files - self._reported.files, kept - self._reported.size)
-            self.fetched = merged(self.fetched, fetched(files, max(kept, self._reported.size)))
+            # who gave it is not known: it counts for the object store
+            self.fetched = merged(self.fetched, Fetched(files, max(kept, self._reported.size)))
             self._pipeline.take(left)
 
     def _seconds(self, entries: Iterable[FileEntry]) -> float:
@@ -213,7 +233,7 @@ def main(descriptor: int) -> None:
 
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to all of a service; the first process decides what follows
     connection = Connection(descriptor)
-    with suppress(EOFError, OSError):  # the first process is gone, or needs nothing more
+    with suppress(EOFError, OSError):  # the first process has ended, or needs nothing more
         connection.send(None)
         _work(connection.recv(), connection)
 

@@ -37,7 +37,7 @@ def fetch(
         source: where they are asked for.
         store: where they go; prepared, and its lock held by the caller.
         options: connections, rate, patience, network.
-        progress: told of files and bytes as they are received.
+        progress: gets files and bytes reported as they are received.
         stop: asked several times a second.
         peers: other mirrors, asked before the source; those of no use are remembered in it.
         tuning: sizes, times and limits.
@@ -47,10 +47,10 @@ def fetch(
         DiskFullError: no room; partials are saved.
     """
     pipeline = Pipeline(source, store, options, progress, peers.live, tuning)
-    coprocess = Coprocess(pipeline, source, store, progress, tuning)
+    coprocess = Coprocess(pipeline, source, store, options, progress, tuning)
     with closing(pipeline), closing(coprocess):
         pipeline.take(entries)
-        coprocess.start(entries, options)
+        coprocess.start(entries)
         while pipeline.unfinished or coprocess.working:
             pipeline.step(stop)
             coprocess.turn()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dci_downloader.results import OBJECT_STORE, Failure, SourceTotals
+from dci_downloader.transfer.ledger import Ledger
+from dci_downloader.transfer.meter import Meter
+from dci_downloader.transfer.sources import Peer
 
 
 @dataclass(frozen=True)
@@ -23,29 +26,30 @@ class Fetched:
     files: int = 0
     bytes: int = 0
     failures: tuple[Failure, ...] = ()
-    received: tuple[SourceTotals, ...] = ()
+    received: tuple[SourceTotals, ...] = (SourceTotals(OBJECT_STORE, 0, 0),)
     notes: tuple[str, ...] = ()
 
 
-def fetched(
-    files: int,
-    size: int,
-    failures: Iterable[Failure] = (),
-    from_peers: Iterable[SourceTotals] = (),
-    notes: Iterable[str] = (),
-) -> Fetched:
-    """The result of a fetch: what peers did not give, the object store did."""
-    peers = tuple(each for each in from_peers if each.files or each.bytes)
-    given = sum(each.files for each in peers), sum(each.bytes for each in peers)
-    rest = SourceTotals(OBJECT_STORE, files - given[0], size - given[1])
-    return Fetched(files, size, tuple(failures), (*peers, rest), tuple(notes))
+def result_of(ledger: Ledger, meter: Meter, peers: Sequence[Peer]) -> Fetched:
+    """The result of a fetch by what was noted of it."""
+    files, size = ledger.entries - len(ledger.failures), sum(meter.received.values())
+    from_peers = [SourceTotals(peer.url, ledger.completed_by[peer], meter.received[peer]) for peer in peers]
+    notes = tuple(peer.note for peer in peers if peer.dropped)
+    return Fetched(files, size, tuple(ledger.failures), _received(files, size, from_peers), notes)
 
 
 def merged(one: Fetched, other: Fetched) -> Fetched:
     """The result of two fetches of one run; their notes are about the same peers, and those of the first count."""
     totals: dict[str, SourceTotals] = {}
-    for each in (*one.received[:-1], *other.received[:-1]):
-        so_far = totals.get(each.name, SourceTotals(each.name, 0, 0))
-        totals[each.name] = SourceTotals(each.name, so_far.files + each.files, so_far.bytes + each.bytes)
-    failures = (*one.failures, *other.failures)
-    return fetched(one.files + other.files, one.bytes + other.bytes, failures, totals.values(), one.notes)
+    for name, files, size in (*one.received[:-1], *other.received[:-1]):
+        _, more_files, more = totals.get(name, SourceTotals(name, 0, 0))
+        totals[name] = SourceTotals(name, files + more_files, size + more)
+    files, size = one.files + other.files, one.bytes + other.bytes
+    return Fetched(files, size, one.failures + other.failures, _received(files, size, totals.values()), one.notes)
+
+
+def _received(files: int, size: int, from_peers: Iterable[SourceTotals]) -> tuple[SourceTotals, ...]:
+    """How much each source gave: what peers did not give, the object store did."""
+    peers = [each for each in from_peers if each.files or each.bytes]
+    given = sum(each.files for each in peers), sum(each.bytes for each in peers)
+    return (*peers, SourceTotals(OBJECT_STORE, files - given[0], size - given[1]))

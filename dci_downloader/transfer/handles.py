@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Optional, Protocol
 
 import pycurl
 
@@ -12,15 +12,18 @@ from dci_downloader.network.headers import Head, read_head
 from dci_downloader.network.proxies import ca_bundle, proxy_for
 from dci_downloader.options import Network, TransferOptions
 from dci_downloader.release import USER_AGENT
+from dci_downloader.transfer.sources import Peer
+from dci_downloader.transfer.tuning import Tuning
 
 READS_EVERY_HEAD = not hasattr(pycurl, "RETRY_AFTER")
-"""Whether this pycurl is too old to tell what libcurl keeps of a head: its lines are collected then, at some cost."""
+"""Whether this pycurl is too old to give access to what libcurl keeps of a head; its lines are collected then."""
 
 
 class Receiver(Protocol):
     """What a response is received into."""
 
     url: str
+    peer: Optional[Peer]
     headers: list[bytes]
     chunks: list[bytes]
 
@@ -39,21 +42,15 @@ class HandlePool:
     Args:
         options: connections, rate, patience and network of the run.
         http_version: one of libcurl's ``CURL_HTTP_VERSION_…``.
-        receive_buffer: bytes received at once, at the most.
-        connect_seconds: seconds to open a connection, at the most.
+        tuning: buffers, and how long connecting to a peer may take.
     """
 
-    def __init__(
-        self,
-        options: TransferOptions,
-        http_version: int,
-        receive_buffer: int,
-        connect_seconds: float = float("inf"),
-    ) -> None:
+    def __init__(self, options: TransferOptions, http_version: int, tuning: Tuning) -> None:
         self._network = options.network or Network()
         self._http_version = http_version
-        self._receive_buffer = _limited_buffer(options, receive_buffer)
-        self._connect_seconds = min(self._network.connect_timeout, options.patience / 2, connect_seconds)
+        self._receive_buffer = _receive_buffer(options, tuning)
+        self._connect_seconds = min(self._network.connect_timeout, options.patience / 2)
+        self._peer_connect_seconds = min(self._connect_seconds, tuning.peer_connect_seconds)
         self._ca_bundle = ca_bundle(self._network)
         self._proxies: dict[tuple[str, ...], str] = {}
         self._free: list[Any] = []
@@ -67,6 +64,8 @@ class HandlePool:
         handle = self._free.pop() if self._free else self._make()
         handle.setopt(pycurl.URL, receiver.url)
         handle.setopt(pycurl.PROXY, self._proxy(receiver.url))
+        seconds = self._connect_seconds if receiver.peer is None else self._peer_connect_seconds
+        handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(1000 * seconds))
         if headers:
             handle.setopt(pycurl.HTTPHEADER, headers)
         else:  # an empty list would leave those of the request before
@@ -98,7 +97,6 @@ class HandlePool:
         handle.setopt(pycurl.BUFFERSIZE, self._receive_buffer)
         handle.setopt(pycurl.TCP_NODELAY, 1)
         handle.setopt(pycurl.TCP_KEEPALIVE, 1)
-        handle.setopt(pycurl.CONNECTTIMEOUT_MS, int(1000 * self._connect_seconds))
         handle.setopt(pycurl.NOPROXY, "")  # else libcurl reads the environment, by rules of its own
         handle.setopt(pycurl.CAPATH if os.path.isdir(self._ca_bundle) else pycurl.CAINFO, self._ca_bundle)
         return handle
@@ -118,15 +116,15 @@ def connections(options: TransferOptions) -> int:
     return max(1, min(options.connections, options.limit_rate // (256 * 1024)))
 
 
-def _limited_buffer(options: TransferOptions, most: int) -> int:
+def _receive_buffer(options: TransferOptions, tuning: Tuning) -> int:
     """Bytes received at once.
 
     Under a rate limit all connections together take no more than a tenth of a second's worth before they are counted;
     libcurl fills its buffer up to ten times before it returns.
     """
     if options.limit_rate is None:
-        return most
-    return max(1024, min(most, options.limit_rate // (100 * connections(options))))
+        return tuning.receive_buffer
+    return max(1024, min(tuning.receive_buffer, options.limit_rate // (100 * connections(options))))
 
 
 def read_response(handle: Any, lines: Sequence[bytes]) -> Head:

@@ -13,23 +13,22 @@
 * A source that gets ranges wrong is asked for the file in one piece.
 * Content that does not hash is held against who gave it: a peer is not asked for that file again, the object store is
   asked some times more. Where bytes of several, or of an earlier run, were put together, it is held against nobody.
-* The run ends when the control server denies access to many files in a row, when a certificate cannot be trusted, and
-  when nothing has arrived for as long as its patience. What live peers have is fetched nevertheless.
+* When the run ends early (:mod:`dci_downloader.transfer.ending`), what live peers have is fetched nevertheless.
 """
 
 from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Optional
 
-from dci_downloader.errors import AccessError, DigestMismatchError, LockedError
+from dci_downloader.errors import DigestMismatchError
 from dci_downloader.models import FileEntry
 from dci_downloader.network import retries
 from dci_downloader.results import Failure
-from dci_downloader.transfer.opening import Opener
-from dci_downloader.transfer.queue import TransferQueue
+from dci_downloader.transfer.ending import Ending
+from dci_downloader.transfer.schedule import Schedule
 from dci_downloader.transfer.sources import Peer
 from dci_downloader.transfer.transfers import Giver, Segment, Transfer
 from dci_downloader.transfer.tuning import Tuning
@@ -65,95 +64,48 @@ class Ledger:
     """The state of every file of a run.
 
     Args:
-        opener: begins files.
+        schedule: hands out segments.
         patience: seconds that a file may go without progress.
-        tuning: sizes, times and limits.
+        tuning: limits.
         clock: seconds, monotonic.
         chance: a random number in [0, 1).
 
     Attributes:
-        queue: the segments and files that wait.
-        transfers: the files under way.
-        finishable: those of them all of whose bytes an earlier run left; whoever finishes them takes them out of here.
         entries: how many files there were to bring.
         unfinished: how many of them are neither complete nor given up.
         failures: what was given up.
-        ending: why the run ends early; None while it does not.
+        ending: of the run, where it comes early.
         completed_by: how many files each peer completed.
     """
 
     def __init__(
         self,
-        opener: Opener,
+        schedule: Schedule,
         patience: float,
         tuning: Tuning,
         clock: Callable[[], float],
         chance: Callable[[], float],
     ) -> None:
-        self._opener, self._patience, self._tuning, self._clock, self._chance = opener, patience, tuning, clock, chance
-        self.queue = TransferQueue(self._open, tuning, clock)
-        self.transfers: set[Transfer] = set()
-        self.finishable: list[Transfer] = []
+        self._schedule, self._patience, self._tuning = schedule, patience, tuning
+        self._clock, self._chance = clock, chance
         self.entries = self.unfinished = 0
         self.failures: list[Failure] = []
-        self.ending: Optional[Verdict] = None
+        self.ending = Ending(tuning.most_access_errors)
         self.completed_by: Counter[Peer] = Counter()
-        self._free: Mapping[Giver, int] = {}
         self._mismatches: Counter[str] = Counter()
-        self._denied = 0
-        self._trouble = "no answer"
 
     def add(self, entries: Sequence[FileEntry]) -> None:
         """Have more files brought."""
-        self.queue.add(entries)
+        self._schedule.queue.add(entries)
         self.entries += len(entries)
         self.unfinished += len(entries)
 
     def halve(self) -> list[FileEntry]:
         """Give away half of the files whose turn has not come."""
-        entries = self.queue.halve()
+        entries = self._schedule.queue.halve()
         self.entries -= len(entries)
         self.unfinished -= len(entries)
         return entries
-
-    def next(self, free: Mapping[Giver, int], *, big_may_go: bool) -> Optional[Segment]:
-        """The segment to bring next, from the source of its transfer; None while there is nothing to do.
-
-        Args:
-            free: how many requests may start at each source now.
-            big_may_go: whether segments of big files have less than their share of the requests.
-        """
-        self._free = free
-        peers = self._opener.live_peers
-        may_open = any(free[peer] > 0 for peer in peers) if peers else free[None] > 0
-        segment = self.queue.next(self._has_room, may_open=may_open, big_may_go=big_may_go)
-        while segment is not None and self._is_hopeless(segment):
-            segment = self.queue.next(self._has_room, may_open=may_open, big_may_go=big_may_go)
-        if segment is not None and segment.transfer.stuck_since is None:
-            segment.transfer.stuck_since = self._clock()
-        return segment
-
-    def _has_room(self, segment: Segment) -> bool:
-        return self._free[segment.transfer.source] > 0 or self._is_hopeless(segment)
-
-    def _is_hopeless(self, segment: Segment) -> bool:
-        """Whether the run ends before its file can be had; it fails with the rest."""
-        return self.ending is not None and segment.transfer.source is None
-
-    def _open(self, entry: FileEntry) -> Optional[list[Segment]]:
-        """The segments of a file whose turn has come; see :class:`TransferQueue`."""
-        try:
-            opened = self._opener.open(entry, self._free)
-        except LockedError:
-            return None
-        if opened is None:
-            self.unfinished -= 1  # another run brought it meanwhile
-            return []
-        transfer, segments = opened
-        self.transfers.add(transfer)
-        if not segments:
-            self.finishable.append(transfer)
-        return segments
 
     # events of a request
 
@@ -172,17 +124,14 @@ class Ledger:
 
     def located(self, segment: Segment) -> Optional[Verdict]:
         """Note that a segment was redirected; the verdict where that is no longer to be followed."""
-        self._denied = 0
+        self.ending.located()
         segment.hops += 1
         return Verdict(Action.GIVE_UP, "redirected in a circle") if segment.hops > retries.MAX_REDIRECTS else None
 
     def failed(self, segment: Segment, verdict: Verdict) -> Decision:
         """Decide about a segment that control server and object store did not bring; any verdict but to accept."""
         transfer = segment.transfer
-        self._trouble = verdict.reason
-        self._denied += verdict.exit_code == AccessError.exit_code
-        if verdict.action is Action.ABORT or self._denied >= self._tuning.most_access_errors:
-            self.ending = self.ending or verdict
+        self.ending.failed(verdict)
         if verdict.action is Action.ABORT:
             return Decision()
         if verdict.action is Action.WHOLE and segment.range is not None:
@@ -195,19 +144,18 @@ class Ledger:
             final = verdict.action is Action.GIVE_UP or transfer.wrong_responses >= retries.MAX_WRONG_RESPONSES
         if not final:
             return self._try_again(segment, verdict)
-        decision = self._give_up(
-            transfer, Failure(transfer.entry.path, verdict.reason, verdict.exit_code, verdict.hint)
-        )
-        return decision._replace(moved=verdict.action is not Action.RETRY)  # the server is there
+        failure = Failure(transfer.entry.path, verdict.reason, verdict.exit_code, verdict.hint)
+        there = verdict.action is not Action.RETRY  # a response that is final comes from a server that works
+        return self._give_up(transfer, failure)._replace(moved=there)
 
     def _try_again(self, segment: Segment, verdict: Verdict) -> Decision:
         transfer, lost = segment.transfer, 0
         tries = transfer.attempts + transfer.wrong_responses
         seconds = retries.back_off(tries, verdict.wait, self._patience, self._chance())
         detail = f"{segment}: {verdict.reason}; trying again in {seconds:.1f} s"
-        if self._opener.is_rangeless(transfer):
+        if self._schedule.is_rangeless(transfer):
             lost, segment.start, transfer.kept = transfer.kept, 0, 0
-        self.later(segment, seconds)
+        self._schedule.later(segment, seconds)
         return Decision(detail=detail, lost=lost)
 
     def peer_failed(self, segment: Segment, peer: Peer, verdict: Verdict) -> Decision:
@@ -216,7 +164,7 @@ class Ledger:
         if verdict.action is Action.WHOLE and segment.range is not None:
             detail = f"{transfer.entry.path}: peer {peer.url} does not serve ranges of it"
             return self._in_one_piece(transfer, peer, detail)._replace(moved=True)
-        self.later(segment, 0.0)
+        self._schedule.later(segment, 0.0)
         if verdict.action is not Action.DROP and transfer.source is not peer:
             return Decision(moved=True)  # another segment of the file had the same response before
         return self._hold_against(transfer, peer, verdict)
@@ -233,27 +181,24 @@ class Ledger:
     def withdrawn(self, segment: Segment) -> None:
         """Have the next source asked for a segment whose request was ended, for its peer was dropped."""
         segment.transfer.forgive(None)
-        self.later(segment, 0.0)
-
-    def later(self, segment: Segment, seconds: float) -> None:
-        """Put a segment back, to be located or asked for anew."""
-        segment.hops = 0
-        self.queue.later(segment, seconds)
+        self._schedule.later(segment, 0.0)
 
     # a file begins anew, or ends
 
     def _in_one_piece(self, transfer: Transfer, source: Giver, detail: str) -> Decision:
-        self._opener.without_ranges(transfer, source)
+        self._schedule.without_ranges(transfer, source)
         transfer.over = True
         return Decision(Step.RESTART, f"{detail}; asking for it in one piece")
 
     def restart(self, transfer: Transfer) -> int:
-        """Begin a file anew, in another transfer, now that its bytes are discarded; how many of them had counted."""
+        """Begin a file anew, now that its bytes are discarded; how many of them had counted."""
         transfer.over = True
-        self.transfers.discard(transfer)
-        self._opener.remember(transfer)
-        self.queue.again(transfer.entry)
+        self._schedule.again(transfer)
         return transfer.kept
+
+    def present(self) -> None:
+        """Note that another run brought a file before its turn came."""
+        self.unfinished -= 1
 
     def completed(self, transfer: Transfer) -> None:
         """Note that a file is in the store."""
@@ -264,19 +209,19 @@ class Ledger:
 
     def mismatched(self, transfer: Transfer, error: DigestMismatchError) -> Decision:
         """Decide about a file whose bytes were all received, but do not hash to it; they are discarded already."""
-        detail = f"{error}; fetching it again"
         decision = Decision()
         if not transfer.resumed and len(transfer.givers) <= 1:
             giver = next(iter(transfer.givers), None)
             if giver is not None:
                 decision = self._hold_against(transfer, giver, WRONG_CONTENT)
             else:
-                self._trouble = str(error)
+                self.ending.trouble = str(error)
                 self._mismatches[transfer.entry.sha256] += 1
                 if self._mismatches[transfer.entry.sha256] > self._tuning.most_mismatches:
                     path, digests = transfer.entry.path, {"expected": error.expected, "actual": error.actual}
                     return self._give_up(transfer, Failure(path, str(error), error.exit_code, **digests))
-        return decision._replace(detail=decision.detail or detail, lost=self.restart(transfer))
+        detail = decision.detail or f"{error}; fetching it again"
+        return decision._replace(detail=detail, lost=self.restart(transfer))
 
     def _give_up(self, transfer: Transfer, failure: Failure) -> Decision:
         """Give a file up. What was received of a big one stays for another run."""
@@ -286,16 +231,11 @@ class Ledger:
 
     def _end(self, transfer: Transfer) -> None:
         transfer.over = True
-        self.transfers.discard(transfer)
+        self._schedule.transfers.discard(transfer)
         self.unfinished -= 1
-
-    def lose_patience(self) -> None:
-        """End the run: nothing has arrived for too long."""
-        reason = f"nothing arrived for {self._patience:g} s; last trouble: {self._trouble}"
-        self.ending = self.ending or Verdict(Action.ABORT, reason)
 
     def fail_the_rest(self) -> None:
         """Where the run ends early, make every file that is not complete a failure."""
-        if self.ending is not None:
-            for entry in [*(transfer.entry for transfer in self.transfers), *self.queue.unopened]:
-                self.failures.append(Failure(entry.path, self.ending.reason, self.ending.exit_code, self.ending.hint))
+        if self.ending.verdict is not None:
+            under_way = [transfer.entry for transfer in self._schedule.transfers]
+            self.failures += map(self.ending.failure, [*under_way, *self._schedule.queue.unopened])

@@ -1,4 +1,4 @@
-"""How many requests to keep under way at once, found by trying: a rule without I/O.
+"""How many requests to keep under way at once, measured while they run: rules without I/O.
 
 A server nearby is busy with a handful of requests, and slower when crowded; the same server behind 40 ms idles with
 them. Neither can be known beforehand, so the limit starts small and follows the responses, as TCP does its window:
@@ -12,7 +12,7 @@ them. Neither can be known beforehand, so the limit starts small and follows the
   queue.
 * The best is measured anew every ten seconds, at half the limit: remembered for ever, one lucky time would hold the
   limit down; forgotten bit by bit, the queue itself would come to look normal and the limit creep up.
-* The median is reviewed: one response that waited for a handshake or for this program says nothing.
+* The median is reviewed: one response that waited for a handshake or for this program means nothing.
 * Less than ten milliseconds is as good as ten: a response may wait that long for this program itself.
 """
 
@@ -81,13 +81,13 @@ class AdaptiveLimit:
 
 
 class RateLimit:
-    """Says when it is time to wait.
+    """Limits the bytes received per second.
 
     Bytes are counted after they were received, so the account goes into debt, and reading pauses until that is paid
     off. At most a quarter of a second's allowance is saved up.
 
     Args:
-        rate: bytes per second; None never makes wait.
+        rate: bytes per second; None for no limit.
         clock: seconds, monotonic.
     """
 

@@ -17,12 +17,11 @@ from dci_downloader.control.errors_from_response import error_from_response
 from dci_downloader.control.signing import SignedRequest
 from dci_downloader.errors import AccessError
 from dci_downloader.options import TransferOptions
-from dci_downloader.transfer.handles import HandlePool
 from dci_downloader.transfer.limits import AdaptiveLimit
 from dci_downloader.transfer.request import LocateRequest
 from dci_downloader.transfer.sources import Source
 from dci_downloader.transfer.stage import CompletedRequest, Stage
-from dci_downloader.transfer.transfers import Segment, Transfer
+from dci_downloader.transfer.transfers import Failed, Segment, Transfer
 from dci_downloader.transfer.tuning import Tuning
 from dci_downloader.transfer.verdict import Action, Verdict, judge_failure, judge_locate
 
@@ -60,9 +59,8 @@ class Locator:
         clock: Callable[[], float],
     ) -> None:
         self._source, self._on_redirect, self._clock = source, on_redirect, clock
-        handles = HandlePool(options, pycurl.CURL_HTTP_VERSION_2TLS, tuning.receive_buffer)
         limit = AdaptiveLimit(tuning.first_locates, tuning.most_locates)
-        self.stage: Stage[LocateRequest] = Stage(handles, limit)
+        self.stage: Stage[LocateRequest] = Stage(options, pycurl.CURL_HTTP_VERSION_2TLS, limit, tuning)
         self.located: deque[Located] = deque()
 
     def free(self, ahead: int) -> int:
@@ -88,7 +86,7 @@ class Locator:
                 self._send(segment, signed)
         return verdict
 
-    def turn(self, *, starving: bool) -> Iterator[tuple[Segment, Verdict]]:
+    def turn(self, *, starving: bool) -> Iterator[Failed]:
         """Do what can be done without waiting; yield the segments that could not be located.
 
         Args:
@@ -96,14 +94,14 @@ class Locator:
         """
         for completed in self.stage.turn():
             if (verdict := self._ended(completed, starving)) is not None:
-                yield completed.request.segment, verdict
+                yield completed.request.segment, None, verdict
 
-    def overdue(self, seconds: float) -> Iterator[tuple[Segment, Verdict]]:
+    def overdue(self, seconds: float) -> Iterator[Failed]:
         """End the requests that stood still for so long."""
         self.stage.look()
         for completed in self.stage.overdue(seconds):
             if (verdict := self._ended(completed, False)) is not None:
-                yield completed.request.segment, verdict
+                yield completed.request.segment, None, verdict
 
     def cancel(self, transfer: Transfer) -> None:
         """End the requests for a file."""

@@ -13,7 +13,7 @@ class Meter:
     """Counts bytes.
 
     Args:
-        progress: told of bytes and files.
+        progress: gets bytes and files reported.
         clock: seconds, monotonic.
 
     Attributes:

@@ -31,6 +31,7 @@ class TransferRequest:
 
     Attributes:
         url: where it goes; one to the object store is presigned and never to be shown.
+        peer: who is asked, where that is a peer.
         headers: raw lines of the response's head; only where ``reads_head``, for each line costs a call.
         chunks: of the response's body, as they are received.
         seen: bytes of the body at the last look.
@@ -41,6 +42,7 @@ class TransferRequest:
 
     segment: Segment
     url: str
+    peer: Optional[Peer] = None
     handle: Any = None
     headers: list[bytes] = field(default_factory=list)
     chunks: list[bytes] = field(default_factory=list)
@@ -74,13 +76,11 @@ class FetchRequest(TransferRequest):
     """A request whose body becomes part of a file.
 
     Attributes:
-        peer: who is asked; None for the object store.
         began: the first byte that was asked for.
         position: the byte after the last that was taken.
         verdict: the judgement of the head; None before there is one.
     """
 
-    peer: Optional[Peer] = None
     began: int = 0
     position: int = 0
     verdict: Optional[Verdict] = None
@@ -110,7 +110,7 @@ class FetchRequest(TransferRequest):
         return self.position - self.began
 
     def request_headers(self) -> list[str]:
-        """The headers to send: nothing that could tell who asks."""
+        """The headers to send: nothing that identifies who asks."""
         wanted = self.segment.range
         if wanted is None:
             return ["Accept-Encoding: identity"]
@@ -123,7 +123,7 @@ class FetchRequest(TransferRequest):
         if self.judge(head).action is not Action.ACCEPT:
             return []
         size, room = sum(map(len, chunks)), self.segment.end - self.position
-        if size > room:  # more than was asked for: the hash says what the rest is worth
+        if size > room:  # more than was asked for: the hash decides whether the file is right
             chunks, size = [b"".join(chunks)[:room]], room
         self.position += size
         return chunks

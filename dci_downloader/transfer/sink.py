@@ -65,7 +65,7 @@ class Sink:
         error: Optional[Exception] = None
         try:
             self._store.add(transfer.entry, chunks)
-        except Exception as raised:  # the loop knows what it means for the run
+        except Exception as raised:  # the loop decides what it means for the run
             error = raised
         self._on_stored(transfer, error)
 

@@ -57,7 +57,7 @@ class Peer:
 
     @property
     def note(self) -> str:
-        """The line that says why the peer is no longer asked."""
+        """The line for the report about why the peer is no longer asked."""
         return f"peer {self.url} is not asked any more: {self.dropped}"
 
     def record(self, verdict: Verdict, tuning: Tuning) -> None:

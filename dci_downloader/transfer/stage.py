@@ -1,4 +1,4 @@
-"""One stage of the pipeline: requests of one kind, as many under way as its limit allows."""
+"""One stage of the pipeline: its requests under way, as many as a limit allows."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Any, Generic, NamedTuple, Optional, TypeVar
 import pycurl
 
 from dci_downloader.network.headers import Head
+from dci_downloader.options import TransferOptions
 from dci_downloader.transfer.handles import HandlePool, read_response
 from dci_downloader.transfer.limits import AdaptiveLimit
 from dci_downloader.transfer.loop import CurlLoop
 from dci_downloader.transfer.request import TransferRequest
+from dci_downloader.transfer.tuning import Tuning
 
 AnyRequest = TypeVar("AnyRequest", bound=TransferRequest)
 
@@ -35,20 +37,14 @@ class CompletedRequest(NamedTuple):
     seconds: float
 
 
-class LeastRate(NamedTuple):
-    """The rate that a request must have to go on: so many bytes per second, over so many seconds."""
-
-    bytes_per_second: int
-    seconds: float
-
-
 class Stage(Generic[AnyRequest]):
     """Starts requests and reports how they ended. Its time stands still while it is paused.
 
     Args:
-        handles: how to connect.
+        options: how to connect.
+        http_version: one of libcurl's ``CURL_HTTP_VERSION_…``.
         limit: how many requests at once.
-        least_rate: below which a request is slow; None where none is.
+        tuning: buffers, and when a peer is slow.
         clock: seconds, monotonic.
 
     Attributes:
@@ -57,17 +53,19 @@ class Stage(Generic[AnyRequest]):
 
     def __init__(
         self,
-        handles: HandlePool,
+        options: TransferOptions,
+        http_version: int,
         limit: AdaptiveLimit,
-        least_rate: Optional[LeastRate] = None,
+        tuning: Tuning,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limit = limit
         self.full = False
-        self.loop = CurlLoop(limit.most)
+        # idle connections to peers are kept beside those to the server, which else would be closed for them
+        self.loop = CurlLoop(limit.most + tuning.peer_connections)
         self.under_way: dict[Any, AnyRequest] = {}
-        self._handles = handles
-        self._least_rate = least_rate
+        self._handles = HandlePool(options, http_version, tuning)
+        self._tuning = tuning
         self._clock = clock
         self._paused_since: Optional[float] = None
         self._paused_seconds = 0.0
@@ -83,13 +81,13 @@ class Stage(Generic[AnyRequest]):
         """Send a request."""
         request.handle = handle = self._handles.take(request, headers)
         request.moved = self._now()
-        if self._least_rate is not None:
+        if request.peer is not None:
             request.checked = (0, request.moved)
         self.under_way[handle] = request
         self.loop.add(handle)
 
     def turn(self, sockets: int = -1) -> Iterator[CompletedRequest]:
-        """Do what can be done without waiting; yield the requests that ended, which ``cancel`` does not know any more.
+        """Do what can be done without waiting; yield the requests that ended; ``cancel`` no longer returns them.
 
         Args:
             sockets: how many are read at the most; see :meth:`CurlLoop.turn`.
@@ -126,9 +124,9 @@ class Stage(Generic[AnyRequest]):
             if seen != request.seen:
                 request.seen, request.moved = seen, now
             total += seen
-            if self._least_rate is not None and now - request.checked[1] >= self._least_rate.seconds:
+            if request.peer is not None and now - request.checked[1] >= self._tuning.slow_seconds:
                 rate = (seen - request.checked[0]) / (now - request.checked[1])
-                request.slow = rate < self._least_rate.bytes_per_second
+                request.slow = rate < self._tuning.slow_rate
                 request.checked = (seen, now)
         return total
 
@@ -182,6 +180,6 @@ class Stage(Generic[AnyRequest]):
         handle = request.handle
         head = read_response(handle, request.headers)
         seconds = 0.0
-        if head.status:  # without a head, libcurl tells some time all the same
+        if head.status:  # without a head, libcurl reports some time nevertheless
             seconds = handle.getinfo(pycurl.STARTTRANSFER_TIME) - handle.getinfo(pycurl.PRETRANSFER_TIME)
         return CompletedRequest(request, code, message, head, max(0.0, seconds))

@@ -9,9 +9,10 @@ from dci_downloader.content.ranges import Range
 from dci_downloader.mirror.partial import Partial
 from dci_downloader.models import FileEntry
 from dci_downloader.transfer.sources import Peer
+from dci_downloader.transfer.verdict import Verdict
 
 Giver = Optional[Peer]
-"""Who gave bytes: a peer, or None for the object store."""
+"""Who is asked for bytes, or gave them: a peer, or None for the object store."""
 
 
 @dataclass(eq=False)
@@ -91,3 +92,7 @@ class Segment:
         """The file's path, and which bytes of it where it is not all of them."""
         path = self.transfer.entry.path
         return path if self.range is None else f"{path}, bytes {self.start:,} to {self.end:,}"
+
+
+Failed = tuple[Segment, Giver, Verdict]
+"""A segment that was not brought, who was asked, and what was wrong."""

@@ -3,10 +3,10 @@
 Two kinds of request are judged: **locate** (the control server responds with a redirect) and **fetch** (the object
 store, or a peer, responds with bytes). The rules, from RFC 9110 and from what the two servers were seen to do:
 
-* A body counts only under the right status *and* the right place: 200 for a whole file, 206 whose ``Content-Range``
+* A body counts only with the right status *and* the right range: 200 for a whole file, 206 whose ``Content-Range``
   starts where the request did and names the file's size. A server that gets ranges wrong in any way (200 or 416 to a
   ranged request, another range) is asked for the whole file instead.
-* A length or an encoding that cannot be the manifest's is refused before its first byte is kept.
+* A length or an encoding that contradicts the manifest is refused before the first byte is kept.
 * 403 is a presigned URL past its 600 seconds: locate again.
 * 408, 425, 429, 5xx and broken connections pass; they are tried again, later each time, ``Retry-After`` honoured up
   to half of the run's patience. Other statuses are final.
@@ -174,7 +174,7 @@ def judge_failure(code: int, message: str, url: str) -> Verdict:
         return Verdict(Action.ABORT, f"{host}: {_UNTRUSTED[code]} ({message})", hint=_certificate_hint(message))
     if code == pycurl.E_FILESIZE_EXCEEDED:
         return Verdict(Action.REFUSE, f"{host}: it sends more than it should", exit_code=IntegrityError.exit_code)
-    if message.startswith("CONNECT "):  # libcurl calls a proxy's refusal a connection that was cut
+    if message.startswith("CONNECT "):  # for libcurl, a proxy's refusal is a connection that was cut
         hint = "check HTTPS_PROXY and NO_PROXY: is the proxy up, does it let you in?"
         return Verdict(Action.RETRY, f"{host}: the proxy does not let it through ({message})", hint=hint)
     return Verdict(Action.RETRY, f"{host}: {_BROKEN.get(code) or message or f'libcurl error {code}'}")
@@ -276,7 +276,7 @@ def _judge_part(headers: Mapping[str, str], wanted: Range, size: int) -> Verdict
 
 
 def _page(headers: Mapping[str, str]) -> str:
-    """A remark where a web page came in place of a file: a portal or proxy answers for the server."""
+    """A remark where the body is a web page in place of the file: a portal or proxy responds for the server."""
     return " of a web page" if headers.get("content-type", "").lower().startswith("text/html") else ""
 
 

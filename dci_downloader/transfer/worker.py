@@ -96,7 +96,7 @@ class Worker:
                 error: Optional[Exception] = None
                 try:
                     task.function(*task.arguments)
-                except Exception as raised:  # handed to the loop, which knows what it means for the run
+                except Exception as raised:  # handed to the loop, which decides what it means for the run
                     error = raised
                 self._results.append((task, error))
             with contextlib.suppress(BlockingIOError):  # full of bytes: the loop will wake anyway

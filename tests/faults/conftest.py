@@ -51,7 +51,7 @@ class StubSource:
 
 
 class Tally(NullProgress):
-    """Adds up what progress is told."""
+    """Adds up what is reported to progress."""
 
     def __init__(self) -> None:
         self.files = 0

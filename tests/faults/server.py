@@ -1,4 +1,4 @@
-"""A control server and an object store that misbehave as they are told, over real sockets on loopback.
+"""A control server and an object store that misbehave on demand, over real sockets on loopback.
 
 A behaviour answers one request. A server follows the script of a path, one behaviour for each request, and behaves
 well when the script is over: ``server.scripts["a.rpm"] = iter([cut(100), status(503)])``.
@@ -22,7 +22,7 @@ CHUNK = 16 * 1024
 
 
 class Asked(NamedTuple):
-    """A request as it came; ``connection`` counts the connections of the server."""
+    """A request as it was received; ``connection`` counts the connections of the server."""
 
     path: str
     target: str
@@ -296,7 +296,7 @@ _PASSED_ON = frozenset({"location", "content-type", "content-range", "etag", "da
 
 
 def forwarding(url: str) -> Well:
-    """What another server answers: it gets the request as it came, with its headers."""
+    """What another server answers: it gets the request unchanged, with its headers."""
     netloc = urlsplit(url).netloc
 
     def well(asked: Asked) -> Response:

@@ -136,7 +136,7 @@ def test_each_has_half_of_the_connections(
     sent: list[Any] = []
 
     def noted(one: WatchedCoprocess) -> None:
-        sent.append(one._pipeline._fetches.at_store.limit.value)
+        sent.append(one._pipeline.fetches.stage.limit.value)
 
     monkeypatch.setattr(shared, "has_work", noted)
     bench.assert_all_arrived(bench.fetch(connections=5))

@@ -178,7 +178,7 @@ def test_a_dead_server_fails_the_run_not_file_by_file(bench: Bench, dead: Dead, 
     for number in range(200):
         bench.add(f"{number}.rpm", 10)
     began = time.monotonic()
-    fetched = bench.fetch(patience=30.0 if dead.hurries else 0.6, network=network)
+    fetched = bench.fetch(patience=30.0 if dead.hurries else 1.0, network=network)
     assert time.monotonic() - began < 5
     assert {failure.path for failure in fetched.failures} == set(bench.entries)
     assert len(fetched.failures) == len(bench.entries)

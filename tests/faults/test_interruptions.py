@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class After:
-    """A stop that is requested once so many bytes came."""
+    """A stop that is requested once so many bytes were received."""
 
     def __init__(self, tally: Tally, size: int) -> None:
         self._tally = tally
@@ -150,19 +150,19 @@ def test_two_runs_share_the_work_on_one_file(bench: Bench):
     bench.add("big.iso", BIG)
     bench.store.pause = 0.02
     other = Store(bench.mirror.root)
-    came: list[Any] = []
+    fetched: list[Any] = []
 
     def second() -> None:
         entries = list(bench.entries.values())
         options = TransferOptions()
-        came.append(engine.fetch(entries, bench.source, other, options, Tally(), NeverStop(), tuning=bench.tuning))
+        fetched.append(engine.fetch(entries, bench.source, other, options, Tally(), NeverStop(), tuning=bench.tuning))
 
     thread = threading.Thread(target=second)
     thread.start()
     first = bench.fetch()
     thread.join(20)
-    assert (first.files, first.failures) == (came[0].files, came[0].failures) == (1, ())
-    assert first.bytes + came[0].bytes == BIG
+    assert (first.files, first.failures) == (fetched[0].files, fetched[0].failures) == (1, ())
+    assert first.bytes + fetched[0].bytes == BIG
     assert bench.arrived("big.iso")
     assert bench.partials() == []
 
@@ -178,8 +178,8 @@ def test_no_segment_begins_before_as_many_are_recorded(bench: Bench, monkeypatch
         save(self, **how)
 
     monkeypatch.setattr(partial.Partial, "save", late)
-    came: list[Any] = []
-    run = threading.Thread(target=lambda: came.append(bench.fetch(connections=2)))
+    fetched: list[Any] = []
+    run = threading.Thread(target=lambda: fetched.append(bench.fetch(connections=2)))
     run.start()
     while len(bench.store.log) < 2:
         bench.store.closing.wait(0.01)
@@ -187,7 +187,7 @@ def test_no_segment_begins_before_as_many_are_recorded(bench: Bench, monkeypatch
     assert len(bench.store.log) == 2
     recorded.set()
     run.join(20)
-    bench.assert_all_arrived(came[0])
+    bench.assert_all_arrived(fetched[0])
 
 
 SCRIPT = """

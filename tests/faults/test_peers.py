@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any, Optional
 
 import pytest
@@ -258,6 +259,23 @@ def test_a_peer_that_cannot_be_reached_is_dropped_at_once(bench: Bench, start: S
     assert (bench.store.log, len(fetched.notes)) == ([], 1)
 
 
+def test_a_peer_that_takes_no_connection_is_dropped_sooner_than_a_server_would_be(bench: Bench, start: Start):
+    bench.tune(peer_connect_seconds=0.2)
+    with socket.socket() as busy, ExitStack() as clients:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen(0)
+        for _ in range(4):  # with the queue full, the kernel leaves whoever comes without an answer
+            client = clients.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(busy.getsockname())
+        put(bench, SMALL)
+        began = time.monotonic()
+        fetched = bench.fetch(peers=[f"http://127.0.0.1:{busy.getsockname()[1]}", start(SMALL).root])
+    bench.assert_all_arrived(fetched)
+    assert (len(fetched.notes), bench.store.log) == (1, [])
+    assert time.monotonic() - began < 3
+
+
 @pytest.mark.parametrize("contents", [SMALL, BIG], ids=["small", "big"])
 def test_a_peer_that_says_nothing_is_dropped(bench: Bench, start: Start, contents: dict[str, bytes]):
     bench.tune(slow_seconds=0.3)
@@ -494,8 +512,10 @@ def test_the_rate_of_the_run_is_kept(bench: Bench, start: Start):
 
 def test_pausing_for_the_rate_is_not_held_against_a_peer(bench: Bench, start: Start):
     bench.tune(slow_seconds=0.2)
-    content = {"big": b"r" * 30_000}
-    assert fetch(bench, content, start(content), limit_rate=25_000).notes == ()
+    content = {"big": b"r" * 120_000}
+    began = time.monotonic()
+    assert fetch(bench, content, start(content), limit_rate=60_000).notes == ()
+    assert time.monotonic() - began > 0.4
 
 
 @pytest.mark.parametrize("contents", [SMALL, BIG], ids=["small", "big"])

@@ -69,7 +69,7 @@ def test_verbose_tells_what_is_tried_again_and_why(program: Program):
     )
     done = program.run("--connections", "1")
     assert done.code == 0
-    for told in (
+    for line in (
         f"GET {program.control.url}/{page}: the control server answered HTTP 502; trying again in ",
         f"GET {program.control.url}/{page}: 302, ",
         f"{small}: the server answered HTTP 503; trying again in 0.0 s",
@@ -78,7 +78,7 @@ def test_verbose_tells_what_is_tried_again_and_why(program: Program):
         ": 127.0.0.1: the connection was cut",
         f"{big}: the object store does not serve ranges of it (HTTP 200); asking for it in one piece",
     ):
-        assert told in done.words
+        assert line in done.words
     assert re.search(rf"^{re.escape(big)}, bytes [\d,]+ to [\d,]+: 127\.0\.0\.1: the conn.*again in", done.words, re.M)
     quiet = program.run("--quiet")
     assert (quiet.code, quiet.words) == (0, "")

@@ -139,7 +139,7 @@ def test_after_kill_9_at_most_one_segment_per_connection_is_asked_for_again(mixe
     for _ in range(3):
         before, had = len(mixed.store.log), kept(mixed)
         number = len(mixed.asked_for(mixed.new)) + chances.randrange(3, 25)
-        hold_after(mixed, number)  # no line is so fast that what came just now could not be noted
+        hold_after(mixed, number)  # no line is so fast that what was received just now could not be recorded
         process = started(mixed)
         wait_for_requests(mixed, process, number)
         mixed.store.closing.wait(0.1)

@@ -5,6 +5,8 @@ from dci_downloader import __version__
 from dci_downloader.options import Network, TransferOptions
 from dci_downloader.transfer import handles
 from dci_downloader.transfer.handles import HandlePool, read_response
+from dci_downloader.transfer.sources import Peer
+from dci_downloader.transfer.tuning import Tuning
 from tests.faults.server import FaultServer, Response
 
 
@@ -37,17 +39,18 @@ def recorded(monkeypatch):
 class Receiver:
     """What a handle needs of a request."""
 
-    def __init__(self, url, reads_head=False, largest=0):
+    def __init__(self, url, reads_head=False, largest=0, peer=None):
         self.url = url
         self.reads_head = reads_head
         self.largest = largest
+        self.peer = peer
         self.headers = []
         self.chunks = []
 
 
 def taken(url="https://store.example/a?s=1", network=None, patience=30.0):
     options = TransferOptions(network=network or Network(), patience=patience)
-    return HandlePool(options, pycurl.CURL_HTTP_VERSION_1_1, 65536).take(Receiver(url), ["A: b"]).options
+    return HandlePool(options, pycurl.CURL_HTTP_VERSION_1_1, Tuning()).take(Receiver(url), ["A: b"]).options
 
 
 @pytest.mark.usefixtures("recorded")
@@ -72,9 +75,13 @@ def test_connecting_takes_at_most_half_of_the_patience(patience, connect, millis
 
 
 @pytest.mark.usefixtures("recorded")
-def test_connecting_may_be_given_less_time():
-    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, 65536, connect_seconds=3.0)
-    assert pool.take(Receiver("http://a/"), []).options[pycurl.CONNECTTIMEOUT_MS] == 3000
+def test_connecting_to_a_peer_takes_at_most_three_seconds():
+    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, Tuning())
+    to_peer = Receiver("http://a/", peer=Peer("http://a"))
+    handle = pool.take(to_peer, [])
+    assert handle.options[pycurl.CONNECTTIMEOUT_MS] == 3000
+    pool.give_back(handle)
+    assert pool.take(Receiver("http://a/"), []).options[pycurl.CONNECTTIMEOUT_MS] == 10_000
 
 
 @pytest.mark.usefixtures("recorded")
@@ -83,14 +90,14 @@ def test_connecting_may_be_given_less_time():
 )
 def test_under_a_rate_limit_less_is_received_at_once(rate, connections, buffer):
     options = TransferOptions(limit_rate=rate, connections=connections)
-    pool = HandlePool(options, pycurl.CURL_HTTP_VERSION_1_1, 65536)
+    pool = HandlePool(options, pycurl.CURL_HTTP_VERSION_1_1, Tuning())
     assert pool.take(Receiver("http://a/"), []).options[pycurl.BUFFERSIZE] == buffer
 
 
 @pytest.mark.usefixtures("recorded")
 def test_lines_of_the_head_are_collected_only_where_they_are_wanted(monkeypatch):
     monkeypatch.setattr(handles, "READS_EVERY_HEAD", False)
-    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, 65536)
+    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, Tuning())
     curious = Receiver("http://a/", reads_head=True, largest=7)
     handle = pool.take(curious, [])
     assert handle.options[pycurl.HEADERFUNCTION] == curious.headers.append
@@ -103,7 +110,7 @@ def test_lines_of_the_head_are_collected_only_where_they_are_wanted(monkeypatch)
 @pytest.mark.usefixtures("recorded")
 def test_an_old_pycurl_collects_them_always(monkeypatch):
     monkeypatch.setattr(handles, "READS_EVERY_HEAD", True)
-    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, 65536)
+    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, Tuning())
     assert pycurl.HEADERFUNCTION in pool.take(Receiver("http://a/"), []).options
 
 
@@ -127,7 +134,7 @@ def test_a_proxy_is_set_for_each_url_and_never_left_to_libcurl():
 def test_the_proxy_of_a_server_is_looked_up_once(monkeypatch):
     asked = []
     monkeypatch.setattr(handles, "proxy_for", lambda url, network: asked.append(url) or "")
-    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, 65536)
+    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, Tuning())
     for url in ("http://a/1", "http://a/2", "https://a/3", "http://a:8080/4"):
         pool.take(Receiver(url), [])
     assert asked == ["http://a/1", "https://a/3", "http://a:8080/4"]
@@ -135,7 +142,7 @@ def test_the_proxy_of_a_server_is_looked_up_once(monkeypatch):
 
 @pytest.mark.usefixtures("recorded")
 def test_handles_given_back_are_used_again_and_closed_in_the_end():
-    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, 65536)
+    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, Tuning())
     one, two = (pool.take(Receiver("http://a/"), []) for _ in range(2))
     pool.give_back(one)
     assert pool.take(Receiver("http://b/"), ["X: y"]) is one
@@ -147,7 +154,7 @@ def test_handles_given_back_are_used_again_and_closed_in_the_end():
 
 
 def test_libcurl_knows_every_option():
-    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_2TLS, 65536)
+    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_2TLS, Tuning())
     pool.give_back(pool.take(Receiver("https://a.example/", reads_head=True), ["A: b"]))
     pool.close()
 
@@ -171,7 +178,7 @@ ODD = (
 )
 def test_of_what_libcurl_keeps_of_a_head_that_is_read_which_counts(status, counts):
     server = FaultServer(lambda asked: Response(status, ODD, b"body"))
-    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, 65536)
+    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, Tuning())
     heads = []
     for reads_head in (True, False):
         receiver = Receiver(f"{server.url}/a", reads_head)
@@ -191,7 +198,7 @@ def test_of_what_libcurl_keeps_of_a_head_that_is_read_which_counts(status, count
 
 
 def test_without_a_response_the_status_is_0():
-    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, 65536)
+    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, Tuning())
     handle = pool.take(Receiver("http://127.0.0.1:1/"), [])
     with pytest.raises(pycurl.error):
         handle.perform()

@@ -8,7 +8,7 @@ from dci_downloader.content.ranges import Range
 from dci_downloader.errors import DigestMismatchError, LockedError
 from dci_downloader.models import FileEntry
 from dci_downloader.transfer.ledger import Decision, Ledger, Step
-from dci_downloader.transfer.opening import Opener
+from dci_downloader.transfer.schedule import Schedule
 from dci_downloader.transfer.sources import Peer
 from dci_downloader.transfer.tuning import Tuning
 from dci_downloader.transfer.verdict import Action, Verdict
@@ -40,24 +40,25 @@ class Desk:
         self.clock = Clock()
         self.peers = [Peer(name) for name in peers]
         self.partials = {}
-        self.ledger = Ledger(
-            Opener(self.peers, self.open_partial, tuning), PATIENCE, tuning, self.clock, lambda: 0.999999
-        )
+        self.schedule = Schedule(self.peers, self.open_partial, tuning, self.clock)
+        self.ledger = Ledger(self.schedule, PATIENCE, tuning, self.clock, lambda: 0.999999)
         self.ledger.add([FileEntry(path, path * 64, size) for path, size in (sizes or {"a": SMALL}).items()])
 
     def open_partial(self, entry):
         found = self.partials.get(entry.path, FakePartial())
         if isinstance(found, Exception):
             raise found
+        if found is None:
+            self.ledger.present()
         return found
 
     def next(self, room=8):
         free = {None: room, **{peer: room for peer in self.peers if not peer.dropped}}
-        return self.ledger.next(free, big_may_go=True)
+        return self.schedule.next(free, big_may_go=True, peers_only=self.ledger.ending.verdict is not None)
 
     def due_in(self):
         """Seconds until a segment that was put back is handed out."""
-        return self.ledger.queue.wait_seconds(1e9)
+        return self.schedule.queue.wait_seconds(1e9)
 
     def mismatch(self, segment, giver=None):
         """All of a segment's file is received from somebody, and hashes to something else."""
@@ -96,7 +97,7 @@ def test_what_follows_from_a_response(size, given, step, seconds, says):
     assert decision.detail.endswith(says)
     assert desk.due_in() == pytest.approx(1e9 if seconds is None else seconds, abs=0.01)
     assert bool(desk.ledger.failures) is (step is Step.GIVE_UP)
-    assert desk.ledger.ending == (given if given.action is Action.ABORT else None)
+    assert desk.ledger.ending.verdict == (given if given.action is Action.ABORT else None)
 
 
 @pytest.mark.parametrize("action", ["GIVE_UP", "REFUSE"])
@@ -261,7 +262,7 @@ def test_what_an_earlier_run_left_is_not_held_against_the_object_store():
     desk.clock.now += 1
     while desk.next() is not None:
         pass
-    assert [transfer.resumed for transfer in desk.ledger.transfers] == [False]
+    assert [transfer.resumed for transfer in desk.schedule.transfers] == [False]
 
 
 # peers
@@ -431,9 +432,9 @@ def test_access_that_is_denied_for_many_files_in_a_row_ends_the_run():
     desk.ledger.located(desk.next())
     for _ in range(3):
         assert desk.ledger.failed(desk.next(), denied).step is Step.GIVE_UP
-        assert desk.ledger.ending is None
+        assert desk.ledger.ending.verdict is None
     desk.ledger.failed(desk.next(), denied)
-    assert desk.ledger.ending is denied
+    assert desk.ledger.ending.verdict is denied
     desk.ledger.fail_the_rest()
     assert len(desk.ledger.failures) == 9
     assert {(failure.reason, failure.exit_code, failure.hint) for failure in desk.ledger.failures} == {
@@ -461,8 +462,8 @@ def test_an_abort_fails_every_file_that_is_not_complete():
 def test_patience_that_is_over_is_explained_by_what_went_wrong_last():
     desk = Desk()
     desk.ledger.failed(desk.next(), verdict("RETRY", "store: no connection"))
-    desk.ledger.lose_patience()
-    assert desk.ledger.ending.reason == "nothing arrived for 30 s; last trouble: store: no connection"
+    desk.ledger.ending.lose_patience(PATIENCE)
+    assert desk.ledger.ending.verdict.reason == "nothing arrived for 30 s; last trouble: store: no connection"
 
 
 def test_when_the_run_ends_early_what_peers_have_is_still_handed_out():
@@ -501,7 +502,7 @@ def test_a_file_that_another_run_is_fetching_is_looked_at_again():
     desk = Desk(sizes={"a": BIG})
     desk.partials["a"] = LockedError("another run")
     assert desk.next() is None
-    assert desk.ledger.queue.blocked
+    assert desk.schedule.queue.blocked
     del desk.partials["a"]
     desk.clock.now += TUNING.blocked_seconds
     assert desk.next() is not None
@@ -511,6 +512,6 @@ def test_a_partial_that_is_complete_is_only_to_be_finished():
     desk = Desk(sizes={"a": BIG})
     desk.partials["a"] = FakePartial((0, BIG))
     assert desk.next() is None
-    (transfer,) = desk.ledger.finishable
+    (transfer,) = desk.schedule.finishable
     desk.ledger.completed(transfer)
     assert desk.ledger.unfinished == 0

@@ -6,9 +6,10 @@ import pytest
 
 from dci_downloader.network.headers import Head
 from dci_downloader.options import TransferOptions
-from dci_downloader.transfer.handles import HandlePool
 from dci_downloader.transfer.limits import AdaptiveLimit
-from dci_downloader.transfer.stage import CompletedRequest, LeastRate, Stage
+from dci_downloader.transfer.sources import Peer
+from dci_downloader.transfer.stage import CompletedRequest, Stage
+from dci_downloader.transfer.tuning import Tuning
 from tests.faults.server import FaultServer, cut
 from tests.faults.server import Response as Sent
 
@@ -16,9 +17,10 @@ from tests.faults.server import Response as Sent
 class TransferRequest:
     """What a stage needs of a request."""
 
-    def __init__(self, url, largest=0):
+    def __init__(self, url, largest=0, peer=None):
         self.url = url
         self.largest = largest
+        self.peer = peer
         self.reads_head = True
         self.handle = None
         self.headers = []
@@ -50,8 +52,8 @@ def server():
     server.close()
 
 
-def handles():
-    return HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, 65536)
+def make_stage(tuning=Tuning(), **clock):  # noqa: B008  frozen
+    return Stage(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, AdaptiveLimit(3, 8), tuning, **clock)
 
 
 @pytest.fixture
@@ -61,13 +63,13 @@ def now():
 
 @pytest.fixture
 def stage(now):
-    stage = Stage(handles(), AdaptiveLimit(3, 8), clock=now)
+    stage = make_stage(clock=now)
     yield stage
     stage.close()
 
 
-def start(stage, server, path, headers=(), largest=0):
-    request = TransferRequest(f"{server.url}/{path}", largest)
+def start(stage, server, path, headers=(), largest=0, peer=None):
+    request = TransferRequest(f"{server.url}/{path}", largest, peer)
     stage.start(request, list(headers))
     return request
 
@@ -172,9 +174,9 @@ def test_time_stands_still_while_nobody_reads(stage, server, now):
     assert [answer.code for answer in stage.overdue(5.0)] == [pycurl.E_OPERATION_TIMEDOUT]
 
 
-@pytest.mark.parametrize(("size", "slow"), [(3, True), (8, False)])
-def test_a_request_below_the_least_rate_is_ended(server, now, size, slow):
-    stage = Stage(handles(), AdaptiveLimit(3, 8), LeastRate(1, 5.0), now)
+@pytest.mark.parametrize(("size", "peer", "slow"), [(3, Peer("a"), True), (8, Peer("a"), False), (3, None, False)])
+def test_a_request_to_a_peer_that_is_slow_is_ended(server, now, size, peer, slow):
+    stage = make_stage(Tuning(slow_rate=1, slow_seconds=5.0), clock=now)
     reads = threading.Event()
 
     def drop_by_drop(exchange):
@@ -185,7 +187,7 @@ def test_a_request_below_the_least_rate_is_ended(server, now, size, slow):
 
     server.well = lambda asked: Sent(200, body=bytes(100))
     server.scripts["a"] = iter([drop_by_drop])
-    request = start(stage, server, "a")
+    request = start(stage, server, "a", peer=peer)
     turn_until(stage, lambda: stage.look() == size - 1)
     now.seconds = 4.9
     assert stage.look() == size - 1
@@ -242,7 +244,7 @@ def test_requests_may_be_started_and_cancelled_while_answers_are_read(stage, ser
 
 
 def test_closing_abandons_what_is_under_way(server):
-    stage = Stage(handles(), AdaptiveLimit(3, 8))
+    stage = make_stage()
     start(stage, server, "a")
     stage.close()
     assert stage.under_way == {}

@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 from dci_downloader.content.ranges import Range
 from dci_downloader.network.headers import Head
 from dci_downloader.network.retries import REDIRECTS, TRANSIENT
-from dci_downloader.transfer.verdict import ACCEPT, Action, judge_end, judge_failure, judge_fetch, judge_locate
+from dci_downloader.transfer.verdict import (
+    ACCEPT,
+    Action,
+    judge_end,
+    judge_failure,
+    judge_fetch,
+    judge_locate,
+    judge_peer_failure,
+    judge_peer_head,
+)
 
 NOW = datetime(2022, 11, 21, 12, 0, 0, tzinfo=timezone.utc)
 URL = "https://user:pass@store.example/bucket/a.rpm?X-Amz-Signature=abc"
@@ -183,3 +192,42 @@ def test_an_error_without_words_is_told_by_its_number():
 
 def test_the_accepting_verdict_accepts():
     assert ACCEPT.action is Action.ACCEPT
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted", "headers", "action", "reason"),
+    [
+        (200, None, {"content_length": "100"}, Action.ACCEPT, ""),
+        (206, PART, {"content_range": "bytes 10-19/100"}, Action.ACCEPT, ""),
+        (200, None, {"content_length": "99"}, Action.REFUSE, "what it gives is something else"),
+        (200, None, {"content_encoding": "gzip"}, Action.REFUSE, "what it gives is something else"),
+        (200, PART, {}, Action.WHOLE, "what it gives is something else"),
+        (206, PART, {"content_range": "bytes 9-19/100"}, Action.WHOLE, "what it gives is something else"),
+        (404, PART, {}, Action.MISS, ""),
+        (410, None, {}, Action.MISS, ""),
+        (302, None, {"location": "http://a/"}, Action.REFUSE, "it answers HTTP 302"),
+        (403, None, {}, Action.REFUSE, "it answers HTTP 403"),
+        (503, None, {"retry_after": "9"}, Action.REFUSE, "it answers HTTP 503"),
+        (0, None, {}, Action.REFUSE, "what it gives is something else"),
+    ],
+)
+def test_what_the_head_of_a_peers_response_means(status, wanted, headers, action, reason):
+    verdict = judge_peer_head(fetched(status, wanted, **headers), Head(status, {}))
+    assert (verdict.action, verdict.reason) == (action, reason)
+
+
+@pytest.mark.parametrize(
+    ("code", "begun", "action", "reason"),
+    [
+        (pycurl.E_COULDNT_CONNECT, False, Action.DROP, "no connection"),
+        (pycurl.E_COULDNT_RESOLVE_HOST, False, Action.DROP, "its name cannot be resolved"),
+        (pycurl.E_OPERATION_TIMEDOUT, True, Action.DROP, "it is slow, or does not answer"),
+        (pycurl.E_PEER_FAILED_VERIFICATION, False, Action.DROP, "its certificate cannot be trusted"),
+        (pycurl.E_PARTIAL_FILE, True, Action.REFUSE, "its answers are cut"),
+        (0, True, Action.REFUSE, "its answers are cut"),
+        (pycurl.E_GOT_NOTHING, False, Action.REFUSE, "what it gives is something else"),
+    ],
+)
+def test_what_a_broken_connection_to_a_peer_means(code, begun, action, reason):
+    verdict = judge_peer_failure(code, begun=begun)
+    assert (verdict.action, verdict.reason) == (action, reason)
