@@ -21,7 +21,7 @@ from dci_downloader.hooks import Progress, Stop
 from dci_downloader.mirror.partial import Partial
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry
-from dci_downloader.options import TransferOptions
+from dci_downloader.options import Network, TransferOptions
 from dci_downloader.transfer.fetched import Fetched, result_of
 from dci_downloader.transfer.fetches import Fetches
 from dci_downloader.transfer.ledger import Decision, Ledger, Step
