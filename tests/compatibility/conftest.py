@@ -26,6 +26,7 @@ def previous(tmp_path_factory):
         [home / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENT],
         capture_output=True,
         text=True,
+        errors="backslashreplace",
     )
     if installed.returncode:
         pytest.skip(f"{REQUIREMENT} cannot be installed here: {installed.stderr.strip().splitlines()[-1]}")
@@ -139,6 +140,7 @@ class Both:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="backslashreplace",  # 3.2.0 writes from several threads, and sometimes half a character
             cwd=folder,
         )
         return process, folder
