@@ -28,9 +28,10 @@ def pytest_configure():
 
 
 def pytest_collection_modifyitems(items):
-    """Slow tests get a longer time limit than that of pyproject.toml, unless they name their own."""
+    """Slow tests, and properties, which are many runs in one, get a longer time limit, unless they name their own."""
     for item in items:
-        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+        long = item.get_closest_marker("slow") or "property" in item.path.parts
+        if long and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SLOW_TEST_SECONDS))
 
 
