@@ -157,9 +157,15 @@ class MirrorMachine(RuleBasedStateMachine):
         rebuild_damaged(self.mirror, checked, bring)
         return {entry for one in checked for entry in one.damaged_objects}
 
+    def is_right(self, sha256):
+        path = self.mirror.store.path(sha256)
+        return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+
     @precondition(lambda self: self.published)
     @rule()
     def repair(self):
+        # a repair or a sync that was killed may have brought an object anew before
+        self.rotten = {sha256 for sha256 in self.rotten if not self.is_right(sha256)}
         damaged = self.mend()
         assert damaged == self.rotten & {entry.sha256 for entry in self.published.manifest.files}
         self.rotten -= damaged
