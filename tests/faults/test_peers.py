@@ -701,8 +701,7 @@ def test_the_second_process_fetches_from_peers_too(bench: Bench, start: Start, s
     size = sum(map(len, MANY.values()))
     assert [tuple(each) for each in fetched.received] == [(lab.root, len(MANY), size), ("object store", 0, 0)]
     assert (bench.control.log, bench.store.log) == ([], [])
-    assert len(one.assigned) > 40
-    assert one._reported.files > 0  # what it did not get to, because it had no processor, was fetched here
+    assert one.reported[0] == one.fetched.files == len(one.given) > 40
     assert any(entry.path.endswith(".iso") for entry in one.assigned)
     assert len(sockets) <= 8 + 4  # before half of them were left to the other
     assert ended(one.pid)
