@@ -27,8 +27,7 @@ _OTHERS = {
     errno.EBUSY: "a file system is mounted there, or it is in use: unmount it, or choose another destination",
     errno.EXDEV: "that is another file system: keep a topic on the file system of its mirror",
     errno.EMLINK: "this file system allows no more links to a file or folder: choose another destination",
-    errno.ENOLCK: "this file system offers no locks (NFS: is rpc.statd running?): mount it with locks, or choose a local "
-    "disk",
+    errno.ENOLCK: "this file system offers no locks: mount it with locks (NFS: is rpc.statd running?), or another disk",
     errno.ESTALE: "the network file system lost this file: mount it again, then run again",
     errno.ENOTCONN: "the network file system is not connected: mount it again, then run again",
     errno.ETIMEDOUT: "the network file system does not answer: look at its server, then run again",
