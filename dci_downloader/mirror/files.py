@@ -13,10 +13,17 @@ import secrets
 import stat
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Optional, Union
+from typing import Union
 
 from dci_downloader.errors import SettingsError
 from dci_downloader.mirror.disk_errors import disk_errors
+
+FOLDER_MODE = 0o755
+"""What every folder of a mirror has at the least: web servers and agents read it, as other users."""
+GROUP_FOLDER_MODE, GROUP_FILE_MODE = 0o775, 0o664
+"""What the umask may leave to a group; nothing is ever made for others to write to."""
+UNCHANGEABLE = {errno.EPERM, errno.EACCES, errno.EROFS, errno.EOPNOTSUPP, errno.ENOSYS}
+"""What chmod(2) says of somebody else's file, and on file systems that keep no modes."""
 
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 _AT_FDCWD = -100
@@ -41,18 +48,63 @@ def boot_id() -> str:
 def make_folder(path: Path) -> None:
     """Make a folder whose parent exists; one that is there is fine.
 
+    Its owner may do everything, and everybody may read. In a setgid folder, which a group shares, the group may do what
+    the umask allows. A folder that was there gets back what its owner and everybody may do, where this user may do so.
+
     Raises:
         SettingsError: a file or a symbolic link is in its place: following one could lead out of the mirror.
     """
     with disk_errors(path):
         try:
-            os.mkdir(path, 0o755)
+            os.mkdir(path, GROUP_FOLDER_MODE)
+            made = True
         except FileExistsError:
             _require_folder(path)
-        else:
-            mode = os.stat(path).st_mode
-            if mode & 0o055 != 0o055:  # the umask took something away
-                os.chmod(path, mode | 0o055)  # noqa: S103  web servers read it
+            made = False
+        make_readable(path, made=made)
+
+
+def make_readable(path: Union[Path, str], *, made: bool = False) -> bool:
+    """Give a folder back the mode that the mirror's have, at the least; whether that was needed and possible.
+
+    Args:
+        path: of the folder.
+        made: it has just been made, with a mode that the group has a part in: that is taken from it where no group
+            shares the folder.
+    """
+    fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(fd).st_mode
+        wanted = mode | FOLDER_MODE
+        if made and not mode & stat.S_ISGID:
+            wanted &= ~0o020
+        if mode == wanted:
+            return False
+        try:
+            chmod_open(fd, wanted)
+        except OSError as error:
+            if error.errno not in UNCHANGEABLE:
+                raise
+            return False
+        return True
+    finally:
+        os.close(fd)
+
+
+def shared_mode(folder: Path, mode: int, least: int) -> int:
+    """The mode of a new file: ``least``, and where a group shares its folder, what the umask left of the group's part.
+
+    Args:
+        folder: of the file.
+        mode: of the file as it was made, with ``GROUP_FILE_MODE``.
+        least: its permissions otherwise.
+    """
+    return least | (mode & 0o020 if os.stat(folder).st_mode & stat.S_ISGID else 0)
+
+
+def chmod_open(fd: int, mode: int) -> None:
+    """Change the mode of an open file or folder, even of one that was opened by O_PATH because it may not be read."""
+    os.chmod(f"/proc/self/fd/{fd}", stat.S_IMODE(mode))
 
 
 def make_root(path: Path) -> None:
@@ -105,7 +157,7 @@ def write_all(fd: int, content: bytes) -> None:
             rest = rest[os.write(fd, rest) :]
 
 
-def replace_atomically(path: Path, content: bytes, *, durable: bool = False, mode: Optional[int] = None) -> None:
+def replace_atomically(path: Path, content: bytes, *, durable: bool = False, mode: int = 0) -> None:
     """Give a file new content so that a reader sees the old or the new, never a part.
 
     Safe to repeat; leaves nothing behind on failure.
@@ -114,15 +166,16 @@ def replace_atomically(path: Path, content: bytes, *, durable: bool = False, mod
         path: of the file.
         content: all of it.
         durable: put it on disk before this returns.
-        mode: its permissions, whatever the umask; None leaves them to the umask.
+        mode: its permissions, whatever the umask, but for the group's in a folder of a group; 0 leaves them to it.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    # as long as any name of a file may be
+    temporary = path.with_name(f".{os.fsdecode(os.fsencode(path.name)[:240])}.{secrets.token_hex(4)}")
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, GROUP_FILE_MODE)
         try:
             write_all(fd, content)
-            if mode is not None:
-                os.fchmod(fd, mode)
+            if mode:
+                set_mode(fd, shared_mode(path.parent, os.fstat(fd).st_mode, mode))
             if durable:  # before the rename: after it, a power cut could leave an empty file under the final name
                 os.fsync(fd)
         finally:
@@ -135,6 +188,32 @@ def replace_atomically(path: Path, content: bytes, *, durable: bool = False, mod
         flush_folder(path.parent)
 
 
+def set_mode(fd: int, mode: int) -> None:
+    """Change the mode of an open file; on file systems that keep none, and of other people's files, it stays."""
+    try:
+        os.fchmod(fd, stat.S_IMODE(mode))
+    except OSError as error:
+        if error.errno not in UNCHANGEABLE:
+            raise
+
+
+def make_symlink(target: str, path: Union[Path, str]) -> None:
+    """Make a symbolic link.
+
+    Raises:
+        SettingsError: this file system has none.
+    """
+    try:
+        os.symlink(target, path)
+    except OSError as error:
+        if error.errno in _UNSUPPORTED | {errno.EPERM}:
+            raise SettingsError(
+                f"{path}: this file system has no symbolic links ({error.strerror})",
+                hint="choose a destination on one that has them: what agents read is a link to the newest version",
+            ) from error
+        raise
+
+
 def remove_file(path: Union[Path, str]) -> bool:
     """Unlink a file; false where there is none."""
     try:
@@ -145,10 +224,13 @@ def remove_file(path: Union[Path, str]) -> bool:
 
 
 def flush_folder(path: Path) -> None:
-    """Put a folder's names on disk (fsync(2))."""
+    """Put a folder's names on disk (fsync(2)), where the file system can."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:  # CIFS writes names at once
+            raise
     finally:
         os.close(fd)
 
@@ -186,7 +268,7 @@ def exchange(one: Path, other: Path) -> bool:
             _libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), ctypes.c_uint(_RENAME_EXCHANGE))
         )
     except OSError as error:
-        if error.errno not in _UNSUPPORTED:
+        if error.errno not in _UNSUPPORTED | {errno.EXDEV}:  # an overlay does not move folders of its lower layer
             raise
         return False
     return True

@@ -18,6 +18,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from dci_downloader.content import ranges
 from dci_downloader.content.ranges import NOTHING, Range, Ranges
 from dci_downloader.errors import DigestMismatchError, LockedError
 from dci_downloader.mirror.disk_errors import disk_errors
-from dci_downloader.mirror.files import preallocate, remove_file, replace_atomically
+from dci_downloader.mirror.files import GROUP_FILE_MODE, preallocate, remove_file, replace_atomically, set_mode
+from dci_downloader.mirror.locks import flock
 from dci_downloader.models import FileEntry
 
 CATCH_UP_BYTES = 8 << 20
@@ -200,7 +202,7 @@ class Partial:
             raise DigestMismatchError(self.entry.path, expected=self.entry.sha256, actual=actual)
         with disk_errors(self.path):
             self._commit(str(self.path), self.entry.sha256)
-            os.fchmod(self._fd, 0o444)  # only now: where the rename fails, the next run must be able to write
+            set_mode(self._fd, 0o444)  # only now: where the rename fails, the next run must be able to write
             remove_file(journal_path(self.path))
         self._release()
 
@@ -228,15 +230,38 @@ class Partial:
 
 def _open_locked(path: Path) -> int:
     while True:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        fd = _open(path)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _still_names(path, fd):  # else it became an object, or was discarded, before it was locked
-                return fd
+                if _usable(fd):
+                    return fd
+                remove_file(path)
         except BlockingIOError:
             os.close(fd)
             raise LockedError(f"{path} is being written by another run", hint="wait for it to end") from None
+        except BaseException:
+            os.close(fd)
+            raise
         os.close(fd)
+
+
+def _open(path: Path) -> int:
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | flags, GROUP_FILE_MODE)
+    except PermissionError:  # another user of this mirror left it, and lets nobody else write
+        with suppress(PermissionError):
+            return os.open(path, os.O_RDONLY | flags)
+    remove_file(path)  # nobody can use it
+    return os.open(path, os.O_RDWR | os.O_CREAT | flags, GROUP_FILE_MODE)
+
+
+def _usable(fd: int) -> bool:
+    """Whether an open partial is a file that may be written to, and that nobody knows by another name."""
+    status = os.fstat(fd)
+    writable = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR
+    return writable and stat.S_ISREG(status.st_mode) and status.st_nlink == 1
 
 
 def _still_names(path: Path, fd: int) -> bool:

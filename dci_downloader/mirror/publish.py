@@ -16,7 +16,9 @@ from dci_downloader.content.names import check_name
 from dci_downloader.errors import SettingsError
 from dci_downloader.mirror import tree
 from dci_downloader.mirror.disk_errors import disk_errors
-from dci_downloader.mirror.files import flush_folder, make_folder
+from dci_downloader.mirror.files import flush_folder, make_folder, make_symlink
+from dci_downloader.mirror.native import native
+from dci_downloader.mirror.removal import remove_tree
 from dci_downloader.mirror.temporaries import new_path, old_path
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version, identity, record_path, type_folder, write_record
@@ -82,7 +84,7 @@ def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Ma
 
 
 def _free_name(folder: Path, component: Component, wanted_identity: str) -> str:
-    name = check_name(component.name, "component")
+    name = native(check_name(component.name, "component"))
     for candidate in (name, f"{name}+{wanted_identity[:8]}"):
         if not (os.path.lexists(folder / candidate) or os.path.lexists(record_path(folder / candidate))):
             return candidate
@@ -115,7 +117,7 @@ def _build(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ..
         _replace(new, path)
         flush_folder(path.parent)
     finally:
-        tree.remove_tree(new)  # nothing is there after a success
+        remove_tree(new)  # nothing is there after a success
     if not built.copies:
         return version, ()
     note = f"{len(built.copies)} files are copies of their objects, for hard links are not to be had ({built.reason})"
@@ -135,12 +137,12 @@ def swap_link(topic: TopicMirror, version: Version) -> None:
     if not link.is_symlink() and link.is_file():  # a folder is one of the previous downloader, a file is not
         raise SettingsError(f"{link} is a file", hint="the link to the published version belongs there: move it aside")
     new = new_path(topic.path)
-    os.symlink(target, new)
+    make_symlink(target, new)
     try:
         _replace(new, link)
         flush_folder(topic.path)  # before retention removes the version that the old link on disk points at
     finally:
-        tree.remove_tree(new)
+        remove_tree(new)
 
 
 def _replace(new: Path, path: Path) -> None:

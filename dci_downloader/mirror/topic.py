@@ -18,14 +18,15 @@ from typing import Optional
 
 from dci_downloader.content.names import check_name
 from dci_downloader.errors import LockedError, SettingsError
-from dci_downloader.mirror import tree
+from dci_downloader.mirror.comparison import TreeState, inspect
 from dci_downloader.mirror.files import check_folder, make_folder
+from dci_downloader.mirror.folders import mend_folders, real_folders
 from dci_downloader.mirror.garbage import collect_garbage, recover
 from dci_downloader.mirror.locks import FileLock
+from dci_downloader.mirror.native import native, text_of
 from dci_downloader.mirror.store import Store
 from dci_downloader.mirror.temporaries import remove_temporaries, remove_topic_temporaries
-from dci_downloader.mirror.tree import Damage
-from dci_downloader.mirror.version import Version, read_record, real_folders, referenced_digests, type_folder
+from dci_downloader.mirror.version import Version, read_record, referenced_digests, type_folder
 from dci_downloader.models import folder_name
 
 
@@ -43,6 +44,7 @@ class TopicMirror:
 
     Attributes:
         path: the folder of the topic.
+        left: what could not be removed, one line for people each.
         has_garbage: whether versions were removed whose content is still in the store.
 
     Raises:
@@ -52,9 +54,10 @@ class TopicMirror:
     def __init__(self, root: Path, name: str, store: Store, clock: Callable[[], datetime]) -> None:
         self.name = name
         self.root = root
-        self.path = root / check_name(folder_name(name), "topic")
+        self.path = root / native(check_name(folder_name(name), "topic"))
         self.store = store
         self.clock = clock
+        self.left: list[str] = []
         self.has_garbage = False
 
     @contextmanager
@@ -79,18 +82,26 @@ class TopicMirror:
         if self.store.needs_recovery():
             with self.store.lock().holding(timeout=timeout, waiting=waiting):
                 remove_temporaries(self.root)  # trees that the power cut left unfinished
-                recover(self.store, referenced_digests(self.root))
+                recover(self.store, self._referenced())
         store_lock = self.store.lock()
         with store_lock.holding(shared=True, timeout=timeout, waiting=waiting):
             make_folder(self.path)
             with FileLock(self.path / ".lock").holding(timeout=timeout, waiting=waiting):
                 store_lock.sign()  # only now: while it waits for the topic, others are the ones to name
-                remove_topic_temporaries(self.path)
+                mend_folders(self.path)
+                self.left += remove_topic_temporaries(self.path)
                 yield self
         if self.has_garbage:  # only now: it takes the store's lock alone, and this run held it shared
-            with suppress(LockedError), self.store.lock().holding(timeout=0):
+            # another topic's record that cannot be read may name any object: then prune says so
+            with suppress(LockedError, SettingsError), self.store.lock().holding(timeout=0):
                 collect_garbage(self.store, referenced_digests(self.root))
                 self.has_garbage = False
+
+    def _referenced(self) -> frozenset[str]:
+        """The digests that versions name; none where that cannot be known, and then every object is hashed."""
+        with suppress(SettingsError):
+            return referenced_digests(self.root)
+        return frozenset()
 
     def check(self) -> None:
         """Raise the error that :meth:`lock` would raise because of the destination. No side effect.
@@ -103,7 +114,7 @@ class TopicMirror:
 
     def types(self) -> tuple[str, ...]:
         """The component types that there are versions of, as their folders are named."""
-        return tuple(folder.name for folder in real_folders(self.path / ".versions"))
+        return tuple(text_of(folder.name) for folder in real_folders(self.path / ".versions"))
 
     def link(self, component_type: str) -> Path:
         """The published link of a type, through which agents read."""
@@ -161,14 +172,9 @@ class TopicMirror:
 
     def intact(self, version: Version) -> bool:
         """Whether a version's tree is as it was built, by stat(2) alone: no content is read."""
-        return next(self.differences(version), None) is None
+        return self.inspect(version).intact
 
-    def differences(self, version: Version, *, modes: bool = False) -> Iterator[Damage]:
-        """What is wrong with a version's tree, as far as stat(2) can tell.
-
-        Args:
-            version: which.
-            modes: include files that not everybody may read, or that others than their owner may write.
-        """
+    def inspect(self, version: Version) -> TreeState:
+        """How a version's tree differs from what was built, as far as stat(2) can tell."""
         is_object = self.store.object_matcher()
-        return tree.differences(self.tree(version), version.manifest, is_object, version.copies, modes)
+        return inspect(self.tree(version), version.manifest, is_object, version.copies)

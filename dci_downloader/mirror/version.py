@@ -21,6 +21,8 @@ from dci_downloader.content.names import check_name
 from dci_downloader.content.plan import changes
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import replace_atomically
+from dci_downloader.mirror.folders import real_folders
+from dci_downloader.mirror.native import native
 from dci_downloader.models import Component, FileEntry, Manifest, SymlinkEntry, folder_name
 from dci_downloader.results import Changes
 
@@ -142,7 +144,7 @@ def type_folder(component_type: str) -> str:
     Raises:
         ManifestError: it cannot be a folder.
     """
-    return check_name(folder_name(component_type), "component type")
+    return native(check_name(folder_name(component_type), "component type"))
 
 
 def referenced_digests(root: Path) -> frozenset[str]:
@@ -155,11 +157,3 @@ def _trees(versions: Path) -> Iterator[Path]:
     """Every folder below a topic's ``.versions/`` that may be the tree of a version."""
     for folder in real_folders(versions):
         yield from real_folders(folder)
-
-
-def real_folders(parent: Path) -> list[Path]:
-    """The folders in a folder, sorted, without hidden ones and links; none where the parent itself is a link."""
-    if parent.is_symlink() or not parent.is_dir():
-        return []
-    visible = (path for path in parent.iterdir() if not path.name.startswith("."))
-    return sorted(path for path in visible if path.is_dir() and not path.is_symlink())
