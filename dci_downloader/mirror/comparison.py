@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from dci_downloader.mirror.files import FOLDER_MODE
 from dci_downloader.mirror.native import native, text_of
+from dci_downloader.mirror.permissions import FOLDER_MODE
 from dci_downloader.models import Manifest
 
 IsObject = Callable[[str, os.stat_result], bool]

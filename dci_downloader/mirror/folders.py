@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from dci_downloader.mirror.disk_errors import disk_errors
-from dci_downloader.mirror.files import make_readable
 from dci_downloader.mirror.native import native
+from dci_downloader.mirror.permissions import make_readable, open_up
 
 FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 """Open a folder to work below it, without following a link in its place."""
@@ -53,7 +53,7 @@ def is_foreign(folder: Path) -> bool:
 
 
 def mend_folders(topic: Path) -> None:
-    """Give the folders of a topic their modes again, those down to its versions, as far as this user may.
+    """Give the folders and records of a topic their modes again, down to its versions, as far as this user may.
 
     Safe to repeat. A copy or a restore may have left them so that nobody can read, not even their owner.
     """
@@ -64,6 +64,8 @@ def mend_folders(topic: Path) -> None:
             make_readable(versions)
             for folder in real_folders(versions):
                 make_readable(folder)
+                for record in folder.glob("*.json"):
+                    open_up(record)
 
 
 def open_below(root: int, folder: str) -> int:

@@ -15,7 +15,8 @@ from typing import Optional
 
 from dci_downloader.errors import LockedError, SettingsError
 from dci_downloader.mirror.disk_errors import FORBIDDEN, disk_errors
-from dci_downloader.mirror.files import GROUP_FILE_MODE, chmod_open, utc_now
+from dci_downloader.mirror.files import utc_now
+from dci_downloader.mirror.permissions import GROUP_FILE_MODE, open_up
 
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
@@ -118,23 +119,12 @@ class FileLock:
         except OSError as error:
             if error.errno not in FORBIDDEN:
                 raise
-            with suppress(OSError):
-                self._open_up()
+            open_up(self.path)
             fd = os.open(self.path, os.O_RDONLY | flags)  # flock(2) asks for no more: verify works for readers
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
             raise SettingsError(f"{self.path} is not a regular file", hint="a lock belongs there: move it aside")
         return fd
-
-    def _open_up(self) -> None:
-        """Give the file its mode again, where a chmod or a restore has left nothing to its owner."""
-        fd = os.open(self.path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            status = os.fstat(fd)
-            if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:  # else it may be somebody's file under this name
-                chmod_open(fd, status.st_mode | 0o644)
-        finally:
-            os.close(fd)
 
     def _wait(self, fd: int, mode: int, timeout: Optional[float], waiting: Callable[[str], None]) -> None:
         started = self._clock()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Optional
 
 from dci_downloader.formatting import count
+from dci_downloader.mirror.comparison import TreeState
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.modes import put_modes_right
@@ -28,17 +29,13 @@ def mend(topic: TopicMirror, version: Version) -> Optional[tuple[str, ...]]:
         IntegrityError: an object is damaged.
         DiskFullError: no room for a new tree.
     """
-    state = topic.inspect(version)
-    notes: tuple[str, ...] = ()
-    if state.modes:
-        with disk_errors(topic.tree(version)):
-            changed, damaged = put_modes_right(topic.tree(version), version.manifest, state.modes)
-        if damaged:
-            _remove_objects(topic, version, damaged)
-            return None
-        if changed:
-            notes += (f"modes of files and folders were put right in {count(changed, 'place')}",)
-        state = topic.inspect(version)  # what was in a folder that nobody could enter is seen only now
+    places, damaged, state = _mend_modes(topic, version)
+    if damaged:
+        _remove_objects(topic, version, damaged)
+        return None
+    notes: tuple[str, ...] = (
+        (f"modes of files and folders were put right in {count(places, 'place')}",) if places else ()
+    )
     if state.damages or (state.unlinked and not _held(topic, version)):
         return None
     if state.unlinked:
@@ -79,6 +76,19 @@ def mend_checked(
             notes = mend(topic, version) if version is not None else None
         lines += [f"{check.topic} {check.type}: {note}" for note in notes or ()]
     return tuple(lines)
+
+
+def _mend_modes(topic: TopicMirror, version: Version) -> tuple[int, frozenset[str], TreeState]:
+    """Put modes right; in how many places, which files are damaged, and the state after that."""
+    state, places = topic.inspect(version), 0
+    with disk_errors(topic.tree(version)):
+        while state.modes:  # what is in a folder that nobody could enter is seen only after that
+            changed, damaged = put_modes_right(topic.tree(version), version.manifest, state.modes)
+            places += changed
+            if damaged or not changed:
+                return places, damaged, state
+            state = topic.inspect(version)
+    return places, frozenset(), state
 
 
 def _remove_objects(topic: TopicMirror, version: Version, damaged: frozenset[str]) -> None:

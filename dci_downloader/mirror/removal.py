@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Optional
 
-from dci_downloader.mirror.files import chmod_open
+from dci_downloader.mirror.permissions import chmod_open
 
 _MAX_DEPTH = 200  # an open descriptor for each
 _MOUNT_ID = re.compile(r"^mnt_id:\s*(\d+)$", re.MULTILINE)

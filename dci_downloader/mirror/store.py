@@ -31,13 +31,13 @@ from dci_downloader.mirror.files import (
     make_folder,
     make_root,
     remove_file,
-    set_mode,
     write_all,
 )
 from dci_downloader.mirror.locks import FileLock
 from dci_downloader.mirror.markers import Markers
 from dci_downloader.mirror.modes import make_read_only
 from dci_downloader.mirror.partial import Partial, read_journal
+from dci_downloader.mirror.permissions import set_mode
 from dci_downloader.models import FileEntry
 
 _OBJECT_FOLDER = re.compile(r"[0-9a-f]{2}")

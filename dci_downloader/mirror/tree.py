@@ -18,18 +18,11 @@ from typing import NamedTuple, Optional
 from dci_downloader.errors import IntegrityError
 from dci_downloader.mirror.comparison import folders_of, inspect, paths_of
 from dci_downloader.mirror.disk_errors import disk_errors
-from dci_downloader.mirror.files import (
-    GROUP_FOLDER_MODE,
-    exchange,
-    flush_file_system,
-    make_readable,
-    make_symlink,
-    set_mode,
-    write_all,
-)
+from dci_downloader.mirror.files import exchange, flush_file_system, make_symlink, write_all
 from dci_downloader.mirror.folders import FOLDER, open_below
 from dci_downloader.mirror.modes import put_modes_right
 from dci_downloader.mirror.native import native
+from dci_downloader.mirror.permissions import GROUP_FOLDER_MODE, make_readable, set_mode
 from dci_downloader.mirror.removal import remove_tree
 from dci_downloader.models import FileEntry, Manifest
 
