@@ -23,36 +23,36 @@ def test_hidden_folders_links_files_and_lost_and_found_are_none_of_ours(tmp_path
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="making folders of another user needs root")
-def test_other_peoples_folders_that_may_not_be_entered_are_passed_by_and_own_ones_are_an_error(tmp_path):
+def test_other_peoples_folders_that_may_not_be_entered_are_passed_by_and_own_ones_are_an_error(public_path):
     for name in ("mine", "theirs", "readable"):
-        (tmp_path / name / ".versions").mkdir(parents=True)
-    give(tmp_path)
+        (public_path / name / ".versions").mkdir(parents=True)
+    give(public_path)
     for name in ("theirs", "readable"):
-        os.chown(tmp_path / name, 0, 0)
+        os.chown(public_path / name, 0, 0)
     for name, mode in {"theirs": 0o700, "readable": 0o755, "mine": 0}.items():
-        os.chmod(tmp_path / name, mode)
+        os.chmod(public_path / name, mode)
 
     def look():
-        assert names(tmp_path) == ["mine", "readable"]
-        assert is_foreign(tmp_path / "theirs")
+        assert names(public_path) == ["mine", "readable"]
+        assert is_foreign(public_path / "theirs")
         with pytest.raises(SettingsError, match=r"mine/\.versions: Permission denied"):
-            real_folders(tmp_path / "mine" / ".versions")
+            real_folders(public_path / "mine" / ".versions")
 
     as_user(look)
 
 
-def test_the_folders_of_a_topic_get_their_modes_again(tmp_path):
-    folders = [tmp_path / "topic" / name for name in (".", ".versions", ".versions/compose")]
+def test_the_folders_of_a_topic_get_their_modes_again(public_path):
+    folders = [public_path / "topic" / name for name in (".", ".versions", ".versions/compose")]
     folders[-1].mkdir(parents=True)
-    give(tmp_path / "topic")
+    give(public_path / "topic")
     for folder in reversed(folders):
         os.chmod(folder, 0)
 
-    as_user(mend_folders, tmp_path / "topic")
+    as_user(mend_folders, public_path / "topic")
     assert [stat.S_IMODE(folder.stat().st_mode) for folder in folders] == [0o755] * 3
-    mend_folders(tmp_path / "topic")
-    (tmp_path / "new").mkdir()
-    mend_folders(tmp_path / "new")
+    mend_folders(public_path / "topic")
+    (public_path / "new").mkdir()
+    mend_folders(public_path / "new")
 
 
 def test_no_link_on_the_way_is_followed(tmp_path):

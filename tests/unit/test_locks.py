@@ -126,21 +126,21 @@ def test_what_is_no_file_is_no_lock(tmp_path, kind):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="two users need root")
-def test_two_users_of_a_group_lock_in_turn(tmp_path):
-    give(tmp_path, user=USER, group=1500)
-    os.chmod(tmp_path, 0o2775)
+def test_two_users_of_a_group_lock_in_turn(public_path):
+    give(public_path, user=USER, group=1500)
+    os.chmod(public_path, 0o2775)
 
     def lock():
         os.umask(0o002)
-        with FileLock(tmp_path / "lock").holding(timeout=0):
-            assert f"pid {os.getpid()}" in (tmp_path / "lock").read_text()
+        with FileLock(public_path / "lock").holding(timeout=0):
+            assert f"pid {os.getpid()}" in (public_path / "lock").read_text()
 
     as_user(lock, user=USER, group=1500)
     as_user(lock, user=OTHER, group=1500)
-    os.chmod(tmp_path / "lock", 0o644)  # as an earlier version made it
+    os.chmod(public_path / "lock", 0o644)  # as an earlier version made it
 
     def lock_all_the_same():
-        with FileLock(tmp_path / "lock").holding(timeout=0):
+        with FileLock(public_path / "lock").holding(timeout=0):
             pass
 
     as_user(lock_all_the_same, user=OTHER, group=1500)

@@ -11,8 +11,8 @@ from tests.unit.samples import FIRST, Sample, entry_of
 
 
 @pytest.fixture
-def sample(tmp_path):
-    sample = Sample(tmp_path / "mirror")
+def sample(public_path):
+    sample = Sample(public_path / "mirror")
     sample.publish("c1", FIRST)
     return sample
 
@@ -22,10 +22,10 @@ def mended(sample):
         return mend(sample.topic, sample.topic.published("compose"))
 
 
-def copied(sample, tmp_path):
+def copied(sample, public_path):
     """What ``rsync -a`` without ``-H`` makes of a mirror."""
-    shutil.copytree(sample.root, tmp_path / "copy", symlinks=True)
-    return Sample(tmp_path / "copy")
+    shutil.copytree(sample.root, public_path / "copy", symlinks=True)
+    return Sample(public_path / "copy")
 
 
 def test_what_is_intact_is_left_alone(sample):
@@ -34,8 +34,8 @@ def test_what_is_intact_is_left_alone(sample):
     assert sample.link.resolve().stat().st_ino == before
 
 
-def test_a_copy_of_a_mirror_is_whole_and_is_linked_again_with_one_line(sample, tmp_path):
-    copy = copied(sample, tmp_path)
+def test_a_copy_of_a_mirror_is_whole_and_is_linked_again_with_one_line(sample, public_path):
+    copy = copied(sample, public_path)
     (check,) = verify(copy.mirror)
     assert (check.damages, check.unlinked) == ((), 3)
     (line,) = mended(copy)
@@ -87,8 +87,8 @@ def test_a_file_that_nobody_may_read_and_that_is_wrong_is_shown_to_nobody_and_fe
     assert not sample.store.holds(entry_of("", b"first"))
 
 
-def test_checked_versions_are_mended_without_network_and_damaged_ones_left(sample, tmp_path):
-    copy = copied(sample, tmp_path)
+def test_checked_versions_are_mended_without_network_and_damaged_ones_left(sample, public_path):
+    copy = copied(sample, public_path)
     checks = verify(copy.mirror)
     (line,) = mend_checked(copy.mirror, checks)
     assert line.startswith("RHEL 9.2 compose: 3 files")

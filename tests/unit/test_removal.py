@@ -21,40 +21,40 @@ def test_removing_follows_no_link_and_can_be_repeated(tmp_path):
 
 
 @pytest.mark.parametrize("mode", [0o555, 0o000, 0o300, 0o400])
-def test_folders_that_keep_their_owner_out_are_removed_all_the_same(tmp_path, mode):
-    inner = tmp_path / "tree" / "a" / "b"
+def test_folders_that_keep_their_owner_out_are_removed_all_the_same(public_path, mode):
+    inner = public_path / "tree" / "a" / "b"
     inner.mkdir(parents=True)
     (inner / "file").touch()
-    give(tmp_path / "tree")
-    give(tmp_path)
-    for folder in (inner, inner.parent, tmp_path / "tree"):
+    give(public_path / "tree")
+    give(public_path)
+    for folder in (inner, inner.parent, public_path / "tree"):
         os.chmod(folder, mode)
 
     def remove():
-        assert remove_tree(tmp_path / "tree") == ()
+        assert remove_tree(public_path / "tree") == ()
 
     as_user(remove)
-    assert not (tmp_path / "tree").exists()
+    assert not (public_path / "tree").exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="making files of another user needs root")
-def test_what_belongs_to_somebody_else_is_told_by_its_own_path_and_left(tmp_path):
-    theirs = tmp_path / "tree" / "theirs"
+def test_what_belongs_to_somebody_else_is_told_by_its_own_path_and_left(public_path):
+    theirs = public_path / "tree" / "theirs"
     theirs.mkdir(parents=True)
     for name in "abc":
         (theirs / name).touch()
-    (tmp_path / "tree" / "mine").touch()
-    give(tmp_path)
+    (public_path / "tree" / "mine").touch()
+    give(public_path)
     os.chown(theirs, 0, 0)
 
     def remove():
-        (line,) = remove_tree(tmp_path / "tree")
+        (line,) = remove_tree(public_path / "tree")
         assert line.startswith(f"{theirs}/")
         assert line.endswith("could not be removed and stays: Permission denied")
 
     as_user(remove)
     assert sorted(os.listdir(theirs)) == ["a", "b", "c"]
-    assert os.listdir(tmp_path / "tree") == ["theirs"]
+    assert os.listdir(public_path / "tree") == ["theirs"]
 
 
 @pytest.mark.parametrize("options", [["-t", "tmpfs", "none"], ["--bind"]], ids=["tmpfs", "bind"])
