@@ -51,6 +51,8 @@ class Tuning:
     worth_starting: float = 0.5  # seconds of work for one process, from which a second one is started
     worth_giving: float = 0.1  # seconds of work for one process, from which it gives away some of it
     report_seconds: float = 0.05  # seconds between two messages about progress
+    life_seconds: float = 1.0  # seconds between two signs of life, at the most
+    saving_seconds: float = 3.0  # seconds that it has to save what was received, before it is killed
 
     def segment_size(self, size: int) -> int:
         """Bytes of the segments of a file of ``size`` bytes."""
