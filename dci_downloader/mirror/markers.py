@@ -15,7 +15,8 @@ import secrets
 from pathlib import Path
 from typing import Optional
 
-from dci_downloader.mirror.files import disk_errors, remove_file, replace_atomically
+from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.files import remove_file, replace_atomically
 from dci_downloader.mirror.reading import read_file
 
 _NAME = re.compile(r"[0-9a-f]{16}")

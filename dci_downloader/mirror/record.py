@@ -17,7 +17,8 @@ from typing import Any, NamedTuple, Optional, Union
 from dci_downloader.content.entries import read_entries
 from dci_downloader.content.names import EntryError, check_name
 from dci_downloader.errors import IntegrityError, ManifestError, SettingsError
-from dci_downloader.mirror.files import FORBIDDEN, disk_errors, replace_atomically
+from dci_downloader.mirror.disk_errors import FORBIDDEN, disk_errors
+from dci_downloader.mirror.files import replace_atomically
 from dci_downloader.mirror.reading import read_file
 from dci_downloader.mirror.version import Version, identity, real_folders, record_path
 from dci_downloader.models import Component, Manifest, folder_name

@@ -25,10 +25,10 @@ from dci_downloader.content import ranges
 from dci_downloader.content.names import quoted
 from dci_downloader.errors import DigestMismatchError, IntegrityError, SettingsError
 from dci_downloader.mirror.digests import digests
+from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import (
     boot_id,
     check_folder,
-    disk_errors,
     flush_file_system,
     make_folder,
     make_root,
