@@ -1,6 +1,6 @@
 """A partial: a file that is being fetched, preallocated, and beside it a journal of the ranges that are written.
 
-* The journal is written after the bytes that it lists, and replaced atomically.
+* The journal is written after the bytes that it lists, and replaced atomically; in place where the disk is full.
 * Until the machine stops, written bytes are in the page cache, even if the process dies: ``done`` counts. After another
   boot only ``flushed`` counts: what fdatasync(2) had put on disk before the journal listed it.
 * A journal that is damaged, foreign or about another size lists nothing: the file starts anew.
@@ -11,28 +11,29 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import hashlib
 import json
 import os
 import stat
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from dci_downloader.content import ranges
 from dci_downloader.content.ranges import NOTHING, Range, Ranges
-from dci_downloader.errors import DigestMismatchError, LockedError
+from dci_downloader.errors import DigestMismatchError
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import preallocate, remove_file, replace_atomically
-from dci_downloader.mirror.locks import flock
-from dci_downloader.mirror.permissions import GROUP_FILE_MODE, set_mode
+from dci_downloader.mirror.locked_file import open_locked
+from dci_downloader.mirror.permissions import set_mode
+from dci_downloader.mirror.reading import read_file
 from dci_downloader.models import FileEntry
 
 CATCH_UP_BYTES = 8 << 20
 _READ_SIZE = 1 << 20
+_JOURNAL_SIZE = 16 << 20  # bytes; a range takes less than 50
 
 
 def journal_path(path: Path) -> Path:
@@ -53,7 +54,7 @@ def read_journal(path: Path, size: int, boot: str) -> tuple[Ranges, Ranges]:
     """
     try:
         status = os.lstat(path)
-        journal = json.loads(journal_path(path).read_bytes())
+        journal = json.loads(read_file(journal_path(path), _JOURNAL_SIZE))
         if not stat.S_ISREG(status.st_mode) or status.st_size != size or journal["size"] != size:
             return NOTHING, NOTHING
         flushed = _ranges(journal["flushed"], size)
@@ -99,7 +100,7 @@ class Partial:
         self._hashed = 0
         self._hashing = threading.Lock()
         with disk_errors(path):
-            self._fd = _open_locked(path)
+            self._fd = open_locked(path)
             try:
                 self._resume()
             except OSError:
@@ -171,12 +172,14 @@ class Partial:
             return len(chunk)
 
     def save(self, *, flush: bool = False) -> None:
-        """Write the journal, so that another run can go on from here.
+        """Write the journal, so that another run can go on from here. Nothing, once it is closed.
 
         Args:
             flush: put the bytes on disk first, so that the journal counts after a power cut too.
         """
         with self._hashing:
+            if self._fd < 0:
+                return
             done = self.done
             self._starts = {end: start for start, end in done}  # ranges that have met become one
         with disk_errors(self.path):
@@ -184,7 +187,15 @@ class Partial:
                 os.fdatasync(self._fd)
                 self._flushed = done
             journal = {"size": self.size, "boot": self._boot, "done": done, "flushed": self._flushed}
-            replace_atomically(journal_path(self.path), json.dumps(journal, separators=(",", ":")).encode())
+            self._write_journal(json.dumps(journal, separators=(",", ":")).encode())
+
+    def _write_journal(self, content: bytes) -> None:
+        path = journal_path(self.path)
+        try:
+            replace_atomically(path, content)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not _overwrite(path, content):
+                raise
 
     def finish(self) -> None:
         """Verify the complete file and rename it to its object. The partial does not exist afterwards.
@@ -229,45 +240,18 @@ class Partial:
             self._fd = -1
 
 
-def _open_locked(path: Path) -> int:
-    while True:
-        fd = _open(path)
-        try:
-            flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _still_names(path, fd):  # else it became an object, or was discarded, before it was locked
-                if _usable(fd):
-                    return fd
-                remove_file(path)
-        except BlockingIOError:
-            os.close(fd)
-            raise LockedError(f"{path} is being written by another run", hint="wait for it to end") from None
-        except BaseException:
-            os.close(fd)
-            raise
-        os.close(fd)
-
-
-def _open(path: Path) -> int:
-    flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+def _overwrite(path: Path, content: bytes) -> bool:
+    """Write over a journal, which on a full disk has a block already; cut in the middle, it is no journal any more."""
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | flags, GROUP_FILE_MODE)
-    except PermissionError:  # another user of this mirror left it, and lets nobody else write
-        with suppress(PermissionError):
-            return os.open(path, os.O_RDONLY | flags)
-    remove_file(path)  # nobody can use it
-    return os.open(path, os.O_RDWR | os.O_CREAT | flags, GROUP_FILE_MODE)
-
-
-def _usable(fd: int) -> bool:
-    """Whether an open partial is a file that may be written to, and that nobody knows by another name."""
-    status = os.fstat(fd)
-    writable = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR
-    return writable and stat.S_ISREG(status.st_mode) and status.st_nlink == 1
-
-
-def _still_names(path: Path, fd: int) -> bool:
-    """Whether a path still names the open file."""
-    try:
-        return os.path.samestat(os.lstat(path), os.fstat(fd))
-    except FileNotFoundError:
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
         return False
+    try:
+        if os.fstat(fd).st_nlink != 1:
+            return False
+        os.truncate(fd, os.pwrite(fd, content, 0))
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)

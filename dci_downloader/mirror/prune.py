@@ -20,10 +20,10 @@ from dci_downloader.mirror.folders import mend_folders, real_folders
 from dci_downloader.mirror.garbage import collect_garbage
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import text_of
+from dci_downloader.mirror.record import referenced_digests
 from dci_downloader.mirror.removal import left_note
 from dci_downloader.mirror.retention import retire
 from dci_downloader.mirror.temporaries import remove_topic_temporaries
-from dci_downloader.mirror.version import referenced_digests
 from dci_downloader.results import Removal
 
 _PARTIAL_AGE = 86_400.0  # seconds

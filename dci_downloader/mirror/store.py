@@ -23,6 +23,7 @@ from pathlib import Path
 
 from dci_downloader.content import ranges
 from dci_downloader.errors import DigestMismatchError, IntegrityError, SettingsError
+from dci_downloader.mirror.digests import digests
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import (
     boot_id,
@@ -36,44 +37,13 @@ from dci_downloader.mirror.files import (
 from dci_downloader.mirror.locks import FileLock
 from dci_downloader.mirror.markers import Markers
 from dci_downloader.mirror.modes import make_read_only
+from dci_downloader.mirror.object_names import ObjectMatcher, checked_digest
 from dci_downloader.mirror.partial import Partial, read_journal
 from dci_downloader.mirror.permissions import set_mode
 from dci_downloader.models import FileEntry
 
 _OBJECT_FOLDER = re.compile(r"[0-9a-f]{2}")
 _PER_FILE = 4096  # the last block of a file is not full, and folders and inodes take room too
-
-
-class ObjectMatcher:
-    """Tells whether a file is the object of a digest, for those who ask fifty thousand times.
-
-    Reads each folder of objects once, when it is first asked about, instead of calling stat(2) for each object.
-
-    Args:
-        objects: ``objects/`` of the store.
-    """
-
-    def __init__(self, objects: str) -> None:
-        self._objects = objects
-        self._inodes: dict[str, dict[str, int]] = {}
-
-    def __call__(self, sha256: str, status: os.stat_result) -> bool:
-        """Whether a file with this status is the object, as of the first question about its folder."""
-        prefix = sha256[:2]
-        inodes = self._inodes.get(prefix)
-        if inodes is None:
-            inodes = self._inodes[prefix] = self._read(prefix)
-        if inodes.get(sha256) == status.st_ino:
-            return True
-        try:  # on an overlay, a folder may number inodes otherwise than stat(2)
-            return os.path.samestat(os.lstat(f"{self._objects}/{prefix}/{sha256}"), status)
-        except OSError:
-            return False
-
-    def _read(self, prefix: str) -> dict[str, int]:
-        with suppress(OSError), os.scandir(f"{self._objects}/{prefix}") as items:
-            return {item.name: item.inode() for item in items}
-        return {}
 
 
 class Store:
@@ -127,7 +97,11 @@ class Store:
 
     def object_path(self, sha256: str) -> str:
         """The same as a string, which is cheaper to make."""
-        return f"{self._objects}/{sha256[:2]}/{sha256}"
+        return f"{self._objects}/{checked_digest(sha256)[:2]}/{sha256}"
+
+    def partial_path(self, sha256: str) -> Path:
+        """Where the partial of that digest is, or would be; its journal is beside it."""
+        return self.partials / checked_digest(sha256)
 
     def read(self, sha256: str) -> bytes:
         """The content of an object, for those that fit into memory."""
@@ -188,7 +162,7 @@ class Store:
 
     def commit(self, path: str, sha256: str) -> None:
         """Rename a verified, read-only file to its object. A file of that name is replaced, not written into."""
-        folder = f"{self._objects}/{sha256[:2]}"
+        folder = f"{self._objects}/{checked_digest(sha256)[:2]}"
         with self._guard:
             if folder not in self._folders:
                 make_folder(Path(folder))
@@ -205,6 +179,19 @@ class Store:
         """Take an object out of the store; trees that hold a link to it keep their content. Safe to repeat."""
         with disk_errors(self.path(sha256)):
             remove_file(self.path(sha256))
+
+    def holds_a_file_of(self, folder: Path) -> bool:
+        """Whether the store has the content of the smallest file at the top of a folder, or else further down.
+
+        Then the folder is, or was, the tree of a version.
+        """
+        for parent, folders, names in os.walk(folder):
+            folders.sort()
+            files = [f"{parent}/{name}" for name in names if stat.S_ISREG(os.lstat(f"{parent}/{name}").st_mode)]
+            if files:
+                (digest,) = digests([min(files, key=os.path.getsize)])
+                return bool(digest) and os.path.lexists(self.object_path(digest))
+        return False
 
     def make_read_only(self, sha256: str) -> None:
         """Give an object, where there is one, its mode again: read-only, for all. Safe to repeat."""
@@ -224,7 +211,7 @@ class Store:
 
     def partial_bytes(self, entry: FileEntry) -> int:
         """Bytes of the entry that an earlier run left and that can be used. No side effect."""
-        return ranges.total(read_journal(self.partials / entry.sha256, entry.size, self._boot)[0])
+        return ranges.total(read_journal(self.partial_path(entry.sha256), entry.size, self._boot)[0])
 
     def open_partial(self, entry: FileEntry) -> Partial:
         """Open what an earlier run left of an entry, or a new partial.
@@ -233,7 +220,7 @@ class Store:
             LockedError: another run is writing it. From time to time ask :meth:`holds`, then this again.
             DiskFullError: no room for the whole file; nothing is left behind.
         """
-        return Partial(self.partials / entry.sha256, entry, self._boot, self.commit)
+        return Partial(self.partial_path(entry.sha256), entry, self._boot, self.commit)
 
     def room_needed(self, entries: Sequence[FileEntry]) -> int:
         """Bytes of disk that fetching these entries takes, less what their partials occupy already."""
@@ -243,7 +230,7 @@ class Store:
             occupied = 0
             with suppress(OSError):  # another run may have finished it meanwhile
                 if entry.sha256 in partials:
-                    occupied = os.lstat(self.partials / entry.sha256).st_blocks * 512
+                    occupied = os.lstat(self.partial_path(entry.sha256)).st_blocks * 512
             needed += max(entry.size - occupied, 0)
         return needed
 

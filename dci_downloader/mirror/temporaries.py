@@ -21,8 +21,8 @@ from dci_downloader.errors import SettingsError
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
 from dci_downloader.mirror.folders import real_folders
+from dci_downloader.mirror.record import read_record
 from dci_downloader.mirror.removal import remove_tree
-from dci_downloader.mirror.version import read_record
 
 _TEMPORARY = re.compile(r"\.((new|old)-[0-9a-f]{8}(-aside)?|.+\.json\.[0-9a-f]{8})", re.ASCII | re.DOTALL)
 """Exactly the names made here: what an admin has set aside as ``.old-backup`` is not removed."""
