@@ -70,11 +70,11 @@ def unlisted_files(folder: Path, wanted: Manifest) -> FileTotals:
         folder: in the published link's place; none where it is no plain folder.
         wanted: the manifest after selection.
     """
-    if folder.is_symlink() or not folder.is_dir():
-        return FileTotals(0, 0)
     listed = {entry.path for entry in wanted.files}
-    sizes = []
+    sizes: list[int] = []
     with disk_errors(folder):
+        if folder.is_symlink() or not folder.is_dir():
+            return FileTotals(0, 0)
         for parent, folders, names in os.walk(folder):
             folders[:] = [name for name in folders if not os.path.ismount(f"{parent}/{name}")]  # they stay
             for name in names:

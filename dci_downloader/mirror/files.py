@@ -19,6 +19,8 @@ from dci_downloader.errors import SettingsError
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.permissions import GROUP_FILE_MODE, GROUP_FOLDER_MODE, make_readable, set_mode, shared_mode
 
+LINK_HINT = "a folder belongs there: move it aside; to keep it on another disk, mount that there (mount --bind)"
+
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -69,8 +71,9 @@ def make_root(path: Path) -> None:
 def _require_folder(path: Path) -> None:
     mode = os.lstat(path).st_mode
     if not stat.S_ISDIR(mode):
-        what = "a symbolic link" if stat.S_ISLNK(mode) else "not a folder"
-        raise SettingsError(f"{path} is {what}", hint="a folder belongs there: move it aside") from None
+        if stat.S_ISLNK(mode):
+            raise SettingsError(f"{path} is a symbolic link", hint=LINK_HINT) from None
+        raise SettingsError(f"{path} is not a folder", hint="a folder belongs there: move it aside") from None
 
 
 def check_folder(path: Path, *, links: bool = False) -> None:
@@ -94,7 +97,9 @@ def check_folder(path: Path, *, links: bool = False) -> None:
                 if path.is_symlink():
                     raise FileExistsError(errno.EEXIST, "a symbolic link that leads nowhere") from None
                 path = path.parent
-        if not os.access(path, os.W_OK | os.X_OK):
+        status = os.stat(path)
+        mendable = not links and status.st_uid == os.geteuid() and status.st_mode & 0o300 != 0o300
+        if not os.access(path, os.W_OK | os.X_OK) and not mendable:
             code = errno.EROFS if os.statvfs(path).f_flag & os.ST_RDONLY else errno.EACCES
             raise OSError(code, os.strerror(code))
 

@@ -162,5 +162,6 @@ def swap_link(topic: TopicMirror, version: Version) -> None:
 
 def _replace(new: Path, path: Path) -> None:
     """Give a tree or link its final name. A folder of that name is moved aside for its readers, until the next run."""
-    if tree.put_in_place(new, path):
-        os.rename(new, old_path(new.parent))
+    with disk_errors(path):
+        if tree.put_in_place(new, path):
+            os.rename(new, old_path(new.parent))

@@ -75,17 +75,21 @@ class Store:
         Raises:
             SettingsError: something else is in the way, or the place cannot be written to.
         """
-        self.check()
+        check_folder(self.root.parent, links=True)
         make_root(self.root.parent)
-        for folder in (self.root, self.objects, self.partials, self.markers.folder, *self._object_folders()):
+        for folder in (self.root, self.objects, self.partials, self.markers.folder):
             make_folder(folder)
+        for folder in self._object_folders():
+            make_folder(folder)
+        self.check()
 
     def check(self) -> None:
         """Raise what :meth:`prepare`, and writing after it, would raise. No side effect."""
         check_folder(self.root.parent, links=True)
         for folder in (self.root, self.objects, self.partials, self.markers.folder):
             check_folder(folder)
-        self._object_folders()
+        if os.access(self.objects, os.R_OK | os.X_OK):
+            self._object_folders()
 
     def lock(self) -> FileLock:
         """A lock on the store, not held yet; each call gives another, for one holder."""

@@ -19,7 +19,8 @@ from typing import Optional
 from dci_downloader.content.names import check_name
 from dci_downloader.errors import LockedError, SettingsError
 from dci_downloader.mirror.comparison import TreeState, inspect
-from dci_downloader.mirror.files import check_folder, make_folder
+from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.files import LINK_HINT, check_folder, make_folder
 from dci_downloader.mirror.folders import mend_folders, real_folders
 from dci_downloader.mirror.garbage import collect_garbage, recover
 from dci_downloader.mirror.locks import FileLock
@@ -140,8 +141,9 @@ class TopicMirror:
         """
         folder = self.path / ".versions" / type_folder(component_type)
         for path in (self.path, folder.parent, folder):
-            if path.is_symlink():
-                raise SettingsError(f"{path} is a symbolic link", hint="a folder belongs there: move it aside")
+            with disk_errors(path):
+                if path.is_symlink():
+                    raise SettingsError(f"{path} is a symbolic link", hint=LINK_HINT)
         return folder
 
     def versions(self, component_type: str) -> tuple[Version, ...]:
@@ -190,7 +192,8 @@ class TopicMirror:
         if not folder:
             return None
         path = self.versions_folder(component_type) / folder
-        return read_record(path) if path.is_dir() and not path.is_symlink() else None
+        with disk_errors(path):
+            return read_record(path) if path.is_dir() and not path.is_symlink() else None
 
     def published_folder(self, component_type: str) -> str:
         """The name of the tree that the published link points at; empty where there is no such link."""

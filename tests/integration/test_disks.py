@@ -327,7 +327,7 @@ def refusing(code):
 def test_without_locks_the_run_ends_with_words_about_the_file_system(program, run_here, monkeypatch, code):
     program.build()
     monkeypatch.setattr(fcntl, "flock", refusing(code))
-    ended, said = run_here(TOPIC, program.dest)
+    ended, said = run_here(TOPIC, program.dest, "--all")
     assert (ended, "no locks" in said, "hint: " in said) == (2, True, True)
 
 
@@ -335,7 +335,7 @@ def test_without_locks_the_run_ends_with_words_about_the_file_system(program, ru
 def test_without_symbolic_links_too(program, run_here, monkeypatch, code):
     program.build()
     monkeypatch.setattr(os, "symlink", refusing(code))
-    ended, said = run_here(TOPIC, program.dest)
+    ended, said = run_here(TOPIC, program.dest, "--all")
     assert (ended, "no symbolic links" in said) == (2, True)
 
 
@@ -343,10 +343,10 @@ def test_without_symbolic_links_too(program, run_here, monkeypatch, code):
 def test_without_hard_links_files_are_copied(program, run_here, monkeypatch, code):
     program.build()
     monkeypatch.setattr(os, "link", refusing(code))
-    ended, said = run_here(TOPIC, program.dest)
+    ended, said = run_here(TOPIC, program.dest, "--all")
     assert (ended, "copies of their objects" in said) == (0, True)
     program.assert_published()
-    assert run_here(TOPIC, program.dest)[0] == 0
+    assert run_here(TOPIC, program.dest, "--all")[0] == 0
 
 
 def test_where_modes_cannot_be_changed_they_stay(program, run_here, monkeypatch):
@@ -355,8 +355,8 @@ def test_where_modes_cannot_be_changed_they_stay(program, run_here, monkeypatch)
     monkeypatch.setattr(os, "fchmod", refusing(errno.EPERM))
     before = os.umask(0o077)
     try:
-        assert run_here(TOPIC, program.dest)[0] == 0
-        assert run_here(TOPIC, program.dest)[0] == 0
+        assert run_here(TOPIC, program.dest, "--all")[0] == 0
+        assert run_here(TOPIC, program.dest, "--all")[0] == 0
         assert run_here("verify", program.dest)[0] == 0
     finally:
         os.umask(before)
@@ -376,7 +376,7 @@ def test_no_error_of_a_disk_is_an_unexpected_one(program, run_here, monkeypatch,
         return real(*arguments, **named)
 
     monkeypatch.setattr(os, call, fail)
-    ended, said = run_here(TOPIC, program.dest)
+    ended, said = run_here(TOPIC, program.dest, "--all")
     assert (ended, "hint: " in said) == (6 if code in (errno.ENOSPC, errno.EDQUOT) else 2, True), said
     monkeypatch.undo()
 
@@ -398,6 +398,7 @@ def test_a_working_folder_that_was_deleted_is_no_matter(program, public_path):
     program.build()
     gone = public_path / "gone"
     gone.mkdir()
+    give(public_path)
 
     def enter():
         os.chdir(gone)
@@ -406,6 +407,7 @@ def test_a_working_folder_that_was_deleted_is_no_matter(program, public_path):
     program.sync(preexec_fn=enter, cwd=None)
     program.assert_published()
     gone.mkdir()
+    give(gone)
     code, _, err = program.run(TOPIC, "relative", preexec_fn=enter, cwd=None)
     assert (code, "hint: " in err) == (2, True)
 
