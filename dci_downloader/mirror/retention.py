@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 
-from dci_downloader.errors import IntegrityError, SettingsError
+from dci_downloader.errors import DiskFullError, IntegrityError, SettingsError
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
 from dci_downloader.mirror.native import native
@@ -72,7 +72,7 @@ def _removed(topic: TopicMirror, version: Version) -> bool:
     """Remove a version; whether that could be done. What cannot go is told, and no reason to stop anything."""
     try:
         remove(topic, version)
-    except SettingsError as error:
+    except (DiskFullError, SettingsError) as error:
         topic.left.append(f"{error} ({error.hint})")
         return False
     return True

@@ -64,6 +64,7 @@ class Soak:
             name: lab.topic if name == lab.topic.name else lab.catalog.add_topic(name, component_types=("compose",))
             for name in TOPICS
         }
+        self._processes: list[subprocess.Popen[bytes]] = []
         self._serve = lab.site.store.respond
         lab.site.store.respond = self._respond
 
@@ -108,6 +109,7 @@ class Soak:
                 start_new_session=True,
                 **identity,
             )
+        self._processes.append(process)
         return Run(arguments, process, output)
 
     def command(self) -> tuple[str, ...]:
@@ -214,6 +216,12 @@ class Soak:
         os.chmod(path, 0o555)
         return path
 
+    def end(self) -> None:
+        """End what was started, after a failure too."""
+        for process in self._processes:
+            process.kill()
+            process.wait()
+
     # What must hold
 
     def finish(self, run: Run, killed: bool = False) -> int:
@@ -224,6 +232,8 @@ class Soak:
             self.fail(f"does not end: {run.arguments}")
         text = run.output.read_text(errors="replace")
         self.log.append(f"   {run.output.name} ended with {code}")
+        if killed and code == 1 and "dci_downloader" not in text:
+            return code  # the interpreter itself was interrupted, before the program began
         if "Traceback" in text or code == 1 or (code < 0 and not killed) or (code >= 0 and code not in ENDINGS):
             self.fail(f"{run.arguments} ended with {code}:\n{text}")
         return code
@@ -364,9 +374,9 @@ def soak(lab: Any, public_path: Path) -> Iterator[Soak]:
         dest.mkdir()
     outputs = public_path / "outputs"
     outputs.mkdir()
-    yield Soak(lab, dest, outputs)
-    for process in _processes_of(USER):
-        print(f"left running: {process}")
+    soak = Soak(lab, dest, outputs)
+    yield soak
+    soak.end()
     mounts.close()
 
 
