@@ -4,7 +4,8 @@ It is started where there is much to fetch. Once the loop here finds no time to 
 whose turn has not come, and so again when it is done with them; across a slow line that never happens. It is a fresh
 interpreter, not a fork: that would inherit the locks of whatever threads there are.
 
-Messages go both ways. From here: a :class:`Setup`, then lists of files. From there: None when it is ready, then
+Messages go both ways. From here: a :class:`Setup`, then lists of files, and each token that takes the place of another:
+the second process knows no password, and renews nothing. From there: None when it is ready, then
 :class:`Advance`, lines of detail and, each time it is done, :class:`Done`. The end of the connection asks it to stop.
 Should it end by itself, on a full disk or by the hand of an admin, what it was not done with is fetched here, and what
 was in its way is met here, too.
@@ -13,63 +14,27 @@ was in its way is met here, too.
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
-from dci_downloader.hooks import NeverStop, NullProgress, Progress
+from dci_downloader.control.signing import ComponentFiles, Token
+from dci_downloader.hooks import Progress
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry
 from dci_downloader.options import TransferOptions
 from dci_downloader.transfer.fetched import Fetched, merged
 from dci_downloader.transfer.pipeline import Pipeline
-from dci_downloader.transfer.sources import PeerPool, Source
+from dci_downloader.transfer.second_process import Advance, Setup
+from dci_downloader.transfer.sources import Source
 from dci_downloader.transfer.tuning import Tuning
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
-
-
-class Setup(NamedTuple):
-    """How the second process is to work.
-
-    Attributes:
-        store: the root of the store.
-        marker: of the store, see :meth:`Store.marker_path`.
-        peers: URLs of the peers that are still asked.
-    """
-
-    source: Source
-    store: Path
-    marker: str
-    options: TransferOptions
-    peers: tuple[str, ...]
-    tuning: Tuning
-
-
-class Advance(NamedTuple):
-    """So many more files are complete, and bytes received; see :meth:`Progress.advance`."""
-
-    files: int
-    size: int
-
-
-class Done(NamedTuple):
-    """The files that were given are complete, or failed.
-
-    Attributes:
-        fetched: what became of all files that were given so far.
-        dropped: by URL, why a peer is no longer asked.
-    """
-
-    fetched: Fetched
-    dropped: dict[str, str]
 
 
 class Coprocess:
@@ -101,6 +66,7 @@ class Coprocess:
         self._ready = False
         self._assigned: Sequence[FileEntry] = ()
         self._reported = Advance(0, 0)
+        self._sent_token: Optional[Token] = None
 
     def start(self, entries: Sequence[FileEntry]) -> None:
         """Start the process, where these files are worth it and there is a processor for it.
@@ -128,6 +94,8 @@ class Coprocess:
 
     def turn(self) -> None:
         """Give it files where there is more to do here than can be done; take them back where nothing can be done."""
+        if self.working:
+            self._pass_on_token()
         if self._ready and self._pipeline.poller.loaded:
             self._assign()
         elif self.working and self._pipeline.ended:
@@ -158,6 +126,15 @@ class Coprocess:
             self._connection.send(entries)
         except OSError:  # it died meanwhile
             self._recover()
+
+    def _pass_on_token(self) -> None:
+        """Send the token that requests carry now, where they carry one and it was not sent yet."""
+        assert self._connection is not None
+        token = self._source.authorization.token if isinstance(self._source, ComponentFiles) else None
+        if token is not None and token is not self._sent_token:
+            self._sent_token = token
+            with suppress(OSError):  # it died meanwhile, which its connection tells
+                self._connection.send(token)
 
     def _setup(self) -> Setup:
         """Half of the requests that may be under way are from now on for the second process."""
@@ -218,74 +195,6 @@ class Coprocess:
 _MAIN = """
 import sys
 sys.path[:] = sys.argv[2:]
-from dci_downloader.transfer.coprocess import main
+from dci_downloader.transfer.second_process import main
 main(int(sys.argv[1]))
 """
-
-
-def main(descriptor: int) -> None:
-    """Be the second process.
-
-    Args:
-        descriptor: of its end of the connection.
-    """
-    from multiprocessing.connection import Connection
-
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to all of a service; the first process decides what follows
-    connection = Connection(descriptor)
-    with suppress(EOFError, OSError):  # the first process has ended, or needs nothing more
-        connection.send(None)
-        _work(connection.recv(), connection)
-
-
-def _work(setup: Setup, connection: Connection[Any, Any]) -> None:
-    progress = _CoprocessProgress(connection, setup.tuning.report_seconds)
-    store = Store(setup.store, marker=setup.marker)
-    peers = PeerPool(setup.peers).live
-    pipeline = Pipeline(setup.source, store, setup.options, progress, peers, setup.tuning)
-    with closing(pipeline):
-        while not pipeline.ended:
-            pipeline.take(connection.recv())
-            while pipeline.unfinished:
-                pipeline.step(progress)
-            result = pipeline.result()
-            progress.send()
-            connection.send(Done(result, {peer.url: peer.dropped for peer in peers if peer.dropped}))
-
-
-class _CoprocessProgress(NullProgress, NeverStop):
-    """Progress and stop of the second process: messages to the first one, whose end is the request to stop."""
-
-    def __init__(self, connection: Connection[Any, Any], report_seconds: float) -> None:
-        self._connection = connection
-        self._report_seconds = report_seconds
-        self._files = self._size = 0
-        self._sent = time.monotonic()
-        self._ended = False
-
-    def detail(self, text: str) -> None:
-        self._send(text)
-
-    def advance(self, files: int, size: int) -> None:
-        self._files += files
-        self._size += size
-
-    def requested(self) -> bool:
-        now = time.monotonic()
-        if now - self._sent >= self._report_seconds:
-            self._sent = now
-            self.send()
-            self._ended = self._ended or self._connection.poll()
-        return self._ended
-
-    def send(self) -> None:
-        """Report what was received since the last time."""
-        if self._files or self._size:
-            self._send(Advance(self._files, self._size))
-            self._files = self._size = 0
-
-    def _send(self, message: object) -> None:
-        try:
-            self._connection.send(message)
-        except OSError:
-            self._ended = True

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Any, Optional
 
 from dci_downloader.content.ranges import header
+from dci_downloader.control.signing import SignedRequest
 from dci_downloader.network.headers import Head
 from dci_downloader.transfer.sources import Peer
 from dci_downloader.transfer.transfers import Segment
@@ -67,8 +68,15 @@ class TransferRequest:
         return ERROR_BODY
 
 
+@dataclass(eq=False)
 class LocateRequest(TransferRequest):
-    """A request to the control server, for the presigned URL of a file."""
+    """A request to the control server, for the presigned URL of a file.
+
+    Attributes:
+        signed: with the headers that authorize it.
+    """
+
+    signed: SignedRequest = SignedRequest("", {})
 
 
 @dataclass(eq=False)
