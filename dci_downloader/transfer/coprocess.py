@@ -27,9 +27,9 @@ from dci_downloader.hooks import Progress
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry
 from dci_downloader.options import TransferOptions
+from dci_downloader.transfer.coprocess_main import Advance, Setup
 from dci_downloader.transfer.fetched import Fetched, merged
 from dci_downloader.transfer.pipeline import Pipeline
-from dci_downloader.transfer.second_process import Advance, Setup
 from dci_downloader.transfer.sources import Source
 from dci_downloader.transfer.tuning import Tuning
 
@@ -195,6 +195,6 @@ class Coprocess:
 _MAIN = """
 import sys
 sys.path[:] = sys.argv[2:]
-from dci_downloader.transfer.second_process import main
+from dci_downloader.transfer.coprocess_main import main
 main(int(sys.argv[1]))
 """

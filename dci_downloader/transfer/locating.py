@@ -109,12 +109,12 @@ class Locator:
 
     def _send(self, segment: Segment, signed: SignedRequest) -> None:
         headers = [f"{name}: {value}" for name, value in signed.headers.items()]
-        self.stage.start(LocateRequest(segment, signed.url, signed=signed), headers)
+        self.stage.start(LocateRequest(segment, signed.url, authorization=signed.headers), headers)
 
     def _renew(self, request: LocateRequest) -> bool:
         """Whether there is a newer token than the one that this request was refused with."""
         source = self._source
-        return isinstance(source, ComponentFiles) and source.authorization.renew(request.signed.headers)
+        return isinstance(source, ComponentFiles) and source.authorization.renew(request.authorization)
 
     def _ended(self, completed: CompletedRequest, starving: bool) -> Optional[Verdict]:
         """What is wrong with a response; None where the segment is located, redirected, or not wanted any more."""

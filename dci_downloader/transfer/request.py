@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Optional
 
 from dci_downloader.content.ranges import header
-from dci_downloader.control.signing import SignedRequest
 from dci_downloader.network.headers import Head
 from dci_downloader.transfer.sources import Peer
 from dci_downloader.transfer.transfers import Segment
@@ -73,10 +73,10 @@ class LocateRequest(TransferRequest):
     """A request to the control server, for the presigned URL of a file.
 
     Attributes:
-        signed: with the headers that authorize it.
+        authorization: the headers that authorize it.
     """
 
-    signed: SignedRequest = SignedRequest("", {})
+    authorization: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(eq=False)
