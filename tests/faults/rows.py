@@ -177,7 +177,17 @@ ROWS = [
     ),
     Row("401 of something else", control=[status(401)], fails=3, says="does not accept the credentials", located=1),
     Row("a long 403 page", control=[status(403, body=bytes(100_000))], fails=3, says="(HTTP 403)", located=1),
-    Row("400 of the control server", control=[status(400)], fails=3, says="refused access (HTTP 400)", located=1),
+    Row("400 of the control server", control=[status(400)], fails=5, says="answered HTTP 400", located=1),
+    Row("400 for one file", control=[refusal(400, "Request malformed")], fails=5, says="Request malformed", located=1),
+    Row(
+        "404 of an older control server for an unknown remoteci",
+        control=[refusal(404, "remoteci not found")],
+        fails=3,
+        says="does not accept the credentials (remoteci not found)",
+        hints="DCI_CLIENT_ID",
+        located=1,
+    ),
+    Row("412", control=[refusal(412, "Team lab is inactive")], fails=3, says="Team lab is inactive", located=1),
     Row(
         "clock skew",
         control=[refusal(400, "HmacMechanism failed: signature is expired", ahead=1800.0)],
