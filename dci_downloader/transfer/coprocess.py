@@ -4,37 +4,34 @@ It is started where there is much to fetch. Once the loop here finds no time to 
 whose turn has not come, and so again when it is done with them; across a slow line that never happens. It is a fresh
 interpreter, not a fork: that would inherit the locks of whatever threads there are.
 
-Messages go both ways. From here: a :class:`Setup`, then lists of files, and each token that takes the place of another:
-the second process knows no password, and renews nothing. From there: None when it is ready, then
-:class:`Advance`, lines of detail and, each time it is done, :class:`Done`. The end of the connection asks it to stop.
 Should it end by itself, on a full disk or by the hand of an admin, what it was not done with is fetched here, and what
-was in its way is met here, too.
+was in its way is met here, too. It gives signs of life while it works: where there is none for as long as the patience
+of the run, it is frozen (stopped by a signal, or by a disk that hangs), and is killed. Nothing waits for it longer.
 """
 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 from dci_downloader.control.signing import ComponentFiles, Token
 from dci_downloader.hooks import Progress
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry
 from dci_downloader.options import TransferOptions
-from dci_downloader.transfer.coprocess_main import Advance, Setup
+from dci_downloader.transfer.channel import Advance, Channel, Setup
 from dci_downloader.transfer.fetched import Fetched, merged
 from dci_downloader.transfer.pipeline import Pipeline
 from dci_downloader.transfer.sources import Source
 from dci_downloader.transfer.tuning import Tuning
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
 
 
 class Coprocess:
@@ -62,11 +59,12 @@ class Coprocess:
         self._pipeline, self._source, self._store = pipeline, source, store
         self._options, self._progress, self._tuning = options, progress, tuning
         self._process: Optional[subprocess.Popen[bytes]] = None
-        self._connection: Optional[Connection[Any, Any]] = None
+        self._sent_token: Optional[Token] = None
+        self._channel: Optional[Channel] = None
+        self._last_sign = 0.0
         self._ready = False
         self._assigned: Sequence[FileEntry] = ()
         self._reported = Advance(0, 0)
-        self._sent_token: Optional[Token] = None
 
     def start(self, entries: Sequence[FileEntry]) -> None:
         """Start the process, where these files are worth it and there is a processor for it.
@@ -77,9 +75,8 @@ class Coprocess:
         alone = options.connections < 2 or options.limit_rate is not None or len(os.sched_getaffinity(0)) < 2
         if alone or len(entries) <= options.connections or self._seconds(entries) < self._tuning.worth_starting:
             return
-        from multiprocessing import Pipe  # here, for short runs need not wait for it
-
-        self._connection, theirs = Pipe()
+        ours, theirs = socket.socketpair()
+        self._channel = Channel(ours)
         path = [*sys.path, str(Path(__file__).parents[2])]  # where an import hook finds it, it is not in there
         with theirs, suppress(OSError):
             self._process = subprocess.Popen(
@@ -90,51 +87,68 @@ class Coprocess:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C in a terminal reaches the first process only, which ends both
             )
-        self._pipeline.poller.watch(self._connection.fileno(), self._receive)
+        self._pipeline.poller.watch(self._channel.fileno(), self._receive)
 
     def turn(self) -> None:
         """Give it files where there is more to do here than can be done; take them back where nothing can be done."""
-        if self.working:
-            self._pass_on_token()
         if self._ready and self._pipeline.poller.loaded:
             self._assign()
-        elif self.working and self._pipeline.ended:
+        elif self.working and (self._pipeline.ended or self._frozen()):
             self._recover()
+        elif self.working:
+            self._pass_on_token()
 
     def close(self) -> None:
-        """End the process; where it is at work, it saves what was received."""
-        if self._connection is not None:
-            self._connection.close()
+        """End the process; where it is at work, it gets a little time to save what was received."""
+        if self._channel is not None:
+            self._channel.close()
         if self._process is not None:
-            if not self.working:
-                self._process.kill()
-            self._process.wait()
+            if self.working:
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(self._tuning.saving_seconds)
+            self._kill()
+
+    def _kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        with suppress(subprocess.TimeoutExpired):  # a disk that hangs holds even a dead process
+            self._process.wait(self._tuning.saving_seconds)
+
+    def _frozen(self) -> bool:
+        """Whether it gave no sign of life for too long; sends what it did not take before."""
+        assert self._channel is not None
+        try:
+            self._channel.flush()
+        except OSError:  # it died meanwhile
+            return True
+        silent = time.monotonic() - self._last_sign > self._options.patience
+        return silent and not self._channel.readable()  # else it is this process that did not get round to it
 
     def _assign(self) -> None:
         """Give it half of the files that wait: with all of them there would soon be nothing left to do here."""
-        assert self._connection is not None
+        assert self._channel is not None
         self._ready = False
         entries = self._pipeline.ledger.halve()
         if not entries or self._seconds(entries) < self._tuning.worth_giving:
             self._pipeline.take(entries)
             return
         first, self._assigned, self._reported = not self._assigned, entries, Advance(0, 0)
-        self.working = True
+        self.working, self._last_sign = True, time.monotonic()
         try:
             if first:
-                self._connection.send(self._setup())
-            self._connection.send(entries)
+                self._channel.send(self._setup())
+            self._channel.send(entries)
         except OSError:  # it died meanwhile
             self._recover()
 
     def _pass_on_token(self) -> None:
-        """Send the token that requests carry now, where they carry one and it was not sent yet."""
-        assert self._connection is not None
+        """Send the token that requests carry now, where they carry one and it was not sent before."""
+        assert self._channel is not None
         token = self._source.authorization.token if isinstance(self._source, ComponentFiles) else None
         if token is not None and token is not self._sent_token:
             self._sent_token = token
-            with suppress(OSError):  # it died meanwhile, which its connection tells
-                self._connection.send(token)
+            with suppress(OSError):  # it died meanwhile, as the next turn finds
+                self._channel.send(token)
 
     def _setup(self) -> Setup:
         """Half of the requests that may be under way are from now on for the second process."""
@@ -146,12 +160,17 @@ class Coprocess:
         return Setup(self._source, self._store.root, self._store.marker_path(), options, peers, tuning)
 
     def _receive(self) -> None:
-        assert self._connection is not None
+        assert self._channel is not None
+        self._last_sign = time.monotonic()
         try:
-            message = self._connection.recv()
+            messages = self._channel.receive()
         except (EOFError, OSError):
             self._recover()
             return
+        for message in messages:
+            self._take(message)
+
+    def _take(self, message: Any) -> None:
         if message is None:
             self._ready = True
         elif isinstance(message, Advance):
@@ -169,13 +188,12 @@ class Coprocess:
 
     def _recover(self) -> None:
         """Do without it: what it is not done with is to be done here."""
-        assert self._connection is not None
-        self._pipeline.poller.unwatch(self._connection.fileno())
-        self._connection.close()
+        assert self._channel is not None
+        self._pipeline.poller.unwatch(self._channel.fileno())
+        self._channel.close()
         self._ready = False
         if self.working:
-            assert self._process is not None
-            self._process.wait()
+            self._kill()
             self.working = False
             left = [entry for entry in self._assigned if not self._store.holds(entry)]
             kept = sum(entry.size for entry in self._assigned)

@@ -1,60 +1,20 @@
-"""The second process itself, and what it is told and tells; :mod:`~dci_downloader.transfer.coprocess` starts it."""
+"""What the second process does; the first one's side is in :mod:`~dci_downloader.transfer.coprocess`."""
 
 from __future__ import annotations
 
 import signal
+import socket
 import time
+from collections.abc import Sequence
 from contextlib import closing, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dci_downloader.control.signing import ComponentFiles, Token
 from dci_downloader.hooks import NeverStop, NullProgress
 from dci_downloader.mirror.store import Store
-from dci_downloader.options import TransferOptions
-from dci_downloader.transfer.fetched import Fetched
+from dci_downloader.models import FileEntry
+from dci_downloader.transfer.channel import Advance, Channel, Done, Setup
 from dci_downloader.transfer.pipeline import Pipeline
-from dci_downloader.transfer.sources import PeerPool, Source
-from dci_downloader.transfer.tuning import Tuning
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-
-
-class Setup(NamedTuple):
-    """How the second process is to work.
-
-    Attributes:
-        store: the root of the store.
-        marker: of the store, see :meth:`Store.marker_path`.
-        peers: URLs of the peers that are still asked.
-    """
-
-    source: Source
-    store: Path
-    marker: str
-    options: TransferOptions
-    peers: tuple[str, ...]
-    tuning: Tuning
-
-
-class Advance(NamedTuple):
-    """So many more files are complete, and bytes received; see :meth:`Progress.advance`."""
-
-    files: int
-    size: int
-
-
-class Done(NamedTuple):
-    """The files that were given are complete, or failed.
-
-    Attributes:
-        fetched: what became of all files that were given so far.
-        dropped: by URL, why a peer is no longer asked.
-    """
-
-    fetched: Fetched
-    dropped: dict[str, str]
+from dci_downloader.transfer.sources import PeerPool
 
 
 def main(descriptor: int) -> None:
@@ -63,43 +23,47 @@ def main(descriptor: int) -> None:
     Args:
         descriptor: of its end of the connection.
     """
-    from multiprocessing.connection import Connection
-
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to all of a service; the first process decides what follows
-    connection = Connection(descriptor)
+    channel = Channel(socket.socket(fileno=descriptor))
     with suppress(EOFError, OSError):  # the first process has ended, or needs nothing more
-        connection.send(None)
-        _work(connection.recv(), connection)
+        channel.send(None)
+        setup, *batches = channel.wait()
+        _work(setup, batches, channel)
 
 
-def _work(setup: Setup, connection: Connection[Any, Any]) -> None:
-    progress = _CoprocessProgress(connection, setup.source, setup.tuning.report_seconds)
+def _work(setup: Setup, batches: list[Sequence[FileEntry]], channel: Channel) -> None:
+    progress = _CoprocessProgress(channel, setup)
     store = Store(setup.store, marker=setup.marker)
     peers = PeerPool(setup.peers).live
     pipeline = Pipeline(setup.source, store, setup.options, progress, peers, setup.tuning)
     with closing(pipeline):
         while not pipeline.ended:
-            message = connection.recv()
-            if isinstance(message, Token):
-                progress.take(message)
+            for message in batches or channel.wait():
+                if isinstance(message, Token):
+                    progress.take(message)
+                else:
+                    pipeline.take(message)
+            batches = []
+            if not pipeline.unfinished:  # only a token came, when all was done
                 continue
-            pipeline.take(message)
             while pipeline.unfinished:
                 pipeline.step(progress)
             result = pipeline.result()
             progress.send()
-            connection.send(Done(result, {peer.url: peer.dropped for peer in peers if peer.dropped}))
+            channel.send(Done(result, {peer.url: peer.dropped for peer in peers if peer.dropped}))
+        channel.wait()  # what is still on its way arrives
 
 
 class _CoprocessProgress(NullProgress, NeverStop):
     """Progress and stop of the second process: messages to the first one, whose end is the request to stop."""
 
-    def __init__(self, connection: Connection[Any, Any], source: Source, report_seconds: float) -> None:
-        self._connection = connection
-        self._source = source
-        self._report_seconds = report_seconds
+    def __init__(self, channel: Channel, setup: Setup) -> None:
+        self._channel = channel
+        self._source = setup.source
+        self._report_seconds = setup.tuning.report_seconds
+        self._life_seconds = min(setup.tuning.life_seconds, setup.options.patience / 4)
         self._files = self._size = 0
-        self._sent = time.monotonic()
+        self._looked = self._sent = time.monotonic()
         self._ended = False
 
     def detail(self, text: str) -> None:
@@ -111,22 +75,25 @@ class _CoprocessProgress(NullProgress, NeverStop):
 
     def requested(self) -> bool:
         now = time.monotonic()
-        if now - self._sent >= self._report_seconds:
-            self._sent = now
+        if now - self._looked >= self._report_seconds:
+            self._looked = now
             self.send()
-            if not self._ended and self._connection.poll():
+            if now - self._sent >= self._life_seconds:
+                self._send(Advance(0, 0))
+            if not self._ended and self._channel.readable():
                 self._receive()
         return self._ended
 
     def take(self, token: Token) -> None:
-        """Use another token from now on."""
+        """Have requests carry another token from now on."""
         assert isinstance(self._source, ComponentFiles)
         self._source.authorization.take(token)
 
     def _receive(self) -> None:
-        """Take the token that came; anything else is the end of the first process."""
+        """Take the tokens that came; their end is that of the first process."""
         try:
-            self.take(self._connection.recv())
+            for token in self._channel.receive():
+                self.take(token)
         except (EOFError, OSError):
             self._ended = True
 
@@ -137,7 +104,8 @@ class _CoprocessProgress(NullProgress, NeverStop):
             self._files = self._size = 0
 
     def _send(self, message: object) -> None:
+        self._sent = time.monotonic()
         try:
-            self._connection.send(message)
+            self._channel.send(message)
         except OSError:
             self._ended = True
