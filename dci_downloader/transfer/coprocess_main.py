@@ -38,13 +38,13 @@ def _work(setup: Setup, batches: list[Sequence[FileEntry]], channel: Channel) ->
     pipeline = Pipeline(setup.source, store, setup.options, progress, peers, setup.tuning)
     with closing(pipeline):
         while not pipeline.ended:
-            for message in batches or channel.wait():
-                if isinstance(message, Token):
-                    progress.take(message)
-                else:
-                    pipeline.take(message)
-            batches = []
-            if not pipeline.unfinished:  # only a token came, when all was done
+            messages, batches = batches or channel.wait(), []
+            tokens = [message for message in messages if isinstance(message, Token)]
+            for token in tokens:
+                progress.take(token)
+            for entries in (message for message in messages if not isinstance(message, Token)):
+                pipeline.take(entries)
+            if len(tokens) == len(messages):  # there is nothing to be done with
                 continue
             while pipeline.unfinished:
                 pipeline.step(progress)
