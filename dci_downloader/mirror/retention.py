@@ -10,11 +10,13 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from dci_downloader.errors import DiskFullError, IntegrityError, SettingsError
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
 from dci_downloader.mirror.native import native
+from dci_downloader.mirror.record import RecordState
 from dci_downloader.mirror.removal import move_aside, remove_tree
 from dci_downloader.mirror.temporaries import old_path
 from dci_downloader.mirror.topic import TopicMirror
@@ -58,20 +60,33 @@ def reclaimable(topic: TopicMirror, versions: Sequence[Version]) -> Removal:
 
 
 def retire(topic: TopicMirror, component_type: str, keep: int) -> Removal:
-    """Remove the versions of a type beyond ``keep`` older ones. Safe to repeat.
+    """Remove the versions of a type beyond ``keep`` older ones, and those whose record is lost. Safe to repeat.
+
+    Of a tree whose record is damaged nobody can say what it should hold: it can neither be verified nor published.
 
     Returns:
         What that frees.
     """
     versions = expired(topic, component_type, keep)
     removal = reclaimable(topic, versions)
-    return removal._replace(versions=tuple(version.folder for version in versions if _removed(topic, version)))
+    folders = [*(version.folder for version in versions), *_lost(topic, component_type)]
+    removed = tuple(folder for folder in folders if _removed(topic, component_type, folder))
+    return removal._replace(versions=removed)
 
 
-def _removed(topic: TopicMirror, version: Version) -> bool:
+def _lost(topic: TopicMirror, component_type: str) -> list[str]:
+    """The trees whose record is damaged; none while nothing whole is published beside them."""
+    if topic.published(component_type) is None:
+        return []
+    published = topic.published_folder(component_type)
+    unreadable = topic.look(component_type)[1]
+    return [each.folder for each in unreadable if each.state is RecordState.DAMAGED and each.folder != published]
+
+
+def _removed(topic: TopicMirror, component_type: str, folder: str) -> bool:
     """Remove a version; whether that could be done. What cannot go is told, and no reason to stop anything."""
     try:
-        remove(topic, version)
+        _remove(topic, topic.versions_folder(component_type) / folder)
     except (DiskFullError, SettingsError) as error:
         topic.left.append(f"{error} ({error.hint})")
         return False
@@ -87,9 +102,13 @@ def remove(topic: TopicMirror, version: Version) -> None:
     path = topic.tree(version)
     if version.folder == topic.published_folder(version.component.type):
         raise IntegrityError(f"{path} is published", hint="publish another version first")
-    old = old_path(path.parent)
+    _remove(topic, path)
+
+
+def _remove(topic: TopicMirror, path: Path) -> None:
     topic.has_garbage = True  # also where the following fails half way
     with disk_errors(path):
-        place = move_aside(path, old)  # first: a version is gone at once, however long its files take
-        remove_file(record_path(path))
+        place = move_aside(path, old_path(path.parent))  # first: it is gone at once, however long its files take
+        with suppress(IsADirectoryError):  # what stands in its record's place is for people to move
+            remove_file(record_path(path))
         topic.left += remove_tree(place)

@@ -39,6 +39,7 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="files of several users
 # Foreign things
 
 
+@pytest.mark.slow
 @root_only
 def test_what_is_not_ours_and_cannot_be_entered_is_passed_by_at_every_level(program):
     program.build()
@@ -60,6 +61,7 @@ def test_what_is_not_ours_and_cannot_be_entered_is_passed_by_at_every_level(prog
     assert all(folder.is_dir() for folder in foreign)
 
 
+@pytest.mark.slow
 @root_only
 @pytest.mark.parametrize(("kind", "size"), [("ext4", 64 << 20), ("xfs", 320 << 20), ("btrfs", 128 << 20)])
 def test_a_volume_of_its_own_is_a_mirror(program, mounts, public_path, kind, size):
@@ -79,6 +81,7 @@ def test_a_volume_of_its_own_is_a_mirror(program, mounts, public_path, kind, siz
     assert (program.dest / "lost+found").is_dir() == (kind == "ext4")
 
 
+@pytest.mark.slow
 @root_only
 @pytest.mark.parametrize("place", ["objects", "objects/ab", ".versions", "topic", "versions of a type", "old tree"])
 @pytest.mark.parametrize("mode", [0o000, 0o555])
@@ -126,6 +129,7 @@ def test_a_topic_that_cannot_be_read_keeps_no_other_from_its_sync_and_prune_says
 # Mounts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tmpfs", "bind"])
 @pytest.mark.parametrize("where", ["old version", "adopted folder"])
 def test_removal_stops_at_a_mount_says_so_and_nothing_under_it_is_lost(program, mounts, public_path, kind, where):
@@ -198,6 +202,7 @@ def test_on_an_overlay_what_is_below_can_be_replaced_and_removed(program, mounts
     assert program.run("verify", program.dest, user=0)[0] == 0
 
 
+@pytest.mark.slow
 def test_a_mirror_in_the_lower_layer_of_an_overlay_goes_on(program, mounts, public_path):
     for _ in range(2):
         program.build()
@@ -250,6 +255,7 @@ def test_a_copy_without_hard_links_is_linked_again_by_repair(program, public_pat
     assert (program.link / "same").stat().st_nlink > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["umask 077", "chmod -R 0775"])
 @pytest.mark.parametrize("way", ["sync", "new build", "repair"])
 def test_modes_after_a_restore_or_a_chmod_are_put_right(program, change, way):
@@ -276,6 +282,7 @@ def test_modes_after_a_restore_or_a_chmod_are_put_right(program, change, way):
 # Groups
 
 
+@pytest.mark.slow
 @root_only
 def test_two_users_of_a_group_use_one_mirror_in_turn(program):
     os.chown(program.dest, USER, GROUP)
