@@ -53,13 +53,14 @@ class Mirror:
 
         Raises:
             NotFoundError: there is none.
-            SettingsError: its path is longer than the system allows.
+            SettingsError: its path is longer than the system allows, or a folder of its store is a link.
         """
         with disk_errors(self.root):
             if not self.store.root.is_dir():
                 raise NotFoundError(
                     f"{self.root}: there is no mirror here", hint="name the folder that was synchronised"
                 )
+        self.store.check_links()
 
     def topic(self, name: str) -> TopicMirror:
         """The part of the mirror that belongs to a topic, whether it exists or not.

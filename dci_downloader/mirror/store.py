@@ -26,6 +26,7 @@ from dci_downloader.errors import DigestMismatchError, IntegrityError, SettingsE
 from dci_downloader.mirror.digests import digests
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import (
+    LINK_HINT,
     boot_id,
     check_folder,
     flush_file_system,
@@ -40,9 +41,11 @@ from dci_downloader.mirror.modes import make_read_only
 from dci_downloader.mirror.object_names import ObjectMatcher, checked_digest
 from dci_downloader.mirror.partial import Partial, read_journal
 from dci_downloader.mirror.permissions import set_mode
+from dci_downloader.mirror.reading import read_file
 from dci_downloader.models import FileEntry
 
 _OBJECT_FOLDER = re.compile(r"[0-9a-f]{2}")
+_MAX_READ = 256 << 20  # bytes
 _PER_FILE = 4096  # the last block of a file is not full, and folders and inodes take room too
 
 
@@ -83,6 +86,18 @@ class Store:
             make_folder(folder)
         self.check()
 
+    def check_links(self) -> None:
+        """Make sure that no folder of the store is a link, which could lead out of the mirror. No side effect.
+
+        Raises:
+            SettingsError: one is, or is no folder at all, or cannot be read.
+        """
+        for folder in (self.root, self.objects, self.partials, self.markers.folder):
+            with disk_errors(folder), suppress(FileNotFoundError):
+                if not stat.S_ISDIR(os.lstat(folder).st_mode):
+                    raise SettingsError(f"{folder} is not a folder", hint=LINK_HINT)
+        self._object_folders()
+
     def check(self) -> None:
         """Raise what :meth:`prepare`, and writing after it, would raise. No side effect."""
         check_folder(self.root.parent, links=True)
@@ -110,7 +125,7 @@ class Store:
     def read(self, sha256: str) -> bytes:
         """The content of an object, for those that fit into memory."""
         with disk_errors(self.path(sha256)):
-            return self.path(sha256).read_bytes()
+            return read_file(self.path(sha256), _MAX_READ)
 
     def holds(self, entry: FileEntry) -> bool:
         """Whether the entry's content is here. One stat(2) is enough: an object was verified before it got its name."""
