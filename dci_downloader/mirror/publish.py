@@ -20,7 +20,7 @@ from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import flush_folder, make_folder, make_symlink
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.record import MAX_NUMBER, RecordState, write_record
-from dci_downloader.mirror.removal import remove_tree
+from dci_downloader.mirror.removal import move_aside, remove_tree
 from dci_downloader.mirror.temporaries import new_path, old_path
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version, identity, record_path, type_folder
@@ -164,4 +164,4 @@ def _replace(new: Path, path: Path) -> None:
     """Give a tree or link its final name. A folder of that name is moved aside for its readers, until the next run."""
     with disk_errors(path):
         if tree.put_in_place(new, path):
-            os.rename(new, old_path(new.parent))
+            move_aside(new, old_path(new.parent))

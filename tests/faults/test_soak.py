@@ -146,7 +146,7 @@ class Soak:
         if not (objects and folders and records and inside):
             return
         kind = self.random.choice(
-            [self._rot, self._cut, self._lose, self._part, self._record, self._mode, self._litter]
+            [self._rot, self._cut, self._lose, self._part, self._record, self._mode, self._litter, self._link]
         )
         place = kind(objects, folders, records, inside)
         self.log.append(f"   {kind.__name__.strip('_')}: {place}")
@@ -215,6 +215,15 @@ class Soak:
             os.chown(each, *((USER, USER) if os.geteuid() == 0 else (-1, -1)))
         os.chmod(path, 0o555)
         return path
+
+    def _link(self, *_: list[Path]) -> str:
+        """Somebody removes the published link, or it leads to nothing."""
+        link = self.dest / QUIET[self.random.choice(TOPICS)] / "compose"
+        self.touched = True
+        link.unlink(missing_ok=True)
+        if target := self.random.choice(["", ".versions/compose/nothing", "/nowhere"]):
+            link.symlink_to(target)
+        return f"{link} -> {target or 'removed'}"
 
     def end(self) -> None:
         """End what was started, after a failure too."""
@@ -357,6 +366,15 @@ class Reader(threading.Thread):
         if whole and not self._soak.touched and found != set(self._soak.builds[name]):
             self.seen.append(f"{link} -> {target}: {len(found)} of {len(self._soak.builds[name])} files")
         self.looks += 1
+
+    def _link(self, *_: list[Path]) -> str:
+        """Somebody removes the published link, or it leads to nothing."""
+        link = self.dest / QUIET[self.random.choice(TOPICS)] / "compose"
+        self.touched = True
+        link.unlink(missing_ok=True)
+        if target := self.random.choice(["", ".versions/compose/nothing", "/nowhere"]):
+            link.symlink_to(target)
+        return f"{link} -> {target or 'removed'}"
 
     def end(self) -> None:
         self._over.set()

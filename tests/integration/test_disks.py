@@ -279,6 +279,17 @@ def test_modes_after_a_restore_or_a_chmod_are_put_right(program, change, way):
     assert stat.S_IMODE(program.versions.stat().st_mode) & 0o055 == 0o055
 
 
+@root_only
+def test_verify_by_somebody_who_may_only_read_notes_what_is_to_be_put_right_and_changes_nothing(program):
+    program.build()
+    program.sync()
+    for path in program.link.resolve().rglob("*"):
+        os.chmod(path, 0o775)
+    code, out, _ = program.run("verify", program.dest, user=OTHER, group=OTHER)
+    assert (code, "DAMAGED" in out, "the next sync" in out, "not recorded" in out) == (0, False, True, True)
+    assert stat.S_IMODE((program.link / "same").stat().st_mode) == 0o775
+
+
 # Groups
 
 
@@ -356,6 +367,24 @@ def test_without_hard_links_files_are_copied(program, run_here, monkeypatch, cod
     assert (ended, "copies of their objects" in said) == (0, True)
     program.assert_published()
     assert run_here(TOPIC, program.dest, "--all")[0] == 0
+
+
+def test_a_folder_that_cannot_be_moved_is_replaced_all_the_same(program, run_here, monkeypatch):
+    program.link.mkdir(parents=True)
+    (program.link / "same").write_bytes(b"same")
+    real = os.rename
+
+    def rename(one, other, **named):
+        if os.path.isdir(one) and not os.path.islink(one) and "/.new-" not in f"{one}":
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        real(one, other, **named)
+
+    monkeypatch.setattr(os, "rename", rename)
+    for _ in range(3):
+        program.build()
+        assert run_here(TOPIC, program.dest, "--all", "--keep", "0")[0] == 0
+        program.assert_published()
+    assert len(list(program.versions.iterdir())) == 2
 
 
 def test_where_modes_cannot_be_changed_they_stay(program, run_here, monkeypatch):
