@@ -2,6 +2,7 @@
 
     objects/ab/ab34…     verified content
     partial/             files being fetched (see :mod:`dci_downloader.mirror.partial`)
+    damaged/             what is known to be damaged (see :mod:`dci_downloader.mirror.damage`)
     unflushed/           markers of runs that have not flushed yet (see :mod:`dci_downloader.mirror.markers`)
     lock                 held shared by syncs, alone by prune and recovery
 
@@ -24,6 +25,7 @@ from pathlib import Path
 from dci_downloader.content import ranges
 from dci_downloader.content.names import quoted
 from dci_downloader.errors import DigestMismatchError, IntegrityError, SettingsError
+from dci_downloader.mirror.damage import DamageMarks
 from dci_downloader.mirror.digests import digests
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import (
@@ -102,6 +104,7 @@ class Store:
         self.root = root
         self.objects = root / "objects"
         self.partials = root / "partial"
+        self.damage = DamageMarks(root / "damaged")
         self._boot = boot or boot_id()
         self.markers = Markers(root / "unflushed", self._boot, marker)
         self._objects = str(self.objects)
@@ -118,13 +121,13 @@ class Store:
         """
         self.check()
         make_root(self.root.parent)
-        for folder in (self.root, self.objects, self.partials, self.markers.folder):
+        for folder in (self.root, self.objects, self.partials, self.damage.folder, self.markers.folder):
             make_folder(folder)
 
     def check(self) -> None:
         """Raise what :meth:`prepare`, and writing after it, would raise. No side effect."""
         check_folder(self.root.parent, links=True)
-        for folder in (self.root, self.objects, self.partials, self.markers.folder):
+        for folder in (self.root, self.objects, self.partials, self.damage.folder, self.markers.folder):
             check_folder(folder)
 
     def lock(self) -> FileLock:
@@ -149,7 +152,12 @@ class Store:
             return self.path(sha256).read_bytes()
 
     def holds(self, entry: FileEntry) -> bool:
-        """Whether the entry's content is here. One stat(2) is enough: an object was verified before it got its name."""
+        """Whether the entry's content is here, and not known to be damaged.
+
+        One stat(2) is enough: an object was verified before it got its name.
+        """
+        if entry.sha256 in self.damage:
+            return False
         try:
             status = os.lstat(self.object_path(entry.sha256))
         except OSError:
@@ -209,6 +217,8 @@ class Store:
                 self._folders.add(folder)
             self.markers.write()  # before the object: no power cut may find one that nothing warns of
             os.rename(path, f"{folder}/{sha256}")
+            if sha256 in self.damage:
+                self.damage.remove([sha256])
 
     def marker_path(self) -> str:
         """The path of the marker that stands until the next flush here, for a process that writes on behalf of this."""
