@@ -10,10 +10,11 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from dci_downloader.errors import IntegrityError
 from dci_downloader.mirror.disk_errors import disk_errors
-from dci_downloader.mirror.files import remove_file
+from dci_downloader.mirror.record import RecordState
 from dci_downloader.mirror.temporaries import old_path
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.tree import remove_tree
@@ -57,7 +58,7 @@ def reclaimable(topic: TopicMirror, versions: Sequence[Version]) -> Removal:
 
 
 def retire(topic: TopicMirror, component_type: str, keep: int) -> Removal:
-    """Remove the versions of a type beyond ``keep`` older ones. Safe to repeat.
+    """Remove the versions of a type beyond ``keep`` older ones, and those whose record is damaged. Safe to repeat.
 
     Returns:
         What that frees.
@@ -66,7 +67,27 @@ def retire(topic: TopicMirror, component_type: str, keep: int) -> Removal:
     removal = reclaimable(topic, versions)
     for version in versions:
         remove(topic, version)
-    return removal
+    unreadable = remove_unreadable(topic, component_type)
+    return removal._replace(versions=(*removal.versions, *unreadable))
+
+
+def remove_unreadable(topic: TopicMirror, component_type: str) -> tuple[str, ...]:
+    """Remove the trees whose record is damaged, for nothing can be done with them; not the published one.
+
+    Safe to repeat. One that may not be read, or is of a newer program, may be right, and stays.
+
+    Returns:
+        Their folders.
+    """
+    published = topic.published_folder(component_type)
+    damaged = [
+        record.folder
+        for record in topic.look(component_type)[1]
+        if record.state is RecordState.DAMAGED and record.folder != published
+    ]
+    for folder in damaged:
+        _remove_tree(topic, topic.versions_folder(component_type) / folder)
+    return tuple(damaged)
 
 
 def remove(topic: TopicMirror, version: Version) -> None:
@@ -78,9 +99,14 @@ def remove(topic: TopicMirror, version: Version) -> None:
     path = topic.tree(version)
     if version.folder == topic.published_folder(version.component.type):
         raise IntegrityError(f"{path} is published", hint="publish another version first")
+    _remove_tree(topic, path)
+    topic.store.damage.remove([version.identity])
+
+
+def _remove_tree(topic: TopicMirror, path: Path) -> None:
     old = old_path(path.parent)
     topic.has_garbage = True  # also where the following fails half way
     with disk_errors(path):
         os.rename(path, old)  # first: a version is gone at once, however long its files take
-        remove_file(record_path(path))
+        remove_tree(record_path(path))  # whatever stands in its place
         remove_tree(old)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import secrets
 import stat
 import threading
@@ -23,10 +22,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from dci_downloader.content import ranges
-from dci_downloader.content.names import quoted
 from dci_downloader.errors import DigestMismatchError, IntegrityError, SettingsError
 from dci_downloader.mirror.damage import DamageMarks
-from dci_downloader.mirror.digests import digests
+from dci_downloader.mirror.digests import BELOW, digests
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import (
     boot_id,
@@ -39,54 +37,11 @@ from dci_downloader.mirror.files import (
 )
 from dci_downloader.mirror.locks import FileLock
 from dci_downloader.mirror.markers import Markers
+from dci_downloader.mirror.objects import ObjectMatcher, checked_digest
 from dci_downloader.mirror.partial import Partial, read_journal
 from dci_downloader.models import FileEntry
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 _PER_FILE = 4096  # the last block of a file is not full, and folders and inodes take room too
-
-
-def checked_digest(sha256: str) -> str:
-    """Return a digest that may become a name in the store: objects, partials and their journals have no other names.
-
-    Raises:
-        IntegrityError: it is none; it might lead out of the store.
-    """
-    if not _DIGEST.fullmatch(sha256):
-        raise IntegrityError(f"{quoted(sha256)} is no sha256", hint="nothing was read or written under this name")
-    return sha256
-
-
-class ObjectMatcher:
-    """Tells whether a file is the object of a digest, for those who ask fifty thousand times.
-
-    Reads each folder of objects once, when it is first asked about, instead of calling stat(2) for each object.
-
-    Args:
-        objects: ``objects/`` of the store.
-    """
-
-    def __init__(self, objects: str) -> None:
-        self._objects = objects
-        self._inodes: dict[str, dict[str, int]] = {}
-
-    def __call__(self, sha256: str, status: os.stat_result) -> bool:
-        """Whether a file with this status is the object, as of the first question about its folder."""
-        prefix = checked_digest(sha256)[:2]
-        inodes = self._inodes.get(prefix)
-        if inodes is None:
-            inodes = self._inodes[prefix] = self._read(prefix)
-        if inodes.get(sha256) == status.st_ino:
-            return True
-        try:  # on an overlay, a folder may number inodes otherwise than stat(2)
-            return os.path.samestat(os.lstat(f"{self._objects}/{prefix}/{sha256}"), status)
-        except OSError:
-            return False
-
-    def _read(self, prefix: str) -> dict[str, int]:
-        with suppress(OSError), os.scandir(f"{self._objects}/{prefix}") as items:
-            return {item.name: item.inode() for item in items}
-        return {}
 
 
 class Store:
@@ -141,6 +96,10 @@ class Store:
     def object_path(self, sha256: str) -> str:
         """The same as a string, which is cheaper to make."""
         return f"{self._objects}/{checked_digest(sha256)[:2]}/{sha256}"
+
+    def below_objects(self, sha256: str) -> str:
+        """The same for hashing, which then enters no folder of the store through a symbolic link."""
+        return f"{self._objects}{BELOW}{checked_digest(sha256)[:2]}/{sha256}"
 
     def partial_path(self, sha256: str) -> Path:
         """Where the partial of that digest is, or would be; its journal is beside it."""
