@@ -60,16 +60,32 @@ def _open(path: Union[os.PathLike[str], str, bytes]) -> int:
     root, _, below = os.fsencode(path).partition(b"/./")
     if not below:
         return os.open(path, _FLAGS)
-    folder = os.open(root, _FOLDER)
+    folders, _, name = below.rpartition(b"/")
+    folder = open_folder(root, folders)
     try:
-        *folders, name = below.split(b"/")
-        for step in folders:
-            inner = os.open(step, _FOLDER, dir_fd=folder)
-            os.close(folder)
-            folder = inner
         return os.open(name, _FLAGS, dir_fd=folder)
     finally:
         os.close(folder)
+
+
+def open_folder(root: bytes, below: bytes) -> int:
+    """Open a folder for its names alone; below the root no symbolic link is followed.
+
+    Args:
+        root: where to begin.
+        below: a relative path; empty for the root itself.
+
+    Raises:
+        OSError: there is no such folder, or a link is in its way.
+    """
+    folder = os.open(root, _FOLDER)
+    for step in below.split(b"/") if below else ():
+        try:
+            inner = os.open(step, _FOLDER, dir_fd=folder)
+        finally:
+            os.close(folder)
+        folder = inner
+    return folder
 
 
 def serve(requests: BinaryIO, responses: BinaryIO) -> None:

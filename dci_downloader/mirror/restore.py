@@ -7,13 +7,16 @@ repair may have been faster.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Optional
 
 from dci_downloader.errors import IntegrityError, NotFoundError, TransferError
 from dci_downloader.mirror import tree
-from dci_downloader.mirror.adopt import adopt
 from dci_downloader.mirror.damage import judge
+from dci_downloader.mirror.digests import digests, open_folder
+from dci_downloader.mirror.files import remove_file
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.publish import rebuild
 from dci_downloader.mirror.retention import remove_unreadable
@@ -80,7 +83,7 @@ def _is_damaged(topic: TopicMirror, version: Version, check: VersionCheck) -> bo
 
 
 def _rebuild(mirror: Mirror, topic: TopicMirror, version: Version, fetch: FetchMissing) -> None:
-    adopt(topic.tree(version), version.manifest, mirror.store)  # what only the store has lost
+    _take_from_tree(topic, version)
     plan = mirror.plan(version.component, version.manifest)
     if plan.missing:
         fetch(version.component, plan)
@@ -89,6 +92,27 @@ def _rebuild(mirror: Mirror, topic: TopicMirror, version: Version, fetch: FetchM
         if damage.path in digests:
             mirror.store.make_read_only(digests[damage.path])
     rebuild(topic, version)
+
+
+def _take_from_tree(topic: TopicMirror, version: Version) -> None:
+    """Link what only the store has lost from the tree, where the tree still has the right content."""
+    root = os.fsencode(topic.tree(version))
+    for entry in {entry.sha256: entry for entry in version.manifest.files}.values():
+        if topic.store.holds(entry):
+            continue
+        temporary = topic.store.temporary()
+        above, _, name = os.fsencode(entry.path).rpartition(b"/")
+        with suppress(OSError):  # then it is fetched
+            folder = open_folder(root, above)
+            try:
+                os.link(name, temporary, src_dir_fd=folder, follow_symlinks=False)
+            finally:
+                os.close(folder)
+        # hashed under this name, under which nobody else can put another file
+        if digests([temporary]) == [entry.sha256]:
+            topic.store.commit(temporary, entry.sha256)
+            topic.store.make_read_only(entry.sha256)
+        remove_file(temporary)
 
 
 def _rebuild_older(mirror: Mirror, topic: TopicMirror, objects: frozenset[str], fetch: FetchMissing) -> Iterator[str]:
