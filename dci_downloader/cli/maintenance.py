@@ -14,6 +14,7 @@ from dci_downloader.mirror import prune as prune_module
 from dci_downloader.mirror import rollback as rollback_module
 from dci_downloader.mirror import status as status_module
 from dci_downloader.mirror import verify as verify_module
+from dci_downloader.mirror.mend import mend_checked
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.status import StatusRow
 from dci_downloader.mirror.verify import VersionCheck
@@ -76,6 +77,8 @@ def verify(
     failed = [line for check in damaged for line in _damage_lines(mirror, check)]
     repaired, exit_code = False, worst_exit_code(check.exit_code for check in checks)
     left: tuple[str, ...] = ()
+    if connect is not None:
+        lines += mend_checked(mirror, checks, timeout=timeout, waiting=progress.message)
     if damaged and connect is not None:
         from dci_downloader.transfer.repair import repair  # imports libcurl, which only a repair needs
 
@@ -132,6 +135,10 @@ def _verdict(check: VersionCheck) -> str:
     note = f"; this is not recorded: {check.obstacle}" if check.obstacle else ""
     if check.damages:
         return f"DAMAGED in {formatting.count(len(check.damages), 'place')}{note}"
+    if check.unlinked or check.modes:
+        apart = formatting.count(check.unlinked, "file")
+        modes = formatting.count(check.modes, "other mode")
+        note += f"; {apart} apart from the store, {modes}: the next sync, or --repair, puts that right"
     return f"whole ({formatting.count(check.files, 'file')}, {formatting.size(check.size)}){note}"
 
 

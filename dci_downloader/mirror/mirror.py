@@ -16,9 +16,10 @@ from dci_downloader.content.plan import make_plan
 from dci_downloader.errors import DiskFullError, ManifestError, NotFoundError
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import free_bytes, utc_now
+from dci_downloader.mirror.folders import real_folders
+from dci_downloader.mirror.native import text_of
 from dci_downloader.mirror.store import Store
 from dci_downloader.mirror.topic import TopicMirror
-from dci_downloader.mirror.version import real_folders
 from dci_downloader.models import Component, FileEntry, Manifest, Plan
 
 STORE = ".dci-downloader"
@@ -75,7 +76,7 @@ class Mirror:
             topics = []
             for path in real_folders(self.root):
                 with suppress(ManifestError):  # not a name of ours
-                    topics.append(self.topic(path.name))
+                    topics.append(self.topic(text_of(path.name)))
         return tuple(topic for topic in topics if topic.types())
 
     def plan(self, component: Component, wanted: Manifest) -> Plan:

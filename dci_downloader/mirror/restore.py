@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Optional
 
 from dci_downloader.errors import IntegrityError, NotFoundError, TransferError
-from dci_downloader.mirror import tree
+from dci_downloader.mirror.comparison import extras
 from dci_downloader.mirror.damage import judge
 from dci_downloader.mirror.digests import digests, open_folder
 from dci_downloader.mirror.files import remove_file
@@ -78,8 +78,7 @@ def _is_damaged(topic: TopicMirror, version: Version, check: VersionCheck) -> bo
     judge(store.damage, {sha256: store.object_path(sha256) for sha256 in check.damaged_objects})
     if topic.known_damage(version) or version.copies & {damage.path for damage in check.damages}:
         return True
-    left = (*topic.differences(version, modes=True), *tree.extras(topic.tree(version), version.manifest))
-    return bool(left)
+    return bool(topic.inspect(version).damages or tuple(extras(topic.tree(version), version.manifest)))
 
 
 def _rebuild(mirror: Mirror, topic: TopicMirror, version: Version, fetch: FetchMissing) -> None:
@@ -87,10 +86,6 @@ def _rebuild(mirror: Mirror, topic: TopicMirror, version: Version, fetch: FetchM
     plan = mirror.plan(version.component, version.manifest)
     if plan.missing:
         fetch(version.component, plan)
-    digests = {entry.path: entry.sha256 for entry in version.manifest.files}
-    for damage in topic.differences(version, modes=True):
-        if damage.path in digests:
-            mirror.store.make_read_only(digests[damage.path])
     rebuild(topic, version)
 
 
@@ -101,7 +96,7 @@ def _take_from_tree(topic: TopicMirror, version: Version) -> None:
         if topic.store.holds(entry):
             continue
         temporary = topic.store.temporary()
-        above, _, name = os.fsencode(entry.path).rpartition(b"/")
+        above, _, name = entry.path.encode().rpartition(b"/")
         with suppress(OSError):  # then it is fetched
             folder = open_folder(root, above)
             try:

@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from dci_downloader.errors import IntegrityError
+from dci_downloader.errors import IntegrityError, SettingsError
 from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.files import remove_file
+from dci_downloader.mirror.native import native
 from dci_downloader.mirror.record import RecordState
+from dci_downloader.mirror.removal import move_aside, remove_tree
 from dci_downloader.mirror.temporaries import old_path
 from dci_downloader.mirror.topic import TopicMirror
-from dci_downloader.mirror.tree import remove_tree
 from dci_downloader.mirror.version import Version, record_path
 from dci_downloader.results import Removal
 
@@ -47,7 +49,7 @@ def reclaimable(topic: TopicMirror, versions: Sequence[Version]) -> Removal:
     for version in versions:
         for entry in version.manifest.files:
             with suppress(OSError):  # a damaged tree lacks some: they free nothing
-                status = os.lstat(topic.tree(version) / entry.path)
+                status = os.lstat(topic.tree(version) / native(entry.path))
                 if entry.path in version.copies:
                     files, size = files + 1, size + status.st_size
                 else:
@@ -65,10 +67,19 @@ def retire(topic: TopicMirror, component_type: str, keep: int) -> Removal:
     """
     versions = expired(topic, component_type, keep)
     removal = reclaimable(topic, versions)
-    for version in versions:
-        remove(topic, version)
-    unreadable = remove_unreadable(topic, component_type)
-    return removal._replace(versions=(*removal.versions, *unreadable))
+    removed = [version.folder for version in versions if _removed(topic, topic.tree(version))]
+    topic.store.damage.remove(version.identity for version in versions)
+    return removal._replace(versions=(*removed, *remove_unreadable(topic, component_type)))
+
+
+def _removed(topic: TopicMirror, path: Path) -> bool:
+    """Remove a tree; whether that could be done. What cannot go is told, and no reason to stop anything."""
+    try:
+        _remove_tree(topic, path)
+    except SettingsError as error:
+        topic.left.append(f"{error} ({error.hint})")
+        return False
+    return True
 
 
 def remove_unreadable(topic: TopicMirror, component_type: str) -> tuple[str, ...]:
@@ -85,9 +96,8 @@ def remove_unreadable(topic: TopicMirror, component_type: str) -> tuple[str, ...
         for record in topic.look(component_type)[1]
         if record.state is RecordState.DAMAGED and record.folder != published
     ]
-    for folder in damaged:
-        _remove_tree(topic, topic.versions_folder(component_type) / folder)
-    return tuple(damaged)
+    folder = topic.versions_folder(component_type)
+    return tuple(name for name in damaged if _removed(topic, folder / native(name)))
 
 
 def remove(topic: TopicMirror, version: Version) -> None:
@@ -107,6 +117,9 @@ def _remove_tree(topic: TopicMirror, path: Path) -> None:
     old = old_path(path.parent)
     topic.has_garbage = True  # also where the following fails half way
     with disk_errors(path):
-        os.rename(path, old)  # first: a version is gone at once, however long its files take
-        remove_tree(record_path(path))  # whatever stands in its place
-        remove_tree(old)
+        place = move_aside(path, old)  # first: a version is gone at once, however long its files take
+        try:
+            remove_file(record_path(path))
+        except IsADirectoryError:
+            topic.left += remove_tree(record_path(path))
+        topic.left += remove_tree(place)

@@ -7,21 +7,21 @@ Each object is hashed once, however many versions link to it. What is wrong is r
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from dci_downloader.errors import CancelledError, DiskFullError, IntegrityError, LockedError, SettingsError
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
-from dci_downloader.mirror import tree
+from dci_downloader.mirror.comparison import Damage, TreeState, extras
 from dci_downloader.mirror.damage import forbidden, judge
 from dci_downloader.mirror.digests import BELOW
 from dci_downloader.mirror.hashing import hashing
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.native import native
 from dci_downloader.mirror.record import Unreadable, write_record
 from dci_downloader.mirror.topic import TopicMirror
-from dci_downloader.mirror.tree import Damage
 from dci_downloader.mirror.version import Version
 from dci_downloader.models import FileEntry
 
@@ -40,6 +40,8 @@ class VersionCheck:
         files: how many files it holds, with ``size`` bytes; 0 where its record cannot be read.
         damages: what is wrong; empty when every byte is right.
         damaged_objects: digests of the objects that are missing or hold another content.
+        unlinked: how many files are not links to their objects, as in a copy of a mirror: no damage.
+        modes: how many files and folders have modes that the next sync puts right: no damage either.
         obstacle: why the result could not be recorded; empty where it was.
         exit_code: 0 where nothing is wrong, 7 where something is, 2 where only this user may not read it.
     """
@@ -52,6 +54,8 @@ class VersionCheck:
     damages: tuple[Damage, ...] = field(default=(), repr=False)
     damaged_objects: frozenset[str] = field(default=frozenset(), repr=False)
     obstacle: str = ""
+    unlinked: int = 0
+    modes: int = 0
     exit_code: int = 0
 
 
@@ -93,9 +97,9 @@ def verify(
         sizes = {entry.sha256: entry.size for _, version in published for entry in version.manifest.files}
         sizes.update((entry.sha256, entry.size) for _, _, entries in older for entry in entries)
         with hashing(((mirror.store.below_objects(sha256), size) for sha256, size in sizes.items()), workers) as hashes:
-            damages = [_tree_damages(topic, version) for topic, version in published]  # while objects are hashed
+            states = [_tree_state(topic, version) for topic, version in published]  # while objects are hashed
             digests = _collect(hashes, sizes, progress, stop)
-        checks = [_check(topic, version, digests, seen) for (topic, version), seen in zip(published, damages)]
+        checks = [_check(topic, version, digests, state) for (topic, version), state in zip(published, states)]
     with suppress(SettingsError):  # where this user may only read, marks stay
         mirror.store.damage.remove(sha256 for sha256, digest in digests.items() if digest == sha256)
     known = [check for each in older if (check := _check_older(*each, digests))]
@@ -131,9 +135,10 @@ def _unreadable_check(topic: str, component_type: str, record: Unreadable) -> Ve
     return VersionCheck(topic, component_type, record.folder, 0, 0, (damage,), exit_code=record.exit_code)
 
 
-def _tree_damages(topic: TopicMirror, version: Version) -> list[Damage]:
-    """What is wrong with a tree, as far as can be seen without reading content."""
-    return [*topic.differences(version, modes=True), *tree.extras(topic.tree(version), version.manifest)]
+def _tree_state(topic: TopicMirror, version: Version) -> TreeState:
+    """How a tree differs from its manifest, as far as can be seen without reading content; extras are damages, too."""
+    state = topic.inspect(version)
+    return state._replace(damages=(*state.damages, *extras(topic.tree(version), version.manifest)))
 
 
 def _collect(
@@ -154,16 +159,15 @@ def _collect(
     return digests
 
 
-def _check(
-    topic: TopicMirror, version: Version, digests: Mapping[str, str], tree_damages: Sequence[Damage]
-) -> VersionCheck:
+def _check(topic: TopicMirror, version: Version, digests: Mapping[str, str], state: TreeState) -> VersionCheck:
     """Put together what is wrong with a version; each path is named once, with its content first."""
     files = version.manifest.files
     damages = _damaged_contents(topic, files, digests)
     damaged_objects = _damaged_objects(damages)
     paths = {damage.path for damage in damages}
-    damages += [damage for damage in tree_damages if damage.path not in paths]
-    damages += _damaged_copies(topic, version, version.copies - {damage.path for damage in damages})
+    damages += [damage for damage in state.damages if damage.path not in paths]
+    own = version.copies.union(state.unlinked)  # files whose bytes are not those of their objects
+    damages += _damaged_copies(topic, version, own - {damage.path for damage in damages})
     return VersionCheck(
         topic=topic.name_of(version),
         type=version.component.type,
@@ -172,6 +176,8 @@ def _check(
         size=version.manifest.size,
         damages=tuple(sorted(damages)),
         damaged_objects=damaged_objects,
+        unlinked=len(state.unlinked),
+        modes=len(state.modes),
         exit_code=_exit_code(damages),
     )
 
@@ -214,7 +220,7 @@ def _exit_code(damages: Iterable[Damage]) -> int:
 def _damaged_copies(topic: TopicMirror, version: Version, paths: frozenset[str]) -> Iterator[Damage]:
     """Hash files of a tree that are copies of their objects."""
     root = topic.tree(version)
-    entries = {f"{root}{BELOW}{entry.path}": entry for entry in version.manifest.files if entry.path in paths}
+    entries = {f"{root}{BELOW}{native(entry.path)}": entry for entry in version.manifest.files if entry.path in paths}
     with hashing((path, entry.size) for path, entry in entries.items()) as hashes:
         for path, digest in hashes:
             if digest != entries[path].sha256:

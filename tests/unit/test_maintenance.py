@@ -7,7 +7,7 @@ import pytest
 from dci_downloader import IntegrityError, Mirror, NotFoundError, Outcome, Selection, TransferError, sync_topic
 from dci_downloader.cli import maintenance, output
 from dci_downloader.hooks import NeverStop, NullProgress
-from dci_downloader.mirror.tree import remove_tree
+from dci_downloader.mirror.removal import remove_tree
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import pytest
 
+from dci_downloader.mirror.removal import remove_tree
 from dci_downloader.mirror.status import status
-from dci_downloader.mirror.tree import remove_tree
 from dci_downloader.mirror.version import record_path
 from tests.unit.samples import FIRST, SECOND, entry_of
 

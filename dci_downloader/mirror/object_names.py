@@ -1,4 +1,4 @@
-"""Objects in the store: which names they may have, and which file is one."""
+"""Names in the store are digests; and which file is the object of one, by inode, without a stat(2) of each object."""
 
 from __future__ import annotations
 
