@@ -39,6 +39,7 @@ class Fetches:
     Attributes:
         stage: the requests under way.
         segments: of big files, from the queue to the sink.
+        suspicious: whether bodies were not what they should be, maybe encoded, so that every head is read.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Fetches:
         self.stage: Stage[FetchRequest] = Stage(options, pycurl.CURL_HTTP_VERSION_1_1, limit, tuning)
         self.segments: set[Segment] = set()
         self._at_peers = 0
+        self.suspicious = False
         self._wanted = False
 
     @property
@@ -88,6 +90,7 @@ class Fetches:
     def start(self, request: FetchRequest) -> None:
         """Send a request."""
         self._at_peers += request.peer is not None
+        request.suspicious = self.suspicious
         self.stage.start(request, request.request_headers())
 
     def turn(self, *, wanted: bool) -> Iterator[Failed]:
@@ -124,11 +127,25 @@ class Fetches:
                     self._on_received(request.segment, request.position, request.peer)
 
     def record(self) -> None:
-        """Have all that was received of big files so far written and recorded."""
+        """Have all that was received so far of big files, and of small ones that take long, written and recorded."""
         for request in self.stage.under_way.values():
-            if request.chunks and request.segment.transfer.partial is not None:
+            transfer = request.segment.transfer
+            if request.chunks and (transfer.partial is not None or self._takes_long(request)):
                 self._take(request)
         self._sink.record()
+
+    def _takes_long(self, request: FetchRequest) -> bool:
+        """Whether a small file takes so long that a kill would cost something; from now on it is treated as a big one.
+
+        Not one that is decoded: it cannot be resumed.
+        """
+        if self.stage.seconds_of(request) < self._tuning.record_seconds:
+            return False
+        verdict = request.judge(read_response(request.handle, request.headers))
+        if verdict.action is not Action.ACCEPT or request.decodes or not self._sink.hold(request.segment.transfer):
+            return False
+        self.segments.add(request.segment)
+        return True
 
     def cancel(self, unwanted: Callable[[FetchRequest], bool]) -> list[Segment]:
         """End fetches, and keep what they brought; the segments they were for."""
@@ -160,6 +177,8 @@ class Fetches:
             self._meter.count(request.taken, request.peer, kept=False)
             return None
         verdict = request.outcome(completed.code, completed.message, completed.head)
+        if verdict.action is not Action.ACCEPT and transfer.partial is None and request.cut(completed.code):
+            self._sink.hold(transfer)  # else it would never arrive where every connection is cut
         self._keep(request, chunks)
         if verdict.action is not Action.ACCEPT:
             return self._failed(request, verdict)
@@ -172,6 +191,8 @@ class Fetches:
 
     def _failed(self, request: FetchRequest, verdict: Verdict) -> Optional[Failed]:
         objection: Optional[Verdict] = verdict
+        request.segment.transfer.otherwise ^= request.misread
+        self.suspicious = self.suspicious or verdict.action is Action.REFUSE
         if verdict.action is Action.REDIRECT:
             objection = self._follow(request.segment, verdict.location)
         if objection is None:
@@ -199,14 +220,21 @@ class Fetches:
         return request.judge(head)
 
     def _keep(self, request: FetchRequest, chunks: list[bytes]) -> None:
-        """Keep what a request brought, now that it ended. Of a file in memory, nothing but all of it can be kept."""
+        """Keep what a request brought, now that it ended.
+
+        Of a file in memory, of one that is decoded or was misread, nothing but all of it can be kept.
+        """
         segment, transfer = request.segment, request.segment.transfer
-        kept = transfer.partial is not None or request.position == segment.end
+        whole = request.position == segment.end
+        kept = whole or (transfer.partial is not None and not (request.decodes or request.misread))
         self._at_peers -= request.peer is not None
         self._meter.count(request.taken, request.peer, kept=kept)
         if request.taken or not segment.end:  # an empty file has no bytes, but somebody gave it
             self._on_received(segment, request.position, request.peer)
+            transfer.encoded = transfer.encoded or request.encoded
         if kept:
             transfer.kept += request.taken
         if transfer.partial is not None and chunks:
             self._sink.write(segment, chunks)
+        if not kept:
+            segment.start = request.began

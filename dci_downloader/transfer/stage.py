@@ -80,7 +80,7 @@ class Stage(Generic[AnyRequest]):
     def start(self, request: AnyRequest, headers: Sequence[str]) -> None:
         """Send a request."""
         request.handle = handle = self._handles.take(request, headers)
-        request.moved = self._now()
+        request.moved, request.began_at = self._now(), self._clock()
         if request.peer is not None:
             request.checked = (0, request.moved)
         self.under_way[handle] = request
@@ -115,6 +115,10 @@ class Stage(Generic[AnyRequest]):
         before = self.limit.value
         self.limit.note(completed.seconds, wanted=self.full and starving)
         self._changed = self.limit.value != before
+
+    def seconds_of(self, request: AnyRequest) -> float:
+        """How long a request has been under way, pauses included."""
+        return self._clock() - request.began_at
 
     def look(self) -> int:
         """Bytes of all bodies so far of requests under way; notes which requests made progress, and which are slow."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -12,7 +13,8 @@ import pytest
 from dci_downloader.options import Network
 from dci_downloader.transfer import handles
 from tests.faults.conftest import Bench
-from tests.faults.server import Asked, FaultServer, Response, status
+from tests.faults.rows import encoded
+from tests.faults.server import Asked, Behaviour, Exchange, FaultServer, Response, serve, status
 from tests.faults.sizes import BIG, SMALL
 
 
@@ -121,3 +123,83 @@ def test_a_rate_limit_does_not_mix_up_files_of_many_sizes(
     fetched = bench.fetch(limit_rate=4_000_000, connections=16)
     bench.assert_all_arrived(fetched)
     assert len(bench.control.log) == len(bench.store.log) == 240  # nothing was asked for twice
+
+
+def cut_after(size: int, *, reset: bool = False, framed: bool = True, ranges: bool = True) -> Behaviour:
+    """Every connection ends after so many bytes."""
+
+    def behave(exchange: Exchange) -> None:
+        rest = {name: value for name, value in exchange.asked.headers.items() if ranges or name != "range"}
+        answer = exchange.server.well(exchange.asked._replace(headers=rest))
+        exchange.send(answer._replace(framed=framed).head() + answer.body[:size])
+        if size < len(answer.body) or not framed:
+            exchange.cut(reset=reset)
+
+    return behave
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"reset": True}, {"framed": False}], ids=["cut", "reset", "cut, of unknown length"]
+)
+def test_small_files_arrive_though_every_connection_is_cut(bench: Bench, how: dict[str, bool]):
+    for number in range(5):
+        bench.add(f"{number}.rpm", SMALL - number)
+    bench.store.default = cut_after(SMALL // 8 + 1, **how)
+    bench.assert_all_arrived(bench.fetch())
+    asked = [wanted[0] for wanted in bench.store.ranges("0.rpm") if wanted]
+    assert asked == sorted(asked)
+    assert len(bench.store.ranges("0.rpm")) in (8, 9)  # of unknown length, the first cut is not known for one
+
+
+def test_small_files_arrive_from_a_server_without_ranges_that_cuts_some_connections(bench: Bench):
+    bench.add("small.rpm", SMALL)
+    cuts = [cut_after(size, ranges=False) for size in (5000, 9000, 100, SMALL - 1)]
+    bench.store.scripts["small.rpm"] = iter(cuts)
+    bench.store.default = cut_after(SMALL, ranges=False)
+    bench.assert_all_arrived(bench.fetch())
+
+
+def test_what_was_cut_of_a_small_file_outlives_the_run(bench: Bench):
+    entry = bench.add("small.rpm", SMALL)
+    bench.store.scripts["small.rpm"] = iter([cut_after(SMALL // 2)])
+    bench.store.default = status(404)
+    assert len(bench.fetch().failures) == 1
+    assert bench.mirror.partial_bytes(entry) == SMALL // 2
+    bench.store.default = serve
+    fetched = bench.fetch()
+    assert (fetched.failures, fetched.bytes) == ((), SMALL - SMALL // 2)
+    assert bench.store.ranges("small.rpm")[-1] == (SMALL // 2, SMALL)
+    assert bench.arrived("small.rpm")
+    assert bench.partials() == []
+
+
+def test_a_small_file_that_takes_long_is_recorded_while_it_comes(bench: Bench):
+    """A kill would else cost all that came of as many small files as there are connections."""
+    entries = [bench.add(f"{number}.rpm", SMALL - number) for number in range(3)]
+    half = SMALL // 2
+    recorded: list[int] = []
+
+    def pausing(exchange: Exchange) -> None:
+        answer = exchange.answer()
+        exchange.send(answer.head() + answer.body[:half])
+        for _ in range(500):
+            if all(bench.mirror.partial_bytes(entry) == half for entry in entries):
+                break
+            bench.store.closing.wait(0.01)
+        recorded.append(sum(map(bench.mirror.partial_bytes, entries)))
+        exchange.send(answer.body[half:])
+
+    bench.tune(record_seconds=0.05)
+    bench.store.default = pausing
+    bench.assert_all_arrived(bench.fetch())
+    assert recorded[0] == 3 * half
+    assert len(bench.store.log) == 3
+
+
+def test_compressible_files_that_come_compressed_are_decoded_and_every_other_is_asked_for_once(bench: Bench):
+    for number in range(20):
+        bench.add_content(f"{number}.xml", b"<package>%d</package>" % number * 500)
+    bench.add_content("big.xml", b"<package>none</package>" * 20_000)
+    bench.store.default = encoded("gzip", gzip.compress)
+    bench.assert_all_arrived(bench.fetch(connections=1))
+    assert len(bench.control.log) <= len(bench.entries) + 2
