@@ -11,6 +11,7 @@ from typing import Optional
 import pycurl
 
 from dci_downloader.options import TransferOptions
+from dci_downloader.transfer.crawlers import Crawlers
 from dci_downloader.transfer.handles import connections, read_response
 from dci_downloader.transfer.limits import AdaptiveLimit
 from dci_downloader.transfer.meter import Meter
@@ -57,6 +58,7 @@ class Fetches:
         limit = AdaptiveLimit(self._connections, self._connections)
         self.stage: Stage[FetchRequest] = Stage(options, pycurl.CURL_HTTP_VERSION_1_1, limit, tuning)
         self.segments: set[Segment] = set()
+        self._crawlers = Crawlers(tuning.crawl_seconds)
         self._at_peers = 0
         self.suspicious = False
         self._wanted = False
@@ -108,8 +110,11 @@ class Fetches:
             yield from self._write_segments()
 
     def look(self) -> int:
-        """Report what the fetches under way have brought; bytes since the last look."""
-        return self._meter.look(self.stage.look())
+        """Report what the fetches under way have brought, and see which crawl; bytes since the last look."""
+        size, now = self.stage.look(), self.stage.now()
+        for request in self._crawlers.find(self.stage.under_way.values(), now):
+            request.slow = True
+        return self._meter.look(size)
 
     def overdue(self, seconds: float) -> Iterator[Failed]:
         """End the fetches that stood still for so long; see :meth:`Stage.overdue`."""
@@ -177,6 +182,8 @@ class Fetches:
             self._meter.count(request.taken, request.peer, kept=False)
             return None
         verdict = request.outcome(completed.code, completed.message, completed.head)
+        if request.peer is None and (verdict.action is Action.ACCEPT or request.slow):
+            self._crawlers.ended(request.taken, self.stage.seconds_of(request), self.stage.now())
         if verdict.action is not Action.ACCEPT and transfer.partial is None and request.cut(completed.code):
             self._sink.hold(transfer)  # else it would never arrive where every connection is cut
         self._keep(request, chunks)

@@ -40,7 +40,7 @@ class TransferRequest:
         seen: bytes of the body at the last look.
         moved: when ``seen`` last changed.
         checked: bytes of the body, and the time, when its rate was last checked.
-        slow: whether it was below the least rate then.
+        slow: whether it was too slow then.
     """
 
     segment: Segment
@@ -84,6 +84,7 @@ class FetchRequest(TransferRequest):
         position: the byte after the last that was taken.
         verdict: the judgement of the head, and of what came after it; None before there is one.
         misread: whether the body was encoded and proved to be something else than it was taken for.
+        rate: bytes of the body per second when that was last measured; less than 0 before.
         suspicious: whether the head is read because of what came before.
     """
 
@@ -91,6 +92,7 @@ class FetchRequest(TransferRequest):
     position: int = 0
     verdict: Optional[Verdict] = None
     misread: bool = False
+    rate: float = -1.0
     suspicious: bool = False
     _decoder: Optional[Decoder] = None
 

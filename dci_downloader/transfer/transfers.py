@@ -78,6 +78,7 @@ class Segment:
         end: the byte after the last.
         farthest: the byte after the last that any try received.
         hops: redirects followed since it was last located.
+        crawls: how often it was on a connection far slower than the others.
     """
 
     transfer: Transfer
@@ -85,6 +86,7 @@ class Segment:
     end: int
     farthest: int = 0
     hops: int = 0
+    crawls: int = 0
 
     @property
     def range(self) -> Optional[Range]:

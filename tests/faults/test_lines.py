@@ -15,7 +15,7 @@ from dci_downloader.transfer import handles
 from tests.faults.conftest import Bench
 from tests.faults.rows import encoded
 from tests.faults.server import Asked, Behaviour, Exchange, FaultServer, Response, serve, status
-from tests.faults.sizes import BIG, SMALL
+from tests.faults.sizes import BIG, SEGMENT, SMALL
 
 
 def forwarded(asked: Asked) -> Response:
@@ -203,3 +203,52 @@ def test_compressible_files_that_come_compressed_are_decoded_and_every_other_is_
     bench.store.default = encoded("gzip", gzip.compress)
     bench.assert_all_arrived(bench.fetch(connections=1))
     assert len(bench.control.log) <= len(bench.entries) + 2
+
+
+@pytest.mark.parametrize("size", [SMALL, BIG], ids=["small", "big"])
+@pytest.mark.parametrize("others", [400, 20], ids=["in the midst", "at the end"])
+def test_a_connection_that_crawls_does_not_hold_the_run(bench: Bench, size: int, others: int):
+    """It brings twenty bytes a second, for ever, while the others are quick; or when nothing else is left to do."""
+    bench.add("victim", size)
+    for number in range(others):
+        bench.add(f"{number}", SMALL - number)
+    crawling: list[int] = []
+
+    def store(exchange: Exchange) -> None:
+        if exchange.asked.path == "victim" and not crawling:
+            crawling.append(exchange.asked.connection)
+        if exchange.asked.connection not in crawling:
+            bench.store.closing.wait(0.02)
+            serve(exchange)
+            return
+        answer = exchange.answer()
+        exchange.send(answer.head() + answer.body[:100])
+        for start in range(100, len(answer.body)):
+            if bench.store.closing.wait(0.05):
+                break
+            exchange.send(answer.body[start : start + 1])
+
+    bench.tune(crawl_seconds=0.3)
+    bench.store.default = store
+    began = time.monotonic()
+    bench.assert_all_arrived(bench.fetch(connections=8))
+    assert time.monotonic() - began < 10
+    assert len(bench.store.asked("victim")) == (2 if size == SMALL else -(-BIG // SEGMENT) + 1)
+    assert bench.store.asked("victim")[-1].connection not in crawling
+
+
+def test_where_every_connection_is_slow_none_is_dropped(bench: Bench):
+    for number in range(6):
+        bench.add(f"{number}", SMALL - number)
+
+    def slowly(exchange: Exchange) -> None:
+        answer = exchange.answer()
+        exchange.send(answer.head())
+        for start in range(0, len(answer.body), 1000):
+            bench.store.closing.wait(0.05)
+            exchange.send(answer.body[start : start + 1000])
+
+    bench.tune(crawl_seconds=0.2)
+    bench.store.default = slowly
+    bench.assert_all_arrived(bench.fetch(connections=6))
+    assert len(bench.store.log) == 6
