@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from dci_downloader.options import Network
 from dci_downloader.transfer import handles
+from tests.faults.certificates import make_authority, server_side
 from tests.faults.conftest import Bench
 from tests.faults.rows import encoded
 from tests.faults.server import Asked, Behaviour, Exchange, FaultServer, Response, serve, status
@@ -47,7 +50,28 @@ def test_api_and_store_go_through_the_proxy(bench: Bench, proxy: FaultServer):
     assert len(proxy.log) == len(bench.control.log) + len(bench.store.log)
 
 
-@pytest.mark.parametrize("no_proxy", ["127.0.0.1", "127.0.0.0/8", "*"])
+@pytest.mark.skipif(not shutil.which("openssl"), reason="makes its certificates with openssl")
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_proxy_that_is_reached_by_https_must_be_trusted(bench: Bench, tmp_path: Path, trusted: bool):
+    authority, other = make_authority(tmp_path, "authority"), make_authority(tmp_path, "other")
+    proxy = FaultServer(forwarded, server_side(authority, "server"))
+    bench.add("small.rpm", SMALL)
+    bench.add("big.iso", BIG)
+    bundle = str(authority if trusted else other)
+    try:
+        fetched = bench.fetch(network=Network(proxies={"http": proxy.url}, ca_bundle=bundle))
+    finally:
+        proxy.close()
+    if trusted:
+        bench.assert_all_arrived(fetched)
+        assert len(proxy.log) == len(bench.control.log) + len(bench.store.log)
+    else:
+        assert {failure.exit_code for failure in fetched.failures} == {5}
+        assert all("certificate cannot be trusted" in failure.reason for failure in fetched.failures)
+        assert proxy.log == bench.control.log == []
+
+
+@pytest.mark.parametrize("no_proxy", ["127.0.0.1", "127.0.0.0/8", "*", " other , 127.0.0.1 ", "[::1] 127.0.0.1"])
 def test_hosts_of_no_proxy_are_reached_directly(bench: Bench, proxy: FaultServer, no_proxy: str):
     bench.add("small.rpm", SMALL)
     bench.assert_all_arrived(bench.fetch(network=Network(proxies={"all": proxy.url}, no_proxy=no_proxy)))
