@@ -44,6 +44,7 @@ from dci_downloader.results import (
     ContainerImageOutcome,
     Failure,
     Outcome,
+    Removal,
     Report,
     SourceTotals,
     SyncSteps,
@@ -162,7 +163,11 @@ class _Sync:
             return SyncSteps(Outcome.FAILED, wanted, plan, received, images, failures, notes=notes)
         notes += unlisted_note(link, wanted)  # before the folder is replaced by a link
         publication = publish(self.topic_mirror, component, self._recorded(component), wanted)
-        removal = retire(self.topic_mirror, component.type, self.options.keep)
+        removal = Removal()
+        try:
+            removal = retire(self.topic_mirror, component.type, self.options.keep)
+        except (DiskFullError, IntegrityError, SettingsError) as error:  # what is published is published
+            notes += (f"older versions could not be removed: {error}",)
         notes += publication.notes
         changes = changes_since(published, wanted)
         return SyncSteps(Outcome.PUBLISHED, wanted, plan, received, images, (), changes, removal, notes)

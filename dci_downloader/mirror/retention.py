@@ -60,37 +60,48 @@ def reclaimable(topic: TopicMirror, versions: Sequence[Version]) -> Removal:
 
 
 def retire(topic: TopicMirror, component_type: str, keep: int) -> Removal:
-    """Remove the versions of a type beyond ``keep`` older ones, and those whose record is lost. Safe to repeat.
-
-    Of a tree whose record is damaged nobody can say what it should hold: it can neither be verified nor published.
+    """Remove the versions of a type beyond ``keep`` older ones, and those whose record is damaged. Safe to repeat.
 
     Returns:
         What that frees.
     """
     versions = expired(topic, component_type, keep)
     removal = reclaimable(topic, versions)
-    folders = [*(version.folder for version in versions), *_lost(topic, component_type)]
-    removed = tuple(folder for folder in folders if _removed(topic, component_type, folder))
-    return removal._replace(versions=removed)
+    removed = [version.folder for version in versions if _removed(topic, topic.tree(version))]
+    topic.store.damage.remove(version.identity for version in versions)
+    return removal._replace(versions=(*removed, *remove_unreadable(topic, component_type)))
 
 
-def _lost(topic: TopicMirror, component_type: str) -> list[str]:
-    """The trees whose record is damaged; none while nothing whole is published beside them."""
-    if topic.published(component_type) is None:
-        return []
-    published = topic.published_folder(component_type)
-    unreadable = topic.look(component_type)[1]
-    return [each.folder for each in unreadable if each.state is RecordState.DAMAGED and each.folder != published]
-
-
-def _removed(topic: TopicMirror, component_type: str, folder: str) -> bool:
-    """Remove a version; whether that could be done. What cannot go is told, and no reason to stop anything."""
+def _removed(topic: TopicMirror, path: Path) -> bool:
+    """Remove a tree; whether that could be done. What cannot go is told, and no reason to stop anything."""
     try:
-        _remove(topic, topic.versions_folder(component_type) / folder)
+        _remove_tree(topic, path)
     except (DiskFullError, SettingsError) as error:
         topic.left.append(f"{error} ({error.hint})")
         return False
     return True
+
+
+def remove_unreadable(topic: TopicMirror, component_type: str) -> tuple[str, ...]:
+    """Remove the trees whose record is damaged, for nothing can be done with them; not the published one.
+
+    None while nothing whole is published beside them: they may be all that is left.
+
+    Safe to repeat. One that may not be read, or is of a newer program, may be right, and stays.
+
+    Returns:
+        Their folders.
+    """
+    if topic.published(component_type) is None:
+        return ()
+    published = topic.published_folder(component_type)
+    damaged = [
+        record.folder
+        for record in topic.look(component_type)[1]
+        if record.state is RecordState.DAMAGED and record.folder != published
+    ]
+    folder = topic.versions_folder(component_type)
+    return tuple(name for name in damaged if _removed(topic, folder / native(name)))
 
 
 def remove(topic: TopicMirror, version: Version) -> None:
@@ -102,13 +113,17 @@ def remove(topic: TopicMirror, version: Version) -> None:
     path = topic.tree(version)
     if version.folder == topic.published_folder(version.component.type):
         raise IntegrityError(f"{path} is published", hint="publish another version first")
-    _remove(topic, path)
+    _remove_tree(topic, path)
+    topic.store.damage.remove([version.identity])
 
 
-def _remove(topic: TopicMirror, path: Path) -> None:
+def _remove_tree(topic: TopicMirror, path: Path) -> None:
+    old = old_path(path.parent)
     topic.has_garbage = True  # also where the following fails half way
     with disk_errors(path):
-        place = move_aside(path, old_path(path.parent))  # first: it is gone at once, however long its files take
-        with suppress(IsADirectoryError):  # what stands in its record's place is for people to move
+        place = move_aside(path, old)  # first: a version is gone at once, however long its files take
+        try:
             remove_file(record_path(path))
+        except IsADirectoryError:
+            topic.left += remove_tree(record_path(path))
         topic.left += remove_tree(place)
