@@ -49,7 +49,9 @@ def generate(shell: str) -> str:
     try:
         import shtab
     except ImportError:
-        raise SettingsError("this checkout needs shtab for that", hint="pip install shtab") from None
+        raise SettingsError(
+            "this checkout needs shtab for that", hint="pip install 'dci-downloader[completion]'"
+        ) from None
     completers = {"FILE": shtab.FILE, "DIR": shtab.DIRECTORY, "DEST": shtab.DIRECTORY}
     parser = Parser(prog="dci-downloader", add_help=False)
     commands = parser.add_subparsers()

@@ -58,7 +58,7 @@ def test_the_wheel_says_whose_it_is_and_what_it_needs(wheel):
     assert (about["Name"], about["Version"], about["Requires-Python"]) == ("dci-downloader", VERSION, ">=3.9")
     assert (about["License-Expression"], about.get_all("License-File")) == ("Apache-2.0", ["LICENSE"])
     assert {url.partition(",")[0] for url in about.get_all("Project-URL")} == {"Homepage", "Documentation"}
-    assert set(about.get_all("Provides-Extra")) == {"agent", "dev", "metrics", "test"}
+    assert set(about.get_all("Provides-Extra")) == {"agent", "completion", "dev", "metrics", "test"}
     needed = [line for line in about.get_all("Requires-Dist") if "extra ==" not in line]
     assert sorted(needed) == [
         "dciauth>=4.0.1",
