@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from dci_downloader.hooks import NullProgress as NullProgress
     from dci_downloader.hooks import Progress as Progress
     from dci_downloader.hooks import Stop as Stop
+    from dci_downloader.mirror.comparison import Damage as Damage
     from dci_downloader.mirror.mirror import Mirror as Mirror
     from dci_downloader.mirror.prune import prune as prune
     from dci_downloader.mirror.rollback import Rollback as Rollback
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from dci_downloader.mirror.status import Status as Status
     from dci_downloader.mirror.status import StatusRow as StatusRow
     from dci_downloader.mirror.status import status as status
-    from dci_downloader.mirror.tree import Damage as Damage
     from dci_downloader.mirror.verify import VersionCheck as VersionCheck
     from dci_downloader.mirror.verify import verify as verify
     from dci_downloader.models import Component as Component
@@ -58,7 +58,10 @@ if TYPE_CHECKING:
     from dci_downloader.models import Topic as Topic
     from dci_downloader.options import Credentials as Credentials
     from dci_downloader.options import Filter as Filter
+    from dci_downloader.options import LoginCredentials as LoginCredentials
     from dci_downloader.options import Network as Network
+    from dci_downloader.options import RemoteciCredentials as RemoteciCredentials
+    from dci_downloader.options import SsoCredentials as SsoCredentials
     from dci_downloader.options import SyncOptions as SyncOptions
     from dci_downloader.options import TransferOptions as TransferOptions
     from dci_downloader.results import Changes as Changes
@@ -88,10 +91,12 @@ _HOMES = {
     "mirror.prune": "prune",
     "mirror.rollback": "Rollback rollback",
     "mirror.status": "Status StatusRow status",
-    "mirror.tree": "Damage",
+    "mirror.comparison": "Damage",
     "mirror.verify": "VersionCheck verify",
     "models": "Component FileEntry Job Manifest Plan SymlinkEntry Topic",
-    "options": "Credentials Filter Network SyncOptions TransferOptions",
+    "options": (
+        "Credentials Filter LoginCredentials Network RemoteciCredentials SsoCredentials SyncOptions TransferOptions"
+    ),
     "results": (
         "Changes ComponentReport ContainerImage ContainerImageOutcome Failure Outcome Removal Report SourceTotals"
     ),
