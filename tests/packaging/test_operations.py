@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
 import shlex
 import subprocess
@@ -14,6 +15,7 @@ import yaml
 from dci_downloader.cli.arguments import parse, parse_sync
 from dci_downloader.cli.command_parsers import PARSERS
 from dci_downloader.cli.units import TIMER, service_unit
+from dci_downloader.demo.compose import sample_site
 from tests.packaging.conftest import ROOT
 
 PAGE = (ROOT / "dci_downloader/docs/operations.md").read_text(encoding="utf-8")
@@ -87,3 +89,17 @@ def test_the_units_of_the_package_are_those_of_the_page():
 def test_the_module_starts_the_program(module):
     done = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, cwd=ROOT)
     assert (done.returncode, done.stdout[:15]) == (0, "dci-downloader ")
+
+
+def test_the_way_back_leaves_an_ordinary_folder_that_holds_the_same(tmp_path):
+    (line,) = re.findall(r"^cd /srv/dci/RHEL-9.2 && .*$", PAGE, re.MULTILINE)
+    with sample_site() as site:
+        environ = {**os.environ, **site.environment()}
+        command = [sys.executable, "-m", "dci_downloader", "RHEL-9.2", tmp_path, "--variant", "AppStream", "--quiet"]
+        subprocess.run(command, env=environ, cwd=ROOT, check=True)
+    compose = tmp_path / "RHEL-9.2/compose"
+    before = {path.relative_to(compose): path.read_bytes() for path in compose.rglob("*") if path.is_file()}
+    subprocess.run(["bash", "-euc", line.replace("/srv/dci", str(tmp_path))], check=True)
+    assert compose.is_dir()
+    assert not compose.is_symlink()
+    assert before == {path.relative_to(compose): path.read_bytes() for path in compose.rglob("*") if path.is_file()}
