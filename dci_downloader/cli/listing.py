@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Optional, TypeVar
 
 from dci_downloader import formatting
 from dci_downloader.cli.output import CommandResult
+from dci_downloader.cli.subject_documents import subject_document
 from dci_downloader.content.filters import merge_filters
 from dci_downloader.control.client import ControlServer
 from dci_downloader.control.resolver import creation_order, matching_topics, resolve_topic
@@ -70,7 +71,7 @@ def topics(server: ControlServer, pattern: str, options: ListOptions, progress: 
     chosen, more = _limited(_ordered(newest_first, keys.get(options.sort), options.reverse), options.limit, progress)
     rows = [_topic_cells(topic, options.width is None) for topic in chosen]
     lines = _lines([("TOPIC", "CREATED", "TYPES", "ID"), *rows], options.width)
-    return CommandResult(lines, {"topics": [_topic_document(topic) for topic in chosen], "more": more})
+    return CommandResult(lines, {"topics": [subject_document(topic) for topic in chosen], "more": more})
 
 
 def components(
@@ -207,26 +208,7 @@ def _size(size: Optional[int], piped: bool) -> str:
     return str(size) if piped else formatting.size(size)
 
 
-def _topic_document(topic: Topic) -> dict[str, Any]:
-    return {
-        "id": topic.id,
-        "name": topic.name,
-        "component_types": list(topic.component_types),
-        "optional_types": list(topic.optional_types),
-        "created_at": topic.created_at and topic.created_at.isoformat(),
-    }
-
-
 def _component_document(row: _Row) -> dict[str, Any]:
     component = row.component
-    return {
-        "id": component.id,
-        "name": component.name,
-        "type": component.type,
-        "tags": list(component.tags),
-        "created_at": component.created_at and component.created_at.isoformat(),
-        "released_at": component.released_at and component.released_at.isoformat(),
-        "private": component.team_id is not None,
-        "files": row.files,
-        "size": row.size,
-    }
+    more = {"private": component.team_id is not None, "files": row.files, "size": row.size}
+    return {**subject_document(component), **more}

@@ -12,6 +12,7 @@ from typing import Optional, Union, overload
 
 from dci_downloader import environment
 from dci_downloader.content.manifest import IMAGE_LIST_NAME, MANIFEST_NAME, parse_manifest
+from dci_downloader.control import documents
 from dci_downloader.control.api import Api, header_text, is_id, path_segment, unknown_id_error
 from dci_downloader.control.authorization import authorization_for
 from dci_downloader.control.reader import ControlReader
@@ -100,7 +101,7 @@ class ControlServer(ControlReader):
         members = tuple(self.component(given) if isinstance(given, str) else given for given in components)
         document = {"topic_id": topic.id, "components": [component.id for component in members]}
         created = self._api.post("/api/v1/jobs", document).object("job")
-        return Job(created.text("id"), created.text("status"), topic, members, created.text("etag"))
+        return documents.job(created, topic, members)
 
     def set_job_state(self, job: Union[Job, str], status: str, comment: str = "") -> Job:
         """Record how far a job is.

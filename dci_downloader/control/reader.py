@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Union
 
-from dci_downloader.control import decoding
+from dci_downloader.control import documents
 from dci_downloader.control.api import Api, path_segment
 from dci_downloader.errors import NotFoundError
 from dci_downloader.models import Component, Job, Topic
@@ -25,7 +25,7 @@ class ControlReader:
             active: leave out those that are not.
         """
         where = [("name", name), ("state", "active" if active else "")]
-        return map(decoding.topic, self._api.pages("/api/v1/topics", "topics", where))
+        return map(documents.topic, self._api.pages("/api/v1/topics", "topics", where))
 
     def components(
         self, topic: Union[Topic, str], *, type: str = "", tags: Sequence[str] = (), name: str = ""
@@ -40,7 +40,7 @@ class ControlReader:
         """
         where = [("type", type), ("name", name), ("state", "active"), *(("tags", tag) for tag in tags)]
         path = f"/api/v1/topics/{path_segment(topic, 'topic')}/components"
-        for component in map(decoding.component, self._api.pages(path, "components", where)):
+        for component in map(documents.component, self._api.pages(path, "components", where)):
             # The server reads some conditions differently: a name that ends in "*", or is written in another case.
             same_type = type.lower() in ("", component.type.lower())
             matches = same_type and name in ("", component.name) and {*tags} <= {*component.tags}
@@ -49,12 +49,12 @@ class ControlReader:
 
     def topic(self, topic_id: str) -> Topic:
         """One topic."""
-        return decoding.topic(self._api.subject("topic", topic_id))
+        return documents.topic(self._api.subject("topic", topic_id))
 
     def component(self, component_id: str) -> Component:
         """One component, active or not, private ones included."""
         hint = "`dci-downloader components TOPIC` lists those there are, with --json their ids"
-        return decoding.component(self._api.subject("component", component_id, hint))
+        return documents.component(self._api.subject("component", component_id, hint))
 
     def latest_component(self, topic_name: str, *, type: str, tags: Sequence[str] = ()) -> Component:
         """The newest active component of a type that is not private.
@@ -80,4 +80,4 @@ class ControlReader:
 
     def job(self, job_id: str) -> Job:
         """One job, with its topic and exactly the components that it was scheduled with."""
-        return decoding.job(self._api.subject("job", job_id))
+        return documents.job(self._api.subject("job", job_id))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Optional
@@ -25,6 +25,7 @@ from dci_downloader.models import Component, FileEntry, Manifest, SymlinkEntry, 
 from dci_downloader.results import Changes
 
 FORMAT = 1
+_COMPONENT = ["id", "name", "type", "topic_id", "tags", "created_at", "released_at", "team_id", "state", "version"]
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def write_record(tree: Path, version: Version) -> None:
     record = {
         "format": FORMAT,
         "identity": version.identity,
-        "component": asdict(version.component),
+        "component": {name: getattr(version.component, name) for name in _COMPONENT},
         "topic": version.topic,
         "selection": version.selection,
         "published_at": version.published_at.isoformat(),

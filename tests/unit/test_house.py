@@ -13,6 +13,7 @@ ROOT = Path(dci_downloader.__file__).parent
 WINGS = [
     "release",
     "errors",
+    "frozen_mapping",
     "models",
     "options",
     "results",
