@@ -59,7 +59,7 @@ def components_parser() -> Parser:
         "List the active components of a topic, the newest first; private ones are those of your team.",
         "components RHEL-9.2 --limit 5",
         "components RHEL-9.2 --filter compose:nightly --sizes",
-        "components RHEL-9.2 --since 2022-11-01 --query 'eq(type,compose)'",
+        "components RHEL-9.2 --since 2022-11-21 --limit 5",
         sort=("created", "name", "type", "size"),
         limit=20,
     )

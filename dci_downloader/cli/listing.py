@@ -117,10 +117,8 @@ def components(
     chosen, more = _limited(_ordered(rows, keys.get(options.sort), options.reverse), options.limit, progress)
     if not chosen:
         hint = f"it has the types {', '.join(topic.component_types) or '(none)'}"
-        raise NotFoundError(
-            f"topic {topic.name} has no active component{' that fits' * bool(filters or options.since or options.query)}",
-            hint=hint,
-        )
+        fits = " that fits" if filters or options.since or options.query else ""
+        raise NotFoundError(f"topic {topic.name} has no active component{fits}", hint=hint)
     if sizes and options.sort != "size":
         chosen = [_with_size(server, row) for row in chosen]
     documents = [_component_document(row) for row in chosen]

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any, Optional
 
@@ -17,11 +17,15 @@ from dci_downloader.control.decoding import Fields
 from dci_downloader.errors import TransferError
 from dci_downloader.models import Component, Job, JobFile, Product, Topic
 
+_NAMED = {"id", "name"}
 _TOPIC = {"id", "name", "component_types", "component_types_optional", "created_at"}
 _TOPIC_TEXTS = ("state", "product_id", "next_topic_id", "etag")
-_COMPONENT = {"id", "name", "type", "topic_id", "tags", "created_at", "released_at", "team_id", "state", "version"}
+_COMPONENT = {
+    *("id", "name", "type", "topic_id", "tags", "created_at", "released_at", "team_id", "state", "version"),
+    *("files", "jobs"),
+}
 _COMPONENT_TEXTS = ("display_name", "canonical_project_name", "uid", "url", "title", "message", "etag")
-_JOB = {"id", "status", "etag", "topic_id"}
+_JOB = {"id", "status", "etag", "topic_id", "topic", "components", "remoteci"}
 _JOB_TEXTS = (
     *("name", "comment", "configuration", "status_reason", "url", "state", "client_version", "user_agent"),
     *("remoteci_id", "team_id", "product_id", "previous_job_id", "update_previous_job_id", "pipeline_id"),
@@ -33,9 +37,8 @@ _Readers = Mapping[str, Callable[[str], Any]]
 
 def product(document: Fields) -> Product:
     """Read a product."""
-    facts = _facts(document, _texts(document, "label", "description", "state", "etag"), instants=True)
-    extra = document.rest({"id", "name", *facts})
-    return Product(id=document.text("id"), name=document.text("name"), **facts, extra=extra)
+    facts = _facts(document, _texts(document, "label", "description", "state", "etag"), _NAMED, instants=True)
+    return Product(id=document.text("id"), name=document.text("name"), **facts)
 
 
 def topic(document: Fields) -> Topic:
@@ -48,7 +51,7 @@ def topic(document: Fields) -> Topic:
         "next_topic": lambda key: topic(document.object(key)),
         "updated_at": document.instant,
     }
-    facts = _facts(document, readers)
+    facts = _facts(document, readers, _TOPIC)
     return Topic(
         id=document.text("id"),
         name=document.text("name"),
@@ -57,14 +60,13 @@ def topic(document: Fields) -> Topic:
         created_at=document.instant("created_at"),
         registry=document.strings("data", "registry"),
         **facts,
-        extra=document.rest({*_TOPIC, *facts}),
     )
 
 
 def component(document: Fields) -> Component:
     """Read a component."""
     readers = {**_texts(document, *_COMPONENT_TEXTS), "data": document.mapping, "updated_at": document.instant}
-    facts = _facts(document, readers)
+    facts = _facts(document, readers, _COMPONENT)
     return Component(
         id=document.text("id"),
         name=document.text("name"),
@@ -77,7 +79,6 @@ def component(document: Fields) -> Component:
         state=document.optional_text("state") or "active",
         version=document.optional_text("version") or "",
         **facts,
-        extra=document.rest({*_COMPONENT, *facts, "files", "jobs"}),
     )
 
 
@@ -95,7 +96,7 @@ def job(document: Fields, of_topic: Optional[Topic] = None, components: Optional
         "duration": document.number,
         "data": document.mapping,
     }
-    facts = _facts(document, readers, instants=True)
+    facts = _facts(document, readers, _JOB, instants=True)
     if components is None:
         components = tuple(component(item) for item in document.objects("components"))
     return Job(
@@ -105,29 +106,34 @@ def job(document: Fields, of_topic: Optional[Topic] = None, components: Optional
         components=components,
         etag=document.optional_text("etag") or "",
         **facts,
-        extra=document.rest({*_JOB, *facts, "topic", "components", "remoteci"}),
     )
 
 
 def job_file(document: Fields) -> JobFile:
     """Read what is known of a file of a job."""
-    facts = _facts(document, {**_texts(document, *_FILE_TEXTS), "size": document.number}, instants=True)
-    extra = document.rest({"id", "name", *facts, "job", "jobstate"})
-    return JobFile(id=document.text("id"), name=document.text("name"), **facts, extra=extra)
+    readers = {**_texts(document, *_FILE_TEXTS), "size": document.number}
+    facts = _facts(document, readers, {*_NAMED, "job", "jobstate"}, instants=True)
+    return JobFile(id=document.text("id"), name=document.text("name"), **facts)
 
 
 def _texts(document: Fields, *keys: str) -> _Readers:
     return dict.fromkeys(keys, document.optional_text)
 
 
-def _facts(document: Fields, readers: _Readers, *, instants: bool = False) -> dict[str, Any]:
-    """What there is under some keys, as far as it has the type that its reader expects."""
+def _facts(document: Fields, readers: _Readers, known: Collection[str], *, instants: bool = False) -> dict[str, Any]:
+    """What there is under some keys, as far as it has the type that its reader expects, and the rest as ``extra``.
+
+    Args:
+        document: which.
+        readers: by key.
+        known: keys that are read elsewhere, or are not wanted.
+        instants: also when it was created and updated.
+    """
     if instants:
         readers = {**readers, "created_at": document.instant, "updated_at": document.instant}
     facts = {}
     for key, read in readers.items():
         with suppress(TransferError):
-            value = read(key)
-            if value is not None:
-                facts[key] = value
-    return facts
+            facts[key] = read(key)
+    extra = document.rest({*known, *facts})
+    return {**{key: value for key, value in facts.items() if value is not None}, "extra": extra}
