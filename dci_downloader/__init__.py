@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from dci_downloader.options import SsoCredentials as SsoCredentials
     from dci_downloader.options import SyncOptions as SyncOptions
     from dci_downloader.options import TransferOptions as TransferOptions
+    from dci_downloader.pre_run_step import PreRunStep as PreRunStep
+    from dci_downloader.pre_run_step import pre_run as pre_run
     from dci_downloader.results import Changes as Changes
     from dci_downloader.results import ComponentReport as ComponentReport
     from dci_downloader.results import ContainerImage as ContainerImage
@@ -101,6 +103,7 @@ _HOMES = {
     "options": (
         "Credentials Filter LoginCredentials Network RemoteciCredentials SsoCredentials SyncOptions TransferOptions"
     ),
+    "pre_run_step": "PreRunStep pre_run",
     "results": (
         "Changes ComponentReport ContainerImage ContainerImageOutcome Failure Outcome Removal Report SourceTotals"
     ),

@@ -12,7 +12,7 @@ from dci_downloader.errors import SettingsError
 from dci_downloader.release import VERSION
 from dci_downloader.settings.command_line import CommandLine
 from dci_downloader.settings.table import GROUPS, SETTINGS, TOPIC_SETTINGS
-from dci_downloader.settings.types import FLAG, Choice, Entry, ListOf, Scalar, Setting
+from dci_downloader.settings.types import FLAG, PLAIN, Choice, Entry, ListOf, Scalar, Setting
 
 _USAGE = """\
 %(prog)s TOPIC DEST [options]        the newest build of a topic
@@ -84,6 +84,11 @@ def sync_parser() -> Parser:
     # TOPIC and DEST are explained by the usage
     parser.add_argument("positional", nargs="*", metavar="TOPIC DEST", help=argparse.SUPPRESS)
     add_sync_options(parser)
+    # what abbreviated --settings before there was --set-state
+    plain = converter(PLAIN)
+    parser.add_argument(
+        "--se", "--set", dest="settings", default=None, action="append", type=plain, help=argparse.SUPPRESS
+    )
     return parser
 
 

@@ -27,6 +27,7 @@ WINGS = [
     "transfer",
     "container_images",
     "sync",
+    "pre_run_step",
     "topics",
     "settings",
     "demo",
