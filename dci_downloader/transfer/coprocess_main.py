@@ -59,7 +59,7 @@ class _CoprocessProgress(NullProgress, NeverStop):
 
     def __init__(self, channel: Channel, setup: Setup) -> None:
         self._channel = channel
-        self._source = setup.source
+        self._setup = setup
         self._report_seconds = setup.tuning.report_seconds
         self._life_seconds = min(setup.tuning.life_seconds, setup.options.patience / 4)
         self._files = self._size = 0
@@ -86,8 +86,9 @@ class _CoprocessProgress(NullProgress, NeverStop):
 
     def take(self, token: Token) -> None:
         """Have requests carry another token from now on."""
-        assert isinstance(self._source, ComponentFiles)
-        self._source.authorization.take(token)
+        source = self._setup.source
+        assert isinstance(source, ComponentFiles)
+        source.authorization.take(token)
 
     def _receive(self) -> None:
         """Take the tokens that came; their end is that of the first process."""
