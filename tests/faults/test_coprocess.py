@@ -235,6 +235,25 @@ def test_a_request_to_stop_does_not_wait_for_a_frozen_second_process(
     assert ended(shared.instances[0].pid)
 
 
+def test_what_a_killed_second_process_received_inside_segments_is_not_fetched_again(
+    shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    turn = shared.turn
+
+    def killed(one: WatchedCoprocess) -> None:
+        turn(one)
+        if one.working and bench.mirror.partial_bytes(bench.entries["2.iso"]) > SEGMENT // 4:
+            os.kill(one.pid, signal.SIGKILL)
+
+    monkeypatch.setattr(shared, "turn", killed)
+    bench.tune(record_seconds=0.02, write_chunks=16)
+    bench.store.pause = 0.03
+    fetched = bench.fetch(connections=4)
+    assert fetched.failures == ()
+    assert all(map(bench.arrived, bench.entries))
+    assert any(wanted[0] % SEGMENT for wanted in bench.store.ranges("2.iso") if wanted)
+
+
 def test_all_is_fetched_here_where_no_second_process_can_be_started(
     shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ):
