@@ -414,9 +414,11 @@ class DeadlyCoprocess(coprocess.Coprocess):
         super().turn()
         if self.working:
             print(self._process.pid, flush=True)
+            if frozen == "frozen":
+                os.kill(self._process.pid, 19)
             os.kill(os.getpid(), 9)
 engine.Coprocess = DeadlyCoprocess
-url, root = sys.argv[1:]
+url, root, frozen = sys.argv[1:]
 entries = [FileEntry(f"{number}.rpm", f"{number:064x}", 999) for number in range(100)]
 tuning = Tuning(worth_starting=0.0, worth_giving=0.0, loaded=-1.0)
 store, options, stop = Store(Path(root)), TransferOptions(), NeverStop()
@@ -424,9 +426,10 @@ engine.fetch(entries, StubSource(url), store, options, NullProgress(), stop, tun
 """
 
 
-def test_the_second_process_of_a_run_that_is_killed_ends(bench: Bench):
+@pytest.mark.parametrize("frozen", ["", "frozen"])
+def test_the_second_process_of_a_run_that_is_killed_ends(bench: Bench, frozen: str):
     bench.control.flowing.clear()
-    command = [sys.executable, "-c", KILLED, bench.control.url, str(bench.mirror.root)]
+    command = [sys.executable, "-c", KILLED, bench.control.url, str(bench.mirror.root), frozen]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=False)
     assert done.returncode == -signal.SIGKILL
     assert ended(int(done.stdout))
