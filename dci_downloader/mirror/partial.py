@@ -24,7 +24,8 @@ from typing import Any
 from dci_downloader.content import ranges
 from dci_downloader.content.ranges import NOTHING, Range, Ranges
 from dci_downloader.errors import DigestMismatchError, LockedError
-from dci_downloader.mirror.files import disk_errors, preallocate, remove_file, replace_atomically
+from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.files import preallocate, remove_file, replace_atomically
 from dci_downloader.models import FileEntry
 
 CATCH_UP_BYTES = 8 << 20
