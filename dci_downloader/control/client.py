@@ -7,21 +7,26 @@ and what is below it. Topics, components and jobs are given as objects or by the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Optional, Union, overload
 
 from dci_downloader import environment
 from dci_downloader.content.manifest import IMAGE_LIST_NAME, MANIFEST_NAME, parse_manifest
 from dci_downloader.control.api import Api, header_text, is_id, path_segment, unknown_id_error
+from dci_downloader.control.errors_from_response import server_message
 from dci_downloader.control.reader import ControlReader
 from dci_downloader.control.session import Clock, Session
 from dci_downloader.control.signing import ComponentFiles, Signer
-from dci_downloader.errors import ManifestError, NotFoundError, SettingsError, StaleJobError, StatusError
+from dci_downloader.errors import ManifestError, NoFilesError, NotFoundError, SettingsError, StaleJobError, StatusError
 from dci_downloader.models import Component, Job, Manifest, Topic
 from dci_downloader.network.retries import MAX_WRONG_RESPONSES
 from dci_downloader.options import Credentials, Network
 
 __all__ = ["Clock", "ControlServer", "Credentials"]
+
+_SUBJECT_UNKNOWN = re.compile(r"(?:component|remoteci)\b(?!.*\bfile).*\bnot found", re.IGNORECASE)
+"""What the server says where it is not the file that is lacking."""
 
 JOB_STATES = ("new", "pre-run", "running", "post-run", "success", "failure", "error", "killed")
 
@@ -182,7 +187,8 @@ class ControlServer(ControlReader):
             The manifest, or None where ``etag`` is still that of the server's.
 
         Raises:
-            NotFoundError: the component has no files.
+            NoFilesError: the component has no files.
+            NotFoundError: there is no such component.
             ManifestError: the manifest cannot be trusted.
         """
         if isinstance(component, str):
@@ -194,11 +200,8 @@ class ControlServer(ControlReader):
         response = self._api.file(f"{self._files_path(component)}/{MANIFEST_NAME}", etag)
         if response.status == 304 and etag:
             return None
-        if response.status == 404:
-            raise NotFoundError(
-                f"component {component.name} of type {component.type} has no files",
-                hint="some have none, those of OpenShift for example; choose other types with --filter",
-            )
+        if response.status == 404 and not (response.signed and _SUBJECT_UNKNOWN.match(server_message(response))):
+            raise NoFilesError(component.name, component.type)
         body = self._api.expect(200, response).body
         try:
             return parse_manifest(body, component.type, etag=header_text(response.headers.get("etag", "")))

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dci_downloader.content.names import check_name
+from dci_downloader.content.names import version_folder
 from dci_downloader.errors import SettingsError
 from dci_downloader.mirror import tree
 from dci_downloader.mirror.disk_errors import disk_errors
@@ -82,7 +82,7 @@ def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Ma
 
 
 def _free_name(folder: Path, component: Component, wanted_identity: str) -> str:
-    name = check_name(component.name, "component")
+    name = version_folder(component.name)
     for candidate in (name, f"{name}+{wanted_identity[:8]}"):
         if not (os.path.lexists(folder / candidate) or os.path.lexists(record_path(folder / candidate))):
             return candidate

@@ -25,6 +25,7 @@ WINGS = [
     "mirror",
     "transfer",
     "container_images",
+    "planning",
     "sync",
     "topics",
     "settings",
