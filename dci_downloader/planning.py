@@ -6,7 +6,8 @@ The rules:
   matter then: jobs hold git commits, container images and drivers.
 * Components with files that would be published in one folder are not mirrored; the others are.
 * What is published unchanged needs nothing. What a plain folder in the link's place holds need not be fetched.
-* There has to be room for what all components miss together.
+* There has to be room for what all components miss together; one that finds none beside those before it fails, and
+  takes none from those after it.
 * An error that concerns one component alone is a value in its plan; the others go on.
 """
 
@@ -158,10 +159,13 @@ class Planner:
         return replace(plan, plan=self.mirror.plan(component, wanted))
 
     def _with_room(self, plans: Sequence[ComponentPlan]) -> list[ComponentPlan]:
-        """The plans, with an error for those that need room where there is not enough for all of them together."""
-        try:
-            self.mirror.check_space([plan.to_fetch for plan in plans if plan.to_fetch])
-        except DiskFullError as error:
-            full = error
-            return [replace(plan, error=full) if plan.to_fetch and plan.to_fetch.missing else plan for plan in plans]
-        return list(plans)
+        """The plans, with an error for each that finds no room beside those before it."""
+        taken: list[Plan] = []
+
+        def check(plan: ComponentPlan) -> ComponentPlan:
+            if plan.to_fetch is not None:
+                self.mirror.check_space([*taken, plan.to_fetch])
+                taken.append(plan.to_fetch)
+            return plan
+
+        return [self._attempt(check, plan) for plan in plans]

@@ -193,14 +193,15 @@ def free(monkeypatch, size):
 
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_room_is_needed_for_all_components_together(lab, root, two, monkeypatch, dry_run):
-    room = Mirror(root).store.room_needed
-    free(monkeypatch, room([entry(3000)]) * 2 - 1)
+    room, did = Mirror(root).store.room_needed([entry(3000)]), "planned" if dry_run else "published"
+    free(monkeypatch, room * 2 - 1)  # whatever comes and goes meanwhile
     report = sync(lab, root, topic="TWO", dry_run=dry_run)
-    assert outcomes(report) == [("one", "failed", [6]), ("two", "failed", [6])]
-    assert lab.fetched() == []
-    assert f"{room([entry(3000)]) * 2:,} bytes are needed" in report.failures[0].reason
-    free(monkeypatch, room([entry(3000)]) * 2)
-    assert sync(lab, root, topic="TWO", dry_run=dry_run).exit_code == 0
+    assert outcomes(report) == [("one", did, []), ("two", "failed", [6])]
+    assert lab.fetched() == ([] if dry_run else ["a"])
+    assert f"{room * 2:,} bytes are needed" in report.failures[0].reason
+    other = root.parent / "other"
+    free(monkeypatch, room * 2)
+    assert sync(lab, other, topic="TWO", dry_run=dry_run).exit_code == 0
 
 
 def entry(size):
