@@ -22,6 +22,7 @@ from dci_downloader.control.decoding import Response
 from dci_downloader.control.failures import Route, failure_from_exception, stall_failure
 from dci_downloader.errors import TransferError
 from dci_downloader.network.headers import content_length
+from dci_downloader.network.interim import InterimAdapter
 from dci_downloader.network.proxies import ca_bundle, proxy_for
 from dci_downloader.network.urls import redact_url
 from dci_downloader.options import Network
@@ -162,6 +163,8 @@ class _RequestsSession(requests.Session):
     def __init__(self) -> None:
         super().__init__()
         self.trust_env = False
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, InterimAdapter())
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
 
