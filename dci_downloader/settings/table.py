@@ -208,7 +208,7 @@ _WHERE = (
 )
 _HOW = (
     Setting("dry_run", types.FLAG, "--dry-run", "say what would be done, write nothing"),
-    Setting("keep", types.COUNT, "--keep N", "older versions that stay", levels=_ANY, fills=(SyncOptions, "keep")),
+    Setting("keep", types.COUNT, "--keep N", "older builds that stay", levels=_ANY, fills=(SyncOptions, "keep")),
     Setting(
         "connections",
         types.POSITIVE,
