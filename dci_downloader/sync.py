@@ -64,7 +64,7 @@ def sync_topic(
         mirror: where the topic goes.
         topic: name, or pattern with a trailing ``*``; may be empty where ``options`` name a component or a job.
         selection: which files of each component.
-        options: which components, how many older versions stay, how files are fetched.
+        options: which components, how many older builds stay, how files are fetched.
         progress: gets files, bytes and messages.
         stop: asked whether to end early.
 
@@ -178,8 +178,9 @@ class _Sync:
     def preview(self, planned: ComponentPlan) -> SyncSteps:
         """Say what :meth:`bring` would do. Writes nothing."""
         component, wanted = planned.component, planned.wanted
-        unchanged = planned.published is not None and planned.published.identity == planned.identity
-        old = () if unchanged else expired(self.topic_mirror, component.type, self.options.keep, planned.identity)
+        new = planned.identity
+        unchanged = planned.published is not None and planned.published.identity == new
+        old = () if unchanged else expired(self.topic_mirror, component.type, self.options.keep, new, component.id)
         folder = self.topic_mirror.link(component.type)
         return SyncSteps(
             Outcome.PLANNED,

@@ -46,6 +46,8 @@ def _run_rows(merged: MergedSettings, environ: Mapping[str, str]) -> Iterator[_R
         yield "local_repo", destination.value, destination.origin
     else:
         yield "local_repo", "-", "not set: DEST must name it"
+    if merged.job:
+        yield "job_id", merged.job.id, "DCI_JOB_ID"
     for name in environment.CREDENTIALS:
         value = environ.get(name, "")
         shown = _MASK if value and name == "DCI_API_SECRET" else _without_login(value)

@@ -10,10 +10,12 @@ from dci_downloader import container_images
 from dci_downloader.cli.run_output import RunOutput
 from dci_downloader.cli.signals import Signals
 from dci_downloader.control.client import ControlServer
-from dci_downloader.errors import DownloaderError
+from dci_downloader.errors import AccessError, DownloaderError, NotFoundError
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.models import Job
 from dci_downloader.results import Failure, Report
 from dci_downloader.settings.command_line import CommandLine
+from dci_downloader.settings.precedence import JobRequest
 from dci_downloader.settings.settings import Settings, load
 from dci_downloader.topics import SyncRequest, sync_topics
 
@@ -40,18 +42,17 @@ def run(command_line: CommandLine) -> int:
 def _mirror(command_line: CommandLine, output: RunOutput) -> list[Report]:
     """Mirror the topics; gives a report on each."""
     settings = load(command_line, os.environ)
-    for note in settings.notes:
-        output.progress.message(f"note: {note}")
+    _note(settings, output)
     for topic in settings.topics:
         if topic.options.registry:
             container_images.require_skopeo(topic.options.registry)
     try:
-        with _server(settings) as server, output.calls():
-            if settings.job_id:
-                settings = settings.for_job(server.job(settings.job_id))
-            with Signals() as stop:
-                mirror = Mirror(settings.destination)
-                reports = sync_topics(server, mirror, _requests(settings), progress=output.progress, stop=stop)
+        with _server(settings) as server, output.calls(), Signals() as stop:
+            if settings.job:
+                settings = settings.for_job(_job(server, settings.job))
+                _note(settings, output)
+            mirror = Mirror(settings.destination)
+            reports = sync_topics(server, mirror, _requests(settings), progress=output.progress, stop=stop)
         if len(reports) == 1 and reports[0].failure is not None:
             raise _error_of(reports[0].failure)
     except DownloaderError as error:
@@ -59,6 +60,20 @@ def _mirror(command_line: CommandLine, output: RunOutput) -> list[Report]:
             output.write_metrics([request.failure_report(error, output.seconds) for request in _requests(settings)])
         raise
     return reports
+
+
+def _job(server: ControlServer, request: JobRequest) -> Job:
+    try:
+        return server.job(request.id)
+    except (AccessError, NotFoundError) as error:
+        if request.implied:
+            error.hint = f"DCI_JOB_ID names it: unset that for the newest builds, or set it right; {error.hint}"
+        raise
+
+
+def _note(settings: Settings, output: RunOutput) -> None:
+    for note in settings.notes:
+        output.progress.message(f"note: {note}")
 
 
 def _server(settings: Settings) -> ControlServer:

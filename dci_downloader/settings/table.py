@@ -59,9 +59,10 @@ _WHAT = (
         "job_id",
         types.TEXT,
         "--job-id ID",
-        "the components of this job; likewise",
+        "those of this job; likewise",
         "exactly the components that this job was created with, and no newer ones; the topic may be left out. "
         "Of settings files the topic, or pattern, that fits the job's counts",
+        variable="DCI_JOB_ID",
     ),
     Setting(
         "filters",
@@ -207,7 +208,7 @@ _WHERE = (
 )
 _HOW = (
     Setting("dry_run", types.FLAG, "--dry-run", "say what would be done, write nothing"),
-    Setting("keep", types.COUNT, "--keep N", "older versions that stay", levels=_ANY, fills=(SyncOptions, "keep")),
+    Setting("keep", types.COUNT, "--keep N", "older builds that stay", levels=_ANY, fills=(SyncOptions, "keep")),
     Setting(
         "connections",
         types.POSITIVE,
