@@ -26,6 +26,7 @@ from dci_downloader.mirror.retention import expired, reclaimable, retire
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import changes_since
 from dci_downloader.models import Component, Manifest, Plan, Topic
+from dci_downloader.network.registries import registry_login
 from dci_downloader.options import SyncOptions
 from dci_downloader.planning import COMPONENT_ERRORS, ComponentPlan, Planner
 from dci_downloader.results import (
@@ -216,7 +217,8 @@ class _Sync:
         if entry is None or not self.options.registry:
             return (), ()
         document = self.mirror.store.read(entry.sha256)
-        registry, login, network = self.options.registry, self.topic.registry, self.server.network
+        registry, network = self.options.registry, self.server.network
+        login = registry_login(self.topic.registry, self.options.login_registries)
         mirrored = container_images.mirror(document, registry, login, network, self.progress, self.stop)
         return mirrored.images, mirrored.failures
 
