@@ -93,7 +93,11 @@ class ComponentPlan:
 
 @dataclass(frozen=True)
 class Planner:
-    """Plans the components of one topic. Writes only into the store, and nothing in a dry run."""
+    """Plans the components of one topic. Writes only into the store, and nothing in a dry run.
+
+    Attributes:
+        beside: the plans that need room too; those of this topic join them.
+    """
 
     server: ControlServer
     mirror: Mirror
@@ -102,6 +106,7 @@ class Planner:
     dry_run: bool
     progress: Progress
     stop: Stop
+    beside: list[Plan]
 
     def plan(self, components: Sequence[Component]) -> list[ComponentPlan]:
         """Plan all components, in their order. Safe to repeat.
@@ -160,12 +165,11 @@ class Planner:
 
     def _with_room(self, plans: Sequence[ComponentPlan]) -> list[ComponentPlan]:
         """The plans, with an error for each that finds no room beside those before it."""
-        taken: list[Plan] = []
 
         def check(plan: ComponentPlan) -> ComponentPlan:
             if plan.to_fetch is not None:
-                self.mirror.check_space([*taken, plan.to_fetch])
-                taken.append(plan.to_fetch)
+                self.mirror.check_space([*self.beside, plan.to_fetch])
+                self.beside.append(plan.to_fetch)
             return plan
 
         return [self._attempt(check, plan) for plan in plans]

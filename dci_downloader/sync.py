@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Optional
 
 from dci_downloader import container_images
 from dci_downloader.content.selection import Selection
@@ -54,6 +55,7 @@ def sync_topic(
     options: SyncOptions = SyncOptions(),  # noqa: B008  frozen
     progress: Progress = NullProgress(),  # noqa: B008  has no state
     stop: Stop = NeverStop(),  # noqa: B008  has no state
+    planned: Optional[list[Plan]] = None,
 ) -> Report:
     """Bring the newest build of a topic into a mirror and publish it.
 
@@ -68,6 +70,7 @@ def sync_topic(
         options: which components, how many older builds stay, how files are fetched.
         progress: gets files, bytes and messages.
         stop: asked whether to end early.
+        planned: in a dry run of several topics, the plans of those before, which need room too; its own join them.
 
     Returns:
         What happened to each component. One that fails is a value in it, not an exception.
@@ -88,7 +91,8 @@ def sync_topic(
         options = replace(options, transfer=replace(options.transfer, network=server.network))
     resolved, components, missing = resolve_request(server, topic, options, progress)
     topic_mirror, peers = mirror.topic(resolved.name), PeerPool(options.transfer.peers)
-    planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop)
+    beside = planned if planned is not None and options.dry_run else []
+    planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, beside)
     sync = _Sync(server, mirror, topic_mirror, resolved, options, peers, progress, stop)
     if options.dry_run:
         topic_mirror.check()

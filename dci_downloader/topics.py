@@ -11,6 +11,7 @@ from dci_downloader.control.client import ControlServer
 from dci_downloader.errors import CancelledError, DiskFullError, DownloaderError, worst_exit_code
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.models import Plan
 from dci_downloader.options import SyncOptions
 from dci_downloader.results import NOT_TRIED, Failure, Report
 from dci_downloader.sync import sync_topic
@@ -51,13 +52,21 @@ def sync_topics(
     """
     reports: list[Report] = []
     dropped: set[str] = set()
+    planned: list[Plan] = []
     for request in requests:
         began = time.monotonic()
         peers = tuple(url for url in request.options.transfer.peers if url.rstrip("/") not in dropped)
         options = replace(request.options, transfer=replace(request.options.transfer, peers=peers))
         try:
             report = sync_topic(
-                server, mirror, request.topic, request.selection, options=options, progress=progress, stop=stop
+                server,
+                mirror,
+                request.topic,
+                request.selection,
+                options=options,
+                progress=progress,
+                stop=stop,
+                planned=planned,
             )
         except DownloaderError as error:
             report = request.failure_report(error, time.monotonic() - began)

@@ -208,6 +208,12 @@ BETTER = [
         lacks=("RHEL-8.8/*",),
     ),
     settings(
+        "tilde",
+        "topic: RHEL-8.8\nlocal_repo: ~/dest\n#{dest}",
+        why="makes a folder of that name where it is started",
+        lacks=("RHEL-8.8/*",),
+    ),
+    settings(
         "variants-as-mappings-in-part",
         "topic: RHEL-8.8\nvariants: [{name: BaseOS, with_debug: true}]",
         why="crashes without with_iso",
