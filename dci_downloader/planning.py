@@ -36,6 +36,7 @@ from dci_downloader.errors import (
 )
 from dci_downloader.hooks import Progress, Stop
 from dci_downloader.mirror.adopt import adopt, adoptable
+from dci_downloader.mirror.mend import mend
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version, identity
@@ -59,6 +60,7 @@ class ComponentPlan:
         contents: the content of files that came with the offer.
         plan: what the mirror lacks of it; None where it is published as it is, or cannot be mirrored.
         adoptable: what a plain folder in the link's place may hold of that, in a dry run; others adopt it at once.
+        notes: what was put right of the published version, a line each.
         seconds: how long it took to find out.
     """
 
@@ -70,6 +72,7 @@ class ComponentPlan:
     contents: Mapping[FileEntry, bytes] = field(default_factory=dict, repr=False)
     plan: Optional[Plan] = None
     adoptable: tuple[FileEntry, ...] = ()
+    notes: tuple[str, ...] = ()
     seconds: float = 0.0
 
     @property
@@ -93,7 +96,7 @@ class ComponentPlan:
 
 @dataclass(frozen=True)
 class Planner:
-    """Plans the components of one topic. Writes only into the store, and nothing in a dry run.
+    """Plans the components of one topic. What is published changes in links and modes at most, in a dry run in nothing.
 
     Attributes:
         beside: the plans that need room too; those of this topic join them.
@@ -155,8 +158,10 @@ class Planner:
             candidates = adoptable(link, wanted, store)
             return replace(plan, plan=self.mirror.plan(component, wanted), adoptable=candidates)
         published = plan.published
-        if published is not None and published.identity == plan.identity and self.topic_mirror.intact(published):
-            return plan
+        if published is not None and published.identity == plan.identity:
+            mended = mend(self.topic_mirror, published)
+            if mended is not None:
+                return replace(plan, notes=mended)
         for entry, content in plan.contents.items():
             if entry in wanted.files:
                 store.add(entry, [content])

@@ -23,6 +23,7 @@ from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.publish import publish
+from dci_downloader.mirror.removal import left_note
 from dci_downloader.mirror.retention import expired, reclaimable, retire
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import changes_since
@@ -150,6 +151,8 @@ class _Sync:
             taken = steps(planned)
         except COMPONENT_ERRORS as error:
             taken = SyncSteps(Outcome.FAILED, failures=(Failure.of(error),))
+        taken = taken._replace(notes=(*taken.notes, *left_note(self.topic_mirror.left)))
+        self.topic_mirror.left.clear()  # each thing is told once
         path = ""
         with suppress(ManifestError):  # its type cannot be a folder, and that is its failure
             path = str(self.topic_mirror.link(component.type))
@@ -162,7 +165,7 @@ class _Sync:
             assert planned.published is not None
             images, failures = self._mirror_images(wanted)
             same = Changes(planned.published.folder)
-            return SyncSteps(Outcome.UNCHANGED, wanted, images=images, failures=failures, changes=same)
+            return SyncSteps(Outcome.UNCHANGED, wanted, None, (), images, failures, same, notes=planned.notes)
         plan = planned.plan
         if not self.brought.isdisjoint(entry.sha256 for entry in plan.missing):
             plan = self.mirror.plan(component, wanted)

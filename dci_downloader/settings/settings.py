@@ -86,7 +86,12 @@ class Settings:
         with_job = replace(chosen, options=replace(chosen.options, job=job))
         if not implied:
             return replace(self, topics=(with_job,), notes=())
-        topics = tuple(with_job if topic is chosen else topic for topic in self.topics)
+        name = chosen.topic.lower()  # another entry for it would publish other components in their place
+        topics = tuple(
+            with_job if topic is chosen else topic
+            for topic in self.topics
+            if topic is chosen or topic.topic.lower() != name or topic.options.component_id
+        )
         beside = ", and no filters count for it" if chosen.options.filters else ""
         note = f"DCI_JOB_ID: of {job.topic.name} exactly the components of job {job.id} are mirrored{beside}"
         return replace(self, topics=topics, notes=(note,))

@@ -323,6 +323,15 @@ def test_a_single_argument_beside_a_job_of_the_environment_stays_a_topic_where_i
         assert (topics(loaded), loaded.destination) == (["a"], Path("/d"))
 
 
+def test_no_other_entry_for_the_topic_of_the_job_takes_its_place(load):
+    text = (
+        "local_repo: /d\ntopics: [{topic: RHEL-9.2, filters: [{type: compose}]}, {topic: OSP},"
+        " {topic: rhel-9.2, filters: [{type: hwcert}]}]"
+    )
+    topics, _ = with_job(load("", text, DCI_JOB_ID="j1"), job())
+    assert topics == [("RHEL-9.2", True), ("OSP", False)]
+
+
 def test_filters_beside_the_job_of_the_environment_are_told_to_be_unused(load):
     settled = load("RHEL-9.2 /d --filter compose:nightly", DCI_JOB_ID="j1").for_job(job())
     assert "no filters count" in settled.notes[0]
