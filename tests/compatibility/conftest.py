@@ -61,6 +61,10 @@ def catalog():
     ):
         made.add_component(rhel9, name=name, tags=tags, **compose(name.encode()))
     made.add_component(rhel9, name="hwcert-1", type="hwcert", tags=("old",), files={"a.rpm": b"1"})
+    commit = made.add_component(rhel9, name="https://git.example.com/org/repo/1a2b", type="git", files={})
+    made.drop(commit, "dci_files_list.json")
+    _, older, _, *others = made.components.values()
+    made.add_job(rhel9, [older, *others])
     made.add_component(rhel9, name="hwcert-2", type="hwcert", files={"a.rpm": b"2", "b/c.rpm": b"c"})
     rhel8 = made.add_topic("RHEL-8.8")
     made.add_component(rhel8, name="RHEL-8.8.0", **compose(b"8.8"))
@@ -114,8 +118,10 @@ class Both:
         self._root = root
 
     def ids(self):
-        """The id of each component by its name, to be filled into arguments and files."""
-        return {component.name: component.id for component in self._site.catalog.components.values()}
+        """The id of each component by its name, and that of the job, to be filled into arguments and files."""
+        catalog = self._site.catalog
+        (job,) = catalog.jobs
+        return {"job": job, **{component.name: component.id for component in catalog.components.values()}}
 
     def run(self, arguments, files, environ, seconds):
         """The outcome of the previous program and of ours; ``{dir}``, ``{dest}`` and ``{ids[name]}`` are filled in."""

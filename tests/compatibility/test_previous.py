@@ -154,6 +154,13 @@ BETTER = [
         codes=(0, 4),
         extra=("*/.composeinfo", "*/metadata/rpms.json"),
     ),
+    options(
+        "job-of-a-pipeline",
+        environ={"DCI_JOB_ID": "{ids[job]}"},
+        why="brings newer builds than the job was scheduled with",
+        differs=("RHEL-9.2/compose/*", "RHEL-9.2/hwcert/a.rpm"),
+        extra=("RHEL-9.2/hwcert/b/c.rpm",),
+    ),
     Case("no-such-topic", ("NOWHERE", "{dest}"), why="calls it a success", codes=(0, 4)),
     Case("inactive-topic", ("INACTIVE", "{dest}"), why="calls it a success", codes=(0, 4)),
     Case("no-such-component", (*TO, "--component-id", "nope"), why="says 'component' and no more", codes=(1, 4)),
