@@ -132,7 +132,7 @@ class _Sync:
         """Bring the components, one after the other, until one finds the disk full."""
         is_full = False
         for planned in plans:
-            if is_full and planned.plan is not None:
+            if is_full and planned.plan is not None and planned.error is None:
                 planned = replace(planned, error=DiskFullError(NOT_TRIED))
             report = self.report(planned, self.bring)
             yield report
