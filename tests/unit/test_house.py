@@ -13,6 +13,7 @@ ROOT = Path(dci_downloader.__file__).parent
 WINGS = [
     "release",
     "errors",
+    "frozen_mapping",
     "models",
     "options",
     "results",
@@ -27,6 +28,7 @@ WINGS = [
     "container_images",
     "planning",
     "sync",
+    "pre_run_step",
     "topics",
     "settings",
     "demo",
