@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
+from typing import Optional
 
 from dci_downloader import container_images
 from dci_downloader.cli.run_output import RunOutput
@@ -13,7 +14,8 @@ from dci_downloader.control.client import ControlServer
 from dci_downloader.errors import AccessError, DownloaderError, NotFoundError
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.models import Job
-from dci_downloader.results import Failure, Report
+from dci_downloader.pre_run_step import JobStates
+from dci_downloader.results import Report
 from dci_downloader.settings.command_line import CommandLine
 from dci_downloader.settings.precedence import JobRequest
 from dci_downloader.settings.settings import Settings, load
@@ -48,13 +50,20 @@ def _mirror(command_line: CommandLine, output: RunOutput) -> list[Report]:
             container_images.require_skopeo(topic.options.registry)
     try:
         with _server(settings) as server, output.calls(), Signals() as stop:
+            states: Optional[JobStates] = None
             if settings.job:
-                settings = settings.for_job(_job(server, settings.job))
+                job = _job(server, settings.job)
+                settings = settings.for_job(job)
                 _note(settings, output)
-            mirror = Mirror(settings.destination)
-            reports = sync_topics(server, mirror, _requests(settings), progress=output.progress, stop=stop)
+                if command_line.set_state and settings.job_topics:
+                    states = JobStates(server, job, output.progress)
+            with states or nullcontext():
+                mirror = Mirror(settings.destination)
+                reports = sync_topics(server, mirror, _requests(settings), progress=output.progress, stop=stop)
+                if states:
+                    states.conclude(reports[number] for number in settings.job_topics)
         if len(reports) == 1 and reports[0].failure is not None:
-            raise _error_of(reports[0].failure)
+            raise reports[0].failure.error()
     except DownloaderError as error:
         with suppress(DownloaderError):  # what ended the run matters more
             output.write_metrics([request.failure_report(error, output.seconds) for request in _requests(settings)])
@@ -83,13 +92,6 @@ def _server(settings: Settings) -> ControlServer:
         patience=settings.patience,
         api_version=settings.api_version,
     )
-
-
-def _error_of(failure: Failure) -> DownloaderError:
-    """The error that a failure stands for."""
-    error = DownloaderError(failure.reason, hint=failure.hint)
-    error.exit_code = failure.exit_code
-    return error
 
 
 def _requests(settings: Settings) -> list[SyncRequest]:

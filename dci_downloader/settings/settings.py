@@ -59,6 +59,11 @@ class Settings:
         """Seconds without progress after which the control server is given up: the most that a topic allows."""
         return max(topic.options.transfer.patience for topic in self.topics)
 
+    @property
+    def job_topics(self) -> list[int]:
+        """The positions of the topics that get the components of a job."""
+        return [number for number, topic in enumerate(self.topics) if topic.options.job is not None]
+
     def for_job(self, job: Job) -> Settings:
         """The settings for a job: those of the topic that has the job's name, or else a pattern of it.
 
@@ -118,6 +123,11 @@ def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
     if merged.destination is None:
         raise SettingsError(
             "there is no destination", hint="name DEST, or set local_repo in a settings file or DCI_LOCAL_REPO"
+        )
+    if command_line.set_state and (merged.job is None or command_line.dry_run):
+        raise SettingsError(
+            "--set-state is about the job of --job-id or DCI_JOB_ID, and is not for --dry-run",
+            hint="name the job, or leave --set-state out",
         )
     return Settings(
         credentials=environment.credentials(environ),

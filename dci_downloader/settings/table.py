@@ -49,8 +49,7 @@ _WHERE = (
         "dci_repo_url",
         types.PLAIN,
         "--dci-repo-url URL",
-        "without effect: the control server knows",
-        "accepted as `DCI_REPO_URL` is, and without effect: the control server says where files are",
+        text="accepted as `DCI_REPO_URL` is, and without effect: the control server says where files are",
     ),
     Setting(
         "peers",

@@ -52,6 +52,14 @@ WHAT = (
         variable="DCI_JOB_ID",
     ),
     Setting(
+        "set_state",
+        types.FLAG,
+        "--set-state",
+        "set that job's states, too",
+        "set the states of that job: `pre-run`, then `running`, or `error` with the reason; "
+        "its `.composeinfo` is attached to it",
+    ),
+    Setting(
         "filters",
         ListOf(types.FILTER, "mappings with type and tag"),
         "--filter TYPE[:TAG]",

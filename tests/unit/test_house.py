@@ -13,6 +13,7 @@ ROOT = Path(dci_downloader.__file__).parent
 WINGS = [
     "release",
     "errors",
+    "frozen_mapping",
     "models",
     "options",
     "results",
@@ -27,10 +28,12 @@ WINGS = [
     "container_images",
     "planning",
     "sync",
+    "pre_run_step",
     "topics",
     "settings",
     "demo",
     "cli",
+    "main",
 ]
 """From the ground up, in the order that data takes: a wing imports only from those before it."""
 
