@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Union
 
 from dci_downloader import (
     Component,
@@ -142,7 +142,7 @@ def by_ids(server: ControlServer) -> None:
 
 
 def any_credentials() -> list[ControlServer]:
-    kinds = [
+    kinds: list[Union[RemoteciCredentials, LoginCredentials, SsoCredentials]] = [
         RemoteciCredentials("remoteci/1", "s", "https://cs"),
         Credentials("feeder/1", "s", "https://cs"),
         LoginCredentials("me", "pw", "https://cs"),
