@@ -12,7 +12,7 @@ from dci_downloader.errors import SettingsError
 from dci_downloader.release import VERSION
 from dci_downloader.settings.command_line import CommandLine
 from dci_downloader.settings.table import GROUPS, SETTINGS, TOPIC_SETTINGS
-from dci_downloader.settings.types import FLAG, PLAIN, Choice, Entry, ListOf, Scalar, Setting
+from dci_downloader.settings.types import FLAG, Choice, Entry, ListOf, Scalar, Setting
 
 _USAGE = """\
 %(prog)s TOPIC DEST [options]        the newest build of a topic
@@ -45,6 +45,11 @@ class Parser(argparse.ArgumentParser):
         """
         similar = self._similar_option(message)
         raise SettingsError(message, hint=f"did you mean {similar}?" if similar else f"see `{self.prog} --help`")
+
+    def _get_option_tuples(self, option_string: str) -> list[Any]:
+        """Leave ``--set`` what it was before there was ``--set-state``: an abbreviation of ``--settings``."""
+        found: list[Any] = super()._get_option_tuples(option_string)
+        return [candidate for candidate in found if candidate[1] != "--set-state"] or found
 
     def _similar_option(self, message: str) -> str:
         """The option that an unknown one resembles most; empty for other mistakes, or where none resembles it."""
@@ -84,11 +89,6 @@ def sync_parser() -> Parser:
     # TOPIC and DEST are explained by the usage
     parser.add_argument("positional", nargs="*", metavar="TOPIC DEST", help=argparse.SUPPRESS)
     add_sync_options(parser)
-    # what abbreviated --settings before there was --set-state
-    plain = converter(PLAIN)
-    parser.add_argument(
-        "--se", "--set", dest="settings", default=None, action="append", type=plain, help=argparse.SUPPRESS
-    )
     return parser
 
 
