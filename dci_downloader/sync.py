@@ -39,6 +39,7 @@ from dci_downloader.results import (
     ContainerImageOutcome,
     Failure,
     Outcome,
+    Removal,
     Report,
     SourceTotals,
     SyncSteps,
@@ -178,7 +179,11 @@ class _Sync:
             return SyncSteps(Outcome.FAILED, wanted, plan, received, images, failures, notes=notes)
         notes += unlisted_note(self.topic_mirror.link(component.type), wanted)  # before the folder gives way to a link
         publication = publish(self.topic_mirror, component, planned.selection, wanted)
-        removal = retire(self.topic_mirror, component.type, self.options.keep)
+        removal = Removal()
+        try:
+            removal = retire(self.topic_mirror, component.type, self.options.keep)
+        except COMPONENT_ERRORS as error:  # what is published is published
+            notes += (f"older versions could not be removed: {error}",)
         notes += publication.notes
         changes = changes_since(planned.published, wanted)
         return SyncSteps(Outcome.PUBLISHED, wanted, plan, received, images, (), changes, removal, notes)

@@ -29,9 +29,11 @@ def mend(topic: TopicMirror, version: Version) -> Optional[tuple[str, ...]]:
         IntegrityError: an object is damaged.
         DiskFullError: no room for a new tree.
     """
+    if topic.known_damage(version):
+        return None
     places, damaged, state = _mend_modes(topic, version)
     if damaged:
-        _remove_objects(topic, version, damaged)
+        topic.store.damage.add(entry.sha256 for entry in version.manifest.files if entry.path in damaged)
         return None
     notes: tuple[str, ...] = (
         (f"modes of files and folders were put right in {count(places, 'place')}",) if places else ()
@@ -89,13 +91,6 @@ def _mend_modes(topic: TopicMirror, version: Version) -> tuple[int, frozenset[st
                 return places, damaged, state
             state = topic.inspect(version)
     return places, frozenset(), state
-
-
-def _remove_objects(topic: TopicMirror, version: Version, damaged: frozenset[str]) -> None:
-    """Take damaged content out of the store, so that it is fetched again."""
-    for entry in version.manifest.files:
-        if entry.path in damaged:
-            topic.store.remove(entry.sha256)
 
 
 def _held(topic: TopicMirror, version: Version) -> bool:

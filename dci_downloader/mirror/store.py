@@ -2,6 +2,7 @@
 
     objects/ab/ab34…     verified content
     partial/             files being fetched (see :mod:`dci_downloader.mirror.partial`)
+    damaged/             what is known to be damaged (see :mod:`dci_downloader.mirror.damage`)
     unflushed/           markers of runs that have not flushed yet (see :mod:`dci_downloader.mirror.markers`)
     lock                 held shared by syncs, alone by prune and recovery
 
@@ -23,9 +24,11 @@ from pathlib import Path
 
 from dci_downloader.content import ranges
 from dci_downloader.errors import DigestMismatchError, IntegrityError, SettingsError
-from dci_downloader.mirror.digests import digests
+from dci_downloader.mirror.damage import DamageMarks
+from dci_downloader.mirror.digests import BELOW, digests
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import (
+    LINK_HINT,
     boot_id,
     check_folder,
     flush_file_system,
@@ -40,9 +43,11 @@ from dci_downloader.mirror.modes import make_read_only
 from dci_downloader.mirror.object_names import ObjectMatcher, checked_digest
 from dci_downloader.mirror.partial import Partial, read_journal
 from dci_downloader.mirror.permissions import set_mode
+from dci_downloader.mirror.reading import read_file
 from dci_downloader.models import FileEntry
 
 _OBJECT_FOLDER = re.compile(r"[0-9a-f]{2}")
+_MAX_READ = 256 << 20  # bytes
 _PER_FILE = 4096  # the last block of a file is not full, and folders and inodes take room too
 
 
@@ -61,6 +66,7 @@ class Store:
         self.root = root
         self.objects = root / "objects"
         self.partials = root / "partial"
+        self.damage = DamageMarks(root / "damaged")
         self._boot = boot or boot_id()
         self.markers = Markers(root / "unflushed", self._boot, marker)
         self._objects = str(self.objects)
@@ -77,16 +83,28 @@ class Store:
         """
         check_folder(self.root.parent, links=True)
         make_root(self.root.parent)
-        for folder in (self.root, self.objects, self.partials, self.markers.folder):
+        for folder in (self.root, self.objects, self.partials, self.damage.folder, self.markers.folder):
             make_folder(folder)
         for folder in self._object_folders():
             make_folder(folder)
         self.check()
 
+    def check_links(self) -> None:
+        """Make sure that no folder of the store is a link, which could lead out of the mirror. No side effect.
+
+        Raises:
+            SettingsError: one is, or is no folder at all, or cannot be read.
+        """
+        for folder in (self.root, self.objects, self.partials, self.markers.folder):
+            with disk_errors(folder), suppress(FileNotFoundError):
+                if not stat.S_ISDIR(os.lstat(folder).st_mode):
+                    raise SettingsError(f"{folder} is not a folder", hint=LINK_HINT)
+        self._object_folders()
+
     def check(self) -> None:
         """Raise what :meth:`prepare`, and writing after it, would raise. No side effect."""
         check_folder(self.root.parent, links=True)
-        for folder in (self.root, self.objects, self.partials, self.markers.folder):
+        for folder in (self.root, self.objects, self.partials, self.damage.folder, self.markers.folder):
             check_folder(folder)
         if os.access(self.objects, os.R_OK | os.X_OK):
             self._object_folders()
@@ -103,6 +121,10 @@ class Store:
         """The same as a string, which is cheaper to make."""
         return f"{self._objects}/{checked_digest(sha256)[:2]}/{sha256}"
 
+    def below_objects(self, sha256: str) -> str:
+        """The same for hashing, which then enters no folder of the store through a symbolic link."""
+        return f"{self._objects}{BELOW}{checked_digest(sha256)[:2]}/{sha256}"
+
     def partial_path(self, sha256: str) -> Path:
         """Where the partial of that digest is, or would be; its journal is beside it."""
         return self.partials / checked_digest(sha256)
@@ -110,10 +132,15 @@ class Store:
     def read(self, sha256: str) -> bytes:
         """The content of an object, for those that fit into memory."""
         with disk_errors(self.path(sha256)):
-            return self.path(sha256).read_bytes()
+            return read_file(self.path(sha256), _MAX_READ)
 
     def holds(self, entry: FileEntry) -> bool:
-        """Whether the entry's content is here. One stat(2) is enough: an object was verified before it got its name."""
+        """Whether the entry's content is here, and not known to be damaged.
+
+        One stat(2) is enough: an object was verified before it got its name.
+        """
+        if entry.sha256 in self.damage:
+            return False
         try:
             status = os.lstat(self.object_path(entry.sha256))
         except OSError:
@@ -173,6 +200,8 @@ class Store:
                 self._folders.add(folder)
             self.markers.write()  # before the object: no power cut may find one that nothing warns of
             os.rename(path, f"{folder}/{sha256}")
+            if sha256 in self.damage:
+                self.damage.remove([sha256])
 
     def marker_path(self) -> str:
         """The path of the marker that stands until the next flush here, for a process that writes on behalf of this."""

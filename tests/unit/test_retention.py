@@ -1,11 +1,15 @@
+import errno
+import os
+
 import pytest
 
 from dci_downloader.errors import (
     IntegrityError,
 )
+from dci_downloader.mirror.publish import publish
 from dci_downloader.mirror.retention import expired, reclaimable, remove, retire
 from dci_downloader.mirror.rollback import roll_back
-from tests.unit.samples import FIRST, entry_of, refuse_links
+from tests.unit.samples import FIRST, LINKS, component_of, entry_of, manifest_of, refuse_links
 from tests.unit.system_calls import record_calls
 
 
@@ -112,3 +116,45 @@ def test_a_version_is_gone_at_once_and_only_then_its_record_and_its_files(sample
     (old,) = expired(sample.topic, "compose", 0)
     remove(sample.topic, old)
     assert calls[:2] == [("rename", ".old-*"), ("unlink", "c1.json")]
+
+
+@pytest.mark.parametrize("content", [b"", bytes(500), b'{"format": 1, "identity": "a"', None])
+def test_a_version_whose_record_is_lost_goes_with_the_next_publication_and_never_the_published_one(sample, content):
+    for number in range(2):
+        sample.publish(f"c{number}", {**FIRST, "own": b"%d" % number})
+    for name in ("c0", "c1"):
+        (sample.folder / f"{name}.json").unlink()
+        if content is not None:
+            (sample.folder / f"{name}.json").write_bytes(content)
+    with sample.topic.lock():
+        assert retire(sample.topic, "compose", 1).versions == (), "nothing whole is published"
+        publish(sample.topic, component_of("c1"), None, manifest_of({**FIRST, "own": b"1"}, LINKS))
+        assert retire(sample.topic, "compose", 1).versions == ("c0",)
+    assert sorted(path.name for path in sample.folder.glob("c*")) == ["c1", "c1.json"]
+
+
+def test_other_peoples_folders_are_no_versions_whose_record_is_lost(sample):
+    sample.publish("c1", FIRST)
+    (sample.folder / "mine").mkdir()
+    (sample.folder / "mine" / "file").write_text("mine")
+    with sample.topic.lock():
+        retire(sample.topic, "compose", 0)
+    assert (sample.folder / "mine" / "file").read_text() == "mine"
+
+
+def test_what_cannot_be_removed_is_told_and_stays_a_version(sample, monkeypatch):
+    for number in range(2):
+        sample.publish(f"c{number}", {"own": b"%d" % number}, links=())
+    real = os.rename
+
+    def busy(one, other):
+        if str(one).endswith("c0"):
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        real(one, other)
+
+    monkeypatch.setattr(os, "rename", busy)
+    with sample.topic.lock():
+        assert retire(sample.topic, "compose", 0).versions == ()
+        (line,) = sample.topic.left
+    assert f"{sample.folder / 'c0'}: Device or resource busy (a file system is mounted there" in line
+    assert [version.folder for version in sample.topic.versions("compose")] == ["c1", "c0"]
