@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dci_downloader.content.names import check_name
+from dci_downloader.content.names import version_folder
 from dci_downloader.errors import IntegrityError, SettingsError
 from dci_downloader.mirror import tree
 from dci_downloader.mirror.disk_errors import disk_errors
@@ -25,6 +25,9 @@ from dci_downloader.mirror.temporaries import new_path, old_path
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version, identity, record_path, type_folder
 from dci_downloader.models import Component, Manifest
+
+UNKNOWN_SELECTION = {"unknown": True}
+"""Of a version whose record was lost; a version of the same files takes its place, whatever its selection."""
 
 
 class Publication(NamedTuple):
@@ -66,7 +69,7 @@ def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Ma
             make_folder(path)
         wanted_identity = identity(component, selection, wanted)
         versions, unreadable = topic.look(component.type)
-        existing = next((each for each in versions if each.identity == wanted_identity), None)
+        existing = next((each for each in versions if _is_same(each, wanted_identity, component, wanted)), None)
         replaceable = [each.folder for each in unreadable if each.state is not RecordState.NEWER]
         version = Version(
             folder=existing.folder if existing else _free_name(folder, component, wanted_identity, replaceable),
@@ -88,9 +91,17 @@ def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Ma
     return Publication(topic.link(component.type), version, notes)
 
 
+def _is_same(version: Version, wanted_identity: str, component: Component, wanted: Manifest) -> bool:
+    """Whether a version is what is to be published."""
+    if version.selection == UNKNOWN_SELECTION and version.component.id == component.id:
+        held = version.manifest
+        return (sorted(held.files), sorted(held.symlinks)) == (sorted(wanted.files), sorted(wanted.symlinks))
+    return version.identity == wanted_identity
+
+
 def _free_name(folder: Path, component: Component, wanted_identity: str, replaceable: Container[str]) -> str:
     """A name for a new tree: one that nothing has, or that of a version whose record cannot be read."""
-    name = native(check_name(component.name, "component"))
+    name = native(version_folder(component.name))
     for candidate in (name, f"{name}+{wanted_identity[:8]}"):
         if candidate in replaceable:
             return candidate

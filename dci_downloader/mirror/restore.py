@@ -18,7 +18,9 @@ from dci_downloader.mirror.damage import judge
 from dci_downloader.mirror.digests import digests, open_folder
 from dci_downloader.mirror.files import remove_file
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.native import native
 from dci_downloader.mirror.publish import rebuild
+from dci_downloader.mirror.record import read_record
 from dci_downloader.mirror.retention import remove_unreadable
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.verify import VersionCheck
@@ -58,7 +60,11 @@ def rebuild_damaged(
     damaged = [check for check in checks if check.damages]
     for check in damaged:
         topic = mirror.topic(check.topic)
+        tree = topic.versions_folder(check.type) / native(check.version)
+        alone = read_record(tree)  # before records without a tree are swept
         with topic.lock(timeout, waiting):
+            if alone and topic.published_folder(check.type) == check.version and not os.path.lexists(tree):
+                _rebuild(mirror, topic, alone, fetch)
             remove_unreadable(topic, check.type)
             for version in topic.versions(check.type):
                 # it may have been removed since it was checked, or mended

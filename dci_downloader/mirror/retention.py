@@ -1,7 +1,8 @@
 """Retention: which older versions of a topic stay, and the removal of the others. To be called under its lock.
 
-The published version is never removed. What removed versions held leaves the store when the lock is released, or with
-the next prune.
+The published version is never removed. Versions of one build, which differ in what was selected of it, count as one:
+they stay or go together, and those of the published build go only where nothing older is to stay. What removed versions
+held leaves the store when the lock is released, or with the next prune.
 """
 
 from __future__ import annotations
@@ -24,22 +25,30 @@ from dci_downloader.mirror.version import Version, record_path
 from dci_downloader.results import Removal
 
 
-def expired(topic: TopicMirror, component_type: str, keep: int, next_identity: str = "") -> tuple[Version, ...]:
+def expired(
+    topic: TopicMirror, component_type: str, keep: int, next_identity: str = "", next_build: str = ""
+) -> tuple[Version, ...]:
     """The versions that :func:`retire` would remove. No side effect.
 
     Args:
         topic: which.
         component_type: which type of it.
-        keep: how many older versions stay.
+        keep: how many older builds stay.
         next_identity: the identity of a version that is about to be published; empty for the one published now.
+        next_build: the id of its component.
     """
     published = topic.published_folder(component_type)
-    others = [
-        version
-        for version in topic.versions(component_type)
-        if (version.identity != next_identity if next_identity else version.folder != published)
-    ]
-    return tuple(others[max(keep, 0) :])
+    others, current = [], {next_build}
+    for version in topic.versions(component_type):
+        if version.identity == next_identity if next_identity else version.folder == published:
+            current.add(version.component.id)
+        else:
+            others.append(version)
+    if keep <= 0:
+        return tuple(others)
+    older = dict.fromkeys(version.component.id for version in others if version.component.id not in current)
+    kept = {*current, *list(older)[:keep]}
+    return tuple(version for version in others if version.component.id not in kept)
 
 
 def reclaimable(topic: TopicMirror, versions: Sequence[Version]) -> Removal:
@@ -60,7 +69,7 @@ def reclaimable(topic: TopicMirror, versions: Sequence[Version]) -> Removal:
 
 
 def retire(topic: TopicMirror, component_type: str, keep: int) -> Removal:
-    """Remove the versions of a type beyond ``keep`` older ones, and those whose record is damaged. Safe to repeat.
+    """Remove the versions beyond those of ``keep`` older builds, and those whose record is damaged. Safe to repeat.
 
     Returns:
         What that frees.

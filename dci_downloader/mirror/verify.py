@@ -42,6 +42,7 @@ class VersionCheck:
         damaged_objects: digests of the objects that are missing or hold another content.
         unlinked: how many files are not links to their objects, as in a copy of a mirror: no damage.
         modes: how many files and folders have modes that the next sync puts right: no damage either.
+        record_lost: whether its record cannot be read, or is not there.
         obstacle: why the result could not be recorded; empty where it was.
         exit_code: 0 where nothing is wrong, 7 where something is, 2 where only this user may not read it.
     """
@@ -57,6 +58,7 @@ class VersionCheck:
     unlinked: int = 0
     modes: int = 0
     exit_code: int = 0
+    record_lost: bool = False
 
 
 def verify(
@@ -132,7 +134,9 @@ def _look(mirror: Mirror) -> tuple[list[VersionCheck], list[_Published], list[_O
 
 def _unreadable_check(topic: str, component_type: str, record: Unreadable) -> VersionCheck:
     damage = Damage("", "a record", f"its record {record.reason}")
-    return VersionCheck(topic, component_type, record.folder, 0, 0, (damage,), exit_code=record.exit_code)
+    return VersionCheck(
+        topic, component_type, record.folder, 0, 0, (damage,), exit_code=record.exit_code, record_lost=True
+    )
 
 
 def _tree_state(topic: TopicMirror, version: Version) -> TreeState:

@@ -15,6 +15,7 @@ from dci_downloader.mirror.verify import VersionCheck
 from dci_downloader.models import Component, Plan
 from dci_downloader.options import TransferOptions
 from dci_downloader.transfer.engine import fetch
+from dci_downloader.transfer.reconstruct import reconstruct
 from dci_downloader.transfer.sources import PeerPool
 
 
@@ -46,6 +47,7 @@ def repair(
         Which older versions are left damaged, and why, a line each.
 
     Raises:
+        NotFoundError: the record of a published version is lost, and the server cannot say what it was.
         TransferError: something damaged could not be fetched.
         LockedError: another run holds a topic for longer than ``timeout``.
         DiskFullError: there is no room.
@@ -66,4 +68,9 @@ def repair(
             first = fetched.failures[0]
             raise TransferError(f"{first.path}: {first.reason}", hint="run the same again; what came stays")
 
-    return rebuild_damaged(mirror, checks, fetch_missing, timeout=timeout, waiting=progress.message)
+    checks = tuple(checks)
+    left = rebuild_damaged(mirror, checks, fetch_missing, timeout=timeout, waiting=progress.message)
+    for check in checks:
+        if check.record_lost and check.version == mirror.topic(check.topic).published_folder(check.type):
+            reconstruct(server, mirror, check, fetch_missing, timeout=timeout, waiting=progress.message)
+    return left

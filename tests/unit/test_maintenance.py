@@ -124,6 +124,42 @@ def test_a_version_that_lost_its_record_or_tree_is_named_and_healed_by_the_next_
     ]
 
 
+@pytest.mark.parametrize("left", ["truncated", "zeros", "gone", "folder", "no tree", "suffix"])
+def test_a_version_that_lost_its_record_or_tree_is_healed_by_repair_and_the_next_sync_agrees(mirror, lab, left):
+    folder = mirror.root / "RHEL-9.2/.versions/compose"
+    record = folder / "RHEL-9.2.0-2.json"
+    content = record.read_bytes()
+    record.unlink()
+    if left == "no tree":
+        record.write_bytes(content)
+        remove_tree(folder / "RHEL-9.2.0-2")
+    elif left == "folder":
+        record.mkdir()
+    elif left == "suffix":
+        (folder / "RHEL-9.2.0-2").rename(folder / "RHEL-9.2.0-2+1a2b3c4d")
+        (mirror.root / "RHEL-9.2/compose").unlink()
+        (mirror.root / "RHEL-9.2/compose").symlink_to(".versions/compose/RHEL-9.2.0-2+1a2b3c4d")
+    elif left != "gone":
+        record.write_bytes(content[: len(content) // 2] if left == "truncated" else b"\0" * len(content))
+    lab.site.store.forget()
+    told = verify(mirror, lambda: lab.server)
+    assert (told.exit_code, told.document["repaired"]) == (0, True)
+    assert lab.fetched() == []
+    sync_topic(lab.server, mirror, "RHEL-9.2", Selection(all=True))
+    assert lab.fetched() == []
+    assert verify(mirror).exit_code == 0
+    sync_topic(lab.server, mirror, "RHEL-9.2", Selection(all=True))
+    assert len(list(folder.glob("[!.]*"))) == 4, "two versions and their records"
+
+
+def test_what_neither_record_nor_tree_tell_is_left_to_the_next_sync(mirror, lab):
+    remove_tree(mirror.root / "RHEL-9.2/.versions")
+    told = verify(mirror, lambda: lab.server)
+    assert (told.exit_code, told.document["repaired"]) == (7, False)
+    sync_topic(lab.server, mirror, "RHEL-9.2", Selection(all=True))
+    assert verify(mirror).exit_code == 0
+
+
 def test_trees_without_records_do_not_keep_a_sync_from_its_work_and_do_not_stay(mirror, lab):
     folder = mirror.root / "RHEL-9.2/.versions/compose"
     for name in ("RHEL-9.2.0-2+1a2b3c4d", "RHEL-9.2.0-2+5e6f7a8b"):

@@ -6,6 +6,7 @@ import pytest
 
 from dci_downloader.errors import IntegrityError, TransferError
 from dci_downloader.mirror.publish import publish
+from dci_downloader.mirror.removal import remove_tree
 from dci_downloader.mirror.restore import rebuild_damaged
 from dci_downloader.mirror.status import status
 from dci_downloader.mirror.verify import verify
@@ -145,6 +146,14 @@ def test_trees_of_older_versions_whose_record_is_damaged_are_removed(sample):
     with sample.topic.lock():
         assert sorted(os.listdir(sample.folder)) == ["c2", "c2.json"]
     assert whole(sample)
+
+
+def test_a_published_tree_that_is_gone_is_built_again_by_its_record_without_a_transfer(sample):
+    sample.publish("c1", FIRST)
+    remove_tree(sample.folder / "c1")
+    rebuild_damaged(sample.mirror, verify(sample.mirror), no_fetch)
+    assert (sample.link / "same").read_bytes() == b"bash" * 100
+    assert [(check.version, check.damages) for check in verify(sample.mirror)] == [("c1", ())]
 
 
 def test_a_repair_that_brings_another_content_publishes_nothing_of_it(sample):

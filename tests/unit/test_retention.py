@@ -33,6 +33,35 @@ def test_what_would_be_removed_after_a_publication_counts_the_present_one_as_old
     assert [version.folder for version in expired(sample.topic, "compose", 1, next_identity)] == ["c1"]
 
 
+def test_selections_of_one_build_count_as_one(sample):
+    for name in ("c0", "c1"):
+        for selection in ("a", "b", "c"):
+            sample.publish(name, {**FIRST, "own": name.encode()}, selection=selection)
+    newest = sample.topic.published_folder("compose")
+
+    def left(keep):
+        gone = {version.folder for version in expired(sample.topic, "compose", keep)}
+        return [version.component.name for version in sample.topic.versions("compose") if version.folder not in gone]
+
+    assert [left(keep) for keep in (2, 1, 0)] == [["c1"] * 3 + ["c0"] * 3, ["c1"] * 3 + ["c0"] * 3, ["c1"]]
+    with sample.topic.lock():
+        assert retire(sample.topic, "compose", 1).versions == ()
+    sample.publish("c2", FIRST, selection="a")
+    assert left(1) == ["c2", "c1", "c1", "c1"]
+    assert left(2) == ["c2"] + ["c1"] * 3 + ["c0"] * 3
+    assert newest in {version.folder for version in expired(sample.topic, "compose", 0)}
+
+
+def test_what_would_be_removed_counts_the_builds_after_the_publication(sample):
+    for name in ("c0", "c1"):
+        for selection in ("a", "b"):
+            sample.publish(name, FIRST, selection=selection)
+    gone = expired(sample.topic, "compose", 1, next_identity="another", next_build="id-c1")
+    assert gone == ()
+    gone = expired(sample.topic, "compose", 1, next_identity="another", next_build="id-c2")
+    assert [version.component.name for version in gone] == ["c0", "c0"]
+
+
 def test_the_published_version_stays_even_when_it_is_the_oldest(sample):
     for number in range(3):
         sample.publish(f"c{number}", FIRST)
