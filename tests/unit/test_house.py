@@ -32,6 +32,7 @@ WINGS = [
     "settings",
     "demo",
     "cli",
+    "main",
 ]
 """From the ground up, in the order that data takes: a wing imports only from those before it."""
 
