@@ -9,6 +9,9 @@ from dci_downloader.cli.arguments import CommandFormatter, Parser, add_option, c
 from dci_downloader.settings.table import SETTINGS, settings_at
 from dci_downloader.settings.types import COUNT, Level
 
+SHELLS = ("bash", "zsh", "fish")
+"""The shells that there are completion scripts for."""
+
 
 def _command_parser(command: str, description: str, *examples: str, ending: str = "") -> Parser:
     """A parser with description, examples of use, and a text after them."""
@@ -59,11 +62,14 @@ def components_parser() -> Parser:
         "List the active components of a topic, the newest first; private ones are those of your team.",
         "components RHEL-9.2 --limit 5",
         "components RHEL-9.2 --filter compose:nightly --sizes",
+        "components RHEL-9.2 --since 2022-11-21 --limit 5",
         sort=("created", "name", "type", "size"),
         limit=20,
     )
     parser.add_argument("topic", metavar="TOPIC", help="name or pattern, as for mirroring it")
     add_option(parser, "filters", help="only these; repeat")
+    parser.add_argument("--since", metavar="WHEN", help="created then or later: 2026-11-01, or with a time; UTC")
+    parser.add_argument("--query", default="", metavar="QUERY", help="and for which this holds: contains(tags,nightly)")
     parser.add_argument("--sizes", action="store_true", help="ask the file list of each how large it is")
     return parser
 
@@ -78,7 +84,7 @@ def completion_parser() -> Parser:
         "completion fish > ~/.config/fish/completions/dci-downloader.fish",
         ending="zsh looks into ~/.zfunc once ~/.zshrc says so, before compinit: fpath+=~/.zfunc",
     )
-    parser.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
+    parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help="bash, zsh or fish")
     return parser
 
 

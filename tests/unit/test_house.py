@@ -13,6 +13,7 @@ ROOT = Path(dci_downloader.__file__).parent
 WINGS = [
     "release",
     "errors",
+    "frozen_mapping",
     "models",
     "options",
     "results",
@@ -26,10 +27,12 @@ WINGS = [
     "transfer",
     "container_images",
     "sync",
+    "pre_run_step",
     "topics",
     "settings",
     "demo",
     "cli",
+    "main",
 ]
 """From the ground up, in the order that data takes: a wing imports only from those before it."""
 
