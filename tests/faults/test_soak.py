@@ -297,7 +297,7 @@ class Soak:
         return record
 
     def nothing_stray(self) -> None:
-        """Only what versions need is there, readable by everybody."""
+        """Only what versions need is there, and what is published can be read by everybody."""
         store = self.dest / ".dci-downloader"
         stray = [str(path) for name in ("partial", "unflushed") for path in (store / name).iterdir()]
         needed: set[str] = set()
@@ -311,7 +311,7 @@ class Soak:
                     published |= digests if path.stem in self.newest.values() else set()
                 elif path.name not in self.builds:
                     stray.append(str(path))
-                elif len(stray) < 5:
+                elif path.name in self.newest.values() and len(stray) < 5:
                     stray += [
                         f"{each} {stat.S_IMODE(each.stat().st_mode):o}"
                         for each in (path, *path.rglob("*"))
