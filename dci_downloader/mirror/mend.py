@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Optional
 
 from dci_downloader.formatting import count
@@ -35,9 +37,7 @@ def mend(topic: TopicMirror, version: Version) -> Optional[tuple[str, ...]]:
     if damaged:
         topic.store.damage.add(entry.sha256 for entry in version.manifest.files if entry.path in damaged)
         return None
-    notes: tuple[str, ...] = (
-        (f"modes of files and folders were put right in {count(places, 'place')}",) if places else ()
-    )
+    notes: tuple[str, ...] = (_modes_note(topic.root, places),) if places else ()
     if state.damages or (state.unlinked and not _held(topic, version)):
         return None
     if state.unlinked:
@@ -45,6 +45,12 @@ def mend(topic: TopicMirror, version: Version) -> Optional[tuple[str, ...]]:
         files = count(len(state.unlinked), "file")
         notes += (f"{files} of this copy of the mirror stood apart from the store: the tree was built anew", *built)
     return notes
+
+
+def _modes_note(root: Path, places: int) -> str:
+    closed = os.stat(root).st_mode & 0o005 != 0o005  # that of the mirror itself is for its owner to decide
+    rest = f"; {root} itself is closed to other users: chmod a+rx, if they are to read" if closed else ""
+    return f"modes of files and folders were put right in {count(places, 'place')}{rest}"
 
 
 def mend_checked(

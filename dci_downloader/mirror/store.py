@@ -14,26 +14,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import secrets
 import stat
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from dci_downloader.content import ranges
-from dci_downloader.errors import DigestMismatchError, IntegrityError, SettingsError
+from dci_downloader.errors import DigestMismatchError, IntegrityError
 from dci_downloader.mirror.damage import DamageMarks
 from dci_downloader.mirror.digests import BELOW
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import (
-    LINK_HINT,
     boot_id,
-    check_folder,
     flush_file_system,
     make_folder,
-    make_root,
     remove_file,
     write_all,
 )
@@ -44,14 +40,14 @@ from dci_downloader.mirror.object_names import ObjectMatcher, checked_digest
 from dci_downloader.mirror.partial import Partial, read_journal
 from dci_downloader.mirror.permissions import set_mode
 from dci_downloader.mirror.reading import read_file
+from dci_downloader.mirror.store_folders import StoreFolders
 from dci_downloader.models import FileEntry
 
-_OBJECT_FOLDER = re.compile(r"[0-9a-f]{2}")
 _MAX_READ = 256 << 20  # bytes
 _PER_FILE = 4096  # the last block of a file is not full, and folders and inodes take room too
 
 
-class Store:
+class Store(StoreFolders):
     """The objects of one mirror.
 
     Safe to use from several threads, and beside other processes that hold :meth:`lock` shared.
@@ -63,51 +59,15 @@ class Store:
     """
 
     def __init__(self, root: Path, *, boot: str = "", marker: str = "") -> None:
-        self.root = root
-        self.objects = root / "objects"
-        self.partials = root / "partial"
-        self.damage = DamageMarks(root / "damaged")
+        super().__init__(root)
+        self.damage = DamageMarks(self.damaged)
         self._boot = boot or boot_id()
-        self.markers = Markers(root / "unflushed", self._boot, marker)
+        self.markers = Markers(self.unflushed, self._boot, marker)
         self._objects = str(self.objects)
         self._token = secrets.token_hex(6)
         self._count = 0
         self._folders: set[str] = set()  # those known to exist: no mkdir for each object
         self._guard = threading.Lock()
-
-    def prepare(self) -> None:
-        """Make the folders. Safe to repeat.
-
-        Raises:
-            SettingsError: something else is in the way, or the place cannot be written to.
-        """
-        check_folder(self.root.parent, links=True)
-        make_root(self.root.parent)
-        for folder in (self.root, self.objects, self.partials, self.damage.folder, self.markers.folder):
-            make_folder(folder)
-        for folder in self._object_folders():
-            make_folder(folder)
-        self.check()
-
-    def check_links(self) -> None:
-        """Make sure that no folder of the store is a link, which could lead out of the mirror. No side effect.
-
-        Raises:
-            SettingsError: one is, or is no folder at all, or cannot be read.
-        """
-        for folder in (self.root, self.objects, self.partials, self.markers.folder):
-            with disk_errors(folder), suppress(FileNotFoundError):
-                if not stat.S_ISDIR(os.lstat(folder).st_mode):
-                    raise SettingsError(f"{folder} is not a folder", hint=LINK_HINT)
-        self._object_folders()
-
-    def check(self) -> None:
-        """Raise what :meth:`prepare`, and writing after it, would raise. No side effect."""
-        check_folder(self.root.parent, links=True)
-        for folder in (self.root, self.objects, self.partials, self.damage.folder, self.markers.folder):
-            check_folder(folder)
-        if os.access(self.objects, os.R_OK | os.X_OK):
-            self._object_folders()
 
     def lock(self) -> FileLock:
         """A lock on the store, not held yet; each call gives another, for one holder."""
@@ -274,27 +234,3 @@ class Store:
     def needs_recovery(self) -> bool:
         """Whether the machine stopped before some run had flushed: time for ``garbage.recover``."""
         return self.markers.from_other_boot()
-
-    def iter_objects(self) -> Iterator[tuple[Path, os.stat_result]]:
-        """Every regular file in ``objects/``, with its status."""
-        for folder in self._object_folders():
-            with disk_errors(folder), os.scandir(folder) as items:
-                for item in items:
-                    with suppress(FileNotFoundError):  # removed since the folder was read
-                        if item.is_file(follow_symlinks=False):
-                            yield Path(item.path), item.stat(follow_symlinks=False)
-
-    def _object_folders(self) -> list[Path]:
-        """The folders in ``objects/``; what is not named like one of them is other people's, and passed by.
-
-        Raises:
-            SettingsError: something else has the name of one: following a link could lead out of the mirror.
-        """
-        folders = []
-        with disk_errors(self.objects), suppress(FileNotFoundError), os.scandir(self.objects) as items:
-            for item in items:
-                if _OBJECT_FOLDER.fullmatch(item.name):
-                    if not item.is_dir(follow_symlinks=False):
-                        raise SettingsError(f"{item.path} is not a folder of objects", hint="move it aside")
-                    folders.append(Path(item.path))
-        return sorted(folders)

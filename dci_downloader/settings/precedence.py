@@ -84,10 +84,9 @@ def merge(command_line: CommandLine, environ: Mapping[str, str]) -> MergedSettin
         listed = ({},) if names_topic else ()
     everywhere = {**DEFAULTS, **{name: value for name, value in top_level.items() if name in DEFAULTS}}
     options = {name: SettingValue(value, "command line") for name, value in command_line.topic_settings.items()}
-    topics = tuple(
-        {"topic": SettingValue("", "component_id"), **everywhere, **own, **options}
-        for own in _chosen(topic, listed, command_line)
-    )
+    source = "component_id" if "component_id" in {**top_level, **options} or not job_id else "the job"
+    unnamed = {"topic": SettingValue("", source)}
+    topics = tuple({**unnamed, **everywhere, **own, **options} for own in _chosen(topic, listed, command_line))
     _check_folders(topics)
     notes = [*(note for file in files for note in file.notes), *_unused_filters(topics, command_line)]
     job = JobRequest(job_id, topic, implied=not command_line.job_id) if job_id and topics else None
