@@ -43,10 +43,10 @@ from dci_downloader.results import (
     Failure,
     Outcome,
     Report,
-    SourceTotals,
     SyncSteps,
 )
 from dci_downloader.transfer.engine import fetch
+from dci_downloader.transfer.fetched import Fetched
 from dci_downloader.transfer.sources import PeerPool
 
 
@@ -149,18 +149,21 @@ class _Sync:
         adopt(link, wanted, self.mirror.store, progress=self.progress, stop=self.stop)
         plan = self.mirror.plan(component, wanted)
         self.mirror.check_space([plan])
-        received, notes, failures = self._fetch(component, plan)
-        if failures:
-            return SyncSteps(Outcome.FAILED, wanted, plan, received, failures=failures, notes=notes)
+        fetched = self._fetch(component, plan)
+        received, notes, assembled = fetched.received, fetched.notes, fetched.assembled
+        if failures := fetched.failures:
+            return SyncSteps(
+                Outcome.FAILED, wanted, plan, received, failures=failures, notes=notes, assembled=assembled
+            )
         images, failures = self._mirror_images(wanted)
         if failures:
-            return SyncSteps(Outcome.FAILED, wanted, plan, received, images, failures, notes=notes)
+            return SyncSteps(Outcome.FAILED, wanted, plan, received, images, failures, notes=notes, assembled=assembled)
         notes += unlisted_note(link, wanted)  # before the folder is replaced by a link
         publication = publish(self.topic_mirror, component, self._recorded(component), wanted)
         removal = retire(self.topic_mirror, component.type, self.options.keep)
         notes += publication.notes
         changes = changes_since(published, wanted)
-        return SyncSteps(Outcome.PUBLISHED, wanted, plan, received, images, (), changes, removal, notes)
+        return SyncSteps(Outcome.PUBLISHED, wanted, plan, received, images, (), changes, removal, notes, assembled)
 
     def preview(self, component: Component) -> SyncSteps:
         """Say what :meth:`bring` would do, or that there is no room for it. Writes nothing."""
@@ -201,23 +204,23 @@ class _Sync:
         """The selection as versions of a component record it, with the edition of the rules that read it."""
         return {"rules": RULES, **self.selection.effective(component.type).to_json()}
 
-    def _fetch(
-        self, component: Component, plan: Plan
-    ) -> tuple[tuple[SourceTotals, ...], tuple[str, ...], tuple[Failure, ...]]:
-        """Fetch what is missing; gives what was received by source, notes about peers, and what failed."""
+    def _fetch(self, component: Component, plan: Plan) -> Fetched:
+        """Fetch what is missing."""
         if not plan.missing:
-            return (), (), ()
+            return Fetched(received=())
         self.progress.begin(component.name, plan.missing_files, plan.missing_bytes)
         try:
             with self.stop.deferred():
                 source, store = self.server.files(component), self.mirror.store
-                transfer = self.options.transfer
-                fetched = fetch(plan.missing, source, store, transfer, self.progress, self.stop, self.peers)
+                transfer, build = self.options.transfer, plan.wanted.files
+                fetched = fetch(
+                    plan.missing, source, store, transfer, self.progress, self.stop, self.peers, build=build
+                )
         finally:
             self.progress.end()
         if self.stop.requested():  # it may have come after fetch asked for the last time
             raise CancelledError("interrupted")
-        return fetched.received, fetched.notes, fetched.failures
+        return fetched
 
     def _mirror_images(self, wanted: Manifest) -> tuple[tuple[ContainerImage, ...], tuple[Failure, ...]]:
         """Mirror the container images, where that is asked for and the component has a list of them."""

@@ -49,7 +49,7 @@ def repair(
         try:
             with stop.deferred():
                 source, options = server.files(component), TransferOptions(network=server.network)
-                fetched = fetch(plan.missing, source, mirror.store, options, progress, stop)
+                fetched = fetch(plan.missing, source, mirror.store, options, progress, stop, build=plan.wanted.files)
         finally:
             progress.end()
         if fetched.failures:
