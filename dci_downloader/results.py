@@ -212,7 +212,7 @@ class SyncSteps(NamedTuple):
         files, size = sum(source.files for source in self.received), sum(source.bytes for source in self.received)
         if self.plan and self.outcome is Outcome.PLANNED:
             files = self.plan.missing_files - self.assembled.files
-            size = self.plan.missing_bytes - self.assembled.bytes
+            size = max(0, self.plan.missing_bytes - self.assembled.bytes)
         return ComponentReport(
             id=component.id,
             name=component.name,

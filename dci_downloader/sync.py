@@ -45,9 +45,11 @@ from dci_downloader.results import (
     Report,
     SyncSteps,
 )
+from dci_downloader.transfer.assembling import Parts
 from dci_downloader.transfer.engine import fetch
 from dci_downloader.transfer.fetched import Fetched
 from dci_downloader.transfer.sources import PeerPool
+from dci_downloader.transfer.tuning import Tuning
 
 
 def sync_topic(
@@ -187,6 +189,7 @@ class _Sync:
             changes=changes_since(published, wanted),
             removal=reclaimable(self.topic_mirror, old),
             notes=(*adoptable_note(candidates), *unlisted_note(folder, wanted)),
+            assembled=Parts(wanted.files, self.mirror.store, Tuning()).expected(to_fetch.missing),
         )
 
     def _wanted(self, component: Component, published: Optional[Version]) -> tuple[Offer, Manifest]:
@@ -213,9 +216,7 @@ class _Sync:
             with self.stop.deferred():
                 source, store = self.server.files(component), self.mirror.store
                 transfer, build = self.options.transfer, plan.wanted.files
-                fetched = fetch(
-                    plan.missing, source, store, transfer, self.progress, self.stop, self.peers, build=build
-                )
+                fetched = fetch(plan.missing, source, store, transfer, self.progress, self.stop, self.peers, build)
         finally:
             self.progress.end()
         if self.stop.requested():  # it may have come after fetch asked for the last time

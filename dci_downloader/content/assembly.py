@@ -81,6 +81,22 @@ def is_part(entry: FileEntry) -> bool:
     return name.endswith(".rpm") or entry.size >= _ALWAYS_BIG or name.startswith(entry.sha256)
 
 
+def expected_bytes(image: FileEntry, entries: Iterable[FileEntry]) -> int:
+    """Bytes of an image that its build is expected to have, at the most, as long as nothing of the image is known.
+
+    An image for booting holds the big files of its own tree, any other what is installed on its architecture.
+    """
+    own = _tree(image)
+    boots = "boot" in _name(image)
+    parts = {
+        entry.sha256: entry.size
+        for entry in filter(is_part, entries)
+        if "/debug/" not in entry.path
+        and (_tree(entry) == own and not entry.path.endswith(".rpm") if boots else _tree(entry)[1] == own[1])
+    }
+    return min(image.size, sum(parts.values()))
+
+
 def _name(entry: FileEntry) -> str:
     return entry.path.rpartition("/")[2]
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, Optional
 
 from dci_downloader import formatting
 from dci_downloader.content import ranges
-from dci_downloader.content.assembly import Assembly, Fill, assemble, is_image, is_part
+from dci_downloader.content.assembly import Assembly, Fill, assemble, expected_bytes, is_image, is_part
 from dci_downloader.content.iso9660 import Layout, read_layout
 from dci_downloader.content.isomd5 import APPLICATION_USE, SumCheck, read_sums
 from dci_downloader.content.ranges import NOTHING, Range, Ranges
@@ -22,6 +22,7 @@ from dci_downloader.content.rock_ridge import ImageError
 from dci_downloader.mirror.filling import FilledPartial, Piece
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry
+from dci_downloader.results import Assembled
 from dci_downloader.transfer.tuning import Tuning
 
 
@@ -59,6 +60,11 @@ class Parts:
         least = self._tuning.smallest_image
         images = tuple(entry for entry in entries if is_image(entry) and entry.size >= least)
         return images if images and any(map(is_part, self._entries)) else ()
+
+    def expected(self, entries: Sequence[FileEntry]) -> Assembled:
+        """What is expected of putting images together, at the most, as long as they are not looked into."""
+        images = self.images(entries)
+        return Assembled(len(images), sum(expected_bytes(image, self._entries) for image in images))
 
     def begin(self, partial: FilledPartial) -> Optional[Assembling]:
         """Begin with an image; None where that was tried before in this run, and it is fetched as it is."""

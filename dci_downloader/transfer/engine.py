@@ -25,8 +25,8 @@ def fetch(
     progress: Progress,
     stop: Stop,
     peers: PeerPool = PeerPool(()),  # noqa: B008  nothing can happen to the peers of an empty pool
-    *,
     build: Sequence[FileEntry] = (),
+    *,
     tuning: Tuning = Tuning(),  # noqa: B008  frozen
 ) -> Fetched:
     """Bring files into the store.

@@ -157,6 +157,7 @@ def test_a_truncated_image_is_fetched_as_it_is(dvd: Dvd) -> None:
 
 
 def test_several_images_are_put_together_side_by_side(dvd: Dvd) -> None:
+    dvd.bench.tune(smallest_segment=1 << 20, biggest_segment=1 << 20)
     for number in range(5):
         other = dvd.image[:-1] + bytes([number + 1])
         path = f"BaseOS/x86_64/iso/{number}.iso"

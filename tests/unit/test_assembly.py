@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from dci_downloader.content import ranges
-from dci_downloader.content.assembly import Fill, assemble, is_image, is_part
+from dci_downloader.content.assembly import Fill, assemble, expected_bytes, is_image, is_part
 from dci_downloader.content.iso9660 import ImageFile
 from dci_downloader.content.ranges import Range
 from dci_downloader.models import FileEntry
@@ -57,6 +57,31 @@ def test_metadata_is_known_where_its_name_holds_its_digest():
 def test_images_are_known_by_their_names():
     assert is_image(IMAGE)
     assert not is_image(IMAGE._replace(path="BaseOS/x86_64/images/guest.qcow2"))
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("BaseOS/x86_64/iso/dvd1.iso", 12 * MIB + 5),
+        ("BaseOS/x86_64/iso/boot.iso", 5 * MIB),
+        ("BaseOS/x86_64/os/images/boot.iso", 5 * MIB),
+        ("BaseOS/aarch64/iso/dvd1.iso", 6 * MIB),
+        ("BaseOS/source/iso/dvd1.iso", 3),
+    ],
+)
+def test_what_a_build_is_expected_to_have_of_an_image(path, expected):
+    entries = [
+        entry("BaseOS/x86_64/os/images/install.img", 5 * MIB),
+        entry("BaseOS/x86_64/os/Packages/a.rpm", 5),
+        entry("BaseOS/x86_64/debug/tree/Packages/a-debuginfo.rpm", 40 * MIB),
+        entry("BaseOS/x86_64/os/images/boot.iso", 70 * MIB),
+        entry("AppStream/x86_64/os/Packages/b.rpm", 7 * MIB),
+        entry("AppStream/x86_64/os/Packages/c.rpm", 7 * MIB, content="AppStream/x86_64/os/Packages/b.rpm"),
+        entry("BaseOS/aarch64/os/images/install.img", 6 * MIB),
+        entry("BaseOS/source/tree/Packages/a.src.rpm", 3),
+    ]
+    assert expected_bytes(IMAGE._replace(path=path), entries) == expected
+    assert expected_bytes(IMAGE._replace(path=path, size=2), entries) == 2
 
 
 def test_a_fill_takes_the_rest_of_its_sector_and_gaps_are_the_rest():
