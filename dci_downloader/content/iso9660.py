@@ -116,7 +116,8 @@ class _HeldRanges:
 
     def _ask(self, start: int, end: int) -> Generator[Range, bytes, tuple[Range, bytes]]:
         ahead = max(end, min(self.needed, start + _MOST_AHEAD)) + _MORE
-        end = min(ahead if self._held else start + _FIRST_REQUEST, self._size, *(held.start for held, _ in self._held if held.start > start))
+        following = (held.start for held, _ in self._held if held.start > start)
+        end = min(ahead if self._held else start + _FIRST_REQUEST, self._size, *following)
         self._total += end - start
         if len(self._held) >= MOST_REQUESTS or self._total > MOST_BYTES:
             raise ImageError("has its folders too far apart")

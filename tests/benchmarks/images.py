@@ -63,7 +63,8 @@ def add_image(site: Site, path: str, parts: Sequence[File], way: Sequence[str], 
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         os.link(site.folder / part.path, tree / name)
     (tree / "images").mkdir(exist_ok=True)
-    (tree / "images" / "efiboot.img").write_bytes(random.Random(path).randbytes(EFIBOOT if path == BOOT else EFIBOOT // 10))
+    efiboot = EFIBOOT if path == BOOT else EFIBOOT // 10
+    (tree / "images" / "efiboot.img").write_bytes(random.Random(path).randbytes(efiboot))
     subprocess.run([*way, "-o", image, tree], check=True, stderr=subprocess.DEVNULL)
     shutil.rmtree(tree)
     if sums:
