@@ -26,6 +26,7 @@ from dci_downloader.models import FileEntry
 
 _ALWAYS_BIG = 4 << 20  # bytes from which a file is known by its name and size, whatever it is
 _SMALL_ISLAND = 256 << 10
+_MOST_NAMESAKES = 64  # files of one name and size that are told apart; a build has some ten
 
 
 class Fill(NamedTuple):
@@ -125,7 +126,8 @@ def assemble(
     """
     candidates: dict[tuple[str, int], list[FileEntry]] = {(file.name, file.size): [] for file in layout}
     for entry in filter(is_part, entries):
-        if (found := candidates.get((_name(entry), entry.size))) is not None:
+        found = candidates.get((_name(entry), entry.size))
+        if found is not None and len(found) <= _MOST_NAMESAKES:
             found.append(entry)
     known = ((file, _choose(image, file, candidates[file.name, file.size])) for file in layout)
     held = (fill for file, entry in known if entry and holds(entry) for fill in _fills(image, file, entry))
@@ -138,6 +140,8 @@ def _choose(image: FileEntry, file: ImageFile, entries: Sequence[FileEntry]) -> 
     """The entry whose content a file of an image is, among those of its name and size; None where that is open."""
     variant, arch = _tree(image)
     named = file.folder.split("/", 1)[0]
+    if len(entries) > _MOST_NAMESAKES:
+        return None
     trees = [(named, arch), (variant, arch), (named, ""), (variant, "")]
     while len({entry.sha256 for entry in entries}) > 1 and trees:
         variant, arch = trees.pop(0)

@@ -42,7 +42,7 @@ def _file(site: Site, path: str) -> File:
 def add_noise(site: Site, path: str, size: int) -> File:
     """Write a file of random bytes beside those of the site."""
     (site.folder / path).parent.mkdir(parents=True, exist_ok=True)
-    (site.folder / path).write_bytes(random.Random(size).randbytes(size))
+    (site.folder / path).write_bytes(random.Random(path).randbytes(size))
     return _file(site, path)
 
 

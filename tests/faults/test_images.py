@@ -7,14 +7,18 @@ import itertools
 import os
 import random
 import signal
+import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dci_downloader import sync
+from dci_downloader.cli.main import main
 from dci_downloader.content import ranges
 from dci_downloader.content.ranges import Range
 from dci_downloader.errors import CancelledError, DiskFullError
@@ -22,10 +26,13 @@ from dci_downloader.hooks import NeverStop
 from dci_downloader.mirror import filling
 from dci_downloader.mirror.filling import FilledPartial
 from dci_downloader.models import FileEntry
+from dci_downloader.transfer import engine
 from dci_downloader.transfer.sink import Sink
 from tests.faults.conftest import Bench
+from tests.faults.program import TOPIC, Program
 from tests.faults.rows import body, corrupted, rangeless
 from tests.faults.server import FaultServer, cut, drop, serve, status, store_answers
+from tests.faults.sizes import SMALL_SCALE
 from tests.iso_images import SECTOR, build, implanted
 
 PACKAGES = 40
@@ -435,3 +442,92 @@ def test_another_run_on_the_same_image_is_waited_for(dvd: Dvd, monkeypatch: pyte
 
     monkeypatch.setattr(dvd.bench.mirror, "open_partial", open_partial)
     dvd.bench.assert_all_arrived(dvd.bench.fetch())
+
+
+# the program as a whole
+
+
+@pytest.fixture
+def nightly(program: Program, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """A program whose newest build has packages, a DVD that holds them, and a boot.iso."""
+    tuning = replace(SMALL_SCALE, smallest_image=1 << 20)
+    monkeypatch.setitem(engine.fetch.__kwdefaults__, "tuning", tuning)
+    monkeypatch.setattr(sync, "Tuning", lambda: tuning)
+    chance = random.Random(17)
+    packages = {f"Packages/{index}.rpm": chance.randbytes(1 << 18) for index in range(16)}
+    install = chance.randbytes(5 << 20)
+    program.build(
+        {
+            **{f"BaseOS/x86_64/os/{path}": content for path, content in packages.items()},
+            "BaseOS/x86_64/os/images/install.img": install,
+            BOOT: build({"images/install.img": install, "EFI/efiboot.img": b"efi"}),
+            PATH: build({**packages, ".treeinfo": b"another tree"}),
+        }
+    )
+    return program
+
+
+BOOT = "BaseOS/x86_64/os/images/boot.iso"
+IMAGES = {PATH: b"", BOOT: b""}
+
+
+def bytes_asked_for(program: Program) -> int:
+    """Bytes of images that the object store was asked for."""
+    return sum(asked.range[1] - asked.range[0] for asked in program.asked_for(IMAGES) if asked.range)
+
+
+def test_a_build_with_images_is_planned_mirrored_and_reported(nightly: Program) -> None:
+    sizes = {path: len(content) for path, content in nightly.new.items()}
+    images = sum(sizes[path] for path in IMAGES)
+    planned = nightly.run("--dry-run").component
+    assert planned["files_assembled"] == 2
+    assert planned["files_downloaded"] == len(sizes) - 2
+    assert 0.95 * images < planned["bytes_assembled"] <= images
+    assert planned["bytes_downloaded"] == sum(sizes.values()) - planned["bytes_assembled"]
+    done = nightly.run()
+    nightly.assert_new_is_visible()
+    made = done.component
+    assert (made["files_assembled"], made["files_downloaded"], made["files_reused"]) == (2, len(sizes) - 2, 0)
+    assert made["bytes_assembled"] + made["bytes_downloaded"] == made["size"]
+    assert bytes_asked_for(nightly) == images - made["bytes_assembled"] < 1_500_000
+    assert done.report["bytes_assembled"] == made["bytes_assembled"] <= planned["bytes_assembled"]
+    assert f"{PATH}: 16 of 17 files, " in done.words
+    assert "are taken from the store" in done.words
+    again = nightly.run().component
+    assert (again["outcome"], again["files_assembled"]) == ("unchanged", 0)
+
+
+def test_the_next_build_takes_its_images_from_the_files_of_both(nightly: Program) -> None:
+    assert nightly.run().code == 0
+    changed = {f"BaseOS/x86_64/os/Packages/{index}.rpm": nightly.content(1 << 18) for index in range(3)}
+    files = {**nightly.new, **changed}
+    held = {path[len("BaseOS/x86_64/os/") :]: content for path, content in files.items() if path.endswith(".rpm")}
+    nightly.build({**files, PATH: build({**held, ".treeinfo": b"the next tree"})})
+    made = nightly.run().component
+    nightly.assert_new_is_visible()
+    assert (made["files_downloaded"], made["files_assembled"]) == (3, 1)
+    assert made["bytes_downloaded"] < 3 * (1 << 18) + 600_000
+
+
+def test_a_damaged_image_is_repaired_from_the_store(nightly: Program, capsys: pytest.CaptureFixture[str]) -> None:
+    assert nightly.run().code == 0
+    image = nightly.root / TOPIC / "compose" / PATH
+    image.chmod(0o644)
+    with image.open("r+b") as file:
+        file.seek(2 << 20)
+        file.write(b"damage")
+    nightly.store.log.clear()
+    assert main(["verify", str(nightly.root), "--repair"]) == 0
+    assert nightly.visible() == nightly.new
+    assert 0 < bytes_asked_for(nightly) < 700_000
+    capsys.readouterr()
+
+
+def test_a_rate_limit_counts_bytes_of_the_network_only(nightly: Program) -> None:
+    assert nightly.run().code == 0
+    digest = sha256(nightly.new[PATH]).hexdigest()
+    (nightly.root / ".dci-downloader" / "objects" / digest[:2] / digest).unlink()
+    (nightly.root / TOPIC / "compose" / PATH).unlink()
+    began = time.monotonic()
+    assert nightly.run("--limit-rate", "150k").component["files_assembled"] == 1
+    assert time.monotonic() - began < 20  # at that rate the whole image takes half a minute

@@ -140,6 +140,11 @@ def test_one_content_counts_wherever_it_is():
     assert len(plan([file("Packages/a.rpm", MIB)], entries).fills) == 1
 
 
+def test_files_that_are_called_the_same_by_the_thousand_are_not_told_apart():
+    entries = [entry(f"{number}/x86_64/os/a.rpm", content="same") for number in range(5000)]
+    assert plan([file("Packages/a.rpm", MIB)], entries).fills == ()
+
+
 def test_of_two_files_in_one_place_the_first_counts():
     layout = [file("a.rpm", MIB), file("b.rpm", MIB), file("c.rpm", MIB + MIB // 2)]
     made = plan(layout, [entry(f"x/{name}.rpm") for name in "abc"])
