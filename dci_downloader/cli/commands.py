@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ def components(argv: Sequence[str]) -> int:
     from dci_downloader.cli import listing
 
     def ask(server: ControlServer, options: ListOptions, progress: Progress) -> CommandResult:
-        filters = arguments.filters or ()
+        filters, options = arguments.filters or (), replace(options, since=arguments.since, query=arguments.query)
         return listing.components(server, arguments.topic, filters, options, progress, sizes=arguments.sizes)
 
     return _list(arguments, ask)

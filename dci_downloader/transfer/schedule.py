@@ -1,8 +1,8 @@
 """Which segment is brought next, and where from: rules without I/O.
 
 * Which peer is asked first rotates from file to file; those that have room for a request now come before the others.
-* A file that is held in memory is one segment. So is one whose first source gets ranges wrong. Any other is cut at
-  multiples of its segment size, less what an earlier run left of it.
+* A file that is held in memory is one segment, unless an earlier run left something of it. So is one whose first
+  source gets ranges wrong. Any other is cut at multiples of its segment size, less what an earlier run left of it.
 * Of an image that is put together, the steps of that say which ranges are wanted, as they come.
 * A file that begins anew is asked for only where it was not asked for in vain.
 """
@@ -33,6 +33,7 @@ class Schedule:
             ``LockedError`` where another run is writing it.
         tuning: sizes and limits.
         clock: seconds, monotonic.
+        partials: digests of the files that an earlier run left something of.
 
     Attributes:
         queue: the segments and files that wait.
@@ -47,7 +48,9 @@ class Schedule:
         open_partial: Callable[[FileEntry], Optional[FilledPartial]],
         tuning: Tuning,
         clock: Callable[[], float],
+        partials: frozenset[str] = frozenset(),
     ) -> None:
+        self._partials = partials
         self._peers, self._open_partial, self._tuning, self._clock = peers, open_partial, tuning, clock
         self.queue = TransferQueue(self._open, tuning, clock)
         self.transfers: set[Transfer] = set()
@@ -58,6 +61,7 @@ class Schedule:
         self._rotation = -1
         self._remaining_peers: dict[str, list[Peer]] = {}
         self._rangeless: set[tuple[str, Giver]] = set()
+        self._otherwise: set[str] = set()
 
     @property
     def live_peers(self) -> list[Peer]:
@@ -98,6 +102,8 @@ class Schedule:
         self.transfers.discard(transfer)
         if self._peers:
             self._remaining_peers[transfer.entry.sha256] = transfer.peers
+        if transfer.otherwise:
+            self._otherwise.add(transfer.entry.sha256)
         self.queue.again(transfer.entry)
 
     def without_ranges(self, transfer: Transfer, source: Giver) -> None:
@@ -116,7 +122,7 @@ class Schedule:
         """The segments of a file whose turn has come; see :class:`TransferQueue`."""
         transfer = Transfer(entry, self._candidates(entry) if self._peers else [])
         segments = [Segment(transfer, 0, entry.size)]
-        if entry.size > self._tuning.in_memory:
+        if entry.size > self._tuning.in_memory or entry.sha256 in self._partials:
             try:
                 partial = self._open_partial(entry)
             except LockedError:
@@ -127,8 +133,11 @@ class Schedule:
             transfer.partial, transfer.resumed = partial, bool(partial.done)
             if not self.is_rangeless(transfer):
                 transfer.assembling = self.parts.begin(partial) if self.parts else None
-                wanted = ranges.missing(partial.done, entry.size) if transfer.assembling is None else ranges.NOTHING
+                wanted = ranges.NOTHING if transfer.assembling else ranges.missing(partial.done, entry.size)
                 segments = self._cut(transfer, wanted)
+        if entry.sha256 in self._otherwise:
+            self._otherwise.discard(entry.sha256)
+            transfer.otherwise = True
         self.transfers.add(transfer)
         transfer.unfinished = len(segments)
         transfer.in_one_piece = [segment.end - segment.start for segment in segments] == [entry.size]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Optional
 
@@ -25,15 +26,17 @@ class Transfer:
         partial: where its bytes go; None for a file that is held in memory.
         unfinished: segments that are not written yet.
         in_one_piece: its bytes are received in order, from the first to the last.
-        resumed: its partial holds bytes that nobody gave in this run.
+        resumed: its partial holds bytes of an earlier run.
         assembling: the steps that are left, of an image that is put together.
         waiting: the next of these steps has to wait until all segments are written.
         filled: bytes of it that were taken from the store.
         givers: who gave bytes of it in this run.
         stuck_since: when trying began, or last made progress; None before the first try.
         attempts: tries that failed since it last made progress.
-        wrong_responses: likewise, those that had a response which is not a matter of time.
+        wrong_responses: likewise, by segment, those that had a response which is not a matter of time.
         kept: bytes received for it, or taken from the store, that are not discarded.
+        encoded: bytes of it were taken as they are, though they were said to be encoded.
+        otherwise: an encoded body of it is to be read the other way than seems likely, for that proved wrong.
         over: it is complete, given up, or replaced.
     """
 
@@ -49,8 +52,10 @@ class Transfer:
     givers: frozenset[Giver] = frozenset()
     stuck_since: Optional[float] = None
     attempts: int = 0
-    wrong_responses: int = 0
+    wrong_responses: Counter[Segment] = field(default_factory=Counter)
     kept: int = 0
+    encoded: bool = False
+    otherwise: bool = False
     over: bool = False
 
     @property
@@ -68,7 +73,7 @@ class Transfer:
         """
         self.stuck_since = since
         self.attempts = 0
-        self.wrong_responses = 0
+        self.wrong_responses.clear()
 
 
 @dataclass(eq=False)
@@ -80,6 +85,7 @@ class Segment:
         end: the byte after the last.
         farthest: the byte after the last that any try received.
         hops: redirects followed since it was last located.
+        crawls: how often it was on a connection far slower than the others.
     """
 
     transfer: Transfer
@@ -87,6 +93,7 @@ class Segment:
     end: int
     farthest: int = 0
     hops: int = 0
+    crawls: int = 0
 
     @property
     def range(self) -> Optional[Range]:
