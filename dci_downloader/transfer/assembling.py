@@ -67,11 +67,21 @@ class Parts:
         return Assembled(len(images), sum(expected_bytes(image, self._entries) for image in images))
 
     def begin(self, partial: FilledPartial) -> Optional[Assembling]:
-        """Begin with an image; None where that was tried before in this run, and it is fetched as it is."""
-        if partial.entry.sha256 in self._begun:
+        """Begin with an image; None where it is fetched as it is: that was tried before in this run, or is no use."""
+        if partial.entry.sha256 in self._begun or not self._are_enough(partial.size):
             return None
         self._begun.add(partial.entry.sha256)
         return Assembling(partial, self, self._tuning.assembly_step)
+
+    def _are_enough(self, size: int) -> bool:
+        """Whether so much is here that an image of ``size`` bytes is worth looking into."""
+        wanted = size // self._tuning.least_share
+        for entry in filter(is_part, self._entries):
+            if self._store.holds(entry):
+                wanted -= entry.size
+                if wanted <= 0:
+                    return True
+        return False
 
     def assemble(self, image: FileEntry, layout: Layout) -> Assembly:
         """How an image is put together."""

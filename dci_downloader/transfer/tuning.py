@@ -26,6 +26,7 @@ class Tuning:
 
     # how images are put together from what is here
     smallest_image: int = 64 * MEBIBYTE  # bytes from which that is worth the time
+    least_share: int = 64  # an image is looked into where files of a 64th of its size are here
     assembly_step: int = 16 * MEBIBYTE  # bytes that are filled or checked before anything else has its turn
 
     # how the control server and the object store are asked

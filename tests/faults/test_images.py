@@ -138,6 +138,14 @@ def test_images_alone_are_fetched_as_they_are(dvd: Dvd) -> None:
     assert (fetched.files, fetched.bytes, fetched.assembled.files) == (1, len(dvd.image), 0)
 
 
+def test_with_hardly_anything_here_an_image_is_not_looked_into(dvd: Dvd) -> None:
+    for package in dvd.packages[1:]:
+        dvd.bench.mirror.remove(package.sha256)
+    dvd.bench.tune(least_share=40)
+    assert dvd.bench.fetch().bytes == len(dvd.image)
+    assert dvd.bench.partials() == []
+
+
 def test_small_images_are_fetched_as_they_are(dvd: Dvd) -> None:
     dvd.bench.tune(smallest_image=len(dvd.image) + 1)
     assert dvd.bench.fetch().bytes == len(dvd.image)
