@@ -63,8 +63,9 @@ class Parts:
 
     def expected(self, entries: Sequence[FileEntry]) -> Assembled:
         """What is expected of putting images together, at the most, as long as they are not looked into."""
-        images = self.images(entries)
-        return Assembled(len(images), sum(expected_bytes(image, self._entries) for image in images))
+        sizes = ((image.size, expected_bytes(image, self._entries)) for image in self.images(entries))
+        worth = [expected for size, expected in sizes if expected >= size // self._tuning.least_share]
+        return Assembled(len(worth), sum(worth))
 
     def begin(self, partial: FilledPartial) -> Optional[Assembling]:
         """Begin with an image; None where it is fetched as it is: that was tried before in this run, or is no use."""
