@@ -120,6 +120,8 @@ def _copy(piece: Piece, target: int) -> bool:
 def _share(source: int, target: int, piece: Piece) -> int:
     """Have the kernel copy; how many bytes it did. Where it cannot, or the file cannot be read, not all of them."""
     copied = 0
+    if not hasattr(os, "copy_file_range"):  # this Python was built with an old C library
+        return copied
     try:
         while copied < piece.size:
             start = piece.range.start + copied

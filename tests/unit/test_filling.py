@@ -111,6 +111,13 @@ def test_a_file_that_ends_while_it_is_read_fills_nothing(partial, source, monkey
     assert partial.fill([rest(source)]) == (Range(4000, len(CONTENT)),)
 
 
+def test_a_python_that_cannot_have_the_kernel_copy_reads_and_writes(partial, source, monkeypatch):
+    monkeypatch.delattr(os, "copy_file_range")
+    partial.write(0, CONTENT[:4000])
+    assert partial.fill([rest(source)]) == NOTHING
+    assert partial.matches()
+
+
 def test_a_full_disk_is_told(partial, source, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "no space")
