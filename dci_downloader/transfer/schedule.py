@@ -33,9 +33,9 @@ class Schedule:
             ``LockedError`` where another run is writing it.
         tuning: sizes and limits.
         clock: seconds, monotonic.
-        partials: digests of the files that an earlier run left something of.
 
     Attributes:
+        partials: digests of the files that an earlier run, or another process, left something of.
         queue: the segments and files that wait.
         transfers: the files under way.
         finishable: those of them of which nothing is to be fetched now; whoever goes on with them takes them out.
@@ -48,11 +48,10 @@ class Schedule:
         open_partial: Callable[[FileEntry], Optional[FilledPartial]],
         tuning: Tuning,
         clock: Callable[[], float],
-        partials: frozenset[str] = frozenset(),
     ) -> None:
-        self._partials = partials
         self._peers, self._open_partial, self._tuning, self._clock = peers, open_partial, tuning, clock
         self.queue = TransferQueue(self._open, tuning, clock)
+        self.partials: frozenset[str] = frozenset()
         self.transfers: set[Transfer] = set()
         self.finishable: list[Transfer] = []
         self.parts: Optional[Parts] = None
@@ -122,7 +121,7 @@ class Schedule:
         """The segments of a file whose turn has come; see :class:`TransferQueue`."""
         transfer = Transfer(entry, self._candidates(entry) if self._peers else [])
         segments = [Segment(transfer, 0, entry.size)]
-        if entry.size > self._tuning.in_memory or entry.sha256 in self._partials:
+        if entry.size > self._tuning.in_memory or entry.sha256 in self.partials:
             try:
                 partial = self._open_partial(entry)
             except LockedError:

@@ -26,12 +26,14 @@ WINGS = [
     "mirror",
     "transfer",
     "container_images",
+    "planning",
     "sync",
     "pre_run_step",
     "topics",
     "settings",
     "demo",
     "cli",
+    "main",
 ]
 """From the ground up, in the order that data takes: a wing imports only from those before it."""
 
