@@ -16,7 +16,7 @@ from dci_downloader import formatting
 from dci_downloader.content import ranges
 from dci_downloader.content.assembly import Assembly, Fill, assemble, expected_bytes, is_image, is_part
 from dci_downloader.content.iso9660 import Layout, read_layout
-from dci_downloader.content.isomd5 import APPLICATION_USE, SumCheck, read_sums
+from dci_downloader.content.isomd5 import APPLICATION_USE, SumCheck, start_check
 from dci_downloader.content.ranges import NOTHING, Range, Ranges
 from dci_downloader.content.rock_ridge import ImageError
 from dci_downloader.mirror.filling import FilledPartial, Piece
@@ -180,8 +180,7 @@ class Assembling:
 
     def _mend(self) -> Iterator[AssemblyStep]:
         """Fetch what was filled where the sums in the image say that it is wrong."""
-        sums = read_sums(self._partial.read(0, APPLICATION_USE.end), self._partial.size)
-        check = SumCheck(sums) if sums else None
+        check = start_check(self._partial.read(0, APPLICATION_USE.end), self._partial.size)
         while check is not None and not check.complete:
             wrong = self._check(check)
             if wrong is None:

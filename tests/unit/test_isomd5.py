@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import shutil
 import subprocess
 
 import pytest
 
-from dci_downloader.content.isomd5 import STEP, SumCheck, read_sums
+from dci_downloader.content.isomd5 import STEP, SumCheck, read_sums, start_check
 from tests.iso_images import SECTOR, compose, implant, implanted
 
 SECTORS = 1400
@@ -84,6 +85,17 @@ def test_sums_that_cannot_be_used_are_none(stated):
 def test_sums_about_more_than_the_image_are_none():
     image = with_sums()
     assert read_sums(image, len(image) // 2) is None
+
+
+def test_without_md5_there_is_no_check(monkeypatch):
+    def forbidden(*_, **__):
+        raise ValueError("[digital envelope routines] unsupported")
+
+    image = with_sums()
+    assert start_check(image, len(image)) is not None
+    assert start_check(compose({}), SECTOR * 1000) is None
+    monkeypatch.setattr(hashlib, "md5", forbidden)
+    assert start_check(image, len(image)) is None
 
 
 @pytest.mark.skipif(shutil.which("implantisomd5") is None, reason="isomd5sum is not installed")
