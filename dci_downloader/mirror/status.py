@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Optional
 
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.native import native
 from dci_downloader.mirror.topic import TopicMirror, is_marked
 from dci_downloader.mirror.version import Version
 
@@ -89,7 +90,7 @@ def _row(
     folder = topic.published_folder(component_type)
     published = next((version for version in versions if version.folder == folder), None)
     problems = [f"{record.folder}: its record {record.reason}: {record.hint}" for record in unreadable]
-    if folder and not os.path.lexists(topic.versions_folder(component_type) / folder):
+    if folder and not os.path.lexists(topic.versions_folder(component_type) / native(folder)):
         problems.append(f"{folder}: it is gone, though it is published: {_ADVICE}")
     damaged = [version.folder for version in versions if is_marked(version, marked)]
     problems += [f"{name}: known to be damaged: {_ADVICE}" for name in damaged]

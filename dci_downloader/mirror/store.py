@@ -44,6 +44,7 @@ from dci_downloader.mirror.reading import read_file
 from dci_downloader.mirror.store_folders import StoreFolders
 from dci_downloader.models import FileEntry
 
+_MAX_ASKED = 8  # files of a folder that may be a version's: some may be damaged
 _MAX_READ = 256 << 20  # bytes
 _PER_FILE = 4096  # the last block of a file is not full, and folders and inodes take room too
 
@@ -175,16 +176,20 @@ class Store(StoreFolders):
             remove_file(self.path(sha256))
 
     def holds_a_file_of(self, folder: Path) -> bool:
-        """Whether the store has the content of the smallest file at the top of a folder, or else further down.
+        """Whether the store has the content of one of the first files of a folder, the smaller ones first.
 
         Then the folder is, or was, the tree of a version.
         """
+        left = _MAX_ASKED
         for parent, folders, names in os.walk(folder):
             folders.sort()
             files = [f"{parent}/{name}" for name in names if stat.S_ISREG(os.lstat(f"{parent}/{name}").st_mode)]
-            if files:
-                (digest,) = digests([min(files, key=os.path.getsize)])
-                return bool(digest) and os.path.lexists(self.object_path(digest))
+            asked = sorted(files, key=os.path.getsize)[:left]
+            if any(digest and os.path.lexists(self.object_path(digest)) for digest in digests(asked)):
+                return True
+            left -= len(asked)
+            if not left:
+                break
         return False
 
     def make_read_only(self, sha256: str) -> None:

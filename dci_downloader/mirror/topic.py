@@ -123,7 +123,7 @@ class TopicMirror:
 
     def name_of(self, version: Version) -> str:
         """The topic's own name as a version has it, unless a record of another topic was put here."""
-        return version.topic if folder_name(version.topic) == self.path.name else self.name
+        return version.topic if folder_name(version.topic) == text_of(self.path.name) else self.name
 
     def types(self) -> tuple[str, ...]:
         """The component types that there are versions of, as their folders are named."""
@@ -143,7 +143,7 @@ class TopicMirror:
 
     def tree(self, version: Version) -> Path:
         """The folder of a version."""
-        return self.versions_folder(version.component.type) / version.folder
+        return self.versions_folder(version.component.type) / native(version.folder)
 
     def versions_folder(self, component_type: str) -> Path:
         """The folder that holds the versions of a type.
@@ -177,7 +177,7 @@ class TopicMirror:
         for path in real_folders(self.versions_folder(component_type)):
             record = load_record(path)
             if isinstance(record, Version) and type_folder(record.component.type) != name:
-                record = Unreadable(path.name, f"is about another type, {record.component.type}")
+                record = Unreadable(text_of(path.name), f"is about another type, {record.component.type}")
             if isinstance(record, Version):
                 versions.append(record)
             elif self._is_ours(path, record, component_type):
@@ -189,7 +189,7 @@ class TopicMirror:
         """Whether a folder without a record that can be read is the tree of a version, not something foreign."""
         if record.state is not RecordState.DAMAGED or begins_like_a_record(path):
             return True
-        return path.name == self.published_folder(component_type) or self.store.holds_a_file_of(path)
+        return text_of(path.name) == self.published_folder(component_type) or self.store.holds_a_file_of(path)
 
     def older_versions(self, component_type: str) -> tuple[Version, ...]:
         """The versions published before the present one, the last first; none where nothing is published."""
@@ -203,7 +203,7 @@ class TopicMirror:
         folder = self.published_folder(component_type)
         if not folder:
             return None
-        path = self.versions_folder(component_type) / folder
+        path = self.versions_folder(component_type) / native(folder)
         with disk_errors(path):
             return read_record(path) if path.is_dir() and not path.is_symlink() else None
 
@@ -215,7 +215,7 @@ class TopicMirror:
             return ""
         # an own folder never begins with a dot; that of a link made by others may be ".."
         own = parent == f".versions/{type_folder(component_type)}" and not folder.startswith(".")
-        return folder if own else ""
+        return text_of(folder) if own else ""
 
     def intact(self, version: Version) -> bool:
         """Whether a version's tree is as it was built, by stat(2) alone, and not known to be damaged."""
