@@ -58,6 +58,10 @@ class Fields:
         self._value = value
         self._request = request
 
+    def has(self, key: str) -> bool:
+        """Whether something other than null stands under a key."""
+        return self._value.get(key) is not None
+
     def text(self, key: str) -> str:
         """A non-empty string."""
         value = self._value.get(key)

@@ -199,7 +199,9 @@ def _token_in(response: Response, begin: float) -> Token:
         text = f"{response.request}: the SSO answered HTTP {response.status} where a token was due"
         raise TransferError(text, hint="is SSO_URL right? Is the SSO in trouble? Then run again later")
     answer = decoding.fields(response)
-    text, seconds = answer.text("access_token"), answer.number("expires_in")
-    if not re.fullmatch(r"[!-~]+", text) or seconds <= 0:
+    text = answer.text("access_token")
+    # RFC 6749, 5.1: expires_in may be left out
+    end = begin + answer.number("expires_in") if answer.has("expires_in") else _claimed_end(text)
+    if not re.fullmatch(r"[!-~]+", text) or end <= begin:
         raise TransferError(f"{response.request}: the SSO answered with a token that cannot be used")
-    return _token(text, begin, begin + seconds)
+    return _token(text, begin, end)
