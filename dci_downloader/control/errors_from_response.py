@@ -81,9 +81,9 @@ def _owner_hint(response: Response) -> str:
     """Who can give access to what a URL stands for."""
     if "/jobs" in response.url:
         return "a job is seen by its own team only: are these the credentials of the remoteci that made it?"
-    if "/components/" in response.url:
-        return "it may be private to another team, which then has to share it; `dci-downloader components` lists yours"
-    return "its team must be given access to the topic: ask your DCI contact"
+    if "/topics" in response.url:
+        return "its team must be given access to the topic: ask your DCI contact"
+    return "it may be private to another team, which then has to share it; `dci-downloader components` lists yours"
 
 
 def _activation_hint(message: str) -> str:
