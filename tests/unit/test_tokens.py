@@ -175,6 +175,12 @@ def test_an_answer_without_a_usable_token_is_an_error(source, site, status, body
         source().current()
 
 
+def test_a_token_may_last_for_ever(source, site):
+    body = b'{"access_token": "ab", "expires_in": 1' + b"0" * 400 + b"}"
+    intercept(site.sso, lambda exchange: exchange.answer(200, body) or True)
+    assert source().current().text == "ab"
+
+
 @pytest.mark.parametrize(("text", "end"), [("opaque", float("inf")), (jwt(exp=BEGIN + 50), BEGIN + 50)])
 def test_an_answer_need_not_say_when_the_token_ends(source, site, text, end):
     body = json.dumps({"access_token": text, "expires_in": None}).encode()
