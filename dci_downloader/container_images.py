@@ -6,9 +6,10 @@ The rules:
   either the tag is ``latest``.
 * An image is copied to the lab's registry under its last name, ``<registry>/nova:17.1``, as the previous downloader
   does; with all its architectures and its digest. One whose digest is there already is not copied.
-* The source's certificate is verified, unless the source is this machine. It gets the login of the topic, where that
-  has one, through a file that only this user can read and that is removed at the end; never on a command line, which
-  every user of the machine can read.
+* The source's certificate is verified, unless the source is this machine and gets no login.
+* The login of the topic goes to the registries that the topic or the settings name, whatever an image list names. It
+  goes over TLS, through a file that only this user can read and that is removed at the end; never on a command line,
+  which every user of the machine can read. Other registries get what login the user has given skopeo for them.
 * The lab's registry is written to without a login and without verifying it, as the previous downloader does: plain
   http, and certificates of its own, are what labs have. Nothing secret goes there.
 * An image that cannot be copied does not stop the others.
@@ -24,7 +25,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ from dci_downloader.content.manifest import IMAGE_LIST_NAME
 from dci_downloader.errors import CancelledError, IntegrityError, SettingsError, TransferError
 from dci_downloader.hooks import Progress, Stop
 from dci_downloader.network.addresses import registry_address
+from dci_downloader.network.registries import RegistryLogin
 from dci_downloader.options import Network
 from dci_downloader.results import ContainerImage, ContainerImageOutcome, Failure
 
@@ -142,7 +144,7 @@ def _parse_reference(text: str) -> Reference:
 
 
 def mirror(
-    document: bytes, registry: str, login: Mapping[str, str], network: Network, progress: Progress, stop: Stop
+    document: bytes, registry: str, login: RegistryLogin, network: Network, progress: Progress, stop: Stop
 ) -> MirroredImages:
     """Copy the images of a list into a registry.
 
@@ -151,7 +153,7 @@ def mirror(
     Args:
         document: an ``images_list.yaml``.
         registry: of the lab, ``HOST:PORT``; a path may follow.
-        login: ``login`` and ``password`` of the registries that the list names; may be empty.
+        login: of the topic, and the registries that may get it.
         network: certificates; proxies are those of the environment.
         progress: gets a line about each image.
         stop: asked several times a second.
@@ -161,14 +163,19 @@ def mirror(
         CancelledError: ``stop`` was requested; what was copied stays.
     """
     references = parse_image_list(document)
-    with _auth_file(login, {reference.host for reference in references}) as auth_file, stop.deferred():
-        copier = _Copier(registry, auth_file, network)
+    trusted = {reference.host for reference in references if login.is_for(reference.host)}
+    with _auth_file(login, trusted) as auth_file, stop.deferred():
+        copier = _Copier(registry, auth_file, trusted, network)
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix=SKOPEO) as pool:
             futures = [pool.submit(copier.copy, reference) for reference in references]
             _wait(futures, copier, progress, stop)
     results = [future.result() for future in futures]
-    failures = (Failure(image.source, reason, TransferError.exit_code) for image, reason in results if reason)
-    return MirroredImages(tuple(image for image, _ in results), tuple(failures))
+    failures = tuple(
+        Failure(image.source, reason, TransferError.exit_code, login.hint(reference.host))
+        for reference, (image, reason) in zip(references, results)
+        if reason
+    )
+    return MirroredImages(tuple(image for image, _ in results), failures)
 
 
 def _wait(
@@ -195,12 +202,14 @@ class _Copier:
     Args:
         registry: that images are copied to.
         auth_file: path of the file with the login of the source, or nothing.
+        trusted: the registries that get it.
         network: certificates.
     """
 
-    def __init__(self, registry: str, auth_file: Sequence[str], network: Network) -> None:
+    def __init__(self, registry: str, auth_file: Sequence[str], trusted: Collection[str], network: Network) -> None:
         self._registry = registry
         self._auth_file = auth_file
+        self._trusted = trusted
         # The remoteci's secret is none of skopeo's business.
         self._environ = {name: value for name, value in environment.of_process().items() if not name.startswith("DCI_")}
         if network.ca_bundle:
@@ -213,15 +222,18 @@ class _Copier:
     def copy(self, reference: Reference) -> tuple[ContainerImage, str]:
         """Copy an image unless the registry has it; with the reason where it failed, else an empty string."""
         source, copy = f"docker://{reference.source}", f"{self._registry}/{reference.name}"
-        verify = f"tls-verify={'false' if _LOOPBACK.fullmatch(reference.host) else 'true'}"
-        code, manifest, reason = self._run("inspect", "--raw", f"--{verify}", *self._login("--authfile"), source)
+        # without verification skopeo falls back to plain http, which is no place for a login
+        unverified = reference.host not in self._trusted and _LOOPBACK.fullmatch(reference.host)
+        verify = f"tls-verify={'false' if unverified else 'true'}"
+        login = self._login("--authfile", reference)
+        code, manifest, reason = self._run("inspect", "--raw", f"--{verify}", *login, source)
         if code == 0:
             # An image's digest is that of its manifest, byte for byte.
             code, present, _ = self._run("inspect", "--raw", "--tls-verify=false", "--no-creds", f"docker://{copy}")
             if code == 0 and present == manifest:
                 return ContainerImage(reference.text, copy, ContainerImageOutcome.PRESENT), ""
             options = ("--quiet", "--all", "--preserve-digests", "--retry-times=3", f"--src-{verify}")
-            login = (*self._login("--src-authfile"), "--dest-tls-verify=false", "--dest-no-creds")
+            login = (*self._login("--src-authfile", reference), "--dest-tls-verify=false", "--dest-no-creds")
             code, _, reason = self._run("copy", *options, *login, source, f"docker://{copy}")
         if code == 0:
             return ContainerImage(reference.text, copy, ContainerImageOutcome.COPIED), ""
@@ -234,8 +246,8 @@ class _Copier:
             for process in self._running:
                 process.terminate()
 
-    def _login(self, option: str) -> tuple[str, ...]:
-        return tuple(f"{option}={path}" for path in self._auth_file)
+    def _login(self, option: str, reference: Reference) -> tuple[str, ...]:
+        return tuple(f"{option}={path}" for path in self._auth_file if reference.host in self._trusted)
 
     def _run(self, *arguments: str) -> tuple[int, bytes, str]:
         """Exit code, standard output, and the reason of a failure."""
@@ -271,19 +283,18 @@ def _reason(stderr: bytes, code: int) -> str:
 
 
 @contextmanager
-def _auth_file(login: Mapping[str, str], hosts: set[str]) -> Iterator[tuple[str, ...]]:
+def _auth_file(login: RegistryLogin, hosts: set[str]) -> Iterator[tuple[str, ...]]:
     """A file with the login for these hosts, as skopeo reads it (containers-auth.json(5)); gone after the block.
 
-    Its path is the only item that is given; without a login there is none.
+    Its path is the only item that is given; without hosts there is none.
     """
-    if not (login.get("login") and login.get("password")):
+    if not hosts:
         yield ()
         return
-    token = base64.b64encode(f"{login['login']}:{login['password']}".encode()).decode()
+    token = base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
     document = json.dumps({"auths": {host: {"auth": token} for host in sorted(hosts)}})
     with tempfile.TemporaryDirectory(prefix="dci-downloader-") as folder:
         path = Path(folder) / "auth.json"
-        # Never readable for others, not even for a moment.
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # never for others
             file.write(document)
         yield (str(path),)

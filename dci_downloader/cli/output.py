@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Optional
 
 from dci_downloader import formatting
 from dci_downloader.errors import DownloaderError
@@ -19,6 +19,7 @@ class CommandResult:
 
     Attributes:
         lines: for people.
+        failed: those of them that are about what failed, for ``--quiet``; None where they all are.
         document: the same for programs, as a JSON value.
         exit_code: what the program exits with.
     """
@@ -26,6 +27,7 @@ class CommandResult:
     lines: Sequence[str]
     document: dict[str, Any] = field(default_factory=dict)
     exit_code: int = 0
+    failed: Optional[Sequence[str]] = None
 
 
 def print_result(result: CommandResult, *, as_json: bool = False, quiet: bool = False) -> int:
@@ -39,7 +41,8 @@ def print_result(result: CommandResult, *, as_json: bool = False, quiet: bool = 
     if as_json:
         print(json.dumps(result.document, indent=2, ensure_ascii=False))
     elif result.exit_code or not quiet:
-        print("\n".join(result.lines))
+        lines = result.failed if quiet and result.failed is not None else result.lines
+        print("\n".join(lines))
     return result.exit_code
 
 

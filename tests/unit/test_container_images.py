@@ -16,6 +16,7 @@ from dci_downloader import (
     container_images,
 )
 from dci_downloader.hooks import NeverStop, NullProgress
+from dci_downloader.network.registries import RegistryLogin, registry_login
 
 DIGEST = "sha256:" + "a" * 64
 SECRET = 'pa"ss:wörd'
@@ -42,7 +43,7 @@ def calls(tmp_path):
 
 def mirror(*references, registry="lab:5000", login=None, network=Network(), progress=NullProgress(), stop=NeverStop()):  # noqa: B008
     document = "".join(f'- "{reference}"\n' for reference in references).encode()
-    return container_images.mirror(document, registry, login or {}, network, progress, stop)
+    return container_images.mirror(document, registry, login or RegistryLogin(), network, progress, stop)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,8 @@ def test_the_login_is_in_a_file_of_ones_own_that_goes_and_nowhere_else(skopeo, c
         f'for each in "$@"; do case "$each" in --*authfile=*) f="${{each#*=}}";; esac; done; cp -p "$f" {tmp_path}/kept'
     )
     skopeo(f'[ -z "${{f:-}}" ]; {keep} 2>/dev/null; echo "$@"')
-    mirror("r.example.com/nova", "s.example.com:5000/neutron", login={"login": "ü", "password": SECRET})
+    login = registry_login({"login": "ü", "password": SECRET, "url": "r.example.com"}, ["s.example.com:5000"])
+    mirror("r.example.com/nova", "s.example.com:5000/neutron", "other.example.com/heat", login=login)
     kept = tmp_path / "kept"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     auths = json.loads(kept.read_text())["auths"]
@@ -184,13 +186,33 @@ def test_the_login_is_in_a_file_of_ones_own_that_goes_and_nowhere_else(skopeo, c
     assert auths["r.example.com"]["auth"] not in said
     assert "s3cret" not in said
     assert all("authfile" not in call for call in calls() if call.startswith("inspect") and "lab:5000" in call)
+    assert all("authfile" not in call for call in calls() if "other.example.com" in call)
 
 
-@pytest.mark.parametrize("login", [{}, {"login": "u"}, {"login": "", "password": "p"}])
+@pytest.mark.parametrize("login", [{}, {"login": "u"}, {"login": "", "password": "p"}, {"login": "u", "password": "p"}])
 def test_without_a_login_skopeo_uses_its_own(skopeo, calls, login):
     skopeo('echo "$@"')
-    mirror("r.example.com/nova", login=login)
+    mirror("r.example.com/nova", "evil.example/nova2", "localhost:5000/nova3", login=registry_login(login))
     assert "authfile" not in "".join(calls())
+
+
+@pytest.mark.parametrize("host", ["localhost:5000", "127.0.0.1:5000", "[::1]:5000", "r.example.com"])
+def test_a_login_goes_over_verified_tls_only(skopeo, calls, host):
+    skopeo('echo "$@"; case "$*" in *lab:5000*) exit 1;; esac')
+    mirror(f"{host}/nova", login=registry_login({"login": "u", "password": "p"}, [host]))
+    with_login = [call for call in calls() if "authfile" in call]
+    assert len(with_login) == 2
+    assert all("tls-verify=true" in call.replace("--dest-tls-verify=false", "") for call in with_login)
+    assert not any("--tls-verify=false" in call or "src-tls-verify=false" in call for call in with_login)
+
+
+def test_an_image_that_lacks_the_login_says_what_to_do(skopeo):
+    skopeo("exit 1")
+    login = registry_login({"login": "u", "password": SECRET, "url": "r.example.com"})
+    known, other = mirror("r.example.com/nova", "s.example.com/heat", login=login).failures
+    assert known.hint == ""
+    assert "not given to s.example.com" in other.hint
+    assert SECRET not in other.hint
 
 
 @pytest.mark.parametrize(("bundle", "variable"), [("file", "SSL_CERT_FILE"), ("folder", "SSL_CERT_DIR")])
@@ -230,6 +252,6 @@ def test_a_registry_that_never_answers_ends_by_itself(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr(container_images, "INSPECT_SECONDS", 0.2)
     document = b"- registry.example.com/rhosp17/nova:17.1\n"
-    done = container_images.mirror(document, "127.0.0.1:1", {}, Network(), NullProgress(), NeverStop())
+    done = container_images.mirror(document, "127.0.0.1:1", RegistryLogin(), Network(), NullProgress(), NeverStop())
     assert [image.outcome for image in done.images] == [ContainerImageOutcome.FAILED]
     assert "no end after" in done.failures[0].reason

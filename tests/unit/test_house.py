@@ -26,6 +26,7 @@ WINGS = [
     "mirror",
     "transfer",
     "container_images",
+    "planning",
     "sync",
     "pre_run_step",
     "topics",
