@@ -89,7 +89,7 @@ def verify(
         again = verify_module.verify(mirror, timeout=timeout, progress=progress, stop=stop)
         exit_code = worst_exit_code(check.exit_code for check in again)
         repaired = not exit_code
-        failed += left if repaired else [line for check in again for line in _damage_lines(mirror, check)]
+        failed += [*left, *(line for check in again for line in _damage_lines(mirror, check))]
     ending = ["repaired: everything is whole again"] if repaired else [_ADVICE[exit_code]] if exit_code else []
     document = {"versions": [_check_document(check) for check in checks], "repaired": repaired, "left": list(left)}
     return CommandResult([*lines, *failed, *ending], document, exit_code, failed)

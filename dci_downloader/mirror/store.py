@@ -24,7 +24,7 @@ from pathlib import Path
 from dci_downloader.content import ranges
 from dci_downloader.errors import DigestMismatchError, IntegrityError
 from dci_downloader.mirror.damage import DamageMarks
-from dci_downloader.mirror.digests import BELOW, digests
+from dci_downloader.mirror.digests import BELOW
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import (
     boot_id,
@@ -44,7 +44,6 @@ from dci_downloader.mirror.reading import read_file
 from dci_downloader.mirror.store_folders import StoreFolders
 from dci_downloader.models import FileEntry
 
-_MAX_ASKED = 8  # files of a folder that may be a version's: some may be damaged
 _MAX_READ = 256 << 20  # bytes
 _PER_FILE = 4096  # the last block of a file is not full, and folders and inodes take room too
 
@@ -92,9 +91,17 @@ class Store(StoreFolders):
         return self.partials / checked_digest(sha256)
 
     def read(self, sha256: str) -> bytes:
-        """The content of an object, for those that fit into memory."""
+        """The content of an object, for those that fit into memory.
+
+        Raises:
+            IntegrityError: it is another content by now.
+            SettingsError: it cannot be read.
+        """
         with disk_errors(self.path(sha256)):
-            return read_file(self.path(sha256), _MAX_READ)
+            content = read_file(self.path(sha256), _MAX_READ)
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise IntegrityError(f"{self.path(sha256)} is damaged", hint="dci-downloader verify DEST --repair")
+        return content
 
     def holds(self, entry: FileEntry) -> bool:
         """Whether the entry's content is here, and not known to be damaged.
@@ -174,23 +181,6 @@ class Store(StoreFolders):
         """Take an object out of the store; trees that hold a link to it keep their content. Safe to repeat."""
         with disk_errors(self.path(sha256)):
             remove_file(self.path(sha256))
-
-    def holds_a_file_of(self, folder: Path) -> bool:
-        """Whether the store has the content of one of the first files of a folder, the smaller ones first.
-
-        Then the folder is, or was, the tree of a version.
-        """
-        left = _MAX_ASKED
-        for parent, folders, names in os.walk(folder):
-            folders.sort()
-            files = [f"{parent}/{name}" for name in names if stat.S_ISREG(os.lstat(f"{parent}/{name}").st_mode)]
-            asked = sorted(files, key=os.path.getsize)[:left]
-            if any(digest and os.path.lexists(self.object_path(digest)) for digest in digests(asked)):
-                return True
-            left -= len(asked)
-            if not left:
-                break
-        return False
 
     def make_read_only(self, sha256: str) -> None:
         """Give an object, where there is one, its mode again: read-only, for all. Safe to repeat."""

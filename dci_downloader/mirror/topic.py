@@ -10,6 +10,7 @@ Versions are only read here: publish, retention and rollback, which change them,
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -19,6 +20,7 @@ from typing import Optional
 from dci_downloader.content.names import check_name
 from dci_downloader.errors import LockedError, ManifestError, SettingsError
 from dci_downloader.mirror.comparison import TreeState, inspect
+from dci_downloader.mirror.digests import digests
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import LINK_HINT, check_folder, make_folder
 from dci_downloader.mirror.folders import mend_folders, real_folders
@@ -189,7 +191,7 @@ class TopicMirror:
         """Whether a folder without a record that can be read is the tree of a version, not something foreign."""
         if record.state is not RecordState.DAMAGED or begins_like_a_record(path):
             return True
-        return text_of(path.name) == self.published_folder(component_type) or self.store.holds_a_file_of(path)
+        return text_of(path.name) == self.published_folder(component_type) or _holds_a_file_of(self.store, path)
 
     def older_versions(self, component_type: str) -> tuple[Version, ...]:
         """The versions published before the present one, the last first; none where nothing is published."""
@@ -229,6 +231,20 @@ class TopicMirror:
         """How a version's tree differs from what was built, as far as stat(2) can tell."""
         is_object = self.store.object_matcher()
         return inspect(self.tree(version), version.manifest, is_object, version.copies)
+
+
+def _holds_a_file_of(store: Store, folder: Path) -> bool:
+    """Whether the store has the smallest file of a folder, or of the first one below it that has any.
+
+    Then the folder is, or was, the tree of a version.
+    """
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        files = [f"{parent}/{name}" for name in names if stat.S_ISREG(os.lstat(f"{parent}/{name}").st_mode)]
+        if files:
+            (digest,) = digests([min(files, key=os.path.getsize)])
+            return bool(digest) and os.path.lexists(store.object_path(digest))
+    return False
 
 
 def _may_be_a_type(name: str) -> bool:
