@@ -9,7 +9,7 @@ from typing import Any, Optional, Protocol
 import pycurl
 
 from dci_downloader.network.headers import Head, read_head
-from dci_downloader.network.proxies import ca_bundle, proxy_for
+from dci_downloader.network.proxies import ca_bundle, check_proxies, proxy_for
 from dci_downloader.options import Network, TransferOptions
 from dci_downloader.release import USER_AGENT
 from dci_downloader.transfer.sources import Peer
@@ -47,6 +47,7 @@ class HandlePool:
 
     def __init__(self, options: TransferOptions, http_version: int, tuning: Tuning) -> None:
         self._network = options.network or Network()
+        check_proxies(self._network)
         self._http_version = http_version
         self._receive_buffer = _receive_buffer(options, tuning)
         self._connect_seconds = min(self._network.connect_timeout, options.patience / 2)
@@ -98,7 +99,10 @@ class HandlePool:
         handle.setopt(pycurl.TCP_NODELAY, 1)
         handle.setopt(pycurl.TCP_KEEPALIVE, 1)
         handle.setopt(pycurl.NOPROXY, "")  # else libcurl reads the environment, by rules of its own
-        handle.setopt(pycurl.CAPATH if os.path.isdir(self._ca_bundle) else pycurl.CAINFO, self._ca_bundle)
+        # A proxy that is reached by https is verified as servers are; libcurl has options of its own for that.
+        options = ("CAPATH", "PROXY_CAPATH") if os.path.isdir(self._ca_bundle) else ("CAINFO", "PROXY_CAINFO")
+        for option in options:
+            handle.setopt(getattr(pycurl, option), self._ca_bundle)
         return handle
 
     def _proxy(self, url: str) -> str:

@@ -6,7 +6,7 @@ import json
 import threading
 
 import pytest
-import requests
+from urllib3 import HTTPResponse
 
 from dci_downloader.errors import ServerUnreachableError, StallError
 from dci_downloader.options import Network
@@ -20,7 +20,8 @@ def test_a_body_that_is_cut_is_fetched_again(site, connect):
 
 
 def test_a_cut_body_is_noticed_where_urllib3_does_not(site, connect, monkeypatch):
-    monkeypatch.setattr(requests.Response, "iter_content", lambda self, size: iter([b"{}"]))
+    parts = iter([b"{}", b""])
+    monkeypatch.setattr(HTTPResponse, "read", lambda self, *_, **__: next(parts))
     site.answer = lambda asked: (200, {}, b"{}  ")
     with pytest.raises(ServerUnreachableError, match="was cut"):
         connect(patience=0).topic("t1")
