@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import tracemalloc
 import zlib
@@ -51,7 +52,7 @@ def test_an_empty_body_is_empty_whatever_it_is_called():
 
 @pytest.mark.parametrize("cut", [gzip.compress(TEXT)[:-1], gzip.compress(TEXT)[:20], b"\x1f\x8b\x08", b"\x1f\x8b\x08x"])
 def test_a_cut_or_damaged_body_is_an_error(cut):
-    with pytest.raises(EncodingError, match="cut|damaged") as caught:
+    with pytest.raises(EncodingError, match=r"cut|damaged") as caught:
         decode(cut, "gzip", MIB)
     assert not caught.value.too_long
 
@@ -93,7 +94,5 @@ def test_members_without_end_are_refused():
 @given(st.binary(max_size=300), st.text("gzipdeflate, xbr", max_size=30))
 def test_any_bytes_under_any_name_end_in_bytes_or_an_error(body, header):
     for begin in (b"", b"\x1f\x8b\x08\0", b"\x78\x9c", gzip.compress(body)):
-        try:
+        with contextlib.suppress(EncodingError):
             assert len(decode(begin + body, header, 1000)) <= max(1000, len(begin + body))
-        except EncodingError:
-            pass
