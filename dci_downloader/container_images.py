@@ -31,13 +31,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
 from dci_downloader import environment, formatting
 from dci_downloader.content.manifest import IMAGE_LIST_NAME
 from dci_downloader.errors import CancelledError, IntegrityError, SettingsError, TransferError
 from dci_downloader.hooks import Progress, Stop
 from dci_downloader.network.addresses import registry_address
+from dci_downloader.network.documents import read_yaml_texts
 from dci_downloader.options import Network
 from dci_downloader.results import ContainerImage, ContainerImageOutcome, Failure
 
@@ -48,7 +47,8 @@ INSPECT_SECONDS, COPY_SECONDS = 120.0, 6 * 3600.0
 """How long skopeo may take to read one image's manifest, and to copy one image."""
 
 _POLL_SECONDS = 0.25  # how often a request to stop is looked for
-_MAX_LIST = 4 * 2**20  # bytes
+_MAX_LIST = 2**20  # bytes; a list of a few hundred images has some tens of thousands
+_MOST_IMAGES = 10_000
 _DIGEST = "sha256:[0-9a-f]{64}"
 _REFERENCE = re.compile(
     rf"(?P<host>(?:\[[0-9a-f:]+\]|[\w.-]+)(?::\d+)?)/(?P<path>(?:\w[\w.-]*/)*)(?P<name>\w[\w.-]*)"
@@ -111,10 +111,10 @@ def parse_image_list(document: bytes) -> tuple[Reference, ...]:
         IntegrityError: it is something else, or two images would have one name in the lab's registry.
     """
     try:
-        listed = yaml.safe_load(document) if len(document) <= _MAX_LIST else None
-    except (yaml.YAMLError, ValueError, KeyError, AttributeError, IndexError, RecursionError):
-        listed = None  # PyYAML lets the errors of its constructors through: KeyError for `!!bool abc`
-    if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
+        listed = read_yaml_texts(document, _MOST_IMAGES) if len(document) <= _MAX_LIST else None
+    except ValueError:
+        listed = None
+    if listed is None:
         raise IntegrityError(f"{IMAGE_LIST_NAME} is not a list of images", hint="the component is broken: report it")
     references: dict[str, Reference] = {}
     for text in dict.fromkeys(listed):

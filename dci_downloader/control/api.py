@@ -22,7 +22,7 @@ from dci_downloader.errors import NotFoundError, SettingsError
 from dci_downloader.models import Component, Job, Topic
 
 MAX_RESPONSE = 64 * 2**20
-MAX_FILE = 256 * 2**20
+MAX_FILE = 128 * 2**20
 """Bytes of a file that is read through the API: a manifest, or a list of images."""
 
 _FIRST_PAGE = 20  # most lists are looked at for their first items only

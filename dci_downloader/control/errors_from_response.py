@@ -7,13 +7,15 @@ message; HTML comes from whatever stands before it.
 
 from __future__ import annotations
 
-import json
 from typing import Optional
 
 from dci_downloader.control.decoding import Response
 from dci_downloader.errors import AccessError, DownloaderError, NotFoundError, StatusError
+from dci_downloader.network.documents import read_json
 from dci_downloader.network.headers import http_date
 from dci_downloader.network.retries import TRANSIENT
+
+_MOST_VALUES = 10_000
 
 
 def error_from_response(response: Response, now: float) -> DownloaderError:
@@ -35,8 +37,8 @@ def error_from_response(response: Response, now: float) -> DownloaderError:
 def server_message(response: Response) -> str:
     """What a JSON error says, fit for a terminal and at most 200 characters; empty for any other body."""
     try:
-        text = json.loads(response.body)["message"]
-    except (ValueError, RecursionError, KeyError, TypeError, IndexError):
+        text = read_json(response.body, _MOST_VALUES)["message"]
+    except (ValueError, KeyError, TypeError, IndexError):
         return ""
     return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())[:200]
 
