@@ -109,7 +109,7 @@ class HttpClient:
         self._wait(future, receiver, route, sum(timeouts))
         try:
             return future.result()
-        except (OSError, HTTPError, HTTPException, UnicodeError) as error:
+        except (OSError, HTTPError, HTTPException, ValueError) as error:  # ValueError: of ssl, of a name's encoding
             raise failure_from_exception(error, route) from None
 
     def _wait(self, future: Future[Response], receiver: _Receiver, route: Route, seconds: float) -> None:

@@ -1,6 +1,6 @@
 """JSON and YAML that others wrote, read within bounds.
 
-* Numbers: an integer of more than 19 digits is read as a float, and one of more than 1,000 is refused: ``int`` takes the
+* Numbers: an integer of more than 19 digits is read as a float, one of more than 1,000 is refused: ``int`` takes the
   square of their time, or refuses them, depending on the version of Python.
 * JSON: how many values it has is bounded before it is read, because each takes up to twenty times its bytes. Commas,
   colons and opening brackets are counted, within strings, too: no value stands without one of them but the first.

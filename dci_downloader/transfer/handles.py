@@ -99,10 +99,13 @@ class HandlePool:
         handle.setopt(pycurl.TCP_NODELAY, 1)
         handle.setopt(pycurl.TCP_KEEPALIVE, 1)
         handle.setopt(pycurl.NOPROXY, "")  # else libcurl reads the environment, by rules of its own
-        # A proxy that is reached by https is verified as servers are; libcurl has options of its own for that.
-        options = ("CAPATH", "PROXY_CAPATH") if os.path.isdir(self._ca_bundle) else ("CAINFO", "PROXY_CAINFO")
-        for option in options:
-            handle.setopt(getattr(pycurl, option), self._ca_bundle)
+        # A proxy that is reached by https is verified as servers are; libcurl has options of its own for that. Where a
+        # folder is set, the file that libcurl was built with is not: it need not be there.
+        file, folder = (None, self._ca_bundle) if os.path.isdir(self._ca_bundle) else (self._ca_bundle, None)
+        for option in ("CAINFO", "PROXY_CAINFO"):
+            handle.setopt(getattr(pycurl, option), file)
+        for option in ("CAPATH", "PROXY_CAPATH") if folder else ():
+            handle.setopt(getattr(pycurl, option), folder)
         return handle
 
     def _proxy(self, url: str) -> str:

@@ -34,7 +34,7 @@ def run(site, dest, *options, **environ):
     command = [sys.executable, "-m", "dci_downloader", TOPIC, str(dest), "--all", "--patience", "2", *options]
     own = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **site.environment(), **environ}
     done = subprocess.run(command, env=own, capture_output=True, text=True, timeout=60)
-    assert "Traceback" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr, done.stderr[-3000:]
     return done
 
 
@@ -137,7 +137,7 @@ class TlsProxy:
         self._context = context
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.asked: list[str] = []
-        self.url = f"https://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"https://localhost:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:

@@ -152,6 +152,17 @@ def test_a_proxy_that_is_none_is_a_settings_error_before_anything_is_asked(conne
     assert "ss@" not in str(caught.value)
 
 
+def test_what_ssl_refuses_before_it_connects_is_no_traceback(site, connect, monkeypatch):
+    """An older urllib3, asked for a proxy that is reached by https under an address without a name."""
+
+    def refuse(*_, **__):
+        raise ValueError("check_hostname requires server_hostname")
+
+    monkeypatch.setattr("urllib3.connectionpool.HTTPConnectionPool.urlopen", refuse)
+    with pytest.raises(ServerUnreachableError):
+        connect(patience=0).topic("t1")
+
+
 def test_a_socks_proxy_needs_a_package_and_says_which(site, connect, monkeypatch):
     monkeypatch.setattr("dci_downloader.control.http_client.find_spec", lambda name: None)
     with pytest.raises(SettingsError, match="PySocks"):
