@@ -70,9 +70,9 @@ if TYPE_CHECKING:
     from dci_downloader.results import Removal as Removal
     from dci_downloader.results import Report as Report
     from dci_downloader.results import SourceTotals as SourceTotals
-    from dci_downloader.sync import SyncRequest as SyncRequest
     from dci_downloader.sync import sync_topic as sync_topic
-    from dci_downloader.sync import sync_topics as sync_topics
+    from dci_downloader.topics import SyncRequest as SyncRequest
+    from dci_downloader.topics import sync_topics as sync_topics
     from dci_downloader.transfer.repair import repair as repair
 
 _HOMES = {
@@ -95,7 +95,8 @@ _HOMES = {
     "results": (
         "Changes ComponentReport ContainerImage ContainerImageOutcome Failure Outcome Removal Report SourceTotals"
     ),
-    "sync": "SyncRequest sync_topic sync_topics",
+    "sync": "sync_topic",
+    "topics": "SyncRequest sync_topics",
     "transfer.repair": "repair",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}

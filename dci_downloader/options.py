@@ -70,7 +70,7 @@ class Filter:
     """Which component of a type is wanted.
 
     Attributes:
-        type: exact type.
+        type: case is ignored, as the server does.
         tags: all of them must be on the component.
         name: exact name, or empty; private components are found by name or id only.
     """

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dci_downloader.content.patterns import matches
 from dci_downloader.errors import SettingsError
-from dci_downloader.mirror.files import disk_errors, replace_atomically
+from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.files import replace_atomically
 from dci_downloader.results import ComponentReport, Outcome, Report
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.results import Failure, Report
 from dci_downloader.settings.command_line import CommandLine
 from dci_downloader.settings.settings import Settings, load
-from dci_downloader.sync import SyncRequest, sync_topics
+from dci_downloader.topics import SyncRequest, sync_topics
 
 
 def run(command_line: CommandLine) -> int:

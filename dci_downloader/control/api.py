@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Optional, Union
 from urllib.parse import quote
@@ -18,13 +19,14 @@ from dci_downloader.control import decoding
 from dci_downloader.control.decoding import Fields, Response
 from dci_downloader.control.errors_from_response import error_from_response
 from dci_downloader.control.session import Session
-from dci_downloader.errors import NotFoundError, SettingsError
+from dci_downloader.errors import NotFoundError, SettingsError, StatusError
 from dci_downloader.models import Component, Job, Topic
 
 MAX_RESPONSE = 64 * 2**20
 MAX_FILE = 128 * 2**20
 """Bytes of a file that is read through the API: a manifest, or a list of images."""
 
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _FIRST_PAGE = 20  # most lists are looked at for their first items only
 _NEXT_PAGES = 200
 
@@ -42,6 +44,29 @@ class Api:
     def get(self, path: str, query: Optional[Mapping[str, str]] = None) -> Fields:
         """Read a document."""
         return decoding.fields(self.expect(200, self._session.get(path, query or {}, limit=MAX_RESPONSE)))
+
+    def subject(self, kind: str, subject_id: str, hint: str = "") -> Fields:
+        """Read one topic, component or job.
+
+        Args:
+            kind: ``topic``, ``component`` or ``job``.
+            subject_id: its id.
+            hint: what to do where there is none; empty for what the server says of it.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        path = f"/api/v1/{kind}s/{path_segment(subject_id, kind)}"
+        try:
+            return self.get(path).object(kind)
+        except NotFoundError:
+            if not hint:
+                raise
+            raise unknown_id_error(subject_id, kind, hint) from None
+        except StatusError as error:
+            if error.status == 404 and not is_id(subject_id):
+                raise unknown_id_error(subject_id, kind, hint) from None
+            raise
 
     def pages(self, path: str, key: str, where: Sequence[tuple[str, str]]) -> Iterator[Fields]:
         """Read a list, newest created first, page by page as its items are asked for.
@@ -102,6 +127,18 @@ def path_segment(subject: Union[Topic, Component, Job, str], name: str) -> str:
     if given in ("", ".", "..") or "/" in given or not given.isprintable():
         raise NotFoundError(f"{given!r} is no id of a {name}", hint="ids can be copied from the DCI dashboard")
     return quote(given, safe="")
+
+
+def is_id(text: str) -> bool:
+    """Whether a text has the form of an id. The server knows no route for any other, and answers with a web page."""
+    return _ID.fullmatch(text) is not None
+
+
+def unknown_id_error(text: str, name: str, hint: str = "") -> NotFoundError:
+    """The error for an id, or what cannot be one, of nothing that there is."""
+    form = "an id is like 5b5cbb32-4a79-4a39-9c0c-e6bb1bf7e0d5"
+    hint = hint or f"{form}, and can be copied from the DCI dashboard"
+    return NotFoundError(f"there is no {name} with the id {text}", hint=hint)
 
 
 def header_text(value: str) -> str:

@@ -12,15 +12,18 @@ from typing import Optional, Union, overload
 
 from dci_downloader import environment
 from dci_downloader.content.manifest import IMAGE_LIST_NAME, MANIFEST_NAME, parse_manifest
-from dci_downloader.control.api import Api, header_text, path_segment
+from dci_downloader.control.api import Api, header_text, is_id, path_segment, unknown_id_error
 from dci_downloader.control.reader import ControlReader
 from dci_downloader.control.session import Clock, Session
 from dci_downloader.control.signing import ComponentFiles, Signer
-from dci_downloader.errors import NotFoundError, SettingsError, StaleJobError
+from dci_downloader.errors import ManifestError, NotFoundError, SettingsError, StaleJobError, StatusError
 from dci_downloader.models import Component, Job, Manifest, Topic
+from dci_downloader.network.retries import MAX_WRONG_RESPONSES
 from dci_downloader.options import Credentials, Network
 
 __all__ = ["Clock", "ControlServer", "Credentials"]
+
+JOB_STATES = ("new", "pre-run", "running", "post-run", "success", "failure", "error", "killed")
 
 
 class ControlServer(ControlReader):
@@ -113,9 +116,17 @@ class ControlServer(ControlReader):
 
         Raises:
             NotFoundError: there is no such job.
+            SettingsError: there is no such state; nothing was asked.
         """
+        if status not in JOB_STATES:
+            raise SettingsError(f"a job has no state {status!r}", hint=f"its states are {', '.join(JOB_STATES)}")
         job_id = job if isinstance(job, str) else job.id
-        self._api.post("/api/v1/jobstates", {"job_id": job_id, "status": status, "comment": comment})
+        try:
+            self._api.post("/api/v1/jobstates", {"job_id": job_id, "status": status, "comment": comment})
+        except StatusError as error:
+            if error.status == 400 and not is_id(job_id):
+                raise unknown_id_error(job_id, "job") from None
+            raise
         return self.job(job_id)
 
     def delete_job(self, job: Union[Job, str]) -> None:
@@ -130,9 +141,12 @@ class ControlServer(ControlReader):
         """
         path = f"/api/v1/jobs/{path_segment(job, 'job')}"
         if isinstance(job, str):
+            given = job
             try:
-                job = self.job(job)
+                job = self.job(given)
             except NotFoundError:
+                if not is_id(given):
+                    raise
                 return
         if not header_text(job.etag):
             raise SettingsError(f"job {job.id} was read without an etag, and cannot be deleted by it")
@@ -173,6 +187,10 @@ class ControlServer(ControlReader):
         """
         if isinstance(component, str):
             component = self.component(component)
+        return self._manifest(component, etag, MAX_WRONG_RESPONSES)
+
+    def _manifest(self, component: Component, etag: str, tries: int) -> Optional[Manifest]:
+        """The same, asked for again where a document comes that may have been cut on its way."""
         response = self._api.file(f"{self._files_path(component)}/{MANIFEST_NAME}", etag)
         if response.status == 304 and etag:
             return None
@@ -182,7 +200,12 @@ class ControlServer(ControlReader):
                 hint="some have none, those of OpenShift for example; choose other types with --filter",
             )
         body = self._api.expect(200, response).body
-        return parse_manifest(body, component.type, etag=header_text(response.headers.get("etag", "")))
+        try:
+            return parse_manifest(body, component.type, etag=header_text(response.headers.get("etag", "")))
+        except ManifestError as error:
+            if error.entry or tries == 1:  # with a bad entry it is whole, and the next one would be the same
+                raise
+        return self._manifest(component, etag, tries - 1)
 
     def image_list(self, component: Union[Component, str]) -> Optional[bytes]:
         """The component's ``images_list.yaml`` as it is, or None where it has none."""

@@ -1,12 +1,13 @@
 """Responses other than the expected one → errors with a hint about what the user can do.
 
-The rules are those of a DCI control server: 401 for an unknown remoteci and for what a team may not see, 400 for a
-wrong secret and for a wrong clock, 412 for an inactive team. An error of the control server itself is JSON with a
-message; HTML comes from whatever stands before it.
+The rules are those of DCI control servers: 401 for an unknown remoteci (404 on older ones) and for what a team may not
+see, 400 for a wrong secret and for a wrong clock, 412 for what is not active: team, topic or remoteci. An error of the
+control server itself is JSON with a message; HTML comes from whatever stands before it.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Optional
 
 from dci_downloader.control.decoding import Response
@@ -16,6 +17,12 @@ from dci_downloader.network.headers import http_date
 from dci_downloader.network.retries import TRANSIENT
 
 _MOST_VALUES = 10_000
+_UNKNOWN_REMOTECI = re.compile(r"remoteci\b.*\bnot found", re.IGNORECASE)
+_ACTIVATION_HINTS = {
+    "remoteci": "enable the remoteci on its page of the DCI dashboard",
+    "topic": "choose one of those that `dci-downloader topics` lists",
+    "team": "ask your DCI contact to activate the team",
+}
 
 
 def error_from_response(response: Response, now: float) -> DownloaderError:
@@ -28,10 +35,11 @@ def error_from_response(response: Response, now: float) -> DownloaderError:
     message = server_message(response)
     if not response.signed:
         return _status_error(response, "the object store", message)
-    if response.status == 404 and message:
+    access_error = _access_error(response, message, now)
+    if access_error is None and response.status == 404 and message:
         text = f"{response.request}: not found ({message})"
         return NotFoundError(text, hint="ids can be copied from the DCI dashboard")
-    return _access_error(response, message, now) or _status_error(response, "the control server", message)
+    return access_error or _status_error(response, "the control server", message)
 
 
 def server_message(response: Response) -> str:
@@ -47,11 +55,8 @@ def _access_error(response: Response, message: str, now: float) -> Optional[Acce
     """The error for credentials, clock or permission; None for a status that means something else."""
     quoted = f" ({message})" if message else ""
     if response.status == 401 and "not authorized" in message.lower():
-        return AccessError(
-            f"{response.request}: this remoteci has no access to it{quoted}",
-            hint="its team must be given access to the topic: ask your DCI contact",
-        )
-    if response.status == 401:
+        return AccessError(f"{response.request}: this remoteci has no access to it{quoted}", hint=_owner_hint(response))
+    if response.status == 401 or (response.status == 404 and _UNKNOWN_REMOTECI.match(message)):
         hint = "check DCI_CLIENT_ID and DCI_API_SECRET (source your dcirc.sh), and that the remoteci is active"
         if not message:
             hint += "; or does a proxy answer in its place, and want a password (HTTPS_PROXY)?"
@@ -67,9 +72,26 @@ def _access_error(response: Response, message: str, now: float) -> Optional[Acce
             hint="DCI_API_SECRET is most likely not the one of DCI_CLIENT_ID: source your dcirc.sh again",
         )
     if response.status == 412:
-        text = f"{response.request}: the team is not active{quoted}"
-        return AccessError(text, hint="ask your DCI contact to activate it")
+        words = message or "a condition for it is not met"
+        return AccessError(f"{response.request}: refused: {words}", hint=_activation_hint(message))
     return None
+
+
+def _owner_hint(response: Response) -> str:
+    """Who can give access to what a URL stands for."""
+    if "/jobs" in response.url:
+        return "a job is seen by its own team only: are these the credentials of the remoteci that made it?"
+    if "/components/" in response.url:
+        return "it may be private to another team, which then has to share it; `dci-downloader components` lists yours"
+    return "its team must be given access to the topic: ask your DCI contact"
+
+
+def _activation_hint(message: str) -> str:
+    """What to do about a team, topic or remoteci that the server says is not active."""
+    for word, hint in _ACTIVATION_HINTS.items():
+        if word in message.lower():
+            return hint
+    return "team, topic and remoteci have to be active: see the DCI dashboard"
 
 
 def _clock_difference(response: Response, now: float) -> str:

@@ -34,37 +34,34 @@ class ControlReader:
 
         Args:
             topic: whose components.
-            type: exact type, or empty for any.
+            type: case is ignored; empty for any.
             tags: all of them are on the component.
             name: exact name, or empty for any.
         """
         where = [("type", type), ("name", name), ("state", "active"), *(("tags", tag) for tag in tags)]
         path = f"/api/v1/topics/{path_segment(topic, 'topic')}/components"
         for component in map(decoding.component, self._api.pages(path, "components", where)):
-            # The server reads some conditions differently (a name that ends in "*", letter case).
-            matches = type in ("", component.type) and name in ("", component.name) and {*tags} <= {*component.tags}
+            # The server reads some conditions differently: a name that ends in "*", or is written in another case.
+            same_type = type.lower() in ("", component.type.lower())
+            matches = same_type and name in ("", component.name) and {*tags} <= {*component.tags}
             if matches and component.state == "active":
                 yield component
 
     def topic(self, topic_id: str) -> Topic:
         """One topic."""
-        return decoding.topic(self._api.get(f"/api/v1/topics/{path_segment(topic_id, 'topic')}").object("topic"))
+        return decoding.topic(self._api.subject("topic", topic_id))
 
     def component(self, component_id: str) -> Component:
         """One component, active or not, private ones included."""
-        path = f"/api/v1/components/{path_segment(component_id, 'component')}"
-        try:
-            return decoding.component(self._api.get(path).object("component"))
-        except NotFoundError:
-            hint = "`dci-downloader components TOPIC` lists those there are, with --json their ids"
-            raise NotFoundError(f"there is no component with the id {component_id}", hint=hint) from None
+        hint = "`dci-downloader components TOPIC` lists those there are, with --json their ids"
+        return decoding.component(self._api.subject("component", component_id, hint))
 
     def latest_component(self, topic_name: str, *, type: str, tags: Sequence[str] = ()) -> Component:
         """The newest active component of a type that is not private.
 
         Args:
             topic_name: exact name.
-            type: exact type.
+            type: case is ignored.
             tags: all of them are on the component.
 
         Raises:
@@ -83,4 +80,4 @@ class ControlReader:
 
     def job(self, job_id: str) -> Job:
         """One job, with its topic and exactly the components that it was scheduled with."""
-        return decoding.job(self._api.get(f"/api/v1/jobs/{path_segment(job_id, 'job')}").object("job"))
+        return decoding.job(self._api.subject("job", job_id))

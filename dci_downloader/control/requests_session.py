@@ -3,24 +3,18 @@
 * It takes nothing from the environment, keeps no cookies, follows no redirect and asks for no encoding.
 * A proxy that is reached by https is verified whatever the URL that is asked for; ``requests`` verifies it for https
   only.
-* Interim responses (1xx, RFC 9110, 15.2), of which http.client knows 100 alone, are passed over.
 """
 
 from __future__ import annotations
 
-from http.client import HTTPException, HTTPResponse, parse_headers
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Optional
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connectionpool import HTTPSConnectionPool
 
+from dci_downloader.network.interim import InterimAdapter
 from dci_downloader.release import USER_AGENT
-
-_MAX_INTERIM = 100
-"""Interim responses before a response; a server that sends more of them has nothing to say."""
 
 
 class RequestsSession(requests.Session):
@@ -39,47 +33,7 @@ class RequestsSession(requests.Session):
         return None
 
 
-class _Response(HTTPResponse):
-    """A response that begins after the interim ones."""
-
-    def _read_status(self) -> tuple[str, int, str]:
-        for _ in range(_MAX_INTERIM):
-            version, status, reason = super()._read_status()  # type: ignore[misc]
-            if status == 101 or not 100 <= status < 200:
-                return version, status, reason
-            parse_headers(self.fp)
-        raise HTTPException("too many interim responses")
-
-
-class _Connection(HTTPConnection):
-    response_class = _Response
-
-
-class _TlsConnection(HTTPSConnection):
-    response_class = _Response
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
-class _Adapter(HTTPAdapter):
-    """Opens connections of the classes above."""
-
-    def init_poolmanager(self, *arguments: Any, **keywords: Any) -> None:
-        super().init_poolmanager(*arguments, **keywords)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-
-    def proxy_manager_for(self, proxy: str, **keywords: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **keywords)
-        if not proxy.startswith("socks"):  # which has classes of its own
-            manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-        return manager
-
+class _Adapter(InterimAdapter):
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Decide by the connection, not by the URL: through a proxy they differ."""
         url = "https://" if isinstance(conn, HTTPSConnectionPool) else url

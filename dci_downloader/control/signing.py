@@ -71,10 +71,9 @@ class Signer:
         self.base = _base_url(credentials.url)
         self.origin = origin(self.base)
         self._netloc = urlsplit(self.base).netloc
-        self._auth = HmacAuthBase(
-            credentials.client_id, credentials.api_secret, _SERVICE["service_name"], _SERVICE["region_name"]
-        )
-        self._keys = {"access_key": credentials.client_id, "secret_key": credentials.api_secret}
+        client_id = _client_id(credentials)
+        self._auth = HmacAuthBase(client_id, credentials.api_secret, _SERVICE["service_name"], _SERVICE["region_name"])
+        self._keys = {"access_key": client_id, "secret_key": credentials.api_secret}
 
     def headers(self, url: str, method: str = "GET", body: bytes = b"") -> dict[str, str]:
         """The headers that make a request valid for 15 minutes. The caller makes sure of its origin."""
@@ -138,8 +137,14 @@ def _path_to_sign(path: str) -> str:
     return quote(unquote(unquote(path)))
 
 
+def _client_id(credentials: Credentials) -> str:
+    """What signs: ``<type>/<id>``. An id alone is that of a remoteci, as in dciclient."""
+    given = credentials.client_id
+    return given if "/" in given else f"remoteci/{given}"
+
+
 def _check_credentials(credentials: Credentials) -> None:
-    if not re.fullmatch(r"[!-~]+/[!-~]+", credentials.client_id):
+    if not re.fullmatch(r"[!-~]+/[!-~]+", _client_id(credentials)):
         raise AccessError(
             "DCI_CLIENT_ID is not of the form remoteci/<id>", hint="source the dcirc.sh of your remoteci again"
         )

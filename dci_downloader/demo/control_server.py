@@ -274,7 +274,7 @@ def _authenticate(remotecis: Mapping[str, RemoteCI], request: Request, path: str
     return remoteci
 
 
-_ID = "([^/]+)"
+_ID = "([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})"  # any other text is part of no route
 _ROUTES: tuple[tuple[re.Pattern[str], dict[str, Callable[[_Api, Call], Reply]]], ...] = (
     (re.compile("/api/v1/topics"), {"GET": _Api.topics}),
     (re.compile(f"/api/v1/topics/{_ID}"), {"GET": _Api.topic}),

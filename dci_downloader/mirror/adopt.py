@@ -18,7 +18,8 @@ from dci_downloader.errors import CancelledError
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror import tree
 from dci_downloader.mirror.digests import digests
-from dci_downloader.mirror.files import disk_errors, remove_file
+from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.files import remove_file
 from dci_downloader.mirror.hashing import hashing
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry, Manifest

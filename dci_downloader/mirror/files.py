@@ -1,7 +1,6 @@
 """System calls that the mirror needs, in one place: making folders, replacing files, flushing, reserving room.
 
 * Nothing is written under its final name: a temporary file is filled beside it and renamed (rename(2) is atomic).
-* :func:`disk_errors` decides which error of :mod:`dci_downloader.errors` an ``OSError`` becomes.
 * Everybody may read what is made here, whatever the umask: web servers and agents do, as other users.
 """
 
@@ -16,52 +15,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Optional, Union
 
-from dci_downloader.errors import DiskFullError, DownloaderError, SettingsError
+from dci_downloader.errors import SettingsError
+from dci_downloader.mirror.disk_errors import disk_errors
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
-FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
-_IN_THE_WAY = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENOTEMPTY}
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
 _libc = ctypes.CDLL(None, use_errno=True)  # Python offers neither syncfs nor fallocate nor renameat2
-
-
-class disk_errors:  # noqa: N801  a context manager, used like a function
-    """Turn every ``OSError`` of the block into an error that names ``where`` and says what to do.
-
-    Raises:
-        DiskFullError: no room, or no quota.
-        SettingsError: not permitted, read-only, something else stands where a file or folder should be, or the path is
-            longer than the system allows (because of the destination: paths in manifests are bounded).
-        DownloaderError: anything else, for example an I/O error.
-    """
-
-    __slots__ = ("_where",)
-
-    def __init__(self, where: Union[Path, str]) -> None:
-        self._where = where
-
-    def __enter__(self) -> None:
-        """Do nothing."""
-
-    def __exit__(self, _: object, error: Optional[BaseException], __: object) -> None:
-        if isinstance(error, OSError):
-            raise _disk_error(error, self._where) from error
-
-
-def _disk_error(error: OSError, where: Union[Path, str]) -> DownloaderError:
-    message = f"{where}: {error.strerror or error}"
-    if error.errno in _FULL:
-        return DiskFullError(message, hint="make room there and run again: what is complete stays")
-    if error.errno in FORBIDDEN:
-        return SettingsError(message, hint="choose a destination that this user may write to")
-    if error.errno in _IN_THE_WAY:
-        return SettingsError(message, hint="something else is in the way: move it aside")
-    if error.errno == errno.ENAMETOOLONG:
-        return SettingsError(message, hint="choose a destination with a shorter path")
-    return DownloaderError(message, hint="look for disk errors in the system's log")
 
 
 def utc_now() -> datetime:

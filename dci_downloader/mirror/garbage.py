@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from dci_downloader.mirror.files import disk_errors, flush_file_system, remove_file
+from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.files import flush_file_system, remove_file
 from dci_downloader.mirror.hashing import hashing
 from dci_downloader.mirror.store import Store
 from dci_downloader.results import Removal

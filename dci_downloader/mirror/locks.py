@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Optional
 
 from dci_downloader.errors import LockedError
-from dci_downloader.mirror.files import FORBIDDEN, disk_errors, utc_now
+from dci_downloader.mirror.disk_errors import FORBIDDEN, disk_errors
+from dci_downloader.mirror.files import utc_now
 
 
 def _ignore(_: str) -> None:

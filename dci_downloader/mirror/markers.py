@@ -13,7 +13,8 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from dci_downloader.mirror.files import disk_errors, remove_file, replace_atomically
+from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.files import remove_file, replace_atomically
 
 
 class Markers:

@@ -13,7 +13,8 @@ from typing import Union
 
 from dci_downloader.content.plan import make_plan
 from dci_downloader.errors import DiskFullError, NotFoundError
-from dci_downloader.mirror.files import disk_errors, free_bytes, utc_now
+from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.files import free_bytes, utc_now
 from dci_downloader.mirror.store import Store
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import real_folders

@@ -1,6 +1,6 @@
 """A partial: a file that is being fetched, preallocated, and beside it a journal of the ranges that are written.
 
-* The journal is written after the bytes that it lists, and replaced atomically.
+* The journal is written after the bytes that it lists, and replaced atomically; in place where the disk is full.
 * Until the machine stops, written bytes are in the page cache, even if the process dies: ``done`` counts. After another
   boot only ``flushed`` counts: what fdatasync(2) had put on disk before the journal listed it.
 * A journal that is damaged, foreign or about another size lists nothing: the file starts anew.
@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -24,7 +25,8 @@ from typing import Any
 from dci_downloader.content import ranges
 from dci_downloader.content.ranges import NOTHING, Range, Ranges
 from dci_downloader.errors import DigestMismatchError, LockedError
-from dci_downloader.mirror.files import disk_errors, preallocate, remove_file, replace_atomically
+from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.files import preallocate, remove_file, replace_atomically
 from dci_downloader.models import FileEntry
 
 CATCH_UP_BYTES = 8 << 20
@@ -167,12 +169,14 @@ class Partial:
             return len(chunk)
 
     def save(self, *, flush: bool = False) -> None:
-        """Write the journal, so that another run can go on from here.
+        """Write the journal, so that another run can go on from here. Nothing, once it is closed.
 
         Args:
             flush: put the bytes on disk first, so that the journal counts after a power cut too.
         """
         with self._hashing:
+            if self._fd < 0:
+                return
             done = self.done
             self._starts = {end: start for start, end in done}  # ranges that have met become one
         with disk_errors(self.path):
@@ -180,7 +184,15 @@ class Partial:
                 os.fdatasync(self._fd)
                 self._flushed = done
             journal = {"size": self.size, "boot": self._boot, "done": done, "flushed": self._flushed}
-            replace_atomically(journal_path(self.path), json.dumps(journal, separators=(",", ":")).encode())
+            self._write_journal(json.dumps(journal, separators=(",", ":")).encode())
+
+    def _write_journal(self, content: bytes) -> None:
+        path = journal_path(self.path)
+        try:
+            replace_atomically(path, content)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not _overwrite(path, content):
+                raise
 
     def finish(self) -> None:
         """Verify the complete file and rename it to its object. The partial does not exist afterwards.
@@ -223,6 +235,23 @@ class Partial:
         with self._hashing:
             os.close(self._fd)
             self._fd = -1
+
+
+def _overwrite(path: Path, content: bytes) -> bool:
+    """Write over a journal, which on a full disk has a block already; cut in the middle, it is no journal any more."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        if os.fstat(fd).st_nlink != 1:
+            return False
+        os.truncate(fd, os.pwrite(fd, content, 0))
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
 
 
 def _open_locked(path: Path) -> int:

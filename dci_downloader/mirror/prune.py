@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Optional
 
 from dci_downloader.hooks import NullProgress, Progress
-from dci_downloader.mirror.files import disk_errors, remove_file
+from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.files import remove_file
 from dci_downloader.mirror.garbage import collect_garbage
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.retention import retire

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from dci_downloader.content.names import check_name
 from dci_downloader.errors import SettingsError
 from dci_downloader.mirror import tree
-from dci_downloader.mirror.files import disk_errors, flush_folder, make_folder
+from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.files import flush_folder, make_folder
 from dci_downloader.mirror.temporaries import new_path, old_path
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version, identity, record_path, type_folder, write_record

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from dci_downloader.errors import IntegrityError
-from dci_downloader.mirror.files import disk_errors, remove_file
+from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.files import remove_file
 from dci_downloader.mirror.temporaries import old_path
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.tree import remove_tree

@@ -7,7 +7,7 @@ from typing import Optional
 
 from dci_downloader.errors import IntegrityError, NotFoundError
 from dci_downloader.hooks import NullProgress, Progress
-from dci_downloader.mirror.files import disk_errors
+from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.hashing import hashing
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.publish import rebuild, swap_link

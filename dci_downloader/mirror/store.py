@@ -22,10 +22,10 @@ from pathlib import Path
 
 from dci_downloader.content import ranges
 from dci_downloader.errors import DigestMismatchError, IntegrityError, SettingsError
+from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import (
     boot_id,
     check_folder,
-    disk_errors,
     flush_file_system,
     make_folder,
     make_root,

@@ -15,7 +15,8 @@ import re
 import secrets
 from pathlib import Path
 
-from dci_downloader.mirror.files import disk_errors, remove_file
+from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.files import remove_file
 from dci_downloader.mirror.tree import remove_tree
 from dci_downloader.mirror.version import read_record, real_folders
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dci_downloader.errors import IntegrityError
-from dci_downloader.mirror.files import disk_errors, exchange
+from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.files import exchange
 from dci_downloader.models import Manifest
 
 _NO_LINK = {errno.EMLINK, errno.EPERM, errno.EXDEV, errno.EOPNOTSUPP}

@@ -19,7 +19,8 @@ from typing import Any, Optional
 
 from dci_downloader.content.names import check_name
 from dci_downloader.content.plan import changes
-from dci_downloader.mirror.files import disk_errors, replace_atomically
+from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.files import replace_atomically
 from dci_downloader.models import Component, FileEntry, Manifest, SymlinkEntry, folder_name
 from dci_downloader.results import Changes
 

@@ -1,7 +1,10 @@
 """Which proxy and which certificates a request uses: one rule for API calls (requests) and file bytes (libcurl).
 
-* The rules are those of ``requests``: a proxy is chosen by the URL's scheme, ``all`` being the last resort, and one
-  without a scheme speaks http. ``no_proxy`` is a list of host suffixes, addresses, CIDR blocks, or ``*``.
+* A proxy is chosen by the URL's scheme, ``all`` being the last resort, and one without a scheme speaks http.
+* ``no_proxy`` is read as by curl since 7.86: names, which stand for the hosts below them, too, and may begin or end
+  with a dot; addresses of both kinds, and blocks of them (``10.0.0.0/8``, ``fd00::/8``; ``/0`` is one address); ``*``.
+  Beyond that, as other programs allow: items may be divided by spaces, IPv6 addresses may stand in brackets, and a
+  port limits an item to that port.
 * libcurl has rules of its own, so it is never left to choose: it is told the proxy, or that there is none.
 * Trusted certificates are those of the user, else those of the package ``certifi``, as for ``requests``.
 """
@@ -9,13 +12,20 @@
 from __future__ import annotations
 
 import os
+import re
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Optional, Union
 from urllib.parse import urlsplit
 
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, should_bypass_proxies
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from dci_downloader.errors import SettingsError
 from dci_downloader.network.proxy_urls import HINT, proxy_url
+from dci_downloader.network.urls import DEFAULT_PORTS
 from dci_downloader.options import Network
+
+_ADDRESS = re.compile(r"\[([0-9a-f:.]+)\](/[0-9]+)?(?::([0-9]+))?|([0-9a-f:.]+(?:/[0-9]+)?)", re.ASCII | re.IGNORECASE)
+"""An address in brackets, maybe with a block and a port after it; or one without."""
 
 
 def proxy_for(url: str, network: Network) -> str:
@@ -27,7 +37,7 @@ def proxy_for(url: str, network: Network) -> str:
         SettingsError: what is set for the URL's scheme is no proxy.
     """
     proxy = _configured(urlsplit(url).scheme.lower(), network)
-    return "" if not proxy or should_bypass_proxies(url, no_proxy=network.no_proxy) else proxy
+    return "" if not proxy or _is_direct(url, network.no_proxy) else proxy
 
 
 def check_proxies(network: Network) -> None:
@@ -48,6 +58,50 @@ def _configured(scheme: str, network: Network) -> str:
         return proxy_url(address) if address.strip() else ""
     except ValueError as error:
         raise SettingsError(f"{key.upper()}_PROXY is not the address of a proxy: {error}", hint=HINT) from None
+
+
+def _is_direct(url: str, no_proxy: str) -> bool:
+    """Whether a URL's host is one of those that are reached without a proxy."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").partition("%")[0]  # what follows names the network card
+    port = parts.port or DEFAULT_PORTS.get(parts.scheme.lower(), 0)
+    address = _address(host)
+    for item in re.split(r"[\s,]+", no_proxy.lower()):
+        if item == "*" or (_is_of_name(host, port, item) if address is None else _is_of_block(address, port, item)):
+            return True
+    return False
+
+
+def _address(text: str) -> Optional[Union[IPv4Address, IPv6Address]]:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
+def _is_of_name(host: str, port: int, item: str) -> bool:
+    name, _, only = item.partition(":")
+    name = name[:-1] if name.endswith(".") else name
+    name = name[1:] if name.startswith(".") else name
+    return bool(name) and f".{host.rstrip('.')}".endswith(f".{name}") and only in ("", str(port))
+
+
+def _is_of_block(address: Union[IPv4Address, IPv6Address], port: int, item: str) -> bool:
+    if address.version == 4:
+        item, _, only = item.partition(":")
+    else:
+        match = _ADDRESS.fullmatch(item)
+        if match is None:
+            return False
+        item, only = match[4] or match[1] + (match[2] or ""), match[3] or ""
+    if only not in ("", str(port)):
+        return False
+    if item.endswith("/0"):
+        return _address(item[:-2]) == address
+    try:
+        return address in ip_network(item, strict=False)
+    except ValueError:
+        return False
 
 
 def ca_bundle(network: Network) -> str:

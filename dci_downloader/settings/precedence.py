@@ -23,7 +23,7 @@ from dci_downloader.settings import yaml_file
 from dci_downloader.settings.command_line import CommandLine
 from dci_downloader.settings.table import DEFAULTS, SETTINGS
 from dci_downloader.settings.types import Level, Scalar, Values
-from dci_downloader.settings.values import SettingValue
+from dci_downloader.settings.values import SettingValue, path
 from dci_downloader.settings.yaml_file import SettingsFile
 
 
@@ -74,7 +74,7 @@ def merge(command_line: CommandLine, environ: Mapping[str, str]) -> MergedSettin
 
 
 def _read(paths: Iterable[str]) -> list[SettingsFile]:
-    files = [yaml_file.read(path) for path in paths]
+    files = [yaml_file.read(name) for name in paths]
     problems = [problem for file in files for problem in file.problems]
     if problems:
         heading = f"{len(problems)} problems in the settings\n  " if len(problems) > 1 else ""
@@ -109,8 +109,16 @@ def _positional(command_line: CommandLine) -> tuple[str, Optional[SettingValue]]
         )
     destination = SettingValue(command_line.local_repo, "--local-repo") if command_line.local_repo else None
     if len(given) == 1 and (command_line.topic_settings.get("component_id") or command_line.job_id):
-        return "", SettingValue(given[0], "DEST")
-    return given[0] if given else "", SettingValue(given[1], "DEST") if len(given) == 2 else destination
+        return "", _destination(given[0])
+    return given[0] if given else "", _destination(given[1]) if len(given) == 2 else destination
+
+
+def _destination(text: str) -> SettingValue:
+    """DEST, in which no shell may have replaced a ``~``: quoted, say, or in a unit of systemd."""
+    try:
+        return SettingValue(path(text), "DEST")
+    except ValueError as error:
+        raise SettingsError(f"DEST: {error}") from None
 
 
 def _chosen(topic: str, listed: Sequence[Values], command_line: CommandLine) -> Iterator[Values]:
@@ -180,7 +188,7 @@ def _shared_folder(first: Values, second: Values) -> str:
         return ""
     # without filters every type of the topic is published, with an id one that only the server knows
     types = [
-        {each.type for each in values["filters"].value}
+        {each.type.lower() for each in values["filters"].value}
         for values in (first, second)
         if not values["component_id"].value
     ]

@@ -76,8 +76,8 @@ _WHAT = (
         fills=(SyncOptions, "filters"),
     ),
     Setting("type", types.TEXT, text="the type of component", comment="the newest of this type", levels=Level.FILTER),
-    Setting("tag", types.TEXT, text="a tag that it must have", comment="that has this tag", levels=Level.FILTER),
-    Setting("tags", ListOf(types.TEXT, "strings"), text="several such tags", comment="and these", levels=Level.FILTER),
+    Setting("tag", types.TAG, text="a tag that it must have", comment="that has this tag", levels=Level.FILTER),
+    Setting("tags", ListOf(types.TAG, "strings"), text="several such tags", comment="and these", levels=Level.FILTER),
     Setting(
         "archs",
         ListOf(types.TEXT, "architectures"),
@@ -147,14 +147,14 @@ _WHAT = (
 _WHERE = (
     Setting(
         "settings",
-        ListOf(types.PLAIN),
+        ListOf(types.PATH),
         "--settings FILE",
         "YAML; later over earlier",
         "a [settings file](#settings-files); later files over earlier",
     ),
     Setting(
         "local_repo",
-        types.PLAIN,
+        types.PATH,
         "--local-repo DIR",
         "the same as DEST",
         "the same as `DEST`, which comes first",
@@ -164,10 +164,10 @@ _WHERE = (
         levels=_FILE,
         variable="DCI_LOCAL_REPO",
     ),
-    Setting("download_folder", types.PLAIN, text="the same as `local_repo`", levels=_FILE),
+    Setting("download_folder", types.PATH, text="the same as `local_repo`", levels=_FILE),
     Setting(
         "dcirc",
-        types.PLAIN,
+        types.PATH,
         "--dcirc FILE",
         "credentials, in place of `source FILE`",
         "take the credentials from this `dcirc.sh`, without a shell",
@@ -261,7 +261,7 @@ _OUTPUT = (
     ),
     Setting(
         "log_file",
-        types.TEXT,
+        types.OUTPUT,
         "--log-file FILE",
         "append all that happens, with times",
         "append everything that happens to this file, with times in UTC",
@@ -275,7 +275,7 @@ _OUTPUT = (
     ),
     Setting(
         "metrics_file",
-        types.TEXT,
+        types.OUTPUT,
         "--metrics-file FILE",
         "for Prometheus' node_exporter",
         "figures of the run for [Prometheus](#from-cron-and-timers)",

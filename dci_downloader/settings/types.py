@@ -139,8 +139,8 @@ class Setting:
 def _filter(entry: Values) -> Filter:
     if "type" not in entry:
         raise ValueError("expected a type in this filter")
-    tags = (*([entry["tag"].value] if "tag" in entry else []), *(_value(entry, "tags") or ()))
-    return Filter(entry["type"].value, tags, _value(entry, "name") or "")
+    tags = (_value(entry, "tag"), *(_value(entry, "tags") or ()))
+    return Filter(entry["type"].value, tuple(filter(None, tags)), _value(entry, "name") or "")
 
 
 def _variant(entry: Values) -> Variant:
@@ -167,6 +167,9 @@ def _value(entry: Values, name: str) -> Optional[Any]:
 
 PLAIN = Scalar(str)
 TEXT = Scalar(values.filled)
+TAG = Scalar(str, may_be_empty=True)
+PATH = Scalar(values.path)
+OUTPUT = Scalar(values.output)
 FLAG = Scalar(values.boolean, "true or false", ("bool",))
 COUNT = Scalar(values.not_negative, "a whole number", ("int",))
 POSITIVE = Scalar(values.at_least_one, "a whole number", ("int",))

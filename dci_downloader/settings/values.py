@@ -6,6 +6,7 @@ Every function here raises ValueError for a text that it does not take; the mess
 from __future__ import annotations
 
 import math
+import os
 from typing import Any, NamedTuple, Optional
 
 _POWERS = {"k": 1, "m": 2, "g": 3}
@@ -24,6 +25,19 @@ def filled(text: str) -> str:
     if not text.strip():
         raise ValueError("expected a value")
     return text
+
+
+def path(text: str) -> str:
+    """A path; a ``~`` or ``~user`` at its beginning is the home folder, as in a shell."""
+    expanded = os.path.expanduser(text)
+    if text.startswith("~") and expanded == text:
+        raise ValueError(f"expected a path; nothing is known of the home folder {text.partition('/')[0]}")
+    return expanded
+
+
+def output(text: str) -> str:
+    """The path of a file to write."""
+    return path(filled(text))
 
 
 def boolean(text: str) -> bool:

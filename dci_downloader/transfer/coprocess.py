@@ -4,72 +4,33 @@ It is started where there is much to fetch. Once the loop here finds no time to 
 whose turn has not come, and so again when it is done with them; across a slow line that never happens. It is a fresh
 interpreter, not a fork: that would inherit the locks of whatever threads there are.
 
-Messages go both ways. From here: a :class:`Setup`, then lists of files. From there: None when it is ready, then
-:class:`Advance`, lines of detail and, each time it is done, :class:`Done`. The end of the connection asks it to stop.
 Should it end by itself, on a full disk or by the hand of an admin, what it was not done with is fetched here, and what
-was in its way is met here, too.
+was in its way is met here, too. It gives signs of life while it works: where there is none for as long as the patience
+of the run, it is frozen (stopped by a signal, or by a disk that hangs), and is killed. Nothing waits for it longer.
 """
 
 from __future__ import annotations
 
 import os
-import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import Any, Optional
 
-from dci_downloader.hooks import NeverStop, NullProgress, Progress
+from dci_downloader.hooks import Progress
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry
 from dci_downloader.options import TransferOptions
+from dci_downloader.transfer.channel import Advance, Channel, Setup
 from dci_downloader.transfer.fetched import Fetched, merged
 from dci_downloader.transfer.pipeline import Pipeline
-from dci_downloader.transfer.sources import PeerPool, Source
+from dci_downloader.transfer.sources import Source
 from dci_downloader.transfer.tuning import Tuning
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-
-
-class Setup(NamedTuple):
-    """How the second process is to work.
-
-    Attributes:
-        store: the root of the store.
-        marker: of the store, see :meth:`Store.marker_path`.
-        peers: URLs of the peers that are still asked.
-    """
-
-    source: Source
-    store: Path
-    marker: str
-    options: TransferOptions
-    peers: tuple[str, ...]
-    tuning: Tuning
-
-
-class Advance(NamedTuple):
-    """So many more files are complete, and bytes received; see :meth:`Progress.advance`."""
-
-    files: int
-    size: int
-
-
-class Done(NamedTuple):
-    """The files that were given are complete, or failed.
-
-    Attributes:
-        fetched: what became of all files that were given so far.
-        dropped: by URL, why a peer is no longer asked.
-    """
-
-    fetched: Fetched
-    dropped: dict[str, str]
 
 
 class Coprocess:
@@ -97,7 +58,8 @@ class Coprocess:
         self._pipeline, self._source, self._store = pipeline, source, store
         self._options, self._progress, self._tuning = options, progress, tuning
         self._process: Optional[subprocess.Popen[bytes]] = None
-        self._connection: Optional[Connection[Any, Any]] = None
+        self._channel: Optional[Channel] = None
+        self._last_sign = 0.0
         self._ready = False
         self._assigned: Sequence[FileEntry] = ()
         self._reported = Advance(0, 0)
@@ -111,9 +73,8 @@ class Coprocess:
         alone = options.connections < 2 or options.limit_rate is not None or len(os.sched_getaffinity(0)) < 2
         if alone or len(entries) <= options.connections or self._seconds(entries) < self._tuning.worth_starting:
             return
-        from multiprocessing import Pipe  # here, for short runs need not wait for it
-
-        self._connection, theirs = Pipe()
+        ours, theirs = socket.socketpair()
+        self._channel = Channel(ours)
         path = [*sys.path, str(Path(__file__).parents[2])]  # where an import hook finds it, it is not in there
         with theirs, suppress(OSError):
             self._process = subprocess.Popen(
@@ -124,38 +85,55 @@ class Coprocess:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C in a terminal reaches the first process only, which ends both
             )
-        self._pipeline.poller.watch(self._connection.fileno(), self._receive)
+        self._pipeline.poller.watch(self._channel.fileno(), self._receive)
 
     def turn(self) -> None:
         """Give it files where there is more to do here than can be done; take them back where nothing can be done."""
         if self._ready and self._pipeline.poller.loaded:
             self._assign()
-        elif self.working and self._pipeline.ended:
+        elif self.working and (self._pipeline.ended or self._frozen()):
             self._recover()
 
     def close(self) -> None:
-        """End the process; where it is at work, it saves what was received."""
-        if self._connection is not None:
-            self._connection.close()
+        """End the process; where it is at work, it gets a little time to save what was received."""
+        if self._channel is not None:
+            self._channel.close()
         if self._process is not None:
-            if not self.working:
-                self._process.kill()
-            self._process.wait()
+            if self.working:
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(self._tuning.saving_seconds)
+            self._kill()
+
+    def _kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        with suppress(subprocess.TimeoutExpired):  # a disk that hangs holds even a dead process
+            self._process.wait(self._tuning.saving_seconds)
+
+    def _frozen(self) -> bool:
+        """Whether it gave no sign of life for too long; sends what it did not take before."""
+        assert self._channel is not None
+        try:
+            self._channel.flush()
+        except OSError:  # it died meanwhile
+            return True
+        silent = time.monotonic() - self._last_sign > self._options.patience
+        return silent and not self._channel.readable()  # else it is this process that did not get round to it
 
     def _assign(self) -> None:
         """Give it half of the files that wait: with all of them there would soon be nothing left to do here."""
-        assert self._connection is not None
+        assert self._channel is not None
         self._ready = False
         entries = self._pipeline.ledger.halve()
         if not entries or self._seconds(entries) < self._tuning.worth_giving:
             self._pipeline.take(entries)
             return
         first, self._assigned, self._reported = not self._assigned, entries, Advance(0, 0)
-        self.working = True
+        self.working, self._last_sign = True, time.monotonic()
         try:
             if first:
-                self._connection.send(self._setup())
-            self._connection.send(entries)
+                self._channel.send(self._setup())
+            self._channel.send(entries)
         except OSError:  # it died meanwhile
             self._recover()
 
@@ -169,12 +147,17 @@ class Coprocess:
         return Setup(self._source, self._store.root, self._store.marker_path(), options, peers, tuning)
 
     def _receive(self) -> None:
-        assert self._connection is not None
+        assert self._channel is not None
+        self._last_sign = time.monotonic()
         try:
-            message = self._connection.recv()
+            messages = self._channel.receive()
         except (EOFError, OSError):
             self._recover()
             return
+        for message in messages:
+            self._take(message)
+
+    def _take(self, message: Any) -> None:
         if message is None:
             self._ready = True
         elif isinstance(message, Advance):
@@ -192,13 +175,12 @@ class Coprocess:
 
     def _recover(self) -> None:
         """Do without it: what it is not done with is to be done here."""
-        assert self._connection is not None
-        self._pipeline.poller.unwatch(self._connection.fileno())
-        self._connection.close()
+        assert self._channel is not None
+        self._pipeline.poller.unwatch(self._channel.fileno())
+        self._channel.close()
         self._ready = False
         if self.working:
-            assert self._process is not None
-            self._process.wait()
+            self._kill()
             self.working = False
             left = [entry for entry in self._assigned if not self._store.holds(entry)]
             kept = sum(entry.size for entry in self._assigned)
@@ -218,74 +200,6 @@ class Coprocess:
 _MAIN = """
 import sys
 sys.path[:] = sys.argv[2:]
-from dci_downloader.transfer.coprocess import main
+from dci_downloader.transfer.coprocess_main import main
 main(int(sys.argv[1]))
 """
-
-
-def main(descriptor: int) -> None:
-    """Be the second process.
-
-    Args:
-        descriptor: of its end of the connection.
-    """
-    from multiprocessing.connection import Connection
-
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to all of a service; the first process decides what follows
-    connection = Connection(descriptor)
-    with suppress(EOFError, OSError):  # the first process has ended, or needs nothing more
-        connection.send(None)
-        _work(connection.recv(), connection)
-
-
-def _work(setup: Setup, connection: Connection[Any, Any]) -> None:
-    progress = _CoprocessProgress(connection, setup.tuning.report_seconds)
-    store = Store(setup.store, marker=setup.marker)
-    peers = PeerPool(setup.peers).live
-    pipeline = Pipeline(setup.source, store, setup.options, progress, peers, setup.tuning)
-    with closing(pipeline):
-        while not pipeline.ended:
-            pipeline.take(connection.recv())
-            while pipeline.unfinished:
-                pipeline.step(progress)
-            result = pipeline.result()
-            progress.send()
-            connection.send(Done(result, {peer.url: peer.dropped for peer in peers if peer.dropped}))
-
-
-class _CoprocessProgress(NullProgress, NeverStop):
-    """Progress and stop of the second process: messages to the first one, whose end is the request to stop."""
-
-    def __init__(self, connection: Connection[Any, Any], report_seconds: float) -> None:
-        self._connection = connection
-        self._report_seconds = report_seconds
-        self._files = self._size = 0
-        self._sent = time.monotonic()
-        self._ended = False
-
-    def detail(self, text: str) -> None:
-        self._send(text)
-
-    def advance(self, files: int, size: int) -> None:
-        self._files += files
-        self._size += size
-
-    def requested(self) -> bool:
-        now = time.monotonic()
-        if now - self._sent >= self._report_seconds:
-            self._sent = now
-            self.send()
-            self._ended = self._ended or self._connection.poll()
-        return self._ended
-
-    def send(self) -> None:
-        """Report what was received since the last time."""
-        if self._files or self._size:
-            self._send(Advance(self._files, self._size))
-            self._files = self._size = 0
-
-    def _send(self, message: object) -> None:
-        try:
-            self._connection.send(message)
-        except OSError:
-            self._ended = True

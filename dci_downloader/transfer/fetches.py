@@ -123,6 +123,13 @@ class Fetches:
                 if request.taken:
                     self._on_received(request.segment, request.position, request.peer)
 
+    def record(self) -> None:
+        """Have all that was received of big files so far written and recorded."""
+        for request in self.stage.under_way.values():
+            if request.chunks and request.segment.transfer.partial is not None:
+                self._take(request)
+        self._sink.record()
+
     def cancel(self, unwanted: Callable[[FetchRequest], bool]) -> list[Segment]:
         """End fetches, and keep what they brought; the segments they were for."""
         cancelled = self.stage.cancel(unwanted)

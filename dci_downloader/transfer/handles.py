@@ -138,12 +138,13 @@ def read_response(handle: Any, lines: Sequence[bytes]) -> Head:
     """The head of the response that a handle has, or is just receiving: from its raw lines, or what libcurl kept of it.
 
     Of what libcurl keeps, only the headers that matter with such a status are asked for; it does not keep
-    ``Content-Range`` and ``Content-Encoding``. The status is 0 when there was no head.
+    ``Content-Range`` and ``Content-Encoding``. The status is 0 when there was no head, or none but interim ones.
     """
     if lines or READS_EVERY_HEAD:
-        return read_head(lines)
+        head = read_head(lines)
+        return head if head.status >= 200 else Head(0, {})
     status = handle.getinfo(pycurl.RESPONSE_CODE)
-    if not status:
+    if status < 200:  # none, or an interim response after which nothing came
         return Head(0, {})
     headers: dict[str, str] = {}
     if 300 <= status < 400:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pycurl
 
 from dci_downloader.control.decoding import Response
-from dci_downloader.control.errors_from_response import error_from_response
+from dci_downloader.control.errors_from_response import error_from_response, server_message
 from dci_downloader.control.signing import SignedRequest
 from dci_downloader.errors import AccessError
 from dci_downloader.options import TransferOptions
@@ -127,12 +127,13 @@ class Locator:
 
 
 def _explained(verdict: Verdict, completed: CompletedRequest) -> Verdict:
-    """Give the reason for a denial that an API call would be given: that the clock is off, for example."""
-    if verdict.exit_code != AccessError.exit_code:
+    """Give the reason for a refusal that an API call would be given: that the clock is off, for example."""
+    if verdict.action is not Action.GIVE_UP:
         return verdict
     head, request = completed.head, completed.request
     response = Response(urlsplit(request.url).netloc, head.status, head.headers, b"".join(request.chunks))
     error = error_from_response(response, time.time())
-    if not isinstance(error, AccessError):
-        return verdict
-    return replace(verdict, reason=str(error), hint=error.hint)
+    if not isinstance(error, AccessError):  # it concerns this file alone; only words of the server's own say more
+        words = server_message(response)
+        return replace(verdict, reason=f"{verdict.reason}: {words}") if words else verdict
+    return replace(verdict, reason=str(error), hint=error.hint, exit_code=AccessError.exit_code)

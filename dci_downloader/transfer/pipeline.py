@@ -68,7 +68,7 @@ class Pipeline:
         self._meter = Meter(progress, self._clock)
         self.schedule = Schedule(peers, self._open_partial, tuning, self._clock)
         self.ledger = Ledger(self.schedule, options.patience, tuning, self._clock, random.random)
-        self._sink = Sink(store, self.poller.wake, self._stored, tuning.write_batch)
+        self._sink = Sink(store, self.poller.wake, self._stored, tuning)
         self.locator = Locator(source, options, tuning, self.ledger.located, self._clock)
         events = self.ledger.received, self.locator.follow
         self.fetches = Fetches(options, tuning, self._meter, self._sink, *events)
@@ -76,7 +76,7 @@ class Pipeline:
         self._pace = Pace(rate, self._sink, self.fetches.stage, self.poller, tuning)
         for stage in (self.locator.stage, self.fetches.stage):
             self.poller.watch(stage.loop.fileno())
-        self._looked, self.ended = 0.0, False
+        self._looked, self._recorded, self.ended = 0.0, self._clock(), False
 
     @property
     def unfinished(self) -> bool:
@@ -189,6 +189,9 @@ class Pipeline:
         self._looked = now
         self.poller.measure(now)
         self._pace.spend(self.fetches.look())
+        if now - self._recorded >= self._tuning.record_seconds:
+            self._recorded = now
+            self.fetches.record()
         patience = self._options.patience
         stall = min((self._options.network or Network()).read_timeout, patience / 3)
         for failed in chain(self.locator.overdue(stall), self.fetches.overdue(stall)):

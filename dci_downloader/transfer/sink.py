@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Optional
 
 from dci_downloader.mirror.partial import Partial
 from dci_downloader.mirror.store import Store
+from dci_downloader.transfer.journal import Journal
 from dci_downloader.transfer.transfers import Segment, Transfer
+from dci_downloader.transfer.tuning import Tuning
 from dci_downloader.transfer.worker import Task, Worker
 
 OnStored = Callable[[Transfer, Optional[Exception]], None]
@@ -22,20 +25,29 @@ class Sink:
         store: where files end up.
         wake: a descriptor that gets a byte when there is something to :meth:`collect`.
         on_stored: called when a file is in the store, or with the error that keeps it out.
-        batch_bytes: bytes that are handed to the writer at once.
+        tuning: how much is handed to the writer at once, and how often it is put on disk.
 
     Attributes:
         unrecorded: segments that were received whole, and that another run would fetch again if this one were killed
             now.
     """
 
-    def __init__(self, store: Store, wake: int, on_stored: OnStored, batch_bytes: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        wake: int,
+        on_stored: OnStored,
+        tuning: Tuning,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._on_stored = on_stored
-        self._writer = Worker("writer", wake, batch_bytes)
-        self._finisher = Worker("finisher", wake, batch_bytes)
+        self._writer = Worker("writer", wake, tuning.write_batch)
+        self._finisher = Worker("finisher", wake, tuning.write_batch)
         self._closing = threading.Event()
         self.unrecorded = 0
+        self._changed: set[Transfer] = set()
+        self._journal = Journal(tuning.flush_seconds, clock)
 
     @property
     def idle(self) -> bool:
@@ -54,6 +66,14 @@ class Sink:
         content = b"".join(chunks)
         self._writer.submit(Task(target.write, (segment.start, content), len(content), _raise))
         segment.start += len(content)
+        self._changed.add(segment.transfer)
+
+    def record(self) -> None:
+        """Have all that was handed over of big files written, and listed in their journals."""
+        for transfer in self._changed:
+            self._writer.submit(Task(self._journal.record, (transfer.partial,), 0, _raise))
+        self._changed.clear()
+        self.flush()
 
     def small_file(self, transfer: Transfer, chunks: list[bytes]) -> None:
         """Store a file that was received as a whole.
@@ -72,13 +92,14 @@ class Sink:
     def segment(self, transfer: Transfer) -> None:
         """Note that a segment of a big file was handed over whole; with the last of them the file is finished."""
         assert transfer.partial is not None
+        self._changed.discard(transfer)
         self.unrecorded += 1
         if transfer.in_one_piece:
-            # hashed while it was written, and not worth a journal: should the run die before the file is finished,
-            # no more is lost than the one segment of this connection
+            # hashed while it was written, and not worth another journal: it is about to be finished
             self._writer.submit(Task(transfer.partial.finish, (), 0, partial(self._finished, transfer)))
             return
-        self._writer.submit(Task(transfer.partial.save, (), 0, partial(self._segment_written, transfer)))
+        then = partial(self._segment_written, transfer)
+        self._writer.submit(Task(self._journal.record, (transfer.partial,), 0, then))
 
     def finish(self, transfer: Transfer) -> None:
         """Hash what is not hashed yet of a complete file, and store it."""
@@ -94,11 +115,13 @@ class Sink:
             _raise(error)
             then(transfer)
 
+        self._changed.discard(transfer)
         self._writer.submit(Task(transfer.partial.discard, (), 0, discarded))
 
     def save(self, transfer: Transfer) -> None:
         """Save the journal of a big file that is given up for now, and close it."""
         if transfer.partial is not None:
+            self._changed.discard(transfer)
             self._writer.submit(Task(transfer.partial.close, (), 0, _raise))
 
     def flush(self) -> None:

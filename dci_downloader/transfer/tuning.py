@@ -21,6 +21,8 @@ class Tuning:
     write_chunks: int = 16  # received chunks of a big file, of mostly 16 KiB each, that are written at once
     write_batch: int = MEBIBYTE  # bytes after which the writing thread gets to work
     most_unwritten: int = 4 * MEBIBYTE  # bytes that may wait for the disk before the network has to
+    record_seconds: float = 0.5  # seconds after which what was received of big files is written and recorded
+    flush_seconds: float = 10.0  # seconds after which it is put on disk, too, where that takes little of the time
 
     # how the control server and the object store are asked
     first_locates: int = 4  # requests to the control server at once, in the beginning
@@ -51,6 +53,8 @@ class Tuning:
     worth_starting: float = 0.5  # seconds of work for one process, from which a second one is started
     worth_giving: float = 0.1  # seconds of work for one process, from which it gives away some of it
     report_seconds: float = 0.05  # seconds between two messages about progress
+    life_seconds: float = 1.0  # seconds between two signs of life, at the most
+    saving_seconds: float = 3.0  # seconds that it has to save what was received, before it is killed
 
     def segment_size(self, size: int) -> int:
         """Bytes of the segments of a file of ``size`` bytes."""

@@ -107,7 +107,7 @@ def judge_locate(head: Head, url: str, now: datetime) -> Verdict:
         return _judge_redirect(head, url)
     if status in TRANSIENT:
         return _later(head, now)
-    if status in (400, 401, 403, 412):
+    if status in (401, 403, 412):
         return Verdict(
             Action.GIVE_UP,
             f"the control server refused access (HTTP {status})",

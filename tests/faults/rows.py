@@ -128,6 +128,21 @@ def zipped(answer: Response) -> Response:
     return header(answer._replace(body=gzip.compress(answer.body)), "Content-Encoding", "gzip")
 
 
+def interim(*codes: int, ended: bool = True) -> Behaviour:
+    """Interim responses, and then the final one, or the end of the connection."""
+
+    def behave(exchange: Exchange) -> None:
+        for code in codes:
+            exchange.send(Response(code, (("Link", "</style.css>; rel=preload"),), framed=False).head())
+        if ended:
+            answer = exchange.answer()
+            exchange.send(answer.head() + answer.body)
+        else:
+            exchange.cut()
+
+    return behave
+
+
 HTML = Response(200, (("Content-Type", "text/html; charset=utf-8"),), b"<html>Sign in to the guest network</html>")
 BROKEN_PLACES = ["http://[::1", "http://127.0.0.1:port/a"]
 
@@ -159,9 +174,19 @@ ROWS = [
     Row("500 twice", [status(500), status(500)], located=3),
     Row("502 twice", [status(502), status(502)], located=3),
     Row("500 and 502 of the control server", control=[status(500), status(502)], located=3),
+    *(Row(f"{code}", [status(code)]) for code in (507, 509, 520, 522, 530, 598, 599)),
+    *(Row(f"{code} of the control server", control=[status(code)]) for code in (507, 509, 525, 598, 599)),
+    *(
+        Row(f"{code} for ever", [status(code)], for_ever=True, fails=5, says=f"HTTP {code}", located=1)
+        for code in (501, 505)
+    ),
     Row("429", [status(429)]),
     Row("429 of the control server", control=[status(429)]),
     Row("503 for ever", [status(503)], for_ever=True, fails=5, says="HTTP 503", located=None, patience=1.0),
+    Row("interim responses", [interim(103), interim(100, 102, 103, 103)], for_ever=True, located=1),
+    Row("interim responses of the control server", control=[interim(103, 103)], for_ever=True, located=1),
+    Row("a cut after an interim response", [interim(103, ended=False)], located=None),
+    Row("a cut after an interim response of the control server", control=[interim(103, ended=False)], located=None),
     # answers that are final, or not
     Row("presigned URL expired", [status(403)]),
     Row("403 for ever", [status(403)], for_ever=True, fails=5, says="refused the presigned URL", located=3),
@@ -177,7 +202,17 @@ ROWS = [
     ),
     Row("401 of something else", control=[status(401)], fails=3, says="does not accept the credentials", located=1),
     Row("a long 403 page", control=[status(403, body=bytes(100_000))], fails=3, says="(HTTP 403)", located=1),
-    Row("400 of the control server", control=[status(400)], fails=3, says="refused access (HTTP 400)", located=1),
+    Row("400 of the control server", control=[status(400)], fails=5, says="answered HTTP 400", located=1),
+    Row("400 for one file", control=[refusal(400, "Request malformed")], fails=5, says="Request malformed", located=1),
+    Row(
+        "404 of an older control server for an unknown remoteci",
+        control=[refusal(404, "remoteci not found")],
+        fails=3,
+        says="does not accept the credentials (remoteci not found)",
+        hints="DCI_CLIENT_ID",
+        located=1,
+    ),
+    Row("412", control=[refusal(412, "Team lab is inactive")], fails=3, says="Team lab is inactive", located=1),
     Row(
         "clock skew",
         control=[refusal(400, "HmacMechanism failed: signature is expired", ahead=1800.0)],

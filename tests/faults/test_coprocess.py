@@ -19,6 +19,7 @@ from dci_downloader.hooks import NeverStop
 from dci_downloader.models import FileEntry
 from dci_downloader.options import TransferOptions
 from dci_downloader.transfer import coprocess, engine, pipeline
+from dci_downloader.transfer.channel import Advance
 from dci_downloader.transfer.tuning import Tuning
 from tests.faults.conftest import Bench, StubSource, Tally
 from tests.faults.server import status
@@ -38,7 +39,7 @@ class WatchedCoprocess(coprocess.Coprocess):
         self.instances.append(self)
         self.assigned: list[FileEntry] = []
         self.given: list[FileEntry] = []  # also what it was assigned later, when it was done with the first
-        self.reported_before = coprocess.Advance(0, 0)
+        self.reported_before = Advance(0, 0)
 
     @property
     def reported(self) -> tuple[int, int]:
@@ -46,7 +47,7 @@ class WatchedCoprocess(coprocess.Coprocess):
         return self.reported_before.files + self._reported.files, self.reported_before.size + self._reported.size
 
     def _assign(self) -> None:
-        reported = coprocess.Advance(*self.reported)
+        reported = Advance(*self.reported)
         super()._assign()
         if self.working:
             self.given += self._assigned
@@ -172,12 +173,66 @@ def test_a_second_process_killed_halfway_costs_nothing(
         if one._reported.files and one.working:
             os.kill(one.pid, signal.SIGKILL)
             bench.tally.advance(-one._reported.files, -one._reported.size)  # as if that had been on its way still
-            one._reported = coprocess.Advance(0, 0)
+            one._reported = Advance(0, 0)
 
     turn = shared.turn
     monkeypatch.setattr(shared, "turn", lambda one: (turn(one), kill(one)))
     bench.store.pause = 0.02
     bench.assert_all_arrived(bench.fetch(connections=2))
+
+
+def freeze(one: WatchedCoprocess) -> None:
+    os.kill(one.pid, signal.SIGSTOP)
+
+
+def test_what_a_frozen_second_process_had_left_is_fetched_here(
+    shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(shared, "has_work", freeze)
+    bench.assert_all_arrived(bench.fetch(patience=1.0))
+    assert ended(shared.instances[0].pid)
+
+
+def test_a_second_process_frozen_halfway_costs_no_more_than_the_patience(
+    shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    """Also in the middle of a message, or with more to be sent to it than it takes."""
+    turn = shared.turn
+
+    def frozen(one: WatchedCoprocess) -> None:
+        turn(one)
+        if one._reported.files and one.working:
+            freeze(one)
+
+    monkeypatch.setattr(shared, "turn", frozen)
+    bench.store.pause = 0.02
+    fetched = bench.fetch(connections=2, patience=1.0)
+    assert (fetched.failures, fetched.files) == ((), len(bench.entries))
+    assert all(map(bench.arrived, bench.entries))
+    assert ended(shared.instances[0].pid)
+
+
+def test_a_second_process_frozen_before_it_is_ready_is_not_waited_for(
+    shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(coprocess, "_MAIN", "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)")
+    bench.control.flowing.set()
+    bench.assert_all_arrived(bench.fetch())
+    assert ended(shared.instances[0].pid)
+
+
+def test_a_request_to_stop_does_not_wait_for_a_frozen_second_process(
+    shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    class Asked(NeverStop):
+        def requested(self) -> bool:
+            return any(one.assigned for one in shared.instances)
+
+    bench.tune(saving_seconds=0.2)
+    monkeypatch.setattr(shared, "has_work", freeze)
+    with pytest.raises(CancelledError):
+        bench.fetch(stop=Asked())
+    assert ended(shared.instances[0].pid)
 
 
 def test_all_is_fetched_here_where_no_second_process_can_be_started(

@@ -23,6 +23,7 @@ from dci_downloader.mirror.store import Store
 from dci_downloader.options import TransferOptions
 from dci_downloader.transfer import engine
 from tests.faults.conftest import Bench, Tally
+from tests.faults.server import CHUNK, Exchange
 from tests.faults.sizes import BIG, SEGMENT, SMALL
 
 ROOT = Path(__file__).parents[2]
@@ -192,6 +193,7 @@ def test_no_segment_begins_before_as_many_are_recorded(bench: Bench, monkeypatch
 
 SCRIPT = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from dci_downloader.mirror.store import Store
 from dci_downloader.hooks import NeverStop, NullProgress
@@ -201,18 +203,27 @@ from dci_downloader.transfer import engine
 from tests.faults.conftest import StubSource
 from tests.faults.sizes import SMALL_SCALE
 
-url, root, path, sha256, size, connections = sys.argv[1:]
+url, root, path, sha256, size, connections, segment, seconds = sys.argv[1:]
+tuning = replace(
+    SMALL_SCALE,
+    smallest_segment=int(segment),
+    biggest_segment=int(segment),
+    record_seconds=float(seconds),
+    write_chunks=16,
+)
 store = Store(Path(root))
 options = TransferOptions(connections=int(connections))
 entry = FileEntry(path, sha256, int(size))
-fetched = engine.fetch([entry], StubSource(url), store, options, NullProgress(), NeverStop(), tuning=SMALL_SCALE)
+fetched = engine.fetch([entry], StubSource(url), store, options, NullProgress(), NeverStop(), tuning=tuning)
 assert not fetched.failures, fetched.failures
 """
 
 
-def started(bench: Bench, path: str, connections: int) -> subprocess.Popen[bytes]:
+def started(
+    bench: Bench, path: str, connections: int, segment: int = SEGMENT, seconds: float = 0.5
+) -> subprocess.Popen[bytes]:
     entry = bench.entries[path]
-    values = [bench.source.url, bench.mirror.root, path, entry.sha256, entry.size, connections]
+    values = [bench.source.url, bench.mirror.root, path, entry.sha256, entry.size, connections, segment, seconds]
     return subprocess.Popen([sys.executable, "-c", SCRIPT, *map(str, values)], cwd=ROOT)
 
 
@@ -241,3 +252,32 @@ def test_after_kill_9_at_most_one_segment_per_connection_is_asked_for_again(benc
     assert sum(end - start for start, end in bench.store.ranges("big.iso")[before:]) == size - kept
     assert bench.arrived("big.iso")
     assert bench.partials() == []
+
+
+@pytest.mark.slow
+def test_six_kills_make_at_most_a_fifth_more_of_a_file_move(bench: Bench):
+    """At a twentieth of the time: what is recorded twice a second is recorded here forty times."""
+    connections, rounds, size = 3, 6, 12 << 20
+    entry = bench.add("big.iso", size)
+    moved = Tally()
+    send = Exchange.send
+
+    def counted(exchange: Exchange) -> None:
+        answer = exchange.answer()
+        send(exchange, answer.head())
+        for start in range(0, len(answer.body), CHUNK):
+            moved.size += len(answer.body[start : start + CHUNK])
+            send(exchange, answer.body[start : start + CHUNK])
+
+    bench.store.default = counted
+    bench.store.pause = 0.016
+    for number in range(rounds):
+        process = started(bench, "big.iso", connections, 4 << 20, 0.025)
+        while moved.size < size * (number + 1) // (rounds + 1) and process.poll() is None:
+            bench.store.closing.wait(0.005)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        assert bench.mirror.partial_bytes(entry) > 0
+    assert started(bench, "big.iso", connections, 4 << 20, 0.025).wait(30) == 0
+    assert bench.arrived("big.iso")
+    assert moved.size <= 1.2 * size

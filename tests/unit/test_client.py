@@ -58,6 +58,22 @@ def test_a_manifest_that_is_none_is_refused(site, connect):
     site.answer = lambda asked: (200, {}, MANIFEST[:-9])
     with pytest.raises(ManifestError):
         connect().manifest(COMPONENT)
+    assert len(site.requests) == 3
+
+
+@pytest.mark.parametrize("wrong", [MANIFEST[:-9], b"", MANIFEST[:1], b"<html>", b"[]", b"\xff\xfe"])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_manifest_that_arrives_broken_is_asked_for_again(site, connect, wrong, times):
+    site.answer = lambda asked: (200, {}, wrong if len(site.requests) <= times else MANIFEST)
+    assert connect().manifest(COMPONENT).files == (FileEntry("x", DIGEST, 0),)
+    assert len(site.requests) == times + 1
+
+
+def test_a_manifest_that_arrives_whole_and_holds_a_bad_entry_is_not_asked_for_again(site, connect):
+    site.answer = lambda asked: (200, {}, MANIFEST.replace(b'"name": "x"', b'"name": ".."'))
+    with pytest.raises(ManifestError):
+        connect().manifest(COMPONENT)
+    assert len(site.requests) == 1
 
 
 def test_the_image_list_comes_as_it_is(site, object_store, connect):

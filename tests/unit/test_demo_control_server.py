@@ -287,7 +287,10 @@ def test_private_components_are_for_their_team_alone(catalog, client, topic):
 
 @pytest.mark.parametrize("path", ["topics/x", "topics/x/components", "components/x", "components/x/files/f", "jobs/x"])
 def test_unknown_ids_are_404(client, path):
-    assert refused(client.get(path), 404, "x not found")
+    unknown = "6c7b0d8c-0000-0000-0000-000000000000"
+    assert refused(client.get(path.replace("x", unknown)), 404, f"{unknown} not found")
+    page = client.get(path)  # what is no id is part of no route
+    assert (page.status_code, page.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
 
 
 def test_a_component_shows_its_jobs(catalog, client, topic, component):

@@ -5,28 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dci_downloader.errors import DiskFullError, DownloaderError, SettingsError
+from dci_downloader.errors import SettingsError
 from dci_downloader.mirror import files
-
-
-@pytest.mark.parametrize(
-    ("code", "expected"),
-    [
-        (errno.ENOSPC, DiskFullError),
-        (errno.EDQUOT, DiskFullError),
-        (errno.EACCES, SettingsError),
-        (errno.EROFS, SettingsError),
-        (errno.ENOTDIR, SettingsError),
-        (errno.ENAMETOOLONG, SettingsError),
-        (errno.EIO, DownloaderError),
-    ],
-)
-def test_system_errors_become_errors_that_name_the_place_and_say_what_to_do(code, expected):
-    with pytest.raises(expected) as caught, files.disk_errors("/srv/dci"):
-        raise OSError(code, os.strerror(code))
-    assert type(caught.value) is expected
-    assert str(caught.value) == f"/srv/dci: {os.strerror(code)}"
-    assert caught.value.hint
 
 
 def test_boot_id_stays_the_same_and_is_empty_where_the_kernel_does_not_say(monkeypatch):

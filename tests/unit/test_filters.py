@@ -16,13 +16,16 @@ from dci_downloader.options import Filter
         ("compose:name=RHEL-9.2.0-1", Filter("compose", name="RHEL-9.2.0-1")),
         ("compose:arch=x86", Filter("compose", ("arch=x86",))),
         ("compose:name", Filter("compose", ("name",))),
+        ("Compose:Nightly", Filter("Compose", ("Nightly",))),
+        ("hwcert:", Filter("hwcert")),
+        ("hwcert: ", Filter("hwcert")),
     ],
 )
 def test_a_filter_names_type_and_tag_or_name(text, expected):
     assert parse_filter(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", ":", " ", ":tag", "compose:", "compose: ", "compose:name="])
+@pytest.mark.parametrize("text", ["", ":", " ", ":tag", ": ", "compose:name="])
 def test_a_filter_that_says_nothing_is_refused(text):
     with pytest.raises(SettingsError, match="filter"):
         parse_filter(text)
@@ -37,6 +40,11 @@ def test_filters_of_one_type_are_merged_with_the_tags_of_all():
     ]
     assert merge_filters(filters) == [Filter("compose", ("a", "b", "c"), "n"), Filter("hwcert")]
     assert merge_filters(filters[::-1])[0] == Filter("compose", ("b", "c", "a"), "n")
+
+
+def test_filters_of_one_type_are_merged_whatever_its_case():
+    filters = [Filter("Compose", ("a",)), Filter("compose", ("b",)), Filter("COMPOSE", name="n")]
+    assert merge_filters(filters) == [Filter("Compose", ("a", "b"), "n")]
 
 
 def test_filters_of_one_type_with_different_names_contradict_each_other():

@@ -26,6 +26,7 @@ WINGS = [
     "transfer",
     "container_images",
     "sync",
+    "topics",
     "settings",
     "demo",
     "cli",

@@ -12,7 +12,6 @@ from dci_downloader import (
     NotFoundError,
     SettingsError,
     StaleJobError,
-    StatusError,
     SyncOptions,
     sync_topic,
 )
@@ -103,9 +102,25 @@ def test_a_state_and_its_comment_arrive_and_give_the_job_another_etag(lab, serve
     assert now.etag != job.etag
 
 
-def test_a_state_that_is_none_is_refused_with_the_words_of_the_server(server, topic, older):
-    with pytest.raises(StatusError, match="not a job status"):
-        server.set_job_state(server.create_job(topic, [older]), "asleep")
+@pytest.mark.parametrize("state", ["asleep", "", "Running", "pre_run", None])
+def test_a_state_that_is_none_is_refused_before_anything_is_asked(lab, server, topic, older, state):
+    job = server.create_job(topic, [older])
+    lab.site.control.forget()
+    with pytest.raises(SettingsError, match="no state") as caught:
+        server.set_job_state(job, state)
+    assert "pre-run, running" in caught.value.hint
+    assert lab.site.control.requests == []
+
+
+def test_what_is_no_id_is_not_taken_for_a_malformed_state(lab, server):
+    intercept(lab.site.control, trouble(status(400, b'{"message": "Request malformed"}')))
+    with pytest.raises(NotFoundError, match="no job with the id foo"):
+        server.set_job_state("foo", "running")
+
+
+def test_a_job_that_cannot_exist_does_not_count_as_deleted(server):
+    with pytest.raises(NotFoundError):
+        server.delete_job("foo")
 
 
 def test_a_job_is_deleted_by_its_present_etag(lab, server, topic, older):

@@ -48,14 +48,14 @@ def test_a_topic_that_fails_does_not_stop_the_others(site, tmp_path, capsys):
 
 
 def test_a_full_disk_or_an_interruption_ends_the_run(site, tmp_path, monkeypatch, capsys):
-    from dci_downloader import sync
+    from dci_downloader import topics
 
     for error in (DiskFullError("full"), CancelledError("stop")):
 
         def fail(*_, error=error, **__):
             raise error
 
-        monkeypatch.setattr(sync, "sync_topic", fail)
+        monkeypatch.setattr(topics, "sync_topic", fail)
         assert run(tmp_path, "AB", "--json") == error.exit_code
         first, second = json.loads(capsys.readouterr().out)["topics"]
         assert (first["topic"], first["failure"]["reason"]) == ("A", str(error))
@@ -63,14 +63,14 @@ def test_a_full_disk_or_an_interruption_ends_the_run(site, tmp_path, monkeypatch
 
 
 def test_a_lock_is_the_least_grave_failure(site, tmp_path, monkeypatch):
-    from dci_downloader import sync
+    from dci_downloader import topics
 
     failures = iter([LockedError("held"), SettingsError("contradiction"), LockedError("held"), LockedError("held")])
 
     def fail(*_, **__):
         raise next(failures)
 
-    monkeypatch.setattr(sync, "sync_topic", fail)
+    monkeypatch.setattr(topics, "sync_topic", fail)
     assert run(tmp_path, "AB") == 2
     assert run(tmp_path, "AB") == 75
 

@@ -275,6 +275,43 @@ def test_partial_that_cannot_enter_the_store_stays_for_the_next_run(store, monke
     assert store.holds(ENTRY)
 
 
+def test_journal_is_written_in_place_where_the_disk_is_full(store, monkeypatch):
+    partial = store.open_partial(ENTRY)
+    partial.write(0, CONTENT[:1000])
+    partial.write(5000, CONTENT[5000:6000])
+    partial.save()
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(partial_module, "replace_atomically", full)
+    partial.write(1000, CONTENT[1000:7000])
+    partial.close()
+    assert store.partial_bytes(ENTRY) == 7000
+
+
+@pytest.mark.parametrize("other", ["nothing", "a symbolic link", "a hard link"])
+def test_nothing_but_a_journal_is_written_over(store, monkeypatch, tmp_path, other):
+    partial = store.open_partial(ENTRY)
+    partial.write(0, CONTENT[:1000])
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("precious")
+    journal = partial_module.journal_path(partial.path)
+    if other == "a symbolic link":
+        journal.symlink_to(elsewhere)
+    elif other == "a hard link":
+        os.link(elsewhere, journal)
+
+    def full(*_, **__):
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    monkeypatch.setattr(partial_module, "replace_atomically", full)
+    with pytest.raises(DiskFullError):
+        partial.save()
+    assert elsewhere.read_text() == "precious"
+    partial.discard()
+
+
 def test_bytes_reach_the_disk_before_the_journal_that_lists_them_as_flushed(store, monkeypatch):
     partial = store.open_partial(ENTRY)
     partial.write(0, CONTENT[:1000])

@@ -24,6 +24,13 @@ def test_components_that_do_not_fit_are_left_out_whatever_the_server_sends(site,
     assert list(connect().components("t1", type="compose", name="want")) == []
 
 
+@pytest.mark.parametrize("asked_for", ["compose", "Compose", "COMPOSE"])
+@pytest.mark.parametrize("stored", ["compose", "Compose"])
+def test_the_case_of_a_type_is_ignored_as_by_the_server(site, connect, asked_for, stored):
+    site.answer = listing("components", [component("a", type=stored), component("b", type="hwcert")])
+    assert [c.name for c in connect().components("t1", type=asked_for)] == ["a"]
+
+
 def test_one_component_one_topic_and_one_job_are_read(site, connect):
     full = topic(data={"registry": {"login": "u", "password": "p", "n": 1}}, created_at="2026-11-20T10:20:30Z")
     answers = {

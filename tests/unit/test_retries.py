@@ -41,3 +41,8 @@ def test_no_wait_takes_more_than_half_of_the_patience(attempt, asked, patience, 
 def test_a_status_is_transient_or_a_redirect_or_neither():
     assert not TRANSIENT & REDIRECTS
     assert not {200, 206, 300, 304, 400, 401, 403, 404, 412, 416, 501} & (TRANSIENT | REDIRECTS)
+
+
+def test_every_trouble_of_a_server_passes_but_what_it_does_not_implement():
+    assert {500, 502, 503, 504, 507, 508, 509, 511, 520, 522, 525, 530, 598, 599, 408, 425, 429} <= TRANSIENT
+    assert not {501, 505, 499, 600} & TRANSIENT

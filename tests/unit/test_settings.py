@@ -52,6 +52,49 @@ def test_every_option_of_a_topic_reaches_it(load):
     assert (loaded.api_version, loaded.patience) == ("v2", 5)
 
 
+@pytest.mark.parametrize(
+    ("words", "text", "environ"),
+    [
+        ("", "topic: a\nlocal_repo: ~/dci", {}),
+        ("", "topic: a\ndownload_folder: ~/dci", {}),
+        ("", "topic: a\nlocal_repo: '~/dci'", {}),
+        ("", "topic: a", {"DCI_LOCAL_REPO": "~/dci"}),
+        ("--local-repo ~/dci", "topic: a", {}),
+        ("--local-repo=~/dci", "topic: a", {}),
+        ("a ~/dci", "keep: 1", {}),
+        ("--component-id 7 ~/dci", "keep: 1", {}),
+    ],
+)
+def test_a_tilde_in_the_destination_is_the_home_folder(load, monkeypatch, words, text, environ):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert load(words, text, **environ).destination == Path("/home/me/dci")
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "environ", "where"),
+    [
+        ("", "topic: a\nlocal_repo: ~no-such-user/dci", {}, r"0\.yml:2:\d+: local_repo"),
+        ("", "topic: a", {"DCI_LOCAL_REPO": "~no-such-user/dci"}, "DCI_LOCAL_REPO"),
+        ("a ~no-such-user/dci", "keep: 1", {}, "DEST"),
+        ("a --local-repo ~no-such-user/dci", "keep: 1", {}, "--local-repo"),
+    ],
+)
+def test_a_home_folder_that_nobody_knows_is_named_with_its_place(load, words, text, environ, where):
+    with pytest.raises(SettingsError, match=f"{where}.*~no-such-user"):
+        load(words, text, **environ)
+
+
+def test_a_type_is_written_in_any_case_and_an_empty_tag_is_none(load):
+    text = "topic: a\nlocal_repo: /d\nfilters: [{type: Compose, tag: ''}, {type: hwcert, tags: ['', x]}]"
+    (topic,) = load("", text).topics
+    assert topic.options.filters == (Filter("Compose"), Filter("hwcert", ("x",)))
+    (topic,) = load("a /d --filter hwcert:").topics
+    assert topic.options.filters == (Filter("hwcert"),)
+    twice = "local_repo: /d\ntopics: [{topic: a, filters: [{type: Compose}]}, {topic: a, filters: [{type: compose}]}]"
+    with pytest.raises(SettingsError, match="both be published"):
+        load("", twice)
+
+
 def test_command_line_counts_over_environment_over_later_over_earlier_files(load):
     files = ("topic: a\nlocal_repo: /1\narchs: [x]\nkeep: 5", "download_folder: /2\narchs: [y]")
     assert load("", *files).destination == Path("/2")

@@ -131,7 +131,9 @@ def test_an_address_that_cannot_be_used_is_a_settings_error_without_secrets(url)
     ("client_id", "secret", "what"),
     [
         ("", SECRET, "DCI_CLIENT_ID"),
-        ("66194b70", SECRET, "DCI_CLIENT_ID"),
+        ("/66194b70", SECRET, "DCI_CLIENT_ID"),
+        ("remoteci/", SECRET, "DCI_CLIENT_ID"),
+        ("66194b70\r", SECRET, "DCI_CLIENT_ID"),
         (CLIENT, "", "DCI_API_SECRET"),
         (CLIENT, "s\r", "DCI_API_SECRET"),
     ],
@@ -139,6 +141,17 @@ def test_an_address_that_cannot_be_used_is_a_settings_error_without_secrets(url)
 def test_credentials_that_cannot_be_right_are_refused_before_anything_is_sent(client_id, secret, what):
     with pytest.raises(AccessError, match=what):
         Signer(Credentials(client_id, secret, "http://x"))
+
+
+def test_an_id_alone_is_that_of_a_remoteci():
+    signed = [
+        Signer(Credentials(given, SECRET, "http://x")) for given in ("66194b70", "remoteci/66194b70", "feeder/66194b70")
+    ]
+    first, second, other = (signer.headers("http://x/api")["authorization"].split(",")[0] for signer in signed)
+    assert first == second
+    assert "remoteci/66194b70" in first
+    assert "feeder/66194b70" in other
+    assert "remoteci/66194b70" in signed[0].headers_for_path("/api")["authorization"]
 
 
 def test_credentials_do_not_show_their_secret():

@@ -10,9 +10,11 @@ from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry
 from dci_downloader.transfer.sink import Sink
 from dci_downloader.transfer.transfers import Segment, Transfer
+from dci_downloader.transfer.tuning import Tuning
 
 CONTENT = bytes(range(256)) * 64
 HALF = len(CONTENT) // 2
+TUNING = Tuning(write_batch=1000)
 
 
 def entry_of(content, path="a.iso"):
@@ -27,7 +29,7 @@ class Rig:
         self.store.prepare()
         self._wake, write = self._ends = os.pipe2(os.O_NONBLOCK)
         self.stored = []
-        self.sink = Sink(self.store, write, lambda transfer, error: self.stored.append((transfer, error)), 1000)
+        self.sink = Sink(self.store, write, lambda transfer, error: self.stored.append((transfer, error)), TUNING)
         self.unfinished = set()
         self.closed = False
 
@@ -120,6 +122,26 @@ def test_each_segment_is_recorded_for_the_next_run(rig):
     rig.settle()
     assert rig.store.partial_bytes(transfer.entry) == HALF
     assert rig.stored == []
+
+
+def test_what_was_received_of_a_segment_is_recorded_for_the_next_run(rig):
+    transfer = rig.big()
+    rig.sink.write(Segment(transfer, HALF, len(CONTENT)), [CONTENT[HALF : HALF + 10]])
+    rig.sink.record()
+    rig.settle()
+    assert rig.store.partial_bytes(transfer.entry) == 10
+
+
+@pytest.mark.parametrize("end", ["discard", "save"])
+def test_nothing_is_recorded_of_a_file_that_is_over(rig, end):
+    transfer = rig.big()
+    rig.sink.write(Segment(transfer, 0, HALF), [CONTENT[:HALF]])
+    rig.sink.discard(transfer, lambda _: None) if end == "discard" else rig.sink.save(transfer)
+    rig.settle()
+    left = sorted((path.name, path.stat().st_ino) for path in rig.store.partials.iterdir())
+    rig.sink.record()
+    rig.settle()
+    assert left == sorted((path.name, path.stat().st_ino) for path in rig.store.partials.iterdir())
 
 
 def test_a_big_file_with_another_content_is_reported_and_discarded(rig):

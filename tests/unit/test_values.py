@@ -23,6 +23,8 @@ def test_a_rate_below_one_byte_per_second_is_none(text):
         (values.patience, {"1": 1}, ["0.9", "inf"]),
         (values.boolean, {"yes": True, "ON": True, "False": False, "no": False}, ["y", "1", ""]),
         (values.filled, {" a ": " a "}, ["", "  "]),
+        (values.path, {"": "", "/a~": "/a~", "./~": "./~"}, ["~no-such-user", "~no-such-user/a"]),
+        (values.output, {"a": "a"}, ["", "  ", "~no-such-user/a"]),
     ],
 )
 def test_values_have_bounds(parse, taken, refused):
@@ -30,3 +32,10 @@ def test_values_have_bounds(parse, taken, refused):
     for text in refused:
         with pytest.raises(ValueError, match=r"^expected "):
             parse(text)
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    given = ["~", "~/dci", "~root/x", "a/~/b"]
+    assert [values.path(text) for text in given] == ["/home/me", "/home/me/dci", "/root/x", "a/~/b"]
+    assert values.output("~/log") == "/home/me/log"

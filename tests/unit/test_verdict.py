@@ -29,7 +29,7 @@ URL = "https://user:pass@store.example/bucket/a.rpm?X-Amz-Signature=abc"
         (200, Action.GIVE_UP, 5),
         (206, Action.GIVE_UP, 5),
         (404, Action.GIVE_UP, 5),
-        (400, Action.GIVE_UP, 3),
+        (400, Action.GIVE_UP, 5),
         (401, Action.GIVE_UP, 3),
         (403, Action.GIVE_UP, 3),
         (412, Action.GIVE_UP, 3),

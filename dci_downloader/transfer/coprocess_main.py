@@ -1,0 +1,90 @@
+"""What the second process does; the first one's side is in :mod:`~dci_downloader.transfer.coprocess`."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import closing, suppress
+
+from dci_downloader.hooks import NeverStop, NullProgress
+from dci_downloader.mirror.store import Store
+from dci_downloader.models import FileEntry
+from dci_downloader.transfer.channel import Advance, Channel, Done, Setup
+from dci_downloader.transfer.pipeline import Pipeline
+from dci_downloader.transfer.sources import PeerPool
+
+
+def main(descriptor: int) -> None:
+    """Be the second process.
+
+    Args:
+        descriptor: of its end of the connection.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to all of a service; the first process decides what follows
+    channel = Channel(socket.socket(fileno=descriptor))
+    with suppress(EOFError, OSError):  # the first process has ended, or needs nothing more
+        channel.send(None)
+        setup, *batches = channel.wait()
+        _work(setup, batches, channel)
+
+
+def _work(setup: Setup, batches: list[Sequence[FileEntry]], channel: Channel) -> None:
+    progress = _CoprocessProgress(channel, setup)
+    store = Store(setup.store, marker=setup.marker)
+    peers = PeerPool(setup.peers).live
+    pipeline = Pipeline(setup.source, store, setup.options, progress, peers, setup.tuning)
+    with closing(pipeline):
+        while not pipeline.ended:
+            for entries in batches or channel.wait():
+                pipeline.take(entries)
+            batches = []
+            while pipeline.unfinished:
+                pipeline.step(progress)
+            result = pipeline.result()
+            progress.send()
+            channel.send(Done(result, {peer.url: peer.dropped for peer in peers if peer.dropped}))
+        channel.wait()  # what is still on its way arrives
+
+
+class _CoprocessProgress(NullProgress, NeverStop):
+    """Progress and stop of the second process: messages to the first one, whose end is the request to stop."""
+
+    def __init__(self, channel: Channel, setup: Setup) -> None:
+        self._channel = channel
+        self._report_seconds = setup.tuning.report_seconds
+        self._life_seconds = min(setup.tuning.life_seconds, setup.options.patience / 4)
+        self._files = self._size = 0
+        self._looked = self._sent = time.monotonic()
+        self._ended = False
+
+    def detail(self, text: str) -> None:
+        self._send(text)
+
+    def advance(self, files: int, size: int) -> None:
+        self._files += files
+        self._size += size
+
+    def requested(self) -> bool:
+        now = time.monotonic()
+        if now - self._looked >= self._report_seconds:
+            self._looked = now
+            self.send()
+            if now - self._sent >= self._life_seconds:
+                self._send(Advance(0, 0))
+            self._ended = self._ended or self._channel.readable()
+        return self._ended
+
+    def send(self) -> None:
+        """Report what was received since the last time."""
+        if self._files or self._size:
+            self._send(Advance(self._files, self._size))
+            self._files = self._size = 0
+
+    def _send(self, message: object) -> None:
+        self._sent = time.monotonic()
+        try:
+            self._channel.send(message)
+        except OSError:
+            self._ended = True

@@ -1,0 +1,52 @@
+import errno
+import os
+
+import pytest
+
+from dci_downloader.errors import DiskFullError, SettingsError
+from dci_downloader.mirror.disk_errors import disk_errors
+
+
+@pytest.mark.parametrize(
+    ("code", "expected", "hint"),
+    [
+        (errno.ENOSPC, DiskFullError, "make room"),
+        (errno.EDQUOT, DiskFullError, "quota"),
+        (errno.EFBIG, DiskFullError, "ulimit -f"),
+        (errno.EACCES, SettingsError, "may write to"),
+        (errno.EROFS, SettingsError, "may write to"),
+        (errno.ENOTDIR, SettingsError, "in the way"),
+        (errno.ENAMETOOLONG, SettingsError, "shorter path"),
+        (errno.EBUSY, SettingsError, "mounted there"),
+        (errno.EXDEV, SettingsError, "another file system"),
+        (errno.ENOLCK, SettingsError, "locks"),
+        (errno.ENOSYS, SettingsError, "file system cannot"),
+        (errno.EINVAL, SettingsError, "file system cannot"),
+        (errno.ESTALE, SettingsError, "mount it again"),
+        (errno.EMFILE, SettingsError, "ulimit -n"),
+        (errno.ENOENT, SettingsError, "went away"),
+        (errno.EIO, SettingsError, "system's log"),
+        (errno.EUCLEAN, SettingsError, "system's log"),
+    ],
+)
+def test_system_errors_become_errors_that_name_the_place_and_say_what_to_do(code, expected, hint):
+    with pytest.raises(expected) as caught, disk_errors("/srv/dci"):
+        raise OSError(code, os.strerror(code))
+    assert type(caught.value) is expected
+    assert str(caught.value) == f"/srv/dci: {os.strerror(code)}"
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize("code", [code for code in errno.errorcode if code != errno.EINTR])
+def test_no_error_of_the_system_is_an_unexpected_one(code):
+    with pytest.raises((DiskFullError, SettingsError)) as caught, disk_errors("/srv/dci"):
+        raise OSError(code, os.strerror(code))
+    assert caught.value.exit_code in (2, 6)
+    assert caught.value.hint
+
+
+def test_the_file_that_the_system_named_is_told_where_it_is_inside(tmp_path):
+    with pytest.raises(SettingsError, match=r"a/b: No such"), disk_errors(tmp_path):
+        os.rmdir(tmp_path / "a" / "b")
+    with pytest.raises(SettingsError, match=r"^/srv/dci: No such"), disk_errors("/srv/dci"):
+        os.rmdir(tmp_path / "a" / "b")
