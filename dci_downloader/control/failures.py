@@ -101,19 +101,29 @@ def _causes(exception: BaseException) -> Iterator[BaseException]:
 
 
 def _certificate_failure(causes: list[BaseException], route: Route) -> Optional[RequestFailedError]:
-    for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            fault, hint = _CERTIFICATE_FAULTS.get(
-                cause.verify_code, (f"is not trusted: {cause.verify_message}", AUTHORITY_HINT)
-            )
-            text = f"{route.request}: the certificate of {route.host} {fault}"
-            return RequestFailedError(ServerUnreachableError(text, hint=hint), transient=False)
+    tls_errors = [cause for cause in causes if isinstance(cause, ssl.SSLError)]
+    if fault := _certificate_fault(causes, tls_errors):
+        text, hint = fault
+        error = ServerUnreachableError(f"{route.request}: the certificate of {route.host} {text}", hint=hint)
+        return RequestFailedError(error, transient=False)
     # An end of file within TLS is a connection that was cut, like any other.
-    if any(isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError) for cause in causes):
+    if any(not isinstance(error, ssl.SSLEOFError) for error in tls_errors):
         hint = "does that port speak https? Is REQUESTS_CA_BUNDLE a PEM file, the proxy's scheme http?"
         error = ServerUnreachableError(f"{route.request}: TLS with {route.host} failed", hint=hint)
         return RequestFailedError(error, transient=False)
     return None
+
+
+def _certificate_fault(causes: list[BaseException], tls_errors: list[ssl.SSLError]) -> Optional[tuple[str, str]]:
+    """What is wrong with a certificate, with a hint."""
+    for error in tls_errors:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return _CERTIFICATE_FAULTS.get(
+                error.verify_code, (f"is not trusted: {error.verify_message}", AUTHORITY_HINT)
+            )
+    # urllib3 1.26 compares host names by itself, and the error about them is none of ssl
+    unnamed = not tls_errors and any(isinstance(cause, exceptions.SSLError) for cause in causes)
+    return _OTHER_HOST if unnamed else None
 
 
 def _name_failure(causes: list[BaseException], route: Route) -> Optional[RequestFailedError]:

@@ -9,12 +9,18 @@ a second, as many fsync(2) take minutes.
 
 from __future__ import annotations
 
+import os
+import re
 import secrets
-from contextlib import suppress
 from pathlib import Path
+from typing import Optional
 
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file, replace_atomically
+from dci_downloader.mirror.reading import read_file
+
+_NAME = re.compile(r"[0-9a-f]{16}")
+_MAX_SIZE = 4096  # bytes
 
 
 class Markers:
@@ -52,9 +58,8 @@ class Markers:
         """Whether a run of another boot, or of an unknown one, left a marker."""
         with disk_errors(self.folder):
             for path in self._paths():
-                with suppress(FileNotFoundError):  # another run has flushed just now
-                    if not self._boot or path.read_bytes() != self._boot.encode():
-                        return True
+                if not self._boot or self._read(path) not in (None, self._boot.encode()):
+                    return True
         return False
 
     def remove_all(self) -> None:
@@ -62,5 +67,19 @@ class Markers:
         for path in self._paths():
             remove_file(path)
 
+    def _read(self, path: Path) -> Optional[bytes]:
+        """The boot that a marker names; empty where it cannot be read, None where another run removed it just now."""
+        try:
+            return read_file(path, _MAX_SIZE)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            return b""
+
     def _paths(self) -> list[Path]:
-        return sorted(self.folder.iterdir()) if self.folder.is_dir() else []
+        """The markers; whatever else is there is not ours."""
+        if self.folder.is_symlink() or not self.folder.is_dir():
+            return []
+        with os.scandir(self.folder) as items:
+            own = (item for item in items if _NAME.fullmatch(item.name) and item.is_file(follow_symlinks=False))
+            return sorted(Path(item.path) for item in own)

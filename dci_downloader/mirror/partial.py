@@ -27,10 +27,12 @@ from dci_downloader.content.ranges import NOTHING, Range, Ranges
 from dci_downloader.errors import DigestMismatchError, LockedError
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import preallocate, remove_file, replace_atomically
+from dci_downloader.mirror.reading import read_file
 from dci_downloader.models import FileEntry
 
 CATCH_UP_BYTES = 8 << 20
 _READ_SIZE = 1 << 20
+_JOURNAL_SIZE = 16 << 20  # bytes; a range takes less than 50
 
 
 def journal_path(path: Path) -> Path:
@@ -51,7 +53,7 @@ def read_journal(path: Path, size: int, boot: str) -> tuple[Ranges, Ranges]:
     """
     try:
         status = os.lstat(path)
-        journal = json.loads(journal_path(path).read_bytes())
+        journal = json.loads(read_file(journal_path(path), _JOURNAL_SIZE))
         if not stat.S_ISREG(status.st_mode) or status.st_size != size or journal["size"] != size:
             return NOTHING, NOTHING
         flushed = _ranges(journal["flushed"], size)

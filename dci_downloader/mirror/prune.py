@@ -16,9 +16,9 @@ from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
 from dci_downloader.mirror.garbage import collect_garbage
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.record import referenced_digests
 from dci_downloader.mirror.retention import retire
 from dci_downloader.mirror.temporaries import remove_temporaries
-from dci_downloader.mirror.version import referenced_digests
 from dci_downloader.results import Removal
 
 _PARTIAL_AGE = 86_400.0  # seconds

@@ -8,6 +8,7 @@ topic's lock.
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,9 +18,10 @@ from dci_downloader.errors import SettingsError
 from dci_downloader.mirror import tree
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import flush_folder, make_folder
+from dci_downloader.mirror.record import MAX_NUMBER, RecordState, write_record
 from dci_downloader.mirror.temporaries import new_path, old_path
 from dci_downloader.mirror.topic import TopicMirror
-from dci_downloader.mirror.version import Version, identity, record_path, type_folder, write_record
+from dci_downloader.mirror.version import Version, identity, record_path, type_folder
 from dci_downloader.models import Component, Manifest
 
 
@@ -61,9 +63,11 @@ def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Ma
         for path in (topic.path, folder.parent, folder):
             make_folder(path)
         wanted_identity = identity(component, selection, wanted)
-        existing = next((each for each in topic.versions(component.type) if each.identity == wanted_identity), None)
+        versions, unreadable = topic.look(component.type)
+        existing = next((each for each in versions if each.identity == wanted_identity), None)
+        replaceable = [each.folder for each in unreadable if each.state is not RecordState.NEWER]
         version = Version(
-            folder=existing.folder if existing else _free_name(folder, component, wanted_identity),
+            folder=existing.folder if existing else _free_name(folder, component, wanted_identity, replaceable),
             identity=wanted_identity,
             component=component,
             topic=topic.name,
@@ -72,6 +76,7 @@ def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Ma
             published_at=topic.clock(),
             last_verified=existing.last_verified if existing else None,
             copies=existing.copies if existing else frozenset(),
+            number=min(max((each.number for each in versions), default=0) + 1, MAX_NUMBER),
         )
         if existing and topic.intact(existing):
             write_record(topic.tree(version), version)  # tags and the time of publication may be new
@@ -81,9 +86,12 @@ def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Ma
     return Publication(topic.link(component.type), version, notes)
 
 
-def _free_name(folder: Path, component: Component, wanted_identity: str) -> str:
+def _free_name(folder: Path, component: Component, wanted_identity: str, replaceable: Container[str]) -> str:
+    """A name for a new tree: one that nothing has, or that of a version whose record cannot be read."""
     name = check_name(component.name, "component")
     for candidate in (name, f"{name}+{wanted_identity[:8]}"):
+        if candidate in replaceable:
+            return candidate
         if not (os.path.lexists(folder / candidate) or os.path.lexists(record_path(folder / candidate))):
             return candidate
     raise SettingsError(f"{folder / candidate} is no version of this program", hint="move it aside")
@@ -111,6 +119,7 @@ def _build(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ..
         built = tree.build(new, version.manifest, topic.store.object_path)
         version = replace(version, copies=built.copies)
         topic.store.flush()
+        _clear(record_path(path))
         write_record(path, version)  # only after the flush: whatever a record names is trusted after a power cut
         _replace(new, path)
         flush_folder(path.parent)
@@ -120,6 +129,12 @@ def _build(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ..
         return version, ()
     note = f"{len(built.copies)} files are copies of their objects, for hard links are not to be had ({built.reason})"
     return version, (note,)
+
+
+def _clear(path: Path) -> None:
+    """Move a folder aside that is in a record's place, where no file could replace it."""
+    if path.is_dir() and not path.is_symlink():
+        os.rename(path, old_path(path.parent))
 
 
 def swap_link(topic: TopicMirror, version: Version) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import stat
 import threading
@@ -21,7 +22,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from dci_downloader.content import ranges
+from dci_downloader.content.names import quoted
 from dci_downloader.errors import DigestMismatchError, IntegrityError, SettingsError
+from dci_downloader.mirror.digests import digests
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import (
     boot_id,
@@ -37,7 +40,19 @@ from dci_downloader.mirror.markers import Markers
 from dci_downloader.mirror.partial import Partial, read_journal
 from dci_downloader.models import FileEntry
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _PER_FILE = 4096  # the last block of a file is not full, and folders and inodes take room too
+
+
+def checked_digest(sha256: str) -> str:
+    """Return a digest that may become a name in the store: objects, partials and their journals have no other names.
+
+    Raises:
+        IntegrityError: it is none; it might lead out of the store.
+    """
+    if not _DIGEST.fullmatch(sha256):
+        raise IntegrityError(f"{quoted(sha256)} is no sha256", hint="nothing was read or written under this name")
+    return sha256
 
 
 class ObjectMatcher:
@@ -55,7 +70,7 @@ class ObjectMatcher:
 
     def __call__(self, sha256: str, status: os.stat_result) -> bool:
         """Whether a file with this status is the object, as of the first question about its folder."""
-        prefix = sha256[:2]
+        prefix = checked_digest(sha256)[:2]
         inodes = self._inodes.get(prefix)
         if inodes is None:
             inodes = self._inodes[prefix] = self._read(prefix)
@@ -122,7 +137,11 @@ class Store:
 
     def object_path(self, sha256: str) -> str:
         """The same as a string, which is cheaper to make."""
-        return f"{self._objects}/{sha256[:2]}/{sha256}"
+        return f"{self._objects}/{checked_digest(sha256)[:2]}/{sha256}"
+
+    def partial_path(self, sha256: str) -> Path:
+        """Where the partial of that digest is, or would be; its journal is beside it."""
+        return self.partials / checked_digest(sha256)
 
     def read(self, sha256: str) -> bytes:
         """The content of an object, for those that fit into memory."""
@@ -183,7 +202,7 @@ class Store:
 
     def commit(self, path: str, sha256: str) -> None:
         """Rename a verified, read-only file to its object. A file of that name is replaced, not written into."""
-        folder = f"{self._objects}/{sha256[:2]}"
+        folder = f"{self._objects}/{checked_digest(sha256)[:2]}"
         with self._guard:
             if folder not in self._folders:
                 make_folder(Path(folder))
@@ -201,6 +220,19 @@ class Store:
         with disk_errors(self.path(sha256)):
             remove_file(self.path(sha256))
 
+    def holds_a_file_of(self, folder: Path) -> bool:
+        """Whether the store has the content of the smallest file at the top of a folder, or else further down.
+
+        Then the folder is, or was, the tree of a version.
+        """
+        for parent, folders, names in os.walk(folder):
+            folders.sort()
+            files = [f"{parent}/{name}" for name in names if stat.S_ISREG(os.lstat(f"{parent}/{name}").st_mode)]
+            if files:
+                (digest,) = digests([min(files, key=os.path.getsize)])
+                return bool(digest) and os.path.lexists(self.object_path(digest))
+        return False
+
     def make_read_only(self, sha256: str) -> None:
         """Give an object, where there is one, its mode again: read-only, for all. Safe to repeat."""
         path = self.object_path(sha256)
@@ -214,7 +246,7 @@ class Store:
 
     def partial_bytes(self, entry: FileEntry) -> int:
         """Bytes of the entry that an earlier run left and that can be used. No side effect."""
-        return ranges.total(read_journal(self.partials / entry.sha256, entry.size, self._boot)[0])
+        return ranges.total(read_journal(self.partial_path(entry.sha256), entry.size, self._boot)[0])
 
     def open_partial(self, entry: FileEntry) -> Partial:
         """Open what an earlier run left of an entry, or a new partial.
@@ -223,14 +255,14 @@ class Store:
             LockedError: another run is writing it. From time to time ask :meth:`holds`, then this again.
             DiskFullError: no room for the whole file; nothing is left behind.
         """
-        return Partial(self.partials / entry.sha256, entry, self._boot, self.commit)
+        return Partial(self.partial_path(entry.sha256), entry, self._boot, self.commit)
 
     def room_needed(self, entries: Sequence[FileEntry]) -> int:
         """Bytes of disk that fetching these entries takes, less what their partials occupy already."""
         needed = len(entries) * _PER_FILE
         partials = self.partial_names()
         for entry in entries:
-            occupied = (self.partials / entry.sha256).lstat().st_blocks * 512 if entry.sha256 in partials else 0
+            occupied = self.partial_path(entry.sha256).lstat().st_blocks * 512 if entry.sha256 in partials else 0
             needed += max(entry.size - occupied, 0)
         return needed
 

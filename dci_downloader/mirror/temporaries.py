@@ -17,8 +17,9 @@ from pathlib import Path
 
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
+from dci_downloader.mirror.record import read_record
 from dci_downloader.mirror.tree import remove_tree
-from dci_downloader.mirror.version import read_record, real_folders
+from dci_downloader.mirror.version import real_folders
 
 _TEMPORARY = re.compile(r"\.(new|old)-[0-9a-f]{8}(-aside)?", re.ASCII)
 """Exactly the names made here: what an admin has set aside as ``.old-backup`` is not removed."""

@@ -22,10 +22,18 @@ from dci_downloader.mirror import tree
 from dci_downloader.mirror.files import check_folder, make_folder
 from dci_downloader.mirror.garbage import collect_garbage, recover
 from dci_downloader.mirror.locks import FileLock
+from dci_downloader.mirror.record import (
+    RecordState,
+    Unreadable,
+    begins_like_a_record,
+    load_record,
+    read_record,
+    referenced_digests,
+)
 from dci_downloader.mirror.store import Store
 from dci_downloader.mirror.temporaries import remove_temporaries, remove_topic_temporaries
 from dci_downloader.mirror.tree import Damage
-from dci_downloader.mirror.version import Version, read_record, real_folders, referenced_digests, type_folder
+from dci_downloader.mirror.version import Version, real_folders, type_folder
 from dci_downloader.models import folder_name
 
 
@@ -131,10 +139,32 @@ class TopicMirror:
         Raises:
             SettingsError: the topic, or a folder of its versions, is a symbolic link.
         """
+        return self.look(component_type)[0]
+
+    def look(self, component_type: str) -> tuple[tuple[Version, ...], tuple[Unreadable, ...]]:
+        """The versions of a type, the last published first, and those whose record cannot be read.
+
+        Raises:
+            SettingsError: the topic, or a folder of its versions, is a symbolic link.
+        """
         name = type_folder(component_type)
-        records = [read_record(path) for path in real_folders(self.versions_folder(component_type))]
-        own = [version for version in records if version is not None and type_folder(version.component.type) == name]
-        return tuple(sorted(own, key=lambda version: (version.published_at, version.folder), reverse=True))
+        versions, unreadable = [], []
+        for path in real_folders(self.versions_folder(component_type)):
+            record = load_record(path)
+            if isinstance(record, Version) and type_folder(record.component.type) != name:
+                record = Unreadable(path.name, f"is about another type, {record.component.type}")
+            if isinstance(record, Version):
+                versions.append(record)
+            elif self._is_ours(path, record, component_type):
+                unreadable.append(record)
+        versions.sort(key=lambda version: (version.number, version.published_at, version.folder), reverse=True)
+        return tuple(versions), tuple(unreadable)
+
+    def _is_ours(self, path: Path, record: Unreadable, component_type: str) -> bool:
+        """Whether a folder without a record that can be read is the tree of a version, not something foreign."""
+        if record.state is not RecordState.DAMAGED or begins_like_a_record(path):
+            return True
+        return path.name == self.published_folder(component_type) or self.store.holds_a_file_of(path)
 
     def older_versions(self, component_type: str) -> tuple[Version, ...]:
         """The versions published before the present one, the last first; none where nothing is published."""
@@ -149,7 +179,7 @@ class TopicMirror:
         if not folder:
             return None
         path = self.versions_folder(component_type) / folder
-        return read_record(path) if path.is_dir() else None
+        return read_record(path) if path.is_dir() and not path.is_symlink() else None
 
     def published_folder(self, component_type: str) -> str:
         """The name of the tree that the published link points at; empty where there is no such link."""
@@ -157,7 +187,9 @@ class TopicMirror:
             parent, _, folder = os.readlink(self.link(component_type)).rpartition("/")
         except OSError:
             return ""
-        return folder if parent == f".versions/{type_folder(component_type)}" else ""
+        # an own folder never begins with a dot; that of a link made by others may be ".."
+        own = parent == f".versions/{type_folder(component_type)}" and not folder.startswith(".")
+        return folder if own else ""
 
     def intact(self, version: Version) -> bool:
         """Whether a version's tree is as it was built, by stat(2) alone: no content is read."""

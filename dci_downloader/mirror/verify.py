@@ -16,9 +16,10 @@ from dci_downloader.mirror import tree
 from dci_downloader.mirror.hashing import hashing
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.publish import rebuild
+from dci_downloader.mirror.record import write_record
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.tree import Damage
-from dci_downloader.mirror.version import Version, write_record
+from dci_downloader.mirror.version import Version
 from dci_downloader.models import Component, FileEntry, Plan
 
 FetchMissing = Callable[[Component, Plan], None]

@@ -3,28 +3,24 @@
     .versions/<type>/<folder>          the tree
     .versions/<type>/<folder>.json     the record
 
-A tree without a record, or a record without a tree, is not a version. Two versions are the same when component,
-selection and wanted files are: then they have the same identity.
+A tree without a record, or a record without a tree, is not a version; :mod:`~dci_downloader.mirror.record` reads and
+writes records. Two versions are the same when component, selection and wanted files are: then they have the same
+identity.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Optional
 
 from dci_downloader.content.names import check_name
 from dci_downloader.content.plan import changes
-from dci_downloader.mirror.disk_errors import disk_errors
-from dci_downloader.mirror.files import replace_atomically
-from dci_downloader.models import Component, FileEntry, Manifest, SymlinkEntry, folder_name
+from dci_downloader.models import Component, Manifest, folder_name
 from dci_downloader.results import Changes
-
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -40,6 +36,8 @@ class Version:
         published_at: when it was last published by a sync, UTC.
         last_verified: when every byte of it was last found right, UTC; None if never.
         copies: paths of the files that are copies of their objects, because hard links were not possible.
+        number: counts the publications of a type, so that no clock decides which version is older; 0 in records that
+            were written before there were numbers.
     """
 
     folder: str
@@ -51,6 +49,7 @@ class Version:
     published_at: datetime
     last_verified: Optional[datetime] = None
     copies: frozenset[str] = frozenset()
+    number: int = 0
 
 
 def identity(component: Component, selection: Any, wanted: Manifest) -> str:
@@ -73,69 +72,6 @@ def record_path(tree: Path) -> Path:
     return tree.with_name(tree.name + ".json")
 
 
-def write_record(tree: Path, version: Version) -> None:
-    """Write the record of a tree atomically; it is on disk when this returns. Safe to repeat."""
-    manifest = version.manifest
-    record = {
-        "format": FORMAT,
-        "identity": version.identity,
-        "component": asdict(version.component),
-        "topic": version.topic,
-        "selection": version.selection,
-        "published_at": version.published_at.isoformat(),
-        "last_verified": version.last_verified and version.last_verified.isoformat(),
-        "etag": manifest.etag,
-        "files": manifest.files,
-        "symlinks": manifest.symlinks,
-        "copies": sorted(version.copies),
-    }
-    with disk_errors(record_path(tree)):
-        content = json.dumps(record, default=datetime.isoformat).encode()
-        replace_atomically(record_path(tree), content, durable=True, mode=0o644)
-
-
-def read_record(tree: Path) -> Optional[Version]:
-    """Read the record of a tree; None where there is none, or none that this program understands."""
-    try:
-        record = json.loads(record_path(tree).read_bytes())
-        if record["format"] != FORMAT:
-            return None
-        component = _component(record["component"])
-        manifest = Manifest(
-            component_type=component.type,
-            files=tuple(map(FileEntry._make, record["files"])),
-            symlinks=tuple(map(SymlinkEntry._make, record["symlinks"])),
-            etag=record["etag"],
-        )
-        return Version(
-            folder=tree.name,
-            identity=record["identity"],
-            component=component,
-            topic=record["topic"],
-            selection=record["selection"],
-            manifest=manifest,
-            published_at=datetime.fromisoformat(record["published_at"]),
-            last_verified=_time(record["last_verified"]),
-            copies=frozenset(record["copies"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):  # whatever a file may hold
-        return None
-
-
-def _component(fields: dict[str, Any]) -> Component:
-    component = Component(**fields)
-    return replace(
-        component,
-        tags=tuple(component.tags),
-        created_at=_time(fields["created_at"]),
-        released_at=_time(fields["released_at"]),
-    )
-
-
-def _time(value: Optional[str]) -> Optional[datetime]:
-    return None if value is None else datetime.fromisoformat(value)
-
-
 def type_folder(component_type: str) -> str:
     """The name of the folder of a component type.
 
@@ -143,18 +79,6 @@ def type_folder(component_type: str) -> str:
         ManifestError: it cannot be a folder.
     """
     return check_name(folder_name(component_type), "component type")
-
-
-def referenced_digests(root: Path) -> frozenset[str]:
-    """The digests that any version of a mirror names."""
-    versions = (read_record(path) for topic in real_folders(root) for path in _trees(topic / ".versions"))
-    return frozenset(entry.sha256 for version in versions if version is not None for entry in version.manifest.files)
-
-
-def _trees(versions: Path) -> Iterator[Path]:
-    """Every folder below a topic's ``.versions/`` that may be the tree of a version."""
-    for folder in real_folders(versions):
-        yield from real_folders(folder)
 
 
 def real_folders(parent: Path) -> list[Path]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Optional, Protocol
+from urllib.parse import urlsplit
 
 import pycurl
 
@@ -17,6 +19,13 @@ from dci_downloader.transfer.tuning import Tuning
 
 READS_EVERY_HEAD = not hasattr(pycurl, "RETRY_AFTER")
 """Whether this pycurl is too old to give access to what libcurl keeps of a head; its lines are collected then."""
+
+
+_QUICK_EXIT = 322
+"""CURLOPT_QUICK_EXIT, which no pycurl names: since libcurl 7.87, to abandon a request is not to wait for its lookup."""
+
+_GNUTLS_FAULTS = {0x200: "it is not yet valid", 0x400: "it has expired"}
+"""What libcurl with GnuTLS tells by the bits of its verification result alone (gnutls_certificate_status_t)."""
 
 
 class Receiver(Protocol):
@@ -83,6 +92,18 @@ class HandlePool:
         """Keep a handle, whose request is over, for the next one."""
         self._free.append(handle)
 
+    def failure(self, handle: Any, url: str, code: int, message: str) -> tuple[int, str]:
+        """The error code and text of a request that failed, the same from every version of libcurl and TLS library."""
+        if code == pycurl.E_PEER_FAILED_VERIFICATION and "GnuTLS" in pycurl.version:
+            result = handle.getinfo(pycurl.SSL_VERIFYRESULT)
+            faults = [fault for bit, fault in _GNUTLS_FAULTS.items() if result & bit]
+            return code, "; ".join([message, *faults])
+        if code == pycurl.E_OPERATION_TIMEDOUT:
+            proxy = self._proxy(url)
+            if _waits_for_lookup(handle, proxy or url):
+                code = pycurl.E_COULDNT_RESOLVE_PROXY if proxy else pycurl.E_COULDNT_RESOLVE_HOST
+        return code, message
+
     def close(self) -> None:
         """Free the handles that were given back."""
         while self._free:
@@ -99,6 +120,8 @@ class HandlePool:
         handle.setopt(pycurl.TCP_NODELAY, 1)
         handle.setopt(pycurl.TCP_KEEPALIVE, 1)
         handle.setopt(pycurl.NOPROXY, "")  # else libcurl reads the environment, by rules of its own
+        with suppress(pycurl.error):  # libcurl is older
+            handle.setopt(_QUICK_EXIT, 1)
         # A proxy that is reached by https is verified as servers are; libcurl has options of its own for that. Where a
         # folder is set, the file that libcurl was built with is not: it need not be there.
         file, folder = (None, self._ca_bundle) if os.path.isdir(self._ca_bundle) else (self._ca_bundle, None)
@@ -114,6 +137,14 @@ class HandlePool:
         if server not in self._proxies:
             self._proxies[server] = proxy_for(url, self._network)
         return self._proxies[server]
+
+
+def _waits_for_lookup(handle: Any, url: str) -> bool:
+    """Whether a request has waited for nothing but the address of its server."""
+    if handle.getinfo(pycurl.NAMELOOKUP_TIME) or handle.getinfo(pycurl.PRETRANSFER_TIME):
+        return False  # the latter without the former where a connection is reused
+    host = urlsplit(url).hostname or ""
+    return ":" not in host and not host.replace(".", "").isdecimal()
 
 
 def connections(options: TransferOptions) -> int:

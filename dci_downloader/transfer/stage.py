@@ -25,7 +25,7 @@ class CompletedRequest(NamedTuple):
     Attributes:
         request: the request; its handle is no longer its own.
         code: libcurl's error code, 0 for none.
-        message: libcurl's text for it.
+        message: text for it, libcurl's own or nearly.
         head: of the response; its status is 0 when there was none.
         seconds: from request to first byte, handshakes left out; 0 without a response.
     """
@@ -179,6 +179,8 @@ class Stage(Generic[AnyRequest]):
     def _completed(self, request: AnyRequest, code: int, message: str) -> CompletedRequest:
         handle = request.handle
         head = read_response(handle, request.headers)
+        if code:
+            code, message = self._handles.failure(handle, request.url, code, message)
         seconds = 0.0
         if head.status:  # without a head, libcurl reports some time nevertheless
             seconds = handle.getinfo(pycurl.STARTTRANSFER_TIME) - handle.getinfo(pycurl.PRETRANSFER_TIME)

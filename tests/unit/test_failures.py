@@ -24,6 +24,12 @@ def certificate_error(code, text="odd"):
         (certificate_error(20), "authority that is not trusted", "REQUESTS_CA_BUNDLE", False),
         (certificate_error(62), "another host name", "DCI_CS_URL", False),
         (certificate_error(99), "not trusted: odd", "REQUESTS_CA_BUNDLE", False),
+        (
+            requests.exceptions.SSLError(ValueError("hostname 'h' doesn't match 'x'")),
+            "another host",
+            "DCI_CS_URL",
+            False,
+        ),
         (requests.exceptions.SSLError(ssl.SSLEOFError(8, "EOF")), "was cut", "", True),
         (socket.gaierror(socket.EAI_AGAIN, "try again"), "h cannot be resolved", "name servers", True),
         (requests.exceptions.ConnectTimeout(), "no connection to h", "HTTPS_PROXY", True),

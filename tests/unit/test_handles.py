@@ -14,6 +14,7 @@ class Recorder:
     """An easy handle that remembers what was set."""
 
     made = 0
+    unknown = None
 
     def __init__(self):
         Recorder.made += 1
@@ -21,6 +22,8 @@ class Recorder:
         self.closed = False
 
     def setopt(self, option, value):
+        if option == self.unknown:
+            raise pycurl.error
         self.options[option] = value
 
     def unsetopt(self, option):
@@ -205,3 +208,56 @@ def test_without_a_response_the_status_is_0():
     assert read_response(handle, []) == (0, {})
     pool.give_back(handle)
     pool.close()
+
+
+@pytest.mark.usefixtures("recorded")
+def test_to_abandon_a_request_is_not_to_wait_for_its_lookup_where_libcurl_can_do_so(monkeypatch):
+    assert taken()[322] == 1  # CURLOPT_QUICK_EXIT
+    monkeypatch.setattr(Recorder, "unknown", 322)
+    assert 322 not in taken()
+
+
+class Ended:
+    """A handle whose request failed."""
+
+    def __init__(self, **figures):
+        self._figures = {getattr(pycurl, name): value for name, value in figures.items()}
+
+    def getinfo(self, which):
+        return self._figures.get(which, 0)
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy", "figures", "code"),
+    [
+        ("http://h.invalid/a", "", {}, pycurl.E_COULDNT_RESOLVE_HOST),
+        ("http://h.invalid/a", "http://p.invalid:3128", {}, pycurl.E_COULDNT_RESOLVE_PROXY),
+        ("http://h.invalid/a", "http://192.0.2.1:3128", {}, pycurl.E_OPERATION_TIMEDOUT),
+        ("http://192.0.2.1/a", "", {}, pycurl.E_OPERATION_TIMEDOUT),
+        ("http://[2001:db8::1]/a", "", {}, pycurl.E_OPERATION_TIMEDOUT),
+        ("http://h.invalid/a", "", {"NAMELOOKUP_TIME": 0.1}, pycurl.E_OPERATION_TIMEDOUT),
+        ("http://h.invalid/a", "", {"PRETRANSFER_TIME": 0.1}, pycurl.E_OPERATION_TIMEDOUT),
+    ],
+)
+def test_a_request_that_waited_for_an_address_alone_has_a_name_that_cannot_be_resolved(url, proxy, figures, code):
+    options = TransferOptions(network=Network(proxies={"http": proxy} if proxy else {}))
+    pool = HandlePool(options, pycurl.CURL_HTTP_VERSION_1_1, Tuning())
+    timed_out = pycurl.E_OPERATION_TIMEDOUT
+    assert pool.failure(Ended(**figures), url, timed_out, "Resolving timed out") == (code, "Resolving timed out")
+    assert pool.failure(Ended(), url, pycurl.E_RECV_ERROR, "reset") == (pycurl.E_RECV_ERROR, "reset")
+
+
+@pytest.mark.parametrize(
+    ("version", "result", "text"),
+    [
+        ("libcurl/7.88.1 GnuTLS/3.7.9", 2 + 2**10, "failed; it has expired"),
+        ("libcurl/7.88.1 GnuTLS/3.7.9", 2 + 2**9, "failed; it is not yet valid"),
+        ("libcurl/7.88.1 GnuTLS/3.7.9", 2 + 2**6, "failed"),
+        ("libcurl/7.76.1 OpenSSL/3.0.7", 10, "failed"),
+    ],
+)
+def test_what_gnutls_finds_wrong_with_a_certificate_is_told(monkeypatch, version, result, text):
+    monkeypatch.setattr(pycurl, "version", version)
+    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, Tuning())
+    code = pycurl.E_PEER_FAILED_VERIFICATION
+    assert pool.failure(Ended(SSL_VERIFYRESULT=result), "https://h.invalid/a", code, "failed") == (code, text)

@@ -116,9 +116,11 @@ def test_a_foreign_folder_of_the_same_name_is_not_touched(sample):
     version = sample.publish("c1", FIRST).version
     assert version.folder == f"c1+{version.identity[:8]}"
     assert os.listdir(sample.folder / "c1") == []
-    (record_path(sample.topic.tree(version))).unlink()
+    sample.topic.tree(version).rename(sample.root.parent / "elsewhere")
+    record_path(sample.topic.tree(version)).write_text("mine")
     with pytest.raises(SettingsError, match="no version of this program"):
         sample.publish("c1", FIRST)
+    assert record_path(sample.topic.tree(version)).read_text() == "mine"
 
 
 @pytest.mark.parametrize("exchanges", [True, False])

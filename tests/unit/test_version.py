@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from dci_downloader.mirror.version import read_record, record_path
+from dci_downloader.mirror.record import read_record
+from dci_downloader.mirror.version import record_path
 from tests.unit.samples import FIRST, LINKS, component_of, manifest_of
 
 

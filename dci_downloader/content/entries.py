@@ -1,0 +1,92 @@
+"""The entries of a version as a mirror records them, read with suspicion, by the rules of manifests.
+
+:mod:`~dci_downloader.content.manifest` states the rules; here whole paths stand in place of folder and name. A record
+is read at each sync, so what can be asked of all entries at once is: 50,000 take 60 ms, one after the other 130 ms.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from operator import eq
+from typing import Any
+
+from dci_downloader.content.manifest import MAX_SIZE
+from dci_downloader.content.names import MAX_DEPTH, MAX_PATH, EntryError, check_segment
+from dci_downloader.content.symlinks import check_destination
+from dci_downloader.models import FileEntry, SymlinkEntry
+
+_HEXADECIMAL = b"0123456789abcdef"
+_PLAIN_NAMES = re.compile(r"(?:(?!\.{1,2}\n)[ -.0-~]{1,255}\n)*")
+"""Names, each with a line end, that need no closer look: of printable ASCII, as nearly all are."""
+
+
+def read_entries(files: object, symlinks: object) -> tuple[tuple[FileEntry, ...], tuple[SymlinkEntry, ...]]:
+    """Check files and symlinks as lists of their fields, and make them entries, in their order.
+
+    Raises:
+        EntryError: one breaks a rule.
+    """
+    paths, digests, sizes = _columns(files, 3)
+    links, destinations = _columns(symlinks, 2)
+    if set(map(type, sizes)) - {int} or min(sizes, default=0) < 0 or max(sizes, default=0) > MAX_SIZE:
+        raise EntryError("a size is not a number of bytes")
+    _require_text([*digests, *destinations])
+    if set(map(len, digests)) - {64} or "".join(digests).encode(errors="replace").translate(None, _HEXADECIMAL):
+        raise EntryError("a sha256 is not 64 hexadecimal digits")
+    known = dict(zip(digests, sizes))
+    if not all(map(eq, map(known.__getitem__, digests), sizes)):
+        raise EntryError("one sha256 has two sizes")
+    _check_paths([*paths, *links])
+    for link, destination in zip(links, destinations):
+        check_destination(link, destination)
+    return tuple(map(FileEntry._make, zip(paths, digests, sizes))), tuple(map(SymlinkEntry, links, destinations))
+
+
+def _columns(rows: object, width: int) -> Sequence[tuple[Any, ...]]:
+    """The rows of a table by column; the first is text."""
+    if not isinstance(rows, list) or set(map(type, rows)) - {list} or set(map(len, rows)) - {width}:
+        raise EntryError(f"its entries are not lists of {width}")
+    return tuple(zip(*rows)) if rows else ((),) * width
+
+
+def _require_text(values: Iterable[object]) -> None:
+    if set(map(type, values)) - {str}:
+        raise EntryError("something is not text")
+
+
+def _check_paths(paths: Sequence[str]) -> None:
+    """Raise EntryError unless each path is one that a mirror may hold, listed once, and none is above another."""
+    _require_text(paths)
+    if len(set(paths)) != len(paths):
+        raise EntryError("a path is listed twice")
+    if any(path.startswith("/") for path in paths):
+        raise EntryError("a path is absolute")
+    parts = [path.rpartition("/") for path in paths]
+    names = [name for _, _, name in parts]
+    if not _PLAIN_NAMES.fullmatch("\n".join((*names, ""))):
+        for name in names:
+            check_segment(name)
+    above = _folders({folder for folder, _, _ in parts})
+    if not above.isdisjoint(paths):
+        raise EntryError("a file or symlink lies above another")
+    # a character is at most four bytes
+    if any(len(path.encode()) > MAX_PATH for path in paths if len(path) > MAX_PATH // 4):
+        raise EntryError(f"a path is longer than {MAX_PATH} bytes")
+
+
+def _folders(folders: Iterable[str]) -> set[str]:
+    """These folders and all above them, checked; an empty one is the root, which is no path."""
+    above: set[str] = set()
+    for folder in folders:
+        if not folder:
+            continue
+        segments = folder.split("/")
+        if len(segments) > MAX_DEPTH:
+            raise EntryError(f"a path is more than {MAX_DEPTH} folders deep")
+        for segment in segments:
+            check_segment(segment)
+        while folder and folder not in above:
+            above.add(folder)
+            folder = folder.rpartition("/")[0]
+    return above

@@ -1,0 +1,36 @@
+"""Read a file of the mirror into memory, whatever somebody put in its place: links, pipes, devices, endless files."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """The content of a regular file. A symbolic link is not followed, and nothing else is opened.
+
+    Args:
+        path: of the file.
+        limit: the most bytes to read.
+
+    Raises:
+        OSError: it cannot be read; EINVAL where it is no regular file, EFBIG where it is longer than ``limit``.
+    """
+    _require_regular(os.lstat(path))  # before it is opened: to open a device may do something
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(fd, "rb", buffering=0) as file:
+        status = os.fstat(fd)
+        _require_regular(status)
+        content = bytearray()
+        while status.st_size <= limit >= len(content) and (chunk := file.read(limit + 1 - len(content))):
+            content += chunk
+        if max(status.st_size, len(content)) > limit:
+            raise OSError(errno.EFBIG, f"it is larger than {limit:,} bytes")
+        return bytes(content)
+
+
+def _require_regular(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")

@@ -1,0 +1,260 @@
+"""Records on disk: what they hold, and that nothing else is taken for one.
+
+Whoever may write to the mirror may write a record, and disks lose parts of it. So a record is input, like a manifest:
+each field is checked, entries by the manifest's rules, and all of it against the identity. What fails is no record.
+"""
+
+from __future__ import annotations
+
+import enum
+import errno
+import json
+import re
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, NamedTuple, Optional, Union
+
+from dci_downloader.content.entries import read_entries
+from dci_downloader.content.names import EntryError, check_name
+from dci_downloader.errors import IntegrityError, ManifestError, SettingsError
+from dci_downloader.mirror.disk_errors import FORBIDDEN, disk_errors
+from dci_downloader.mirror.files import replace_atomically
+from dci_downloader.mirror.reading import read_file
+from dci_downloader.mirror.version import Version, identity, real_folders, record_path
+from dci_downloader.models import Component, Manifest, folder_name
+
+FORMAT = 1
+BEGINNING = b'{"format":'
+"""How every record begins."""
+MAX_NUMBER = 2**53 - 1
+
+_MAX_SIZE = 128 << 20  # bytes; 50,000 files take 8 MB
+_MAX_TEXT = 1 << 16  # characters
+_COMPONENT = ["id", "name", "type", "topic_id", "tags", "created_at", "released_at", "team_id", "state", "version"]
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?[+-]\d\d:\d\d", re.ASCII)
+
+
+class RecordState(enum.Enum):
+    """Why a record cannot be read."""
+
+    DAMAGED = "damaged"
+    FORBIDDEN = "forbidden"
+    NEWER = "newer"
+
+
+class Unreadable(NamedTuple):
+    """A tree whose record cannot be read.
+
+    Attributes:
+        folder: the name of the tree.
+        reason: completes "its record …".
+    """
+
+    folder: str
+    reason: str
+    state: RecordState = RecordState.DAMAGED
+
+    @property
+    def exit_code(self) -> int:
+        """That of the error that this is."""
+        return IntegrityError.exit_code if self.state is RecordState.DAMAGED else SettingsError.exit_code
+
+    @property
+    def hint(self) -> str:
+        """What the user can do."""
+        return {
+            RecordState.DAMAGED: "the next sync, or verify --repair, puts it right",
+            RecordState.FORBIDDEN: "run as the user who owns it, or let this user read it",
+            RecordState.NEWER: "use the version of this program that wrote it",
+        }[self.state]
+
+
+class _RecordError(Exception):
+    """A document that is no record; the text completes "its record …"."""
+
+    def __init__(self, reason: str, state: RecordState = RecordState.DAMAGED) -> None:
+        super().__init__(reason)
+        self.state = state
+
+
+def write_record(tree: Path, version: Version) -> None:
+    """Write the record of a tree atomically; it is on disk when this returns. Safe to repeat.
+
+    Raises:
+        IntegrityError: it would be too long to be read again.
+        DiskFullError: no room.
+    """
+    manifest = version.manifest
+    record = {
+        "format": FORMAT,
+        "identity": version.identity,
+        "component": {name: getattr(version.component, name) for name in _COMPONENT},
+        "topic": version.topic,
+        "selection": version.selection,
+        "number": version.number,
+        "published_at": version.published_at,
+        "last_verified": version.last_verified,
+        "etag": manifest.etag,
+        "files": manifest.files,
+        "symlinks": manifest.symlinks,
+        "copies": sorted(version.copies),
+    }
+    content = json.dumps(record, default=_instant).encode()
+    if len(content) > _MAX_SIZE:
+        raise IntegrityError(f"{version.folder}: it has more files than a mirror can record", hint="select less of it")
+    with disk_errors(record_path(tree)):
+        replace_atomically(record_path(tree), content, durable=True, mode=0o644)
+
+
+def _instant(moment: datetime) -> str:
+    """An instant as records have it: with its zone."""
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).isoformat()
+
+
+def load_record(tree: Path) -> Union[Version, Unreadable]:
+    """Read the record of a tree."""
+    try:
+        return _decode(read_file(record_path(tree), _MAX_SIZE), tree.name)
+    except FileNotFoundError:
+        return Unreadable(tree.name, "is missing")
+    except OSError as error:
+        state = RecordState.FORBIDDEN if error.errno in FORBIDDEN else RecordState.DAMAGED
+        return Unreadable(tree.name, f"cannot be read: {error.strerror}", state)
+    except _RecordError as error:
+        return Unreadable(tree.name, str(error), error.state)
+
+
+def read_record(tree: Path) -> Optional[Version]:
+    """Read the record of a tree; None where there is none, or none that this program understands."""
+    record = load_record(tree)
+    return record if isinstance(record, Version) else None
+
+
+def begins_like_a_record(tree: Path) -> bool:
+    """Whether a tree has a record that this program began to write, whatever became of it."""
+    try:
+        return read_file(record_path(tree), _MAX_SIZE).startswith(BEGINNING)
+    except OSError as error:
+        return error.errno == errno.EFBIG
+
+
+def referenced_digests(root: Path) -> frozenset[str]:
+    """The digests that any version of a mirror names.
+
+    Raises:
+        SettingsError: a record may not be read, so that nobody can say what it names.
+    """
+    digests: set[str] = set()
+    for topic in real_folders(root):
+        for folder in real_folders(topic / ".versions"):
+            for tree in real_folders(folder):
+                record = load_record(tree)
+                if isinstance(record, Version):
+                    digests.update(entry.sha256 for entry in record.manifest.files)
+                elif record.state is not RecordState.DAMAGED:
+                    raise SettingsError(
+                        f"{tree}: its record {record.reason}, so nothing can leave the store", hint=record.hint
+                    )
+    return frozenset(digests)
+
+
+def _decode(content: bytes, folder: str) -> Version:
+    """Read a document as a record.
+
+    Raises:
+        _RecordError: it is none.
+    """
+    record = _load(content)
+    if record.get("format") != FORMAT:
+        newer = type(record.get("format")) is int and record["format"] > FORMAT
+        state = RecordState.NEWER if newer else RecordState.DAMAGED
+        raise _RecordError("is of a format that this version of the program does not know", state)
+    try:
+        version = _version(record, folder)
+        if version.identity != identity(version.component, version.selection, version.manifest):
+            raise _RecordError("does not fit its own identity: something in it was changed")
+    except EntryError as fault:
+        raise _RecordError(f"holds what no mirror may hold: {fault}") from None
+    except ManifestError as error:
+        raise _RecordError(f"holds what no mirror may hold: {error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        raise _RecordError("has fields that are missing or of another kind") from None
+    return version
+
+
+def _load(content: bytes) -> dict[str, Any]:
+    if not content.strip(b"\0"):
+        raise _RecordError("holds only zeros" if content else "is empty")
+    if content.count(b",") + content.count(b"[") > 1000 + len(content) // 4:
+        raise _RecordError("is no list of files")  # it would take many times its size in memory
+    try:
+        record = json.loads(content)
+    except json.JSONDecodeError as error:
+        cut = content.startswith(BEGINNING) and error.pos + 64 >= len(error.doc)
+        raise _RecordError(f"is truncated after {len(content):,} bytes" if cut else "is not JSON") from None
+    except (ValueError, RecursionError):
+        raise _RecordError("is not JSON") from None
+    if not isinstance(record, dict):
+        raise _RecordError("is not a JSON object")
+    return record
+
+
+def _version(record: dict[str, Any], folder: str) -> Version:
+    """Make a version of a record's fields; what is missing or of another type raises whatever it raises."""
+    component = _component(record["component"])
+    files, symlinks = read_entries(record["files"], record["symlinks"])
+    copies = frozenset(_texts(record["copies"]))
+    if not copies <= {entry.path for entry in files}:
+        raise EntryError("a copy is none of its files")
+    last_verified, number = record.get("last_verified"), record.get("number", 0)
+    if type(number) is not int or not 0 <= number <= MAX_NUMBER:
+        raise ValueError("no number")
+    return Version(
+        folder=folder,
+        identity=_text(record["identity"]),
+        component=component,
+        topic=_text(record["topic"]),
+        selection=record["selection"],
+        manifest=Manifest(component.type, files, symlinks, etag=_text(record["etag"], empty=True)),
+        published_at=_time(record["published_at"]),
+        last_verified=None if last_verified is None else _time(last_verified),
+        copies=copies,
+        number=number,
+    )
+
+
+def _component(fields: dict[str, Any]) -> Component:
+    created_at, released_at, team_id = fields.get("created_at"), fields.get("released_at"), fields.get("team_id")
+    check_name(folder_name(_text(fields["type"])), "component type")
+    return Component(
+        id=_text(fields["id"]),
+        name=_text(fields["name"]),
+        type=fields["type"],
+        topic_id=_text(fields["topic_id"], empty=True),
+        tags=_texts(fields.get("tags", [])),
+        created_at=None if created_at is None else _time(created_at),
+        released_at=None if released_at is None else _time(released_at),
+        team_id=None if team_id is None else _text(team_id, empty=True),
+        state=_text(fields.get("state", "active"), empty=True),
+        version=_text(fields.get("version", ""), empty=True),
+    )
+
+
+def _text(value: Any, *, empty: bool = False) -> str:
+    if not isinstance(value, str) or len(value) > _MAX_TEXT or not (value or empty):
+        raise ValueError("no text")
+    value.encode()  # UnicodeEncodeError, for half a surrogate pair, is a ValueError
+    return value
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list):
+        raise ValueError("no list")
+    return tuple(map(_text, values))
+
+
+def _time(value: Any) -> datetime:
+    """An instant with its zone, as UTC: naive ones cannot be compared with it."""
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        raise ValueError("no instant")
+    return datetime.fromisoformat(value).astimezone(timezone.utc)
