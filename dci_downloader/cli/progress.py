@@ -41,18 +41,18 @@ class LineProgress:
 
     def message(self, text: str) -> None:
         """Write a line."""
-        self.emit("message", text)
+        self.emit("message", formatting.printable_line(text))
 
     def detail(self, text: str) -> None:
         """Write a line if details are wanted."""
-        self.emit("detail", text)
+        self.emit("detail", formatting.printable_line(text))
 
     def begin(self, label: str, files: int, size: int) -> None:
         """Announce the work."""
-        self._label, self._files, self._size = label, files, size
+        self._label, self._files, self._size = formatting.printable_line(label), files, size
         self._files_done = self._size_done = 0
         self._began = self._last_line = self._clock()
-        text = f"{label}: {formatting.count(files, 'file')}, {formatting.size(size)}"
+        text = f"{self._label}: {formatting.count(files, 'file')}, {formatting.size(size)}"
         self.emit("transfer", text, component=label, files=files, bytes=size)
 
     def advance(self, files: int, size: int) -> None:
@@ -189,7 +189,8 @@ class BarProgress:
 
     def message(self, text: str) -> None:
         """Write a line above the bar."""
-        self._tqdm.write(formatting.printable(text), file=self._stream)
+        with suppress(OSError, ValueError):
+            self._tqdm.write(formatting.printable_line(text), file=self._stream)
 
     def detail(self, text: str) -> None:
         """Write a line above the bar if details are wanted."""
@@ -199,7 +200,7 @@ class BarProgress:
     def begin(self, label: str, files: int, size: int) -> None:
         """Show the bar."""
         self._files, self._files_done = files, 0
-        label = formatting.printable(label)
+        label = formatting.printable_line(label)
         self._bar = self._tqdm(
             desc=label, total=size, unit="B", unit_scale=True, file=self._stream, dynamic_ncols=True, leave=False
         )

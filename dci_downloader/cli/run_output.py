@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Optional, TextIO
 
 from dci_downloader.cli import metrics, report
-from dci_downloader.cli.output import print_error_document, print_line, say
+from dci_downloader.cli.output import print_json, print_line, say
 from dci_downloader.cli.progress import DeferredProgress, LogProgress, MultiProgress, calls_as_details, progress_for
 from dci_downloader.errors import DownloaderError, SettingsError, worst_exit_code
 from dci_downloader.hooks import Progress
@@ -79,9 +79,7 @@ class RunOutput:
         return time.monotonic() - self._began
 
     def fail(self, error: DownloaderError) -> None:
-        """Write that an error ended the run before there was anything to report."""
-        if self._options.json:
-            print_error_document(error)
+        """Write to the log that an error ended the run before there was anything to report."""
         self._release()
         if self._log:
             self._log.emit("error", f"error: {error}", hint=error.hint, exit_code=error.exit_code)
@@ -90,7 +88,7 @@ class RunOutput:
         """Write the report on each topic, and give the exit code of the run."""
         exit_code = worst_exit_code(each.exit_code for each in reports)
         if self._options.json:
-            print_line(report.to_json(reports, self.seconds, exit_code))
+            print_json(report.to_json(reports, self.seconds, exit_code))
         if any(map(has_news, reports)):
             self._release()
         for each in reports:
