@@ -1,0 +1,177 @@
+"""Which bytes of an image are files that are here already, and which have to be fetched: rules without I/O.
+
+pungi and lorax put the files of a build into its images as they are, at multiples of 2,048 bytes, the rest of a sector
+zeros. What proves an image is its digest: a file that is taken for another costs time, never the right bytes.
+
+* A file of an image is known by name and size, among the files of the same build: any ``.rpm``; metadata of a
+  repository whose name holds its digest; and what has at least 4 MiB, but ``efiboot.img``, which has other bytes on a
+  DVD. Other small files (``.treeinfo``, ``media.repo``) differ though they are called the same, too.
+* Where several contents have that name and size, that of the variant counts: the variant that the image names, on the
+  architecture of the image; then the image's own. Where that leaves several, none does.
+* Of two files in one place the first counts.
+* What is left are the gaps, in whole sectors. Less than 256 KiB between two gaps is fetched with them: to ask twice
+  would take longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, Optional
+
+from dci_downloader.content import ranges
+from dci_downloader.content.iso9660 import ImageFile, Layout
+from dci_downloader.content.ranges import Range, Ranges
+from dci_downloader.content.rock_ridge import SECTOR
+from dci_downloader.models import FileEntry
+
+SMALLEST_IMAGE = 64 << 20  # bytes
+_ALWAYS_BIG = 4 << 20  # bytes from which a file is known by its name and size, whatever it is
+_SMALL_ISLAND = 256 << 10
+
+
+class Fill(NamedTuple):
+    """Bytes of an image that are bytes of a file.
+
+    Attributes:
+        range: of the image; behind the bytes of the file, it ends with zeros.
+        entry: the file.
+        offset: of the first of its bytes that belong here.
+        size: how many of its bytes.
+    """
+
+    range: Range
+    entry: FileEntry
+    offset: int
+    size: int
+
+
+class Assembly(NamedTuple):
+    """How an image is put together. Fills and gaps cover it, no byte twice.
+
+    Attributes:
+        fills: in the order of the image.
+        gaps: what has to be fetched.
+        files: how many files the image has.
+    """
+
+    fills: tuple[Fill, ...]
+    gaps: Ranges
+    files: int
+
+    @property
+    def filled_files(self) -> int:
+        """How many files of the image are filled in."""
+        return sum(fill.offset == 0 for fill in self.fills)
+
+    @property
+    def filled_bytes(self) -> int:
+        """Bytes of the fills."""
+        return sum(fill.range.size for fill in self.fills)
+
+
+def is_image(entry: FileEntry) -> bool:
+    """Whether a file is an image that is worth putting together."""
+    return entry.path.endswith(".iso") and entry.size >= SMALLEST_IMAGE
+
+
+class Candidates:
+    """The files that images may hold.
+
+    Args:
+        entries: the files of a build.
+        holds: whether the content of an entry is here; asked only for what is in an image.
+    """
+
+    def __init__(self, entries: Iterable[FileEntry], holds: Callable[[FileEntry], bool]) -> None:
+        self._holds = holds
+        self._entries: dict[tuple[str, int], list[FileEntry]] = {}  # by name and size
+        for entry in filter(is_part, entries):
+            self._entries.setdefault((_name(entry), entry.size), []).append(entry)
+
+    def find(self, image: FileEntry, file: ImageFile) -> Optional[FileEntry]:
+        """The entry whose content a file of an image is; None where it is not known, or not here."""
+        entries = self._entries.get((file.name, file.size), [])
+        variant, arch = _tree(image)
+        named = file.folder.split("/", 1)[0]
+        trees = [(named, arch), (variant, arch), (named, ""), (variant, "")]
+        for tree in trees if len({entry.sha256 for entry in entries}) > 1 else ():
+            if nearer := [entry for entry in entries if _is_of(entry, *tree)]:
+                entries = nearer
+                break
+        if len({entry.sha256 for entry in entries}) != 1:
+            return None
+        return entries[0] if self._holds(entries[0]) else None
+
+
+def is_part(entry: FileEntry) -> bool:
+    """Whether a file is known by its name and size where it is in an image."""
+    name = _name(entry)
+    if name.endswith(".iso") or name == "efiboot.img" or not entry.size:
+        return False
+    return name.endswith(".rpm") or entry.size >= _ALWAYS_BIG or name.startswith(entry.sha256)
+
+
+def _name(entry: FileEntry) -> str:
+    return entry.path.rpartition("/")[2]
+
+
+def _tree(entry: FileEntry) -> tuple[str, str]:
+    """Variant and architecture of a file of a build."""
+    variant, _, rest = entry.path.partition("/")
+    return variant, rest.partition("/")[0]
+
+
+def _is_of(entry: FileEntry, variant: str, arch: str) -> bool:
+    own = _tree(entry)
+    return own[0] == variant and arch in ("", own[1])
+
+
+def assemble(image: FileEntry, layout: Layout, candidates: Candidates) -> Assembly:
+    """Find out how an image is put together.
+
+    Args:
+        image: its entry.
+        layout: where its files are; anything may be in it.
+        candidates: the files it may hold.
+    """
+    found = ((file, candidates.find(image, file)) for file in layout)
+    known = (fill for file, entry in found if entry is not None for fill in _fills(image, file, entry))
+    fills = list(_first_of_each_place(known))
+    gaps = _with_islands(ranges.missing(ranges.union(fill.range for fill in fills), image.size))
+    return Assembly(tuple(_outside(fills, gaps)), gaps, len(layout))
+
+
+def _fills(image: FileEntry, file: ImageFile, entry: FileEntry) -> Iterator[Fill]:
+    offset = 0
+    for start, end in file.extents:
+        full = min(-(-end // SECTOR) * SECTOR, image.size)  # an image may end within a sector
+        yield Fill(Range(start, full), entry, offset, end - start)
+        offset += end - start
+
+
+def _first_of_each_place(fills: Iterable[Fill]) -> Iterator[Fill]:
+    position = 0
+    for fill in sorted(fills, key=lambda fill: fill.range.start):
+        if fill.range.start >= position:
+            yield fill
+            position = fill.range.end
+
+
+def _with_islands(gaps: Ranges) -> Ranges:
+    merged: list[Range] = []
+    for gap in gaps:
+        if merged and gap.start - merged[-1].end < _SMALL_ISLAND:
+            merged[-1] = Range(merged[-1].start, gap.end)
+        else:
+            merged.append(gap)
+    return tuple(merged)
+
+
+def _outside(fills: Iterable[Fill], gaps: Ranges) -> Iterator[Fill]:
+    """The fills that are in none of the gaps; each of them is in one wholly, or not at all."""
+    waiting = list(reversed(gaps))
+    for fill in fills:
+        while waiting and waiting[-1].end <= fill.range.start:
+            waiting.pop()
+        if not waiting or fill.range.end <= waiting[-1].start:
+            yield fill
