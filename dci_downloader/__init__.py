@@ -58,7 +58,10 @@ if TYPE_CHECKING:
     from dci_downloader.models import Topic as Topic
     from dci_downloader.options import Credentials as Credentials
     from dci_downloader.options import Filter as Filter
+    from dci_downloader.options import LoginCredentials as LoginCredentials
     from dci_downloader.options import Network as Network
+    from dci_downloader.options import RemoteciCredentials as RemoteciCredentials
+    from dci_downloader.options import SsoCredentials as SsoCredentials
     from dci_downloader.options import SyncOptions as SyncOptions
     from dci_downloader.options import TransferOptions as TransferOptions
     from dci_downloader.results import Changes as Changes
@@ -91,7 +94,9 @@ _HOMES = {
     "mirror.tree": "Damage",
     "mirror.verify": "VersionCheck verify",
     "models": "Component FileEntry Job Manifest Plan SymlinkEntry Topic",
-    "options": "Credentials Filter Network SyncOptions TransferOptions",
+    "options": (
+        "Credentials Filter LoginCredentials Network RemoteciCredentials SsoCredentials SyncOptions TransferOptions"
+    ),
     "results": (
         "Changes ComponentReport ContainerImage ContainerImageOutcome Failure Outcome Removal Report SourceTotals"
     ),

@@ -8,9 +8,17 @@ from collections.abc import Mapping
 from typing import Optional
 
 from dci_downloader.errors import AccessError, SettingsError
-from dci_downloader.options import Credentials, Network
+from dci_downloader.options import AnyCredentials, LoginCredentials, Network, RemoteciCredentials, SsoCredentials
 
-CREDENTIALS = ("DCI_CLIENT_ID", "DCI_API_SECRET", "DCI_CS_URL")
+_SERVER = "DCI_CS_URL"
+_REMOTECI = ("DCI_CLIENT_ID", "DCI_API_SECRET")
+_SSO = ("SSO_URL", "SSO_USERNAME", "SSO_PASSWORD")
+_TOKEN = "SSO_TOKEN"  # noqa: S105  a name
+_LOGIN = ("DCI_LOGIN", "DCI_PASSWORD")
+KINDS: Mapping[str, tuple[str, ...]] = {"sso": (*_SSO, _TOKEN), "remoteci": _REMOTECI, "login": _LOGIN}
+"""The variables of each kind of credentials. The first kind that is complete counts, as in dciclient."""
+
+SECRETS = frozenset({"DCI_API_SECRET", "DCI_PASSWORD", "SSO_PASSWORD", _TOKEN})
 _CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 # A shell expands $, ` and \\ in double quotes, and more without quotes: a line with such a value is refused.
 _ASSIGNMENT = re.compile(
@@ -69,11 +77,34 @@ def with_options(environ: Mapping[str, str], dcirc_path: Optional[str], url: Opt
     Raises:
         SettingsError: the file cannot be used.
     """
-    return {**environ, **(read_dcirc(dcirc_path) if dcirc_path else {}), **({"DCI_CS_URL": url} if url else {})}
+    given = read_dcirc(dcirc_path) if dcirc_path else {}
+    # What the file does not speak of must not come before it: a token in the environment, for example.
+    named = [names for names in KINDS.values() if given.keys() & {*names}]
+    others = {name for names in KINDS.values() if named and names not in named for name in names}
+    kept = {name: value for name, value in environ.items() if name not in others}
+    return {**kept, **given, **({_SERVER: url} if url else {})}
 
 
-def credentials(environ: Mapping[str, str]) -> Credentials:
-    """The credentials of a remoteci.
+def credentials_kind(environ: Mapping[str, str]) -> str:
+    """The kind of credentials that counts, one of ``KINDS``; empty where none is complete.
+
+    Args:
+        environ: as ``os.environ``.
+    """
+    if environ.get(_TOKEN):
+        return "sso"
+    complete = {"sso": _SSO, "remoteci": _REMOTECI, "login": _LOGIN}
+    return next((kind for kind, names in complete.items() if all(map(environ.get, names))), "")
+
+
+def credentials_variables(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables of the kind that counts, or, where none is complete, of the one that is most likely meant."""
+    begun = (kind for kind in ("remoteci", "login", "sso") if any(map(environ.get, KINDS[kind])))
+    return (*KINDS[credentials_kind(environ) or next(begun, "remoteci")], _SERVER)
+
+
+def credentials(environ: Mapping[str, str]) -> AnyCredentials:
+    """The credentials of the first kind that is complete: SSO, then remoteci or feeder, then login and password.
 
     Args:
         environ: as ``os.environ``.
@@ -81,14 +112,19 @@ def credentials(environ: Mapping[str, str]) -> Credentials:
     Raises:
         AccessError: a variable is missing or empty; all that are get named.
     """
-    missing = [name for name in CREDENTIALS if not environ.get(name)]
+    kind = credentials_kind(environ)
+    needed = (_SERVER,) if kind else credentials_variables(environ)
+    missing = [name for name in needed if name != _TOKEN and not environ.get(name)]
     if missing:
         raise AccessError(
             f"no credentials: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set",
             hint="run `source dcirc.sh` first, or name it by --dcirc; your remoteci's page at distributed-ci.io has it",
         )
-    client_id, api_secret, url = (environ[name] for name in CREDENTIALS)
-    return Credentials(client_id, api_secret, url)
+    url = environ[_SERVER]
+    if kind == "sso":
+        return SsoCredentials(url, *(environ.get(name, "") for name in KINDS["sso"]))
+    name, secret = (environ[name] for name in KINDS[kind])
+    return RemoteciCredentials(name, secret, url) if kind == "remoteci" else LoginCredentials(name, secret, url)
 
 
 def network(environ: Mapping[str, str]) -> Network:

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Optional, Union
 
 from dci_downloader.models import Job
 
 
 @dataclass(frozen=True)
-class Credentials:
-    """The identity of a remoteci and the server that knows it, as in a ``dcirc.sh`` file.
+class RemoteciCredentials:
+    """The identity of a remoteci, or of a feeder, as in a ``dcirc.sh`` file: requests are signed with its secret.
 
     Attributes:
-        client_id: ``remoteci/<id>``.
+        client_id: ``remoteci/<id>`` or ``feeder/<id>``.
         api_secret: signs requests; never shown.
         url: address of the control server; may hold a path and end in a slash.
     """
@@ -25,6 +25,50 @@ class Credentials:
     client_id: str
     api_secret: str = field(repr=False)
     url: str
+
+
+class Credentials(RemoteciCredentials):
+    """The same as :class:`RemoteciCredentials`, which was the only kind once and had this name."""
+
+
+@dataclass(frozen=True)
+class LoginCredentials:
+    """A user's login and password, sent to the control server, and nowhere else, as HTTP Basic authentication.
+
+    Attributes:
+        login: holds no colon.
+        password: never shown.
+        url: address of the control server; may hold a path and end in a slash.
+    """
+
+    login: str
+    password: str = field(repr=False)
+    url: str
+
+
+@dataclass(frozen=True)
+class SsoCredentials:
+    """A user of the single sign-on: its bearer tokens go to the control server, its password to the SSO only.
+
+    Without a token one is obtained, and renewed ahead of its end, with user and password; a token alone is used until
+    it ends.
+
+    Attributes:
+        url: address of the control server; may hold a path and end in a slash.
+        sso_url: address of the SSO, a Keycloak.
+        username: for the SSO.
+        password: never shown.
+        token: a token that is valid now; never shown.
+    """
+
+    url: str
+    sso_url: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+
+
+AnyCredentials = Union[RemoteciCredentials, LoginCredentials, SsoCredentials]
 
 
 @dataclass(frozen=True)

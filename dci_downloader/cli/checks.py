@@ -46,9 +46,11 @@ def _run_rows(merged: MergedSettings, environ: Mapping[str, str]) -> Iterator[_R
         yield "local_repo", destination.value, destination.origin
     else:
         yield "local_repo", "-", "not set: DEST must name it"
-    for name in environment.CREDENTIALS:
+    kind = environment.credentials_kind(environ)
+    yield "credentials", kind or "-", "the first kind that is complete" if kind else "no kind is complete"
+    for name in environment.credentials_variables(environ):
         value = environ.get(name, "")
-        shown = _MASK if value and name == "DCI_API_SECRET" else _without_login(value)
+        shown = _MASK if value and name in environment.SECRETS else _without_login(value)
         yield name, shown or "-", "environment" if value else "not set"
 
 

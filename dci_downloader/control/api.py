@@ -99,12 +99,13 @@ class Api:
 
     def post(self, path: str, document: Mapping[str, object]) -> Fields:
         """Create something. Not safe to repeat, and never repeated by itself."""
-        response = self._session.post(path, json.dumps(document).encode(), limit=MAX_RESPONSE)
+        body, headers = json.dumps(document).encode(), {"Content-Type": "application/json"}
+        response = self._session.change("POST", path, body, headers=headers, limit=MAX_RESPONSE)
         return decoding.fields(self.expect(201, response))
 
     def delete(self, path: str, etag: str) -> Response:
-        """Delete something unless it has changed; any final status."""
-        return self._session.delete(path, {"If-match": etag}, limit=MAX_RESPONSE)
+        """Delete something unless it has changed; any final status. Tried again by itself."""
+        return self._session.repeat("DELETE", path, b"", headers={"If-match": etag}, limit=MAX_RESPONSE)
 
     def expect(self, status: int, response: Response) -> Response:
         """The response if it has this status; raises the error that it stands for if not."""

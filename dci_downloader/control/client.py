@@ -13,13 +13,14 @@ from typing import Optional, Union, overload
 from dci_downloader import environment
 from dci_downloader.content.manifest import IMAGE_LIST_NAME, MANIFEST_NAME, parse_manifest
 from dci_downloader.control.api import Api, header_text, is_id, path_segment, unknown_id_error
+from dci_downloader.control.authorization import authorization_for
 from dci_downloader.control.reader import ControlReader
 from dci_downloader.control.session import Clock, Session
-from dci_downloader.control.signing import ComponentFiles, Signer
+from dci_downloader.control.signing import ComponentFiles
 from dci_downloader.errors import ManifestError, NotFoundError, SettingsError, StaleJobError, StatusError
 from dci_downloader.models import Component, Job, Manifest, Topic
 from dci_downloader.network.retries import MAX_WRONG_RESPONSES
-from dci_downloader.options import Credentials, Network
+from dci_downloader.options import AnyCredentials, Credentials, Network
 
 __all__ = ["Clock", "ControlServer", "Credentials"]
 
@@ -27,10 +28,10 @@ JOB_STATES = ("new", "pre-run", "running", "post-run", "success", "failure", "er
 
 
 class ControlServer(ControlReader):
-    """One DCI control server, asked in the name of one remoteci. For one thread at a time; ``files`` for any.
+    """One DCI control server, asked in one name. For one thread at a time; ``files`` for any.
 
     Args:
-        credentials: from a ``dcirc.sh`` file.
+        credentials: of a remoteci or feeder, of a user's login, or of the SSO.
         network: proxies, certificates, timeouts.
         patience: seconds that a call may go without success.
         api_version: ``v2`` takes files from RHDL directly; other calls are v1 in any case.
@@ -46,7 +47,7 @@ class ControlServer(ControlReader):
 
     def __init__(
         self,
-        credentials: Credentials,
+        credentials: AnyCredentials,
         *,
         network: Network = Network(),  # noqa: B008  # frozen
         patience: float = 30.0,
@@ -54,7 +55,7 @@ class ControlServer(ControlReader):
         clock: Clock = Clock(),  # noqa: B008  # frozen
     ) -> None:
         self.network = network
-        self._session = Session(Signer(credentials), network, patience, clock)
+        self._session = Session(authorization_for(credentials, network, patience, clock), network, patience, clock)
         super().__init__(Api(self._session))
         self._files_version = api_version
 
@@ -66,7 +67,7 @@ class ControlServer(ControlReader):
             environ: in place of ``os.environ``.
 
         Raises:
-            AccessError: ``DCI_CLIENT_ID``, ``DCI_API_SECRET`` or ``DCI_CS_URL`` is not set.
+            AccessError: no kind of credentials is complete, or ``DCI_CS_URL`` is not set.
         """
         variables = environment.of_process() if environ is None else environ
         return cls(environment.credentials(variables), network=environment.network(variables))
@@ -214,7 +215,7 @@ class ControlServer(ControlReader):
 
     def files(self, component: Union[Component, str]) -> ComponentFiles:
         """The source of a component's files; may be used by any thread."""
-        return ComponentFiles(self._session.signer, self._files_path(component))
+        return ComponentFiles(self._session.authorization, self._files_path(component))
 
     def _files_path(self, component: Union[Component, str]) -> str:
         return f"/api/{self._files_version}/components/{path_segment(component, 'component')}/files"

@@ -24,7 +24,7 @@ from dci_downloader.control.decoding import Response
 from dci_downloader.control.errors_from_response import error_from_response
 from dci_downloader.control.failures import RequestFailedError
 from dci_downloader.control.http_client import HttpClient, HttpRequest, Timeouts
-from dci_downloader.control.signing import Signer
+from dci_downloader.control.signing import Authorization
 from dci_downloader.errors import TransferError
 from dci_downloader.network import retries
 from dci_downloader.network.headers import retry_after
@@ -71,20 +71,20 @@ class Session:
     """Asks one control server, and the object store that it redirects to. For one thread at a time.
 
     Args:
-        signer: signs what goes to the control server.
+        authorization: for what goes to the control server.
         network: proxies, certificates, timeouts.
         patience: seconds that a request may go without success before it is given up.
         clock: time and chance.
     """
 
-    def __init__(self, signer: Signer, network: Network, patience: float, clock: Clock) -> None:
-        self.signer = signer
+    def __init__(self, authorization: Authorization, network: Network, patience: float, clock: Clock) -> None:
+        self.authorization = authorization
         self.clock = clock
         self._patience = patience
         self._network = network
         self._signed_client = HttpClient(network)
         self._unsigned_client = HttpClient(network)
-        self._asked: Origin = signer.origin  # the server that the last try asked
+        self._asked: Origin = authorization.origin  # the server that the last try asked
         self._outages: dict[Origin, _Outage] = {}
 
     def close(self) -> None:
@@ -107,41 +107,35 @@ class Session:
         Raises:
             TransferError: no response, or none that can be used.
         """
-        url = self.signer.base + path + (f"?{urlencode(query)}" if query else "")
+        url = self.authorization.base + path + (f"?{urlencode(query)}" if query else "")
         return self._repeat(lambda attempt: self._follow(url, limit, etag, other_servers, attempt))
 
-    def delete(self, path: str, headers: Mapping[str, str], *, limit: int) -> Response:
-        """Delete something, with tries until there is a response or patience is over.
-
-        A second try may find it deleted already, because the response to the first got lost.
+    def change(self, method: str, path: str, body: bytes, *, headers: Mapping[str, str], limit: int) -> Response:
+        """Send a request that changes something, once: a second try might do what it asks for twice.
 
         Args:
+            method: ``POST``, ``PUT`` or ``DELETE``.
             path: below the server's address, quoted.
+            body: of the request.
             headers: beside those that every request carries.
-            limit: most bytes that the body may hold.
-
-        Raises:
-            TransferError: no response, or none that can be used.
-        """
-        return self._repeat(lambda _: self._change("DELETE", path, headers, b"", limit))
-
-    def post(self, path: str, body: bytes, *, limit: int) -> Response:
-        """Send a JSON document, once: a second try might do what it asks for twice.
-
-        Args:
-            path: below the server's address, quoted.
-            body: the document.
             limit: most bytes that the body of the response may hold.
 
         Raises:
             TransferError: no response, or none that can be used.
         """
         try:
-            return self._change("POST", path, {"Content-Type": "application/json"}, body, limit)
+            return self._change(HttpRequest(method, path, headers, body), limit)
         except RequestFailedError as failure:
             error = failure.error
             error.hint = f"this is not tried again by itself, for it may have been done; {error.hint}"
             raise error from None
+
+    def repeat(self, method: str, path: str, body: bytes, *, headers: Mapping[str, str], limit: int) -> Response:
+        """The same for a request that is safe to repeat: with tries until there is a response or patience is over.
+
+        A second try may find done already what it asks for, because the response to the first got lost.
+        """
+        return self._repeat(lambda _: self._change(HttpRequest(method, path, headers, body), limit))
 
     def _repeat(self, attempt_once: Callable[[int], Response]) -> Response:
         """Try, until there is a response, the failure is final, or the server is out for longer than patience."""
@@ -165,14 +159,19 @@ class Session:
     def _follow(self, url: str, limit: int, etag: str, other_servers: bool, attempt: int) -> Response:
         """One try of a GET request: follow redirects to a response that is none."""
         signed = True  # once false it stays so: a server elsewhere cannot have its own redirect signed
+        renewed = False
         for _ in range(MAX_REDIRECTS):
-            signed = signed and origin(url) == self.signer.origin
+            signed = signed and origin(url) == self.authorization.origin
             if signed:
-                headers: Mapping[str, str] = self.signer.headers(url)
+                headers: Mapping[str, str] = self.authorization.headers(url)
             else:
                 headers = {"If-None-Match": etag} if etag else {}
             response = self._send(HttpRequest("GET", url, headers), limit, signed=signed)
             self._raise_if_transient(response, attempt)
+            if response.status == 401 and signed and not renewed:
+                renewed = self.authorization.renew(headers)
+                if renewed:
+                    continue
             if response.status not in REDIRECTS:
                 return response
             url = self._redirect_target(url, response, other_servers)
@@ -181,10 +180,11 @@ class Session:
             hint="is DCI_CS_URL right? Is a proxy confused?",
         )
 
-    def _change(self, method: str, path: str, headers: Mapping[str, str], body: bytes, limit: int) -> Response:
-        """One try of a request that changes something; a redirect is not followed."""
-        url = self.signer.base + path
-        request = HttpRequest(method, url, {**headers, **self.signer.headers(url, method, body)}, body)
+    def _change(self, relative: HttpRequest, limit: int) -> Response:
+        """One try of a request that changes something, its URL a path; a redirect is not followed."""
+        method, path, headers, body = relative
+        url = self.authorization.base + path
+        request = HttpRequest(method, url, {**headers, **self.authorization.headers(url, method, body)}, body)
         response = self._send(request, limit, signed=True)
         self._raise_if_transient(response, 1)
         if response.status in REDIRECTS:
@@ -219,7 +219,7 @@ class Session:
         location = response.headers.get("location", "")
         try:
             target = normalize_url(urljoin(url, location))
-            leaves = origin(target) != self.signer.origin
+            leaves = origin(target) != self.authorization.origin
         except ValueError:
             location = ""  # what is no URL is as good as none
         if not location:

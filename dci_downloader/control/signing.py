@@ -1,4 +1,4 @@
-"""The control server's address, and signatures that it accepts (DCI2-HMAC-SHA256).
+"""The control server's address, what authorizes requests to it, and signatures that it accepts (DCI2-HMAC-SHA256).
 
 The rules, from dciauth and observed of a control server:
 
@@ -12,6 +12,7 @@ The rules, from dciauth and observed of a control server:
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple, Optional
@@ -21,7 +22,7 @@ from dciauth.signature import BaseHmacSignature, HmacAuthBase, HmacSignature
 
 from dci_downloader.errors import AccessError, SettingsError
 from dci_downloader.network.urls import DEFAULT_PORTS, normalize_url, origin
-from dci_downloader.options import Credentials
+from dci_downloader.options import RemoteciCredentials
 
 _SERVICE = {
     "service_name": "api",
@@ -46,6 +47,24 @@ class _Signature(HmacSignature):  # type: ignore[misc]
         return _derive_key(key, message)
 
 
+class Token(NamedTuple):
+    """A bearer token: who has it is let in until it ends. Moments are seconds since the epoch.
+
+    Attributes:
+        text: the secret.
+        renew_at: when to ask for the next one.
+        ends: when the server takes it no more; infinite where that is not known.
+    """
+
+    text: str
+    renew_at: float
+    ends: float
+
+    def __repr__(self) -> str:
+        """Without the secret."""
+        return f"Token(renew_at={self.renew_at}, ends={self.ends})"
+
+
 class _UnsignedRequest:
     """The attributes of a request that ``HmacAuthBase`` reads."""
 
@@ -58,25 +77,53 @@ class _UnsignedRequest:
         self.headers: dict[str, str] = {}
 
 
-class Signer:
-    """Signs requests to one control server.
+class Authorization(ABC):
+    """What makes one control server accept requests: a signature, a password or a token. For any thread.
 
     Attributes:
-        base: its address, without a trailing slash or default port.
-        origin: of the only server that signed requests may go to.
+        base: the server's address, without a trailing slash or default port.
+        origin: of the only server that what is authorized may go to.
     """
 
-    def __init__(self, credentials: Credentials) -> None:
-        _check_credentials(credentials)
-        self.base = _base_url(credentials.url)
+    def __init__(self, url: str) -> None:
+        self.base = base_url(url)
         self.origin = origin(self.base)
+
+    @abstractmethod
+    def headers(self, url: str, method: str = "GET", body: bytes = b"") -> dict[str, str]:
+        """The headers that make a request valid for some minutes. The caller makes sure of its origin."""
+
+    @abstractmethod
+    def headers_for_path(self, path: str) -> dict[str, str]:
+        """The same for a GET request without a query, by the path to sign, and faster: a sync has 50,000 of them."""
+
+    def renew(self, headers: Mapping[str, str]) -> bool:
+        """Whether there are others to take the place of these headers, which were refused."""
+        return False
+
+    @property
+    def token(self) -> Optional[Token]:
+        """The token that requests carry now; None where they carry none."""
+        return None
+
+    def take(self, token: Token) -> None:
+        """Use a token that another process obtained, where requests carry one."""
+        raise TypeError("these requests carry no token")
+
+
+class Signer(Authorization):
+    """Signs requests to one control server, each signature valid for 15 minutes."""
+
+    def __init__(self, credentials: RemoteciCredentials) -> None:
+        _check_credentials(credentials)
+        super().__init__(credentials.url)
         self._netloc = urlsplit(self.base).netloc
         client_id = _client_id(credentials)
         self._auth = HmacAuthBase(client_id, credentials.api_secret, _SERVICE["service_name"], _SERVICE["region_name"])
         self._keys = {"access_key": client_id, "secret_key": credentials.api_secret}
 
     def headers(self, url: str, method: str = "GET", body: bytes = b"") -> dict[str, str]:
-        """The headers that make a request valid for 15 minutes. The caller makes sure of its origin."""
+        """A signature of the whole request."""
         parts = urlsplit(url)
         request = _UnsignedRequest(
             f"{parts.scheme}://{self._netloc}{_path_to_sign(parts.path)}?{parts.query}", method, body
@@ -85,7 +132,7 @@ class Signer:
         return request.headers
 
     def headers_for_path(self, path: str) -> dict[str, str]:
-        """The same for a GET request without a query, by the path to sign, and faster: a sync has 50,000 of them."""
+        """A signature by a key that is derived once a day."""
         request = {"method": "GET", "host": self._netloc, "path": path, "params": {}}
         return _Signature(_SERVICE).add_request(request).generate_headers(self._keys)  # type: ignore[no-any-return]
 
@@ -101,13 +148,16 @@ class ComponentFiles:
     """The files of one component; a source for :func:`dci_downloader.transfer.engine.fetch`.
 
     Args:
-        signer: of the control server.
+        authorization: for the control server.
         path: of the component's files, below the server's address, quoted.
+
+    Attributes:
+        authorization: for the control server.
     """
 
-    def __init__(self, signer: Signer, path: str) -> None:
-        self._signer = signer
-        self._folder_url = f"{signer.base}{path}/"
+    def __init__(self, authorization: Authorization, path: str) -> None:
+        self.authorization = authorization
+        self._folder_url = f"{authorization.base}{path}/"
         self._folder_to_sign = _path_to_sign(urlsplit(self._folder_url).path)
         self._other_servers: set[str] = set()
 
@@ -115,7 +165,9 @@ class ComponentFiles:
         """Sign, afresh at each call, the request that is answered with a redirect to the file."""
         quoted = quote(path)
         to_sign = quote(unquote(path)) if "%" in path else quoted  # sent quoted once, so one of two unquotings is left
-        return SignedRequest(self._folder_url + quoted, self._signer.headers_for_path(self._folder_to_sign + to_sign))
+        return SignedRequest(
+            self._folder_url + quoted, self.authorization.headers_for_path(self._folder_to_sign + to_sign)
+        )
 
     def follow(self, url: str) -> Optional[SignedRequest]:
         """Sign a redirect that stays on the control server; None for one that leads elsewhere."""
@@ -126,8 +178,8 @@ class ComponentFiles:
             url = normalize_url(url)
         except ValueError:
             return None
-        if origin(url) == self._signer.origin:
-            return SignedRequest(url, self._signer.headers(url))
+        if origin(url) == self.authorization.origin:
+            return SignedRequest(url, self.authorization.headers(url))
         self._other_servers.add(server)
         return None
 
@@ -137,13 +189,13 @@ def _path_to_sign(path: str) -> str:
     return quote(unquote(unquote(path)))
 
 
-def _client_id(credentials: Credentials) -> str:
+def _client_id(credentials: RemoteciCredentials) -> str:
     """What signs: ``<type>/<id>``. An id alone is that of a remoteci, as in dciclient."""
     given = credentials.client_id
     return given if "/" in given else f"remoteci/{given}"
 
 
-def _check_credentials(credentials: Credentials) -> None:
+def _check_credentials(credentials: RemoteciCredentials) -> None:
     if not re.fullmatch(r"[!-~]+/[!-~]+", _client_id(credentials)):
         raise AccessError(
             "DCI_CLIENT_ID is not of the form remoteci/<id>", hint="source the dcirc.sh of your remoteci again"
@@ -155,7 +207,7 @@ def _check_credentials(credentials: Credentials) -> None:
         )
 
 
-def _base_url(url: str) -> str:
+def base_url(url: str) -> str:
     """The address of the control server in the form that is signed and sent."""
     hint = "DCI_CS_URL is of the form https://api.distributed-ci.io"
     try:

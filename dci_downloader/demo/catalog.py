@@ -16,39 +16,10 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 
 from dci_downloader.content.manifest import IMAGE_LIST_NAME, MANIFEST_NAME
+from dci_downloader.demo.accounts import RemoteCI, Team, User
 from dci_downloader.demo.payloads import Bytes, Payload, payload
 
 _EPOCH = datetime(2022, 11, 21, 3, 0, tzinfo=timezone.utc)
-
-
-@dataclass
-class Team:
-    """A team; while its state is not ``active`` its remotecis get 412."""
-
-    id: str
-    name: str
-    state: str = "active"
-
-
-@dataclass
-class RemoteCI:
-    """The account of a lab; while its state is not ``active`` it gets 401."""
-
-    id: str
-    name: str
-    api_secret: str = field(repr=False)
-    team: Team
-    state: str = "active"
-
-    @property
-    def client_id(self) -> str:
-        """The value of ``DCI_CLIENT_ID``."""
-        return f"remoteci/{self.id}"
-
-    def document(self) -> dict[str, Any]:
-        """As the control server shows it inside a job: with its secret, as a real one does."""
-        fields = {"id": self.id, "name": self.name, "api_secret": self.api_secret}
-        return {**fields, "team_id": self.team.id, "state": self.state}
 
 
 @dataclass
@@ -170,7 +141,8 @@ class Catalog:
     """Everything that is served.
 
     Attributes:
-        remoteci: the identity of the demo's user; one of ``remotecis``.
+        remoteci: the identity of the demo's lab; one of ``remotecis``.
+        user: somebody of its team; one of ``users``.
         objects: payloads by key, ``<component id>/<path>``; see ``put`` and ``drop``.
         signing_key: signs presigned URLs.
         lock: held while a call is answered, and while topics, components and jobs are added.
@@ -184,15 +156,23 @@ class Catalog:
         self.objects: dict[str, Payload] = {}
         self.signing_key = uuid.uuid4().bytes
         self.lock = threading.RLock()
+        self.users: dict[str, User] = {}
         self.remoteci = self.add_remoteci("demo-lab", team=Team(_stable_id("team", "demo"), "demo"))
+        self.user = self.add_user("demo-user", team=self.remoteci.team)
 
-    def add_remoteci(self, name: str, *, team: Optional[Team] = None, state: str = "active") -> RemoteCI:
-        """Add a remoteci, by default with a team of its own."""
+    def add_remoteci(
+        self, name: str, *, team: Optional[Team] = None, state: str = "active", kind: str = "remoteci"
+    ) -> RemoteCI:
+        """Add a remoteci, or a ``feeder``, by default with a team of its own."""
         team = team or Team(_stable_id("team", name), name)
-        secret = hashlib.sha256(name.encode()).hexdigest()
-        remoteci = RemoteCI(_stable_id("remoteci", name), name, secret, team, state)
+        remoteci = RemoteCI(_stable_id(kind, name), name, _secret(name), team, state, kind)
         self.remotecis[remoteci.id] = remoteci
         return remoteci
+
+    def add_user(self, login: str, *, team: Team, state: str = "active") -> User:
+        """Add somebody who has a login, here and at the SSO."""
+        self.users[login] = User(_stable_id("user", login), login, _secret(login), team, state)
+        return self.users[login]
 
     def add_topic(self, name: str, **fields: Any) -> CatalogTopic:
         """Add a topic, by default newer than those before it.
@@ -290,6 +270,10 @@ def timestamp(moment: datetime) -> str:
 
 def _stable_id(table: str, name: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"dci-downloader-demo/{table}/{name}"))
+
+
+def _secret(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 def _etag(*parts: str) -> str:

@@ -1,7 +1,7 @@
 """The embedded control server: the calls that a downloader, or an agent's pre-run step, needs.
 
-It checks signatures with the code that real control servers use (``dciauth.v2``). The rules, observed of such a server:
-400 for a wrong secret, 401 for what a team may not see, pages of 20 and never more than 200, HTML for an unknown route.
+The rules, observed of a real server: 401 for what a team may not see, pages of 20 and never more than 200, HTML for an
+unknown route. Who asks is the concern of :mod:`dci_downloader.demo.authentication`.
 The ``query=`` language is not part of it.
 """
 
@@ -13,20 +13,11 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable, NamedTuple, Optional
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
-from dciauth.v2.headers import parse_headers
-from dciauth.v2.signature import is_valid
-
-from dci_downloader.demo.catalog import (
-    Catalog,
-    CatalogComponent,
-    CatalogJob,
-    CatalogTopic,
-    RemoteCI,
-    object_key,
-    timestamp,
-)
+from dci_downloader.demo.accounts import Account, RemoteCI
+from dci_downloader.demo.authentication import authenticated, unambiguous_query
+from dci_downloader.demo.catalog import Catalog, CatalogComponent, CatalogJob, CatalogTopic, object_key, timestamp
 from dci_downloader.demo.http_server import Exchange, LoopbackServer, Request
 from dci_downloader.demo.object_store import presign
 from dci_downloader.demo.queries import ApiError, list_page
@@ -53,7 +44,7 @@ class Call:
         parts: the variable parts of the path, ids for example.
     """
 
-    remoteci: RemoteCI
+    sender: Account
     query: Mapping[str, str]
     request: Request
     parts: tuple[str, ...]
@@ -104,10 +95,10 @@ class DemoControl(LoopbackServer):
             )
             return
         try:
-            query = _query(request)
-            remoteci = _authenticate(self._catalog.remotecis, request, path, query)
+            query = unambiguous_query(request)
+            sender = authenticated(self._catalog, request, query, self.now())
             with self._catalog.lock:
-                reply = call(self._api, Call(remoteci, query, request, routes[0][0]))
+                reply = call(self._api, Call(sender, query, request, routes[0][0]))
         except ApiError as error:
             reply = Reply(error.document(), error.status)
         if reply.document is None:
@@ -126,7 +117,7 @@ class _Api:
         self._server = server
 
     def topics(self, call: Call) -> Reply:
-        visible = [topic.document() for topic in self._catalog.topics.values() if _may_see_topic(topic, call.remoteci)]
+        visible = [topic.document() for topic in self._catalog.topics.values() if _may_see_topic(topic, call.sender)]
         return Reply(list_page("topics", visible, call.query, "-created_at"))
 
     def topic(self, call: Call) -> Reply:
@@ -135,7 +126,7 @@ class _Api:
     def components(self, call: Call) -> Reply:
         topic = self._topic(call.parts[0], call)
         visible = [
-            component.document() for component in self._attached(topic) if _may_see_component(component, call.remoteci)
+            component.document() for component in self._attached(topic) if _may_see_component(component, call.sender)
         ]
         return Reply(list_page("components", visible, call.query, "-released_at"))
 
@@ -194,7 +185,9 @@ class _Api:
         return Reply({"jobstate": {**state, "created_at": timestamp(self._server.now())}}, 201)
 
     def _new_job(self, call: Call, topic: CatalogTopic, components: list[CatalogComponent]) -> Reply:
-        job = self._catalog.add_job(topic, components, remoteci=call.remoteci, created_at=self._server.now())
+        if not isinstance(call.sender, RemoteCI) or call.sender.kind != "remoteci":
+            raise ApiError(400, "Only remoteci can create job")
+        job = self._catalog.add_job(topic, components, remoteci=call.sender, created_at=self._server.now())
         return Reply({"job": job.document()}, 201, {"ETag": job.etag})
 
     def _named(self, wanted: Mapping[str, Any], name: str, call: Call) -> list[CatalogComponent]:
@@ -218,7 +211,7 @@ class _Api:
         topic = self._catalog.topics.get(id_)
         if topic is None:
             raise ApiError(404, f"topic {id_} not found")
-        if not _may_see_topic(topic, call.remoteci):
+        if not _may_see_topic(topic, call.sender):
             raise ApiError(401, "Operation not authorized.")
         return topic
 
@@ -226,7 +219,7 @@ class _Api:
         component = self._catalog.components.get(id_)
         if component is None:
             raise ApiError(404, f"component {id_} not found")
-        if not _may_see_topic(component.topic, call.remoteci) or not _may_see_component(component, call.remoteci):
+        if not _may_see_topic(component.topic, call.sender) or not _may_see_component(component, call.sender):
             raise ApiError(401, "Operation not authorized.")
         return component
 
@@ -234,44 +227,17 @@ class _Api:
         job = self._catalog.jobs.get(id_)
         if job is None:
             raise ApiError(404, f"job {id_} not found")
-        if job.remoteci.team is not call.remoteci.team:
+        if job.remoteci.team is not call.sender.team:
             raise ApiError(401, "Operation not authorized.")
         return job
 
 
-def _may_see_topic(topic: CatalogTopic, remoteci: RemoteCI) -> bool:
-    return topic.teams is None or remoteci.team.id in topic.teams
+def _may_see_topic(topic: CatalogTopic, sender: Account) -> bool:
+    return topic.teams is None or sender.team.id in topic.teams
 
 
-def _may_see_component(component: CatalogComponent, remoteci: RemoteCI) -> bool:
-    return component.team_id in (None, remoteci.team.id)
-
-
-def _query(request: Request) -> dict[str, str]:
-    """The query, decoded; a repeated key or an empty value breaks the signature on a real server, so it does here."""
-    pairs = parse_qsl(request.query, keep_blank_values=True)
-    query = dict(pairs)
-    if len(query) < len(pairs) or not all(query.values()):
-        raise ApiError(400, "HmacMechanism failed: signature is invalid")
-    return query
-
-
-def _authenticate(remotecis: Mapping[str, RemoteCI], request: Request, path: str, query: Mapping[str, str]) -> RemoteCI:
-    unknown = ApiError(401, "Could not verify your access level for that URL. Please login with proper credentials.")
-    claimed = {"method": request.method, "endpoint": path, "params": query, "data": request.body}
-    try:
-        signed = parse_headers(request.headers)
-        remoteci = remotecis.get(signed["client_id"]) if signed and signed["client_type"] == "remoteci" else None
-        if remoteci is None or remoteci.state != "active":
-            raise unknown
-        valid, reason = is_valid(claimed, {"secret_key": remoteci.api_secret}, signed)
-    except (KeyError, ValueError):  # what dciauth makes of headers that nobody signed
-        raise unknown from None
-    if not valid:
-        raise ApiError(400, f"HmacMechanism failed: {reason}")
-    if remoteci.team.state != "active":
-        raise ApiError(412, f"Team {remoteci.team.name} is not active")
-    return remoteci
+def _may_see_component(component: CatalogComponent, sender: Account) -> bool:
+    return component.team_id in (None, sender.team.id)
 
 
 _ID = "([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})"  # any other text is part of no route

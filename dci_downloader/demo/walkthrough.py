@@ -57,7 +57,7 @@ def serve(say: Say) -> int:
     """Keep the embedded servers up until SIGINT or SIGTERM.
 
     Args:
-        say: gets three ``export`` lines by which a shell reaches them, and a comment.
+        say: gets three ``export`` lines by which a shell reaches them, and comments.
 
     Returns:
         The exit code.
@@ -65,6 +65,9 @@ def serve(say: Say) -> int:
     with sample_site() as site:
         for name, value in site.environment().items():
             say(f"export {name}={shlex.quote(value)}")
+        for kind, environ in (("login and password", site.login_environment()), ("SSO", site.sso_environment())):
+            variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in environ.items())
+            say(f"# by {kind}, in place of DCI_CLIENT_ID and DCI_API_SECRET: export {variables}")
         say(f"# topic {TOPIC}; this server runs until Ctrl-C: source the lines above in another shell")
         signals = {signal.SIGINT, signal.SIGTERM}
         previous = signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # sigwait takes only signals that are blocked

@@ -12,7 +12,7 @@ from dci_downloader.content.patterns import matches
 from dci_downloader.content.selection import Selection
 from dci_downloader.errors import SettingsError
 from dci_downloader.models import Job
-from dci_downloader.options import Credentials, Network, SyncOptions, TransferOptions
+from dci_downloader.options import AnyCredentials, Network, SyncOptions, TransferOptions
 from dci_downloader.settings.command_line import CommandLine
 from dci_downloader.settings.precedence import merge
 from dci_downloader.settings.table import TOPIC_SETTINGS
@@ -46,7 +46,7 @@ class Settings:
         notes: what of the settings is without effect, a line each.
     """
 
-    credentials: Credentials
+    credentials: AnyCredentials
     network: Network
     destination: Path
     topics: tuple[TopicSettings, ...]

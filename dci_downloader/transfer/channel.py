@@ -1,6 +1,7 @@
 """Messages between the two processes of a run, by a socket. No end ever waits for the other, which may be frozen.
 
-From the first process: a :class:`Setup`, then lists of files. From the second: None when it is ready, then
+From the first process: a :class:`Setup`, then lists of files, and each token that takes the place of another, for the
+second knows no password. From the second: None when it is ready, then
 :class:`Advance`, lines of detail and, each time it is done, :class:`Done`. The end of the connection asks it to stop.
 """
 

@@ -22,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
+from dci_downloader.control.signing import ComponentFiles, Token
 from dci_downloader.hooks import Progress
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry
@@ -58,6 +59,7 @@ class Coprocess:
         self._pipeline, self._source, self._store = pipeline, source, store
         self._options, self._progress, self._tuning = options, progress, tuning
         self._process: Optional[subprocess.Popen[bytes]] = None
+        self._sent_token: Optional[Token] = None
         self._channel: Optional[Channel] = None
         self._last_sign = 0.0
         self._ready = False
@@ -93,6 +95,8 @@ class Coprocess:
             self._assign()
         elif self.working and (self._pipeline.ended or self._frozen()):
             self._recover()
+        elif self.working:
+            self._pass_on_token()
 
     def close(self) -> None:
         """End the process; where it is at work, it gets a little time to save what was received."""
@@ -136,6 +140,15 @@ class Coprocess:
             self._channel.send(entries)
         except OSError:  # it died meanwhile
             self._recover()
+
+    def _pass_on_token(self) -> None:
+        """Send the token that requests carry now, where they carry one and it was not sent before."""
+        assert self._channel is not None
+        token = self._source.authorization.token if isinstance(self._source, ComponentFiles) else None
+        if token is not None and token is not self._sent_token:
+            self._sent_token = token
+            with suppress(OSError):  # it died meanwhile, as the next turn finds
+                self._channel.send(token)
 
     def _setup(self) -> Setup:
         """Half of the requests that may be under way are from now on for the second process."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
 
+from dci_downloader.control.signing import ComponentFiles, Token
 from dci_downloader.hooks import NeverStop, NullProgress
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry
@@ -37,9 +38,14 @@ def _work(setup: Setup, batches: list[Sequence[FileEntry]], channel: Channel) ->
     pipeline = Pipeline(setup.source, store, setup.options, progress, peers, setup.tuning)
     with closing(pipeline):
         while not pipeline.ended:
-            for entries in batches or channel.wait():
+            messages, batches = batches or channel.wait(), []
+            tokens = [message for message in messages if isinstance(message, Token)]
+            for token in tokens:
+                progress.take(token)
+            for entries in (message for message in messages if not isinstance(message, Token)):
                 pipeline.take(entries)
-            batches = []
+            if len(tokens) == len(messages):  # there is nothing to be done with
+                continue
             while pipeline.unfinished:
                 pipeline.step(progress)
             result = pipeline.result()
@@ -53,6 +59,7 @@ class _CoprocessProgress(NullProgress, NeverStop):
 
     def __init__(self, channel: Channel, setup: Setup) -> None:
         self._channel = channel
+        self._setup = setup
         self._report_seconds = setup.tuning.report_seconds
         self._life_seconds = min(setup.tuning.life_seconds, setup.options.patience / 4)
         self._files = self._size = 0
@@ -73,8 +80,23 @@ class _CoprocessProgress(NullProgress, NeverStop):
             self.send()
             if now - self._sent >= self._life_seconds:
                 self._send(Advance(0, 0))
-            self._ended = self._ended or self._channel.readable()
+            if not self._ended and self._channel.readable():
+                self._receive()
         return self._ended
+
+    def take(self, token: Token) -> None:
+        """Have requests carry another token from now on."""
+        source = self._setup.source
+        assert isinstance(source, ComponentFiles)
+        source.authorization.take(token)
+
+    def _receive(self) -> None:
+        """Take the tokens that came; their end is that of the first process."""
+        try:
+            for token in self._channel.receive():
+                self.take(token)
+        except (EOFError, OSError):
+            self._ended = True
 
     def send(self) -> None:
         """Report what was received since the last time."""

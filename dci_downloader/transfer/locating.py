@@ -14,7 +14,7 @@ import pycurl
 
 from dci_downloader.control.decoding import Response
 from dci_downloader.control.errors_from_response import error_from_response, server_message
-from dci_downloader.control.signing import SignedRequest
+from dci_downloader.control.signing import ComponentFiles, SignedRequest
 from dci_downloader.errors import AccessError
 from dci_downloader.options import TransferOptions
 from dci_downloader.transfer.limits import AdaptiveLimit
@@ -109,7 +109,12 @@ class Locator:
 
     def _send(self, segment: Segment, signed: SignedRequest) -> None:
         headers = [f"{name}: {value}" for name, value in signed.headers.items()]
-        self.stage.start(LocateRequest(segment, signed.url), headers)
+        self.stage.start(LocateRequest(segment, signed.url, authorization=signed.headers), headers)
+
+    def _renew(self, request: LocateRequest) -> bool:
+        """Whether there is a newer token than the one that this request was refused with."""
+        source = self._source
+        return isinstance(source, ComponentFiles) and source.authorization.renew(request.authorization)
 
     def _ended(self, completed: CompletedRequest, starving: bool) -> Optional[Verdict]:
         """What is wrong with a response; None where the segment is located, redirected, or not wanted any more."""
@@ -120,6 +125,9 @@ class Locator:
         if completed.code and not (completed.code == pycurl.E_FILESIZE_EXCEEDED and head.status):
             return judge_failure(completed.code, completed.message, url)
         self.stage.note(completed, starving)
+        if head.status == 401 and self._renew(completed.request):
+            self.start(segment)
+            return None
         verdict = judge_locate(head, url, datetime.now(timezone.utc))
         if verdict.action is Action.REDIRECT:
             return self.follow(segment, verdict.location)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Optional
@@ -67,8 +68,15 @@ class TransferRequest:
         return ERROR_BODY
 
 
+@dataclass(eq=False)
 class LocateRequest(TransferRequest):
-    """A request to the control server, for the presigned URL of a file."""
+    """A request to the control server, for the presigned URL of a file.
+
+    Attributes:
+        authorization: the headers that authorize it.
+    """
+
+    authorization: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(eq=False)

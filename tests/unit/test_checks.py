@@ -35,6 +35,18 @@ def test_check_shows_every_value_with_its_origin_and_no_secret(tmp_path):
     assert {row[0] for row in rows} >= set(DEFAULTS)
 
 
+def test_check_says_which_kind_of_credentials_counts(tmp_path):
+    others = {"SSO_URL": "https://sso", "SSO_USERNAME": "me", "SSO_PASSWORD": "s3cret", "SSO_TOKEN": "s3cret"}
+    rows = checked(tmp_path, "topic: a", {**ENVIRONMENT, **others})
+    assert ["credentials", "sso", "the first kind that is complete"] in rows
+    for row in (["SSO_USERNAME", "me", "environment"], ["SSO_TOKEN", "********", "environment"]):
+        assert row in rows
+    assert "s3cret" not in str(rows)
+    rows = checked(tmp_path, "topic: a", {"DCI_LOGIN": "me"})
+    assert ["credentials", "-", "no kind is complete"] in rows
+    assert ["DCI_PASSWORD", "-", "not set"] in rows
+
+
 def test_check_tells_what_the_command_line_must_add(tmp_path):
     rows = checked(tmp_path, "keep: 2", {})
     assert ["local_repo", "-", "not set: DEST must name it"] in rows

@@ -1,10 +1,15 @@
 """The second process gives signs of life, and ends with the first."""
 
+import pickle
 import socket
 from types import SimpleNamespace
 
 import pytest
 
+from dci_downloader.control.authorization import authorization_for
+from dci_downloader.control.session import Clock
+from dci_downloader.control.signing import ComponentFiles, Token
+from dci_downloader.options import Network, SsoCredentials
 from dci_downloader.transfer import coprocess_main
 from dci_downloader.transfer.channel import Advance, Channel
 
@@ -61,3 +66,16 @@ def test_the_end_of_the_connection_is_a_request_to_stop(ends, now):
     ours.close()
     now.seconds += 0.06
     assert progress.requested()
+
+
+def test_a_token_that_comes_meanwhile_is_used_from_then_on(ends, now):
+    ours, theirs = ends
+    progress = progress_of(theirs)
+    given = SsoCredentials("http://cs", token="first")
+    source = ComponentFiles(authorization_for(given, Network(), 1.0, Clock()), "/files")
+    progress._setup.source = pickle.loads(pickle.dumps(source))
+    ours.send(Token("second", 2.0, 3.0))
+    now.seconds += 0.06
+    assert not progress.requested()
+    assert progress._setup.source.request("x").headers == {"authorization": "Bearer second"}
+    assert source.request("x").headers == {"authorization": "Bearer first"}

@@ -2,6 +2,7 @@ import pytest
 
 from dci_downloader import environment
 from dci_downloader.errors import AccessError, SettingsError
+from dci_downloader.options import LoginCredentials, RemoteciCredentials, SsoCredentials
 
 COMPLETE = {"DCI_CLIENT_ID": "remoteci/1", "DCI_API_SECRET": "s3cret", "DCI_CS_URL": "https://api.example.com/"}
 
@@ -27,6 +28,77 @@ def test_a_missing_variable_is_named(name, value):
 def test_all_missing_variables_are_named_at_once():
     with pytest.raises(AccessError, match="DCI_CLIENT_ID, DCI_API_SECRET, DCI_CS_URL are not set"):
         environment.credentials({})
+
+
+SERVER = {"DCI_CS_URL": "https://api.example.com/"}
+LOGIN = {"DCI_LOGIN": "me", "DCI_PASSWORD": "pw"}
+SSO = {"SSO_URL": "https://sso", "SSO_USERNAME": "me", "SSO_PASSWORD": "pw"}
+TOKEN = {"SSO_TOKEN": "t"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "kind"),
+    [
+        (COMPLETE, "remoteci"),
+        ({**SERVER, **LOGIN}, "login"),
+        ({**SERVER, **SSO}, "sso"),
+        ({**SERVER, **TOKEN}, "sso"),
+        ({**COMPLETE, **LOGIN}, "remoteci"),
+        ({**COMPLETE, **LOGIN, **SSO}, "sso"),
+        ({**COMPLETE, **TOKEN}, "sso"),
+        ({**COMPLETE, **SSO, "SSO_URL": ""}, "remoteci"),
+        ({**SERVER, **LOGIN, "DCI_CLIENT_ID": "remoteci/1"}, "login"),
+    ],
+)
+def test_the_first_complete_kind_counts_as_in_dciclient(environ, kind):
+    assert environment.credentials_kind(environ) == kind
+    expected = {"remoteci": RemoteciCredentials, "login": LoginCredentials, "sso": SsoCredentials}
+    credentials = environment.credentials(environ)
+    assert type(credentials) is expected[kind]
+    assert credentials.url == SERVER["DCI_CS_URL"]
+
+
+def test_the_variables_of_the_sso_are_all_taken():
+    assert environment.credentials({**SERVER, **SSO, **TOKEN}) == SsoCredentials(
+        "https://api.example.com/", "https://sso", "me", "pw", "t"
+    )
+
+
+@pytest.mark.parametrize(
+    ("environ", "missing"),
+    [
+        ({**SERVER, "DCI_LOGIN": "me"}, "DCI_PASSWORD is not set"),
+        ({**SERVER, "SSO_USERNAME": "me", "SSO_PASSWORD": "s3cret"}, "SSO_URL is not set"),
+        ({"SSO_USERNAME": "me"}, "SSO_URL, SSO_PASSWORD, DCI_CS_URL are not set"),
+        ({"SSO_TOKEN": "s3cret"}, "DCI_CS_URL is not set"),
+    ],
+)
+def test_what_another_kind_lacks_is_named(environ, missing):
+    with pytest.raises(AccessError, match=f"no credentials: {missing}") as raised:
+        environment.credentials(environ)
+    assert "s3cret" not in f"{raised.value} {raised.value.hint}"
+
+
+def test_what_dcirc_speaks_of_comes_before_other_kinds_in_the_environment(tmp_path):
+    path = tmp_path / "dcirc.sh"
+    path.write_text("DCI_CLIENT_ID=remoteci/2\nDCI_API_SECRET=x\n", encoding="utf-8")
+    environ = environment.with_options({**COMPLETE, **SSO, **TOKEN, "HOME": "/"}, str(path), None)
+    assert environment.credentials(environ) == RemoteciCredentials("remoteci/2", "x", "https://api.example.com/")
+    assert environ["HOME"] == "/"
+    path.write_text("SSO_TOKEN=t2\n", encoding="utf-8")
+    environ = environment.with_options({**COMPLETE, **LOGIN}, str(path), None)
+    assert environment.credentials(environ) == SsoCredentials("https://api.example.com/", token="t2")
+    path.write_text("DCI_CS_URL=https://other\n", encoding="utf-8")
+    assert (
+        environment.credentials(environment.with_options({**SERVER, **LOGIN}, str(path), None)).url == "https://other"
+    )
+
+
+def test_a_dcirc_file_may_hold_half_of_a_kind(tmp_path):
+    path = tmp_path / "dcirc.sh"
+    path.write_text("DCI_CLIENT_ID=remoteci/2\n", encoding="utf-8")
+    environ = environment.with_options({**COMPLETE}, str(path), None)
+    assert environment.credentials(environ).api_secret == "s3cret"
 
 
 @pytest.mark.parametrize(
