@@ -18,6 +18,7 @@ WINGS = [
     "results",
     "hooks",
     "formatting",
+    "user_files",
     "environment",
     "network",
     "content",
