@@ -25,6 +25,7 @@ WINGS = [
     "control",
     "mirror",
     "transfer",
+    "skopeo",
     "container_images",
     "sync",
     "topics",
