@@ -46,6 +46,7 @@ from dci_downloader.results import (
     SourceTotals,
     SyncSteps,
 )
+from dci_downloader.skopeo import topic_login
 from dci_downloader.transfer.engine import fetch
 from dci_downloader.transfer.sources import PeerPool
 
@@ -225,7 +226,8 @@ class _Sync:
         if entry is None or not self.options.registry:
             return (), ()
         document = self.mirror.store.read(entry.sha256)
-        registry, login, network = self.options.registry, self.topic.registry, self.server.network
+        registry, network = self.options.registry, self.server.network
+        login = topic_login(self.topic.registry, self.options.login_registries)
         mirrored = container_images.mirror(document, registry, login, network, self.progress, self.stop)
         return mirrored.images, mirrored.failures
 

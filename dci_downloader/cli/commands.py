@@ -73,6 +73,8 @@ def _list(arguments: argparse.Namespace, ask: Callable[[ControlServer, ListOptio
     options = ListOptions(arguments.sort, arguments.reverse, arguments.limit, width)
     progress = progress_for(sys.stderr)
     environ = environment.with_options(os.environ, arguments.dcirc, arguments.dci_cs_url)
+    for note in environment.dcirc_notes(arguments.dcirc):
+        progress.message(f"note: {note}")
     with ControlServer.from_env(environ) as server:
         result = ask(server, options, progress)
     return output.print_result(result, as_json=arguments.json)
@@ -102,6 +104,8 @@ def verify(argv: Sequence[str]) -> int:
         from dci_downloader.control.client import ControlServer
 
         repair = partial(ControlServer.from_env, environment.with_options(os.environ, arguments.dcirc, None))
+        for note in environment.dcirc_notes(arguments.dcirc):
+            progress.message(f"note: {note}")
     with Signals() as stop:
         result = maintenance.verify(Mirror(arguments.destination), progress, stop, repair, arguments.lock_timeout)
     return output.print_result(result, as_json=arguments.json, quiet=arguments.quiet)

@@ -6,13 +6,12 @@ would else end with a traceback, and the last moments with the signal's own code
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from io import TextIOWrapper
 from typing import Optional
 
+from dci_downloader.cli import streams
 from dci_downloader.cli.signals import Signals
 from dci_downloader.errors import CancelledError, DownloaderError
 from dci_downloader.release import VERSION
@@ -32,7 +31,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     """
     signals = Signals(last=arguments is None)
     with signals.deferred(), signals:  # nothing is to come between an end and its exit code
-        _open_streams()
+        streams.open_closed()
         argv = list(sys.argv[1:] if arguments is None else arguments)
         try:
             code = _run(argv, signals)
@@ -47,21 +46,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         return _flushed(code)
 
 
-def _open_streams() -> None:
-    """Open streams that whoever started us has closed: the next file that is opened would get the number of one."""
-    for number in (0, 1, 2):
-        if not os.path.lexists(f"/proc/self/fd/{number}"):
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free: this one
-    if sys.stdout is None:  # nobody wants what would be written there
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  as long as the process
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # what its encoding lacks is escaped, and no reason to fail
-            stream.reconfigure(errors="backslashreplace")
-
-
 def _run(argv: Sequence[str], signals: Signals) -> int:
     if argv == ["--version"]:  # answered before anything is imported: scripts ask for it on every start
-        sys.stdout.write(f"dci-downloader {VERSION}\n")
+        streams.write(f"dci-downloader {VERSION}")
         return 0
     from dci_downloader.cli.commands import COMMANDS, prepare, sync
 
@@ -88,11 +75,11 @@ def _exit_code(error: Exception, argv: Sequence[str]) -> int:
 
 def _flushed(code: int) -> int:
     """The exit code after all is written that was printed."""
-    from dci_downloader.cli import output
-
     try:
-        output.flush()
+        streams.flush()
     except DownloaderError as error:
+        from dci_downloader.cli import output  # needed after errors only
+
         output.complain(error)
         return error.exit_code
     return code

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import Any
 
 from dci_downloader import formatting
-from dci_downloader.errors import DiskFullError, DownloaderError, SettingsError
+from dci_downloader.cli import streams
+from dci_downloader.errors import DownloaderError
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def print_json(text: str) -> None:
     """Print the one JSON object that a program reads; raises as :func:`print_result` does."""
     if (getattr(sys.stdout, "encoding", None) or "").lower() not in ("utf-8", "utf8"):
         text = "".join(char if char.isascii() else json.dumps(char)[1:-1] for char in text)  # JSON has its own escapes
-    _write(text)
+    streams.write(text)
 
 
 def print_error_document(error: DownloaderError) -> None:
@@ -63,7 +62,7 @@ def print_error_document(error: DownloaderError) -> None:
 
 def print_line(line: str) -> None:
     """Print a line of a result at once: whoever reads it through a pipe waits for it. Raises as the others do."""
-    _write(formatting.printable(line))
+    streams.write(formatting.printable(line))
 
 
 def say(line: str) -> None:
@@ -78,40 +77,6 @@ def complain(error: DownloaderError) -> None:
     say(f"dci-downloader: error: {error}")
     if error.hint:
         say(f"  hint: {error.hint}")
-
-
-def flush() -> None:
-    """Write what is left in the streams; raises as :func:`print_result` does."""
-    try:
-        if sys.stderr is not None:
-            sys.stderr.flush()
-    except (OSError, ValueError):
-        _discard(sys.stderr)
-    _write("")
-
-
-def _write(text: str) -> None:
-    """Write to standard output, all of it at once. A reader that went away has what it wanted."""
-    if sys.stdout is None:
-        return
-    try:
-        if text:
-            sys.stdout.write(f"{text}\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _discard(sys.stdout)
-    except OSError as error:
-        _discard(sys.stdout)
-        message = f"standard output: {error.strerror or error}"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise DiskFullError(message) from None
-        raise SettingsError(message) from None
-
-
-def _discard(stream: TextIO) -> None:
-    """Let what is left go nowhere: Python flushes once more when it ends, and fails if it cannot."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _json(document: Mapping[str, Any]) -> str:

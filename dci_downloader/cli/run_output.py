@@ -19,10 +19,11 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Optional, TextIO
 
+from dci_downloader import user_files
 from dci_downloader.cli import metrics, report
 from dci_downloader.cli.output import print_json, print_line, say
 from dci_downloader.cli.progress import DeferredProgress, LogProgress, MultiProgress, calls_as_details, progress_for
-from dci_downloader.errors import DownloaderError, SettingsError, worst_exit_code
+from dci_downloader.errors import DownloaderError, worst_exit_code
 from dci_downloader.hooks import Progress
 from dci_downloader.results import ContainerImageOutcome, Outcome, Report
 from dci_downloader.settings.command_line import CommandLine
@@ -49,7 +50,11 @@ class RunOutput:
         if command_line.metrics_file:
             metrics.require(Path(command_line.metrics_file))
         as_json = command_line.log_format == "json"
-        self._file = _open_log(command_line.log_file) if command_line.log_file else None
+        self._file = (
+            user_files.open_to_append(command_line.log_file, hint="--log-file needs a file that can be written")
+            if command_line.log_file
+            else None
+        )
         self.for_people = not as_json or self._file is not None
         log_stream = self._file if self.for_people else stream
         verbose = self.for_people or command_line.verbose
@@ -136,11 +141,3 @@ def has_news(report: Report) -> bool:
         or any(component.outcome is not Outcome.UNCHANGED for component in report.components)
         or any(image.outcome is not ContainerImageOutcome.PRESENT for image in images)
     )
-
-
-def _open_log(path: str) -> TextIO:
-    try:
-        return open(path, "a", encoding="utf-8", errors="backslashreplace")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise SettingsError(f"{path}: {reason}", hint="--log-file needs a file that can be written") from None

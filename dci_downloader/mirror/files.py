@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Optional, Union
 
 from dci_downloader.errors import SettingsError
-from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.disk_errors import destination_error, disk_errors
 
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 _AT_FDCWD = -100
@@ -56,7 +56,12 @@ def make_folder(path: Path) -> None:
 
 
 def make_root(path: Path) -> None:
-    """Make the folder of a mirror, and those above it; one that is there, or a link to one, is fine."""
+    """Make the folder of a mirror, and those above it; one that is there, or a link to one, is fine.
+
+    Raises:
+        SettingsError: this user cannot make it, or not write to it; the hint says who can change that how.
+    """
+    check_folder(path, links=True)
     with disk_errors(path):
         os.makedirs(path.parent, exist_ok=True)
     if not path.is_dir():
@@ -80,6 +85,7 @@ def check_folder(path: Path, *, links: bool = False) -> None:
     Raises:
         SettingsError: something else is in its place, or the nearest folder that exists may not be written to.
     """
+    asked = path
     with disk_errors(path):
         if os.path.lexists(path) and not (links and path.is_dir()):
             _require_folder(path)
@@ -91,9 +97,15 @@ def check_folder(path: Path, *, links: bool = False) -> None:
                 if path.is_symlink():
                     raise FileExistsError(errno.EEXIST, "a symbolic link that leads nowhere") from None
                 path = path.parent
-        if not os.access(path, os.W_OK | os.X_OK):
-            code = errno.EROFS if os.statvfs(path).f_flag & os.ST_RDONLY else errno.EACCES
-            raise OSError(code, os.strerror(code))
+        _require_writable(path, asked)
+
+
+def _require_writable(path: Path, asked: Path) -> None:
+    """Raise what writing into a folder would raise; the error names the folder that was asked for."""
+    if path.parts[:2] in (("/", "proc"), ("/", "sys")):
+        raise destination_error(asked, errno.ENOENT)
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise destination_error(asked, errno.EROFS if os.statvfs(path).f_flag & os.ST_RDONLY else errno.EACCES)
 
 
 def write_all(fd: int, content: bytes) -> None:

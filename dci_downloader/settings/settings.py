@@ -104,7 +104,7 @@ def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
         topics=tuple(_topic(values, command_line) for values in merged.topics),
         api_version=_API_VERSIONS[command_line.tech_preview],
         job_id=command_line.job_id,
-        notes=merged.notes,
+        notes=(*environment.dcirc_notes(command_line.dcirc), *merged.notes),
     )
 
 

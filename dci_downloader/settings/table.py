@@ -203,6 +203,15 @@ _WHERE = (
         variable="DCI_REGISTRY",
         fills=(SyncOptions, "registry"),
     ),
+    Setting(
+        "login_registries",
+        ListOf(types.REGISTRY, "addresses of registries"),
+        text="registries that the login of the topic is for, beside those that the topic names",
+        comment="the topic's login goes to no other registry but those that the topic names",
+        example="[registry.distributed-ci.io]",
+        levels=_ANY,
+        fills=(SyncOptions, "login_registries"),
+    ),
     Setting("tech_preview", types.Choice(("rhdl",)), "--tech-preview API"),
 )
 _HOW = (

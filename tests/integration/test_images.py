@@ -145,7 +145,7 @@ def registries(tmp_path, monkeypatch):
 @pytest.fixture
 def openstack(lab, registries, tmp_path):
     """Publish a component with these images; bring it into mirror and registry."""
-    topic = lab.catalog.add_topic("OSP17.1", component_types=("puddle",), registry=LOGIN)
+    topic = lab.catalog.add_topic("OSP17.1", component_types=("puddle",), registry={**LOGIN, "url": registries.source})
 
     def openstack(*names, **options):
         listed = "".join(f"- {registries.source}/{name}\n" for name in names).encode()
@@ -196,7 +196,11 @@ def test_one_image_that_fails_does_not_stop_the_others_but_nothing_is_published(
 
 def test_a_login_that_is_refused_says_so(registries, openstack, lab):
     registries.push("rhosp/nova:17.1", b"one")
-    next(topic for topic in lab.catalog.topics.values() if topic.registry).registry = {"login": "lab", "password": "x"}
+    next(topic for topic in lab.catalog.topics.values() if topic.registry).registry = {
+        "login": "lab",
+        "password": "x",
+        "url": registries.source,
+    }
     done = openstack("rhosp/nova:17.1")
     assert "authentication required" in done.failures[0].reason
 
@@ -244,7 +248,7 @@ def test_without_skopeo_nothing_is_fetched(openstack, lab, monkeypatch, tmp_path
 
 def test_a_list_that_the_manifest_names_counts_as_well(registries, lab, tmp_path):
     registries.push("rhosp/nova:17.1", b"one")
-    topic = lab.catalog.add_topic("OSP17.1", component_types=("puddle",), registry=LOGIN)
+    topic = lab.catalog.add_topic("OSP17.1", component_types=("puddle",), registry={**LOGIN, "url": registries.source})
     listed = f"- {registries.source}/rhosp/nova:17.1\n".encode()
     lab.build({"images_list.yaml": listed}, topic=topic, type="puddle", images_list=listed)
     options = SyncOptions(registry=registries.lab)
