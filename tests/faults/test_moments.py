@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -55,6 +56,16 @@ def test_a_signal_while_modules_are_imported_is_130(number: signal.Signals, argu
         time.sleep(milliseconds / 1000)
         process.send_signal(number)
         assert ended(process)[0] == 130
+
+
+def test_a_program_that_reads_the_report_learns_of_it() -> None:
+    for milliseconds in (0, 60, 150):
+        process = start("-m", "dci_downloader", "RHEL-9.2", "/nowhere/dci", "--json", "--patience", "9")
+        wait_for_handlers(process)
+        time.sleep(milliseconds / 1000)
+        process.terminate()
+        out, _ = process.communicate(timeout=20)
+        assert json.loads(out)["exit_code"] == process.returncode == 130
 
 
 def test_a_second_signal_at_any_time_after_the_first_is_130() -> None:
