@@ -60,7 +60,9 @@ def _run(argv: Sequence[str], signals: Signals) -> int:
 def _exit_code(error: Exception, argv: Sequence[str]) -> int:
     """Report what ended the program, and give its exit code; what nobody foresaw is raised again."""
     if isinstance(error, OSError):
-        error = DownloaderError(f"{error.filename or 'the system'}: {error.strerror or error}")
+        from dci_downloader.mirror.disk_errors import disk_error
+
+        error = disk_error(error, str(error.filename or "the system"))
     if not isinstance(error, DownloaderError):
         raise error
     from dci_downloader.cli import output  # needed after errors only

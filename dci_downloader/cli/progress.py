@@ -201,23 +201,28 @@ class BarProgress:
         """Show the bar."""
         self._files, self._files_done = files, 0
         label = formatting.printable_line(label)
-        self._bar = self._tqdm(
-            desc=label, total=size, unit="B", unit_scale=True, file=self._stream, dynamic_ncols=True, leave=False
-        )
-        self._bar.set_postfix_str(f"0/{files:,} files", refresh=False)
+        with suppress(OSError, ValueError):  # the terminal is gone: no reason to end a transfer
+            self._bar = self._tqdm(
+                desc=label, total=size, unit="B", unit_scale=True, file=self._stream, dynamic_ncols=True, leave=False
+            )
+            self._bar.set_postfix_str(f"0/{files:,} files", refresh=False)
 
     def advance(self, files: int, size: int) -> None:
         """Move the bar."""
-        if files:
-            self._files_done += files
-            self._bar.set_postfix_str(f"{self._files_done:,}/{self._files:,} files", refresh=False)
-        self._bar.update(size)
+        if self._bar is None:
+            return
+        with suppress(OSError, ValueError):
+            if files:
+                self._files_done += files
+                self._bar.set_postfix_str(f"{self._files_done:,}/{self._files:,} files", refresh=False)
+            self._bar.update(size)
 
     def end(self) -> None:
         """Take the bar away."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            with suppress(OSError, ValueError):
+                bar.close()
 
 
 def progress_for(stream: Optional[TextIO], *, quiet: bool = False, verbose: bool = False) -> Progress:

@@ -168,3 +168,16 @@ def test_escape_codes_of_names_reach_no_stream(lab, compose, tmp_path, monkeypat
     assert "stray" in said
     assert all(char.isprintable() or char in "\n\t" for char in said)
     assert "\nRHEL-9.2 compose x: whole" not in said
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "says"), [(24, 2, "open files"), (28, 6, "make room"), (12, 2, "memory"), (5, 2, "disk errors")]
+)
+def test_what_the_system_refuses_is_no_unexpected_error(monkeypatch, capsys, number, code, says):
+    def refused(*_):
+        raise OSError(number, os.strerror(number), "/some/file")
+
+    monkeypatch.setattr("dci_downloader.cli.maintenance.status", refused)
+    assert main(["status", "x", "--json"]) == code
+    out, err = capsys.readouterr()
+    assert (json.loads(out)["exit_code"], "/some/file" in err, says in err) == (code, True, True)
