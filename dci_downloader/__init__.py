@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from dci_downloader.hooks import NullProgress as NullProgress
     from dci_downloader.hooks import Progress as Progress
     from dci_downloader.hooks import Stop as Stop
+    from dci_downloader.mirror.comparison import Damage as Damage
     from dci_downloader.mirror.mirror import Mirror as Mirror
     from dci_downloader.mirror.prune import prune as prune
     from dci_downloader.mirror.rollback import Rollback as Rollback
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from dci_downloader.mirror.status import Status as Status
     from dci_downloader.mirror.status import StatusRow as StatusRow
     from dci_downloader.mirror.status import status as status
-    from dci_downloader.mirror.tree import Damage as Damage
     from dci_downloader.mirror.verify import VersionCheck as VersionCheck
     from dci_downloader.mirror.verify import verify as verify
     from dci_downloader.models import Component as Component
@@ -91,7 +91,7 @@ _HOMES = {
     "mirror.prune": "prune",
     "mirror.rollback": "Rollback rollback",
     "mirror.status": "Status StatusRow status",
-    "mirror.tree": "Damage",
+    "mirror.comparison": "Damage",
     "mirror.verify": "VersionCheck verify",
     "models": "Component FileEntry Job Manifest Plan SymlinkEntry Topic",
     "options": (

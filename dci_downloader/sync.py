@@ -28,8 +28,10 @@ from dci_downloader.errors import (
 )
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.adopt import adopt, adoptable, adoptable_note, unlisted_note
+from dci_downloader.mirror.mend import mend
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.publish import publish
+from dci_downloader.mirror.removal import left_note
 from dci_downloader.mirror.retention import expired, reclaimable, retire
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version, changes_since, identity
@@ -130,6 +132,8 @@ class _Sync:
             taken = steps(component)
         except (AccessError, DiskFullError, IntegrityError, NotFoundError, SettingsError, TransferError) as error:
             taken = SyncSteps(Outcome.FAILED, failures=(Failure.of(error),))
+        taken = taken._replace(notes=(*taken.notes, *left_note(self.topic_mirror.left)))
+        self.topic_mirror.left.clear()  # each thing is told once
         return taken.report(component, str(self.topic_mirror.link(component.type)), time.monotonic() - began)
 
     def bring(self, component: Component) -> SyncSteps:
@@ -139,10 +143,11 @@ class _Sync:
         unchanged = published is not None and published.identity == identity(
             component, self._recorded(component), wanted
         )
-        if published is not None and unchanged and self.topic_mirror.intact(published):
+        mended = mend(self.topic_mirror, published) if published is not None and unchanged else None
+        if published is not None and mended is not None:
             images, failures = self._mirror_images(wanted)
             same = Changes(published.folder)
-            return SyncSteps(Outcome.UNCHANGED, wanted, images=images, failures=failures, changes=same)
+            return SyncSteps(Outcome.UNCHANGED, wanted, None, (), images, failures, same, notes=mended)
         for entry, content in offer.contents.items():
             if entry in wanted.files:
                 self.mirror.store.add(entry, [content])

@@ -1,7 +1,10 @@
 """The embedded site, small components to put into it, and what every test runs under."""
 
+import os
 import signal
+import tempfile
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -11,6 +14,7 @@ from dci_downloader.content.manifest import MANIFEST_NAME
 from dci_downloader.control.client import ControlServer
 from dci_downloader.demo.catalog import Catalog
 from dci_downloader.demo.site import DemoSite
+from dci_downloader.mirror.removal import remove_tree
 
 FIRST = datetime(2026, 11, 1, tzinfo=timezone.utc)
 
@@ -73,6 +77,15 @@ class Lab:
         """The paths of files, not of manifests and image lists, that the store was asked for."""
         listed = [request.path.split("/", 2)[-1] for request in self.site.store.requests]
         return [path for path in listed if not path.endswith(("dci_files_list.json", "images_list.yaml"))]
+
+
+@pytest.fixture
+def public_path():
+    """A temporary folder that other users can reach; pytest closes its own to them."""
+    folder = Path(tempfile.mkdtemp(prefix="public-"))
+    os.chmod(folder, 0o755)
+    yield folder
+    remove_tree(folder)
 
 
 @pytest.fixture

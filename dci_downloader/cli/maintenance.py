@@ -14,6 +14,7 @@ from dci_downloader.mirror import prune as prune_module
 from dci_downloader.mirror import rollback as rollback_module
 from dci_downloader.mirror import status as status_module
 from dci_downloader.mirror import verify as verify_module
+from dci_downloader.mirror.mend import mend_checked
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.status import StatusRow
 from dci_downloader.mirror.verify import VersionCheck
@@ -64,6 +65,9 @@ def verify(
     checks = verify_module.verify(mirror, timeout=timeout, progress=progress, stop=stop)
     damaged = [check for check in checks if check.damages]
     repaired = False
+    mended: tuple[str, ...] = ()
+    if connect is not None:
+        mended = mend_checked(mirror, checks, timeout=timeout, waiting=progress.message)
     if damaged and connect is not None:
         from dci_downloader.transfer.repair import repair  # imports libcurl, which only a repair needs
 
@@ -75,6 +79,7 @@ def verify(
     for check in damaged:
         link = mirror.topic(check.topic).link(check.type)
         lines += [f"{link}/{path}: expected {expected}, found {found}" for path, expected, found in check.damages]
+    lines += mended
     if repaired:
         lines.append("repaired: everything is whole again")
     document = {"versions": [_check_document(check) for check in checks], "repaired": repaired}
@@ -122,6 +127,10 @@ def _verdict(check: VersionCheck) -> str:
     if check.damages:
         return f"DAMAGED in {formatting.count(len(check.damages), 'place')}"
     note = f"; this is not recorded: {check.obstacle}" if check.obstacle else ""
+    if check.unlinked or check.modes:
+        apart = formatting.count(check.unlinked, "file")
+        modes = formatting.count(check.modes, "other mode")
+        note += f"; {apart} apart from the store, {modes}: the next sync, or --repair, puts that right"
     return f"whole ({formatting.count(check.files, 'file')}, {formatting.size(check.size)}){note}"
 
 

@@ -14,7 +14,7 @@ from typing import Optional
 
 from dci_downloader.errors import TransferError
 from dci_downloader.models import Component, Job, Topic
-from dci_downloader.network.documents import read_json
+from dci_downloader.network.json_and_yaml import read_json
 
 MOST_VALUES = 5_000_000
 """Values of an answer; those of a job with a hundred components are some thousands."""

@@ -2,7 +2,8 @@
 
 Files with the right size and digest are linked into the store and need not be fetched. A file is linked, and made
 read-only, only when it is the folder's own: one that is reached through a symbolic link, or has other names elsewhere,
-is copied, so that nothing outside changes. The folder itself stays as it is until a publication replaces it.
+is copied, so that nothing outside changes. So is all of a folder elsewhere that a link in that place leads to. The
+folder itself stays as it is until a publication replaces it, or the link to it.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dci_downloader import formatting
-from dci_downloader.errors import CancelledError
+from dci_downloader.errors import CancelledError, IntegrityError
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
-from dci_downloader.mirror import tree
-from dci_downloader.mirror.digests import digests
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
 from dci_downloader.mirror.hashing import hashing
+from dci_downloader.mirror.modes import make_read_only
+from dci_downloader.mirror.native import native, text_of
 from dci_downloader.mirror.store import Store
+from dci_downloader.mirror.tree import copy_file
 from dci_downloader.models import FileEntry, Manifest
 
 
@@ -40,7 +42,8 @@ def adoptable(folder: Path, wanted: Manifest, store: Store) -> tuple[FileEntry, 
         wanted: the manifest after selection.
         store: the mirror's; what it holds already is left out.
     """
-    return tuple(entry for _, entry in _candidates(folder, wanted, store))
+    with disk_errors(folder):
+        return tuple(candidate.entry for candidate in _candidates(folder, wanted, store))
 
 
 def adoptable_note(entries: Sequence[FileEntry]) -> tuple[str, ...]:
@@ -67,15 +70,16 @@ def unlisted_files(folder: Path, wanted: Manifest) -> FileTotals:
         folder: in the published link's place; none where it is no plain folder.
         wanted: the manifest after selection.
     """
-    if folder.is_symlink() or not folder.is_dir():
-        return FileTotals(0, 0)
     listed = {entry.path for entry in wanted.files}
-    sizes = []
+    sizes: list[int] = []
     with disk_errors(folder):
-        for parent, _, names in os.walk(folder):
+        if folder.is_symlink() or not folder.is_dir():
+            return FileTotals(0, 0)
+        for parent, folders, names in os.walk(folder):
+            folders[:] = [name for name in folders if not os.path.ismount(f"{parent}/{name}")]  # they stay
             for name in names:
                 path = Path(parent, name)
-                if path.relative_to(folder).as_posix() not in listed:
+                if text_of(path.relative_to(folder).as_posix()) not in listed:
                     sizes.append(path.lstat().st_size)
     return FileTotals(len(sizes), sum(sizes))
 
@@ -94,7 +98,7 @@ def adopt(
     To be called under the topic's lock.
 
     Args:
-        folder: in the published link's place; where it is no plain folder, nothing is done.
+        folder: in the published link's place, or what a link there leads to.
         wanted: the manifest after selection.
         store: the mirror's, prepared.
         workers: how many processes hash side by side; 0 for one on each core.
@@ -108,65 +112,92 @@ def adopt(
         CancelledError: ``stop`` was requested; what was adopted so far stays.
         DiskFullError: no room for a copy.
     """
-    entries = dict(_candidates(folder, wanted, store))
     files = size = 0
-    if entries:
-        progress.begin("adopt", len(entries), sum(entry.size for entry in entries.values()))
+    with disk_errors(folder):
+        candidates = {candidate.path: candidate for candidate in _candidates(folder, wanted, store)}
+        if not candidates:
+            return FileTotals(0, 0)
+        sizes = {path: candidate.entry.size for path, candidate in candidates.items()}
+        progress.begin("adopt", len(sizes), sum(sizes.values()))
         try:
-            with hashing(((path, entry.size) for path, entry in entries.items()), workers) as hashes:
+            with hashing(sizes.items(), workers) as hashes:
                 for path, digest in hashes:
                     if stop.requested():
                         raise CancelledError("interrupted")
-                    entry = entries[path]
-                    if digest == entry.sha256 and _adopt_file(path, entry, folder, store):
-                        files, size = files + 1, size + entry.size
-                    progress.advance(1, entry.size)
+                    if digest == candidates[path].entry.sha256 and _adopt_file(candidates[path], store):
+                        files, size = files + 1, size + sizes[path]
+                    progress.advance(1, sizes[path])
         finally:
             progress.end()
     return FileTotals(files, size)
 
 
-def _candidates(folder: Path, wanted: Manifest, store: Store) -> Iterator[tuple[str, FileEntry]]:
-    """Files that may have a content that the store lacks: real paths and entries, each path and each content once."""
-    if folder.is_symlink() or not folder.is_dir():
+class _Candidate(NamedTuple):
+    """A file that may have a content that the store lacks.
+
+    Attributes:
+        path: its real path: hashing follows no link.
+        status: as it was before it was hashed.
+        own: whether it is the folder's own, and may become an object itself.
+    """
+
+    path: str
+    entry: FileEntry
+    status: os.stat_result
+    own: bool
+
+
+def _candidates(folder: Path, wanted: Manifest, store: Store) -> Iterator[_Candidate]:
+    """The files that may be adopted, each path and each content once."""
+    linked = folder.is_symlink()
+    if (linked and os.readlink(folder).startswith(".versions/")) or not folder.is_dir():
         return
+    root = os.path.realpath(folder)
     seen: set[str] = set()
     for entry in wanted.files:
         if entry.sha256 in seen or store.holds(entry):
             continue
-        path = os.path.realpath(folder / entry.path)  # what a link leads to: hashing follows none
+        inside = os.path.join(root, native(entry.path))
+        path = os.path.realpath(inside)
         try:
             status = os.lstat(path)
         except OSError:
             continue
         if stat.S_ISREG(status.st_mode) and status.st_size == entry.size and path not in seen:
             seen |= {entry.sha256, path}
-            yield path, entry
+            # a file with another name elsewhere would become read-only under that, too
+            yield _Candidate(path, entry, status, own=not linked and path == inside and status.st_nlink == 1)
 
 
-def _adopt_file(path: str, entry: FileEntry, folder: Path, store: Store) -> bool:
+def _adopt_file(candidate: _Candidate, store: Store) -> bool:
     """Link or copy a file into the store; false where its content has changed since it was hashed."""
-    # a file with another name elsewhere would become read-only under that, too
-    own = path == os.path.join(os.path.realpath(folder), entry.path) and os.lstat(path).st_nlink == 1
-    temporary = store.temporary()
-    with disk_errors(path):
+    temporary, sha256 = store.temporary(), candidate.entry.sha256
+    with disk_errors(candidate.path):
         try:
-            if not (own and _link(path, temporary)):
-                tree.copy_file(path, temporary)
-                if digests([temporary]) != [entry.sha256]:  # written to between hashing and copying
-                    return False
-            store.commit(temporary, entry.sha256)
+            linked = candidate.own and _link(candidate, temporary)
+            if not linked and not copy_file(candidate.path, temporary, sha256):
+                return False  # written to between hashing and copying
+            store.commit(temporary, sha256)
         finally:
             remove_file(temporary)
     return True
 
 
-def _link(path: str, temporary: str) -> bool:
-    """Link a file and make it read-only; false where the system does not permit it."""
+def _link(candidate: _Candidate, temporary: str) -> bool:
+    """Link a file and make it read-only; false where the system does not permit it, or it is not what was hashed."""
     try:
-        os.link(path, temporary, follow_symlinks=False)
-        os.chmod(temporary, 0o444)
-    except OSError:
-        remove_file(temporary)
-        return False
-    return True
+        os.link(candidate.path, temporary, follow_symlinks=False)
+        fd = os.open(temporary, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            if _same(os.fstat(fd), candidate.status) and make_read_only(fd, candidate.entry.sha256):
+                return True
+        finally:
+            os.close(fd)
+    except (OSError, IntegrityError):
+        pass  # it is copied then
+    remove_file(temporary)
+    return False
+
+
+def _same(one: os.stat_result, other: os.stat_result) -> bool:
+    return os.path.samestat(one, other) and (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)

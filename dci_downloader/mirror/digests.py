@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from hashlib import sha256
-from typing import BinaryIO, Union
+from typing import BinaryIO, Optional, Union
 
 _READ_SIZE = 256 << 10  # fits the second-level cache of most processors
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # non-blocking: a FIFO would wait for a writer
@@ -42,13 +42,26 @@ def sha256_file(path: Union[os.PathLike[str], str, bytes], buffer: bytearray) ->
     """
     fd = os.open(path, _FLAGS)
     try:
-        digest = sha256()
-        buffers = [buffer]
-        with memoryview(buffer) as view:
-            while size := os.readv(fd, buffers):  # into the same buffer each time: nothing is allocated
-                digest.update(view[:size])
+        return sha256_open(fd, buffer)
     finally:
         os.close(fd)
+
+
+def sha256_open(fd: int, buffer: Optional[bytearray] = None) -> str:
+    """The digest of the rest of an open file.
+
+    Args:
+        fd: an open regular file.
+        buffer: to read into; None for one of its own.
+
+    Raises:
+        OSError: it cannot be read to its end.
+    """
+    digest = sha256()
+    buffers = [bytearray(_READ_SIZE) if buffer is None else buffer]
+    with memoryview(buffers[0]) as view:
+        while size := os.readv(fd, buffers):  # into the same buffer each time: nothing is allocated
+            digest.update(view[:size])
     return digest.hexdigest()
 
 

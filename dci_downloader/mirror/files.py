@@ -13,10 +13,13 @@ import secrets
 import stat
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Optional, Union
+from typing import Union
 
 from dci_downloader.errors import SettingsError
 from dci_downloader.mirror.disk_errors import destination_error, disk_errors
+from dci_downloader.mirror.permissions import GROUP_FILE_MODE, GROUP_FOLDER_MODE, make_readable, set_mode, shared_mode
+
+LINK_HINT = "a folder belongs there: move it aside; to keep it on another disk, mount that there (mount --bind)"
 
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 _AT_FDCWD = -100
@@ -41,18 +44,20 @@ def boot_id() -> str:
 def make_folder(path: Path) -> None:
     """Make a folder whose parent exists; one that is there is fine.
 
+    Its owner may do everything, and everybody may read. In a setgid folder, which a group shares, the group may do what
+    the umask allows. A folder that was there gets back what its owner and everybody may do, where this user may do so.
+
     Raises:
         SettingsError: a file or a symbolic link is in its place: following one could lead out of the mirror.
     """
     with disk_errors(path):
         try:
-            os.mkdir(path, 0o755)
+            os.mkdir(path, GROUP_FOLDER_MODE)
+            made = True
         except FileExistsError:
             _require_folder(path)
-        else:
-            mode = os.stat(path).st_mode
-            if mode & 0o055 != 0o055:  # the umask took something away
-                os.chmod(path, mode | 0o055)  # noqa: S103  web servers read it
+            made = False
+        make_readable(path, made=made)
 
 
 def make_root(path: Path) -> None:
@@ -71,8 +76,9 @@ def make_root(path: Path) -> None:
 def _require_folder(path: Path) -> None:
     mode = os.lstat(path).st_mode
     if not stat.S_ISDIR(mode):
-        what = "a symbolic link" if stat.S_ISLNK(mode) else "not a folder"
-        raise SettingsError(f"{path} is {what}", hint="a folder belongs there: move it aside") from None
+        if stat.S_ISLNK(mode):
+            raise SettingsError(f"{path} is a symbolic link", hint=LINK_HINT) from None
+        raise SettingsError(f"{path} is not a folder", hint="a folder belongs there: move it aside") from None
 
 
 def check_folder(path: Path, *, links: bool = False) -> None:
@@ -97,15 +103,13 @@ def check_folder(path: Path, *, links: bool = False) -> None:
                 if path.is_symlink():
                     raise FileExistsError(errno.EEXIST, "a symbolic link that leads nowhere") from None
                 path = path.parent
-        _require_writable(path, asked)
-
-
-def _require_writable(path: Path, asked: Path) -> None:
-    """Raise what writing into a folder would raise; the error names the folder that was asked for."""
-    if path.parts[:2] in (("/", "proc"), ("/", "sys")):
-        raise destination_error(asked, errno.ENOENT)
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise destination_error(asked, errno.EROFS if os.statvfs(path).f_flag & os.ST_RDONLY else errno.EACCES)
+        status = os.stat(path)
+        mendable = not links and status.st_uid == os.geteuid() and status.st_mode & 0o300 != 0o300
+        if path.parts[:2] in (("/", "proc"), ("/", "sys")):
+            raise destination_error(asked, errno.ENOENT)
+        if not os.access(path, os.W_OK | os.X_OK) and not mendable:
+            code = errno.EROFS if os.statvfs(path).f_flag & os.ST_RDONLY else errno.EACCES
+            raise destination_error(asked, code)
 
 
 def write_all(fd: int, content: bytes) -> None:
@@ -117,7 +121,7 @@ def write_all(fd: int, content: bytes) -> None:
             rest = rest[os.write(fd, rest) :]
 
 
-def replace_atomically(path: Path, content: bytes, *, durable: bool = False, mode: Optional[int] = None) -> None:
+def replace_atomically(path: Path, content: bytes, *, durable: bool = False, mode: int = 0) -> None:
     """Give a file new content so that a reader sees the old or the new, never a part.
 
     Safe to repeat; leaves nothing behind on failure.
@@ -126,15 +130,16 @@ def replace_atomically(path: Path, content: bytes, *, durable: bool = False, mod
         path: of the file.
         content: all of it.
         durable: put it on disk before this returns.
-        mode: its permissions, whatever the umask; None leaves them to the umask.
+        mode: its permissions, whatever the umask, but for the group's in a folder of a group; 0 leaves them to it.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    # as long as any name of a file may be
+    temporary = path.with_name(f".{os.fsdecode(os.fsencode(path.name)[:240])}.{secrets.token_hex(4)}")
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, GROUP_FILE_MODE)
         try:
             write_all(fd, content)
-            if mode is not None:
-                os.fchmod(fd, mode)
+            if mode:
+                set_mode(fd, shared_mode(path.parent, os.fstat(fd).st_mode, mode))
             if durable:  # before the rename: after it, a power cut could leave an empty file under the final name
                 os.fsync(fd)
         finally:
@@ -147,6 +152,23 @@ def replace_atomically(path: Path, content: bytes, *, durable: bool = False, mod
         flush_folder(path.parent)
 
 
+def make_symlink(target: str, path: Union[Path, str]) -> None:
+    """Make a symbolic link.
+
+    Raises:
+        SettingsError: this file system has none.
+    """
+    try:
+        os.symlink(target, path)
+    except OSError as error:
+        if error.errno in _UNSUPPORTED | {errno.EPERM}:
+            raise SettingsError(
+                f"{path}: this file system has no symbolic links ({error.strerror})",
+                hint="choose a destination on one that has them: what agents read is a link to the newest version",
+            ) from error
+        raise
+
+
 def remove_file(path: Union[Path, str]) -> bool:
     """Unlink a file; false where there is none."""
     try:
@@ -157,10 +179,13 @@ def remove_file(path: Union[Path, str]) -> bool:
 
 
 def flush_folder(path: Path) -> None:
-    """Put a folder's names on disk (fsync(2))."""
+    """Put a folder's names on disk (fsync(2)), where the file system can."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:  # CIFS writes names at once
+            raise
     finally:
         os.close(fd)
 
@@ -198,7 +223,7 @@ def exchange(one: Path, other: Path) -> bool:
             _libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), ctypes.c_uint(_RENAME_EXCHANGE))
         )
     except OSError as error:
-        if error.errno not in _UNSUPPORTED:
+        if error.errno not in _UNSUPPORTED | {errno.EXDEV}:  # an overlay does not move folders of its lower layer
             raise
         return False
     return True

@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Optional
 
-from dci_downloader.errors import LockedError
+from dci_downloader.errors import LockedError, SettingsError
 from dci_downloader.mirror.disk_errors import FORBIDDEN, disk_errors
 from dci_downloader.mirror.files import utc_now
+from dci_downloader.mirror.permissions import GROUP_FILE_MODE, open_up
+
+_NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
 def _ignore(_: str) -> None:
     """Say nothing."""
+
+
+def flock(fd: int, mode: int) -> None:
+    """Lock an open file.
+
+    Raises:
+        BlockingIOError: another holds it, and ``mode`` says not to wait.
+        SettingsError: this file system offers no locks.
+    """
+    try:
+        fcntl.flock(fd, mode)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        raise SettingsError(
+            f"{os.readlink(f'/proc/self/fd/{fd}')}: this file system offers no locks ({error.strerror})",
+            hint="mount it with locks (NFS: is rpc.statd running on both sides?), or choose another destination",
+        ) from error
 
 
 class FileLock:
@@ -70,7 +93,7 @@ class FileLock:
             SettingsError: the lock file cannot be opened.
         """
         with disk_errors(self.path):
-            fd = self._open(shared)
+            fd = self._open()
             try:
                 self._wait(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, timeout, waiting)
             except BaseException:
@@ -84,24 +107,31 @@ class FileLock:
         """Write into the file who holds the lock. A shared holder does so once nothing else can keep it out."""
         holder = f"pid {os.getpid()} on {socket.gethostname()} since {utc_now():%Y-%m-%d %H:%M:%S} UTC"
         with suppress(OSError):  # a full disk must not keep prune, which makes room, from the lock
-            os.ftruncate(self._fd, 0)  # the last holder's text may be longer
-            os.pwrite(self._fd, holder.encode(), 0)
+            if os.fstat(self._fd).st_nlink == 1:  # else it may be somebody's file, under the lock's name
+                os.ftruncate(self._fd, 0)  # the last holder's text may be longer
+                os.pwrite(self._fd, holder.encode(), 0)
 
-    def _open(self, shared: bool) -> int:
-        flags = os.O_CLOEXEC | os.O_NOFOLLOW  # no child keeps the lock; no link leads to a file elsewhere
+    def _open(self) -> int:
+        # no child keeps the lock; no link leads to a file elsewhere; no FIFO holds us up
+        flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            return os.open(self.path, os.O_RDWR | os.O_CREAT | flags, 0o644)
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | flags, GROUP_FILE_MODE)
         except OSError as error:
-            if shared and error.errno in FORBIDDEN:  # verify works where this user may only read
-                return os.open(self.path, os.O_RDONLY | flags)
-            raise
+            if error.errno not in FORBIDDEN:
+                raise
+            open_up(self.path)
+            fd = os.open(self.path, os.O_RDONLY | flags)  # flock(2) asks for no more: verify works for readers
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise SettingsError(f"{self.path} is not a regular file", hint="a lock belongs there: move it aside")
+        return fd
 
     def _wait(self, fd: int, mode: int, timeout: Optional[float], waiting: Callable[[str], None]) -> None:
         started = self._clock()
         pause = 0.0
         while True:
             try:
-                return fcntl.flock(fd, mode | fcntl.LOCK_NB)
+                return flock(fd, mode | fcntl.LOCK_NB)
             except BlockingIOError:
                 holder = os.pread(fd, 200, 0).decode("utf-8", "replace") or "another run"
             if timeout is not None and self._clock() - started >= timeout:

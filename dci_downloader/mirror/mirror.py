@@ -15,9 +15,10 @@ from dci_downloader.content.plan import make_plan
 from dci_downloader.errors import DiskFullError, NotFoundError
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import free_bytes, utc_now
+from dci_downloader.mirror.folders import real_folders
+from dci_downloader.mirror.native import text_of
 from dci_downloader.mirror.store import Store
 from dci_downloader.mirror.topic import TopicMirror
-from dci_downloader.mirror.version import real_folders
 from dci_downloader.models import Component, FileEntry, Manifest, Plan
 
 STORE = ".dci-downloader"
@@ -71,7 +72,7 @@ class Mirror:
     def topics(self) -> tuple[TopicMirror, ...]:
         """The topics that there are versions of."""
         with disk_errors(self.root):
-            names = [path.name for path in real_folders(self.root) if real_folders(path / ".versions")]
+            names = [text_of(path.name) for path in real_folders(self.root) if real_folders(path / ".versions")]
         return tuple(map(self.topic, names))
 
     def plan(self, component: Component, wanted: Manifest) -> Plan:

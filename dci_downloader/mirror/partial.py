@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -24,9 +23,11 @@ from typing import Any
 
 from dci_downloader.content import ranges
 from dci_downloader.content.ranges import NOTHING, Range, Ranges
-from dci_downloader.errors import DigestMismatchError, LockedError
+from dci_downloader.errors import DigestMismatchError
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import preallocate, remove_file, replace_atomically
+from dci_downloader.mirror.locked_file import open_locked
+from dci_downloader.mirror.permissions import set_mode
 from dci_downloader.mirror.reading import read_file
 from dci_downloader.models import FileEntry
 
@@ -99,7 +100,7 @@ class Partial:
         self._hashed = 0
         self._hashing = threading.Lock()
         with disk_errors(path):
-            self._fd = _open_locked(path)
+            self._fd = open_locked(path)
             try:
                 self._resume()
             except OSError:
@@ -213,7 +214,7 @@ class Partial:
             raise DigestMismatchError(self.entry.path, expected=self.entry.sha256, actual=actual)
         with disk_errors(self.path):
             self._commit(str(self.path), self.entry.sha256)
-            os.fchmod(self._fd, 0o444)  # only now: where the rename fails, the next run must be able to write
+            set_mode(self._fd, 0o444)  # only now: where the rename fails, the next run must be able to write
             remove_file(journal_path(self.path))
         self._release()
 
@@ -254,24 +255,3 @@ def _overwrite(path: Path, content: bytes) -> bool:
         return False
     finally:
         os.close(fd)
-
-
-def _open_locked(path: Path) -> int:
-    while True:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _still_names(path, fd):  # else it became an object, or was discarded, before it was locked
-                return fd
-        except BlockingIOError:
-            os.close(fd)
-            raise LockedError(f"{path} is being written by another run", hint="wait for it to end") from None
-        os.close(fd)
-
-
-def _still_names(path: Path, fd: int) -> bool:
-    """Whether a path still names the open file."""
-    try:
-        return os.path.samestat(os.lstat(path), os.fstat(fd))
-    except FileNotFoundError:
-        return False

@@ -6,19 +6,24 @@ stay.
 
 from __future__ import annotations
 
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Optional
 
+from dci_downloader.errors import SettingsError
 from dci_downloader.hooks import NullProgress, Progress
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
+from dci_downloader.mirror.folders import mend_folders, real_folders
 from dci_downloader.mirror.garbage import collect_garbage
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.native import text_of
 from dci_downloader.mirror.record import referenced_digests
+from dci_downloader.mirror.removal import left_note
 from dci_downloader.mirror.retention import retire
-from dci_downloader.mirror.temporaries import remove_temporaries
+from dci_downloader.mirror.temporaries import remove_topic_temporaries
 from dci_downloader.results import Removal
 
 _PARTIAL_AGE = 86_400.0  # seconds
@@ -38,7 +43,7 @@ def prune(
         mirror: which.
         keep: how many versions of each type stay beside the published one.
         timeout: seconds to wait for running syncs to end; None waits for ever, 0 not at all.
-        progress: gets a message before a wait.
+        progress: gets a message before a wait, and one about each thing that cannot be removed.
         now: seconds since the epoch; partials that were not written to for a day are removed.
 
     Returns:
@@ -47,19 +52,45 @@ def prune(
     Raises:
         NotFoundError: there is no mirror.
         LockedError: a sync runs for longer than ``timeout``.
+        SettingsError: a folder cannot be read; everything that does not depend on it was done.
     """
     mirror.require()
     mirror.prepare()  # a copy of a mirror may lack empty folders
     with mirror.store.lock().holding(timeout=timeout, waiting=progress.message):
-        remove_temporaries(mirror.root)
         versions: tuple[str, ...] = ()
-        for topic in mirror.topics():
-            for component_type in topic.types():
-                versions += retire(topic, component_type, keep).versions
+        obstacles: list[SettingsError] = []
+        for folder in real_folders(mirror.root):
+            versions += _prune_topic(mirror, folder, keep, obstacles, progress)
+        partials = _remove_partials(mirror.store.partials, now() - _PARTIAL_AGE)
+        if obstacles:  # what a record names that cannot be read is no garbage
+            raise obstacles[0]
         # after the versions, whose content is garbage now
         collected = collect_garbage(mirror.store, referenced_digests(mirror.root))
-        partials = _remove_partials(mirror.store.partials, now() - _PARTIAL_AGE)
     return Removal(versions, collected.files, collected.size + partials)
+
+
+def _prune_topic(
+    mirror: Mirror, folder: Path, keep: int, obstacles: list[SettingsError], progress: Progress
+) -> tuple[str, ...]:
+    """Remove temporaries and old versions of a topic; nothing of a folder that is none.
+
+    An error is added to ``obstacles``: it is no reason to leave other topics as they are.
+    """
+    versions: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    try:
+        if real_folders(folder / ".versions"):
+            mend_folders(folder)
+            left += remove_topic_temporaries(folder)
+            topic = mirror.topic(text_of(folder.name))
+            for component_type in topic.types():
+                versions += retire(topic, component_type, keep).versions
+            left += tuple(topic.left)
+    except SettingsError as error:
+        obstacles.append(error)
+    for line in left_note(left):
+        progress.message(line)
+    return versions
 
 
 def _remove_partials(folder: Path, before: float) -> int:
@@ -68,6 +99,8 @@ def _remove_partials(folder: Path, before: float) -> int:
     with disk_errors(folder):
         for path in folder.iterdir():
             status = path.lstat()
+            if stat.S_ISDIR(status.st_mode):
+                continue  # not ours
             if path.suffix == ".tmp" or status.st_mtime < before:
                 freed += status.st_blocks * 512  # stat(2) counts in this unit on every file system
                 remove_file(path)

@@ -17,8 +17,10 @@ from dci_downloader.content.names import check_name
 from dci_downloader.errors import SettingsError
 from dci_downloader.mirror import tree
 from dci_downloader.mirror.disk_errors import disk_errors
-from dci_downloader.mirror.files import flush_folder, make_folder
+from dci_downloader.mirror.files import flush_folder, make_folder, make_symlink
+from dci_downloader.mirror.native import native
 from dci_downloader.mirror.record import MAX_NUMBER, RecordState, write_record
+from dci_downloader.mirror.removal import remove_tree
 from dci_downloader.mirror.temporaries import new_path, old_path
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version, identity, record_path, type_folder
@@ -88,7 +90,7 @@ def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Ma
 
 def _free_name(folder: Path, component: Component, wanted_identity: str, replaceable: Container[str]) -> str:
     """A name for a new tree: one that nothing has, or that of a version whose record cannot be read."""
-    name = check_name(component.name, "component")
+    name = native(check_name(component.name, "component"))
     for candidate in (name, f"{name}+{wanted_identity[:8]}"):
         if candidate in replaceable:
             return candidate
@@ -124,7 +126,7 @@ def _build(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ..
         _replace(new, path)
         flush_folder(path.parent)
     finally:
-        tree.remove_tree(new)  # nothing is there after a success
+        remove_tree(new)  # nothing is there after a success
     if not built.copies:
         return version, ()
     note = f"{len(built.copies)} files are copies of their objects, for hard links are not to be had ({built.reason})"
@@ -150,15 +152,16 @@ def swap_link(topic: TopicMirror, version: Version) -> None:
     if not link.is_symlink() and link.is_file():  # a folder is one of the previous downloader, a file is not
         raise SettingsError(f"{link} is a file", hint="the link to the published version belongs there: move it aside")
     new = new_path(topic.path)
-    os.symlink(target, new)
+    make_symlink(target, new)
     try:
         _replace(new, link)
         flush_folder(topic.path)  # before retention removes the version that the old link on disk points at
     finally:
-        tree.remove_tree(new)
+        remove_tree(new)
 
 
 def _replace(new: Path, path: Path) -> None:
     """Give a tree or link its final name. A folder of that name is moved aside for its readers, until the next run."""
-    if tree.put_in_place(new, path):
-        os.rename(new, old_path(new.parent))
+    with disk_errors(path):
+        if tree.put_in_place(new, path):
+            os.rename(new, old_path(new.parent))

@@ -19,8 +19,9 @@ from dci_downloader.content.names import EntryError, check_name
 from dci_downloader.errors import IntegrityError, ManifestError, SettingsError
 from dci_downloader.mirror.disk_errors import FORBIDDEN, disk_errors
 from dci_downloader.mirror.files import replace_atomically
+from dci_downloader.mirror.folders import real_folders
 from dci_downloader.mirror.reading import read_file
-from dci_downloader.mirror.version import Version, identity, real_folders, record_path
+from dci_downloader.mirror.version import Version, identity, record_path
 from dci_downloader.models import Component, Manifest, folder_name
 
 FORMAT = 1

@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 
-from dci_downloader.errors import IntegrityError
+from dci_downloader.errors import IntegrityError, SettingsError
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
+from dci_downloader.mirror.native import native
+from dci_downloader.mirror.removal import move_aside, remove_tree
 from dci_downloader.mirror.temporaries import old_path
 from dci_downloader.mirror.topic import TopicMirror
-from dci_downloader.mirror.tree import remove_tree
 from dci_downloader.mirror.version import Version, record_path
 from dci_downloader.results import Removal
 
@@ -46,7 +47,7 @@ def reclaimable(topic: TopicMirror, versions: Sequence[Version]) -> Removal:
     for version in versions:
         for entry in version.manifest.files:
             with suppress(OSError):  # a damaged tree lacks some: they free nothing
-                status = os.lstat(topic.tree(version) / entry.path)
+                status = os.lstat(topic.tree(version) / native(entry.path))
                 if entry.path in version.copies:
                     files, size = files + 1, size + status.st_size
                 else:
@@ -64,9 +65,17 @@ def retire(topic: TopicMirror, component_type: str, keep: int) -> Removal:
     """
     versions = expired(topic, component_type, keep)
     removal = reclaimable(topic, versions)
-    for version in versions:
+    return removal._replace(versions=tuple(version.folder for version in versions if _removed(topic, version)))
+
+
+def _removed(topic: TopicMirror, version: Version) -> bool:
+    """Remove a version; whether that could be done. What cannot go is told, and no reason to stop anything."""
+    try:
         remove(topic, version)
-    return removal
+    except SettingsError as error:
+        topic.left.append(f"{error} ({error.hint})")
+        return False
+    return True
 
 
 def remove(topic: TopicMirror, version: Version) -> None:
@@ -81,6 +90,6 @@ def remove(topic: TopicMirror, version: Version) -> None:
     old = old_path(path.parent)
     topic.has_garbage = True  # also where the following fails half way
     with disk_errors(path):
-        os.rename(path, old)  # first: a version is gone at once, however long its files take
+        place = move_aside(path, old)  # first: a version is gone at once, however long its files take
         remove_file(record_path(path))
-        remove_tree(old)
+        topic.left += remove_tree(place)

@@ -10,6 +10,7 @@ from dci_downloader.hooks import NullProgress, Progress
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.hashing import hashing
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.native import native
 from dci_downloader.mirror.publish import rebuild, swap_link
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version
@@ -111,7 +112,7 @@ def _check_content(topic: TopicMirror, version: Version) -> None:
     root = topic.tree(version)
     entries = {
         # links share their bytes with the object; copies have their own
-        f"{root}/{entry.path}" if entry.path in version.copies else topic.store.object_path(entry.sha256): entry
+        f"{root}/{native(entry.path)}" if entry.path in version.copies else topic.store.object_path(entry.sha256): entry
         for entry in version.manifest.files
     }
     with hashing((path, entry.size) for path, entry in entries.items()) as hashes:

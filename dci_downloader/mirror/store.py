@@ -22,7 +22,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from dci_downloader.content import ranges
-from dci_downloader.content.names import quoted
 from dci_downloader.errors import DigestMismatchError, IntegrityError, SettingsError
 from dci_downloader.mirror.digests import digests
 from dci_downloader.mirror.disk_errors import disk_errors
@@ -37,54 +36,14 @@ from dci_downloader.mirror.files import (
 )
 from dci_downloader.mirror.locks import FileLock
 from dci_downloader.mirror.markers import Markers
+from dci_downloader.mirror.modes import make_read_only
+from dci_downloader.mirror.object_names import ObjectMatcher, checked_digest
 from dci_downloader.mirror.partial import Partial, read_journal
+from dci_downloader.mirror.permissions import set_mode
 from dci_downloader.models import FileEntry
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+_OBJECT_FOLDER = re.compile(r"[0-9a-f]{2}")
 _PER_FILE = 4096  # the last block of a file is not full, and folders and inodes take room too
-
-
-def checked_digest(sha256: str) -> str:
-    """Return a digest that may become a name in the store: objects, partials and their journals have no other names.
-
-    Raises:
-        IntegrityError: it is none; it might lead out of the store.
-    """
-    if not _DIGEST.fullmatch(sha256):
-        raise IntegrityError(f"{quoted(sha256)} is no sha256", hint="nothing was read or written under this name")
-    return sha256
-
-
-class ObjectMatcher:
-    """Tells whether a file is the object of a digest, for those who ask fifty thousand times.
-
-    Reads each folder of objects once, when it is first asked about, instead of calling stat(2) for each object.
-
-    Args:
-        objects: ``objects/`` of the store.
-    """
-
-    def __init__(self, objects: str) -> None:
-        self._objects = objects
-        self._inodes: dict[str, dict[str, int]] = {}
-
-    def __call__(self, sha256: str, status: os.stat_result) -> bool:
-        """Whether a file with this status is the object, as of the first question about its folder."""
-        prefix = checked_digest(sha256)[:2]
-        inodes = self._inodes.get(prefix)
-        if inodes is None:
-            inodes = self._inodes[prefix] = self._read(prefix)
-        if inodes.get(sha256) == status.st_ino:
-            return True
-        try:  # on an overlay, a folder may number inodes otherwise than stat(2)
-            return os.path.samestat(os.lstat(f"{self._objects}/{prefix}/{sha256}"), status)
-        except OSError:
-            return False
-
-    def _read(self, prefix: str) -> dict[str, int]:
-        with suppress(OSError), os.scandir(f"{self._objects}/{prefix}") as items:
-            return {item.name: item.inode() for item in items}
-        return {}
 
 
 class Store:
@@ -116,16 +75,21 @@ class Store:
         Raises:
             SettingsError: something else is in the way, or the place cannot be written to.
         """
-        self.check()
+        check_folder(self.root.parent, links=True)
         make_root(self.root.parent)
         for folder in (self.root, self.objects, self.partials, self.markers.folder):
             make_folder(folder)
+        for folder in self._object_folders():
+            make_folder(folder)
+        self.check()
 
     def check(self) -> None:
         """Raise what :meth:`prepare`, and writing after it, would raise. No side effect."""
         check_folder(self.root.parent, links=True)
         for folder in (self.root, self.objects, self.partials, self.markers.folder):
             check_folder(folder)
+        if os.access(self.objects, os.R_OK | os.X_OK):
+            self._object_folders()
 
     def lock(self) -> FileLock:
         """A lock on the store, not held yet; each call gives another, for one holder."""
@@ -186,7 +150,7 @@ class Store:
                 fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
                 try:
                     write_all(fd, content)
-                    os.fchmod(fd, 0o444)  # whatever the umask took away
+                    set_mode(fd, 0o444)  # whatever the umask took away
                 finally:
                     os.close(fd)
                 self.commit(temporary, entry.sha256)
@@ -237,12 +201,17 @@ class Store:
         """Give an object, where there is one, its mode again: read-only, for all. Safe to repeat."""
         path = self.object_path(sha256)
         with disk_errors(path), suppress(FileNotFoundError):
-            if stat.S_ISREG(os.lstat(path).st_mode):
-                os.chmod(path, 0o444)
+            fd = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                make_read_only(fd, sha256)
+            finally:
+                os.close(fd)
 
     def partial_names(self) -> frozenset[str]:
         """The digests of all partials, and names of other files beside them: one look for many questions."""
-        return frozenset(os.listdir(self.partials)) if self.partials.is_dir() else frozenset()
+        with disk_errors(self.partials), suppress(FileNotFoundError):
+            return frozenset(os.listdir(self.partials))
+        return frozenset()
 
     def partial_bytes(self, entry: FileEntry) -> int:
         """Bytes of the entry that an earlier run left and that can be used. No side effect."""
@@ -262,7 +231,10 @@ class Store:
         needed = len(entries) * _PER_FILE
         partials = self.partial_names()
         for entry in entries:
-            occupied = self.partial_path(entry.sha256).lstat().st_blocks * 512 if entry.sha256 in partials else 0
+            occupied = 0
+            with suppress(OSError):  # another run may have finished it meanwhile
+                if entry.sha256 in partials:
+                    occupied = os.lstat(self.partial_path(entry.sha256)).st_blocks * 512
             needed += max(entry.size - occupied, 0)
         return needed
 
@@ -281,11 +253,24 @@ class Store:
 
     def iter_objects(self) -> Iterator[tuple[Path, os.stat_result]]:
         """Every regular file in ``objects/``, with its status."""
-        for folder in sorted(self.objects.iterdir()) if self.objects.is_dir() else ():
-            if folder.is_symlink() or not folder.is_dir():
-                raise SettingsError(f"{folder} is not a folder of objects", hint="move it aside")
-            with os.scandir(folder) as items:
+        for folder in self._object_folders():
+            with disk_errors(folder), os.scandir(folder) as items:
                 for item in items:
                     with suppress(FileNotFoundError):  # removed since the folder was read
                         if item.is_file(follow_symlinks=False):
                             yield Path(item.path), item.stat(follow_symlinks=False)
+
+    def _object_folders(self) -> list[Path]:
+        """The folders in ``objects/``; what is not named like one of them is other people's, and passed by.
+
+        Raises:
+            SettingsError: something else has the name of one: following a link could lead out of the mirror.
+        """
+        folders = []
+        with disk_errors(self.objects), suppress(FileNotFoundError), os.scandir(self.objects) as items:
+            for item in items:
+                if _OBJECT_FOLDER.fullmatch(item.name):
+                    if not item.is_dir(follow_symlinks=False):
+                        raise SettingsError(f"{item.path} is not a folder of objects", hint="move it aside")
+                    folders.append(Path(item.path))
+        return sorted(folders)

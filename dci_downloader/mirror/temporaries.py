@@ -4,6 +4,7 @@
     <topic>/.old-…                       a plain folder that a published link replaced
     <topic>/.versions/<type>/.new-…      a tree being built
     <topic>/.versions/<type>/.old-…      a tree that was replaced or removed
+    <topic>/.versions/<type>/.….json.…   a record being written
 
 The next run of the topic removes them.
 """
@@ -13,15 +14,17 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
+from dci_downloader.errors import SettingsError
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
+from dci_downloader.mirror.folders import real_folders
 from dci_downloader.mirror.record import read_record
-from dci_downloader.mirror.tree import remove_tree
-from dci_downloader.mirror.version import real_folders
+from dci_downloader.mirror.removal import remove_tree
 
-_TEMPORARY = re.compile(r"\.(new|old)-[0-9a-f]{8}(-aside)?", re.ASCII)
+_TEMPORARY = re.compile(r"\.((new|old)-[0-9a-f]{8}(-aside)?|.+\.json\.[0-9a-f]{8})", re.ASCII | re.DOTALL)
 """Exactly the names made here: what an admin has set aside as ``.old-backup`` is not removed."""
 
 
@@ -35,27 +38,36 @@ def old_path(folder: Path) -> Path:
     return folder / f".old-{secrets.token_hex(4)}"
 
 
-def remove_topic_temporaries(path: Path) -> None:
+def remove_topic_temporaries(path: Path) -> tuple[str, ...]:
     """Remove a topic's temporaries, and records without a tree. To be called under the topic's lock.
 
     Args:
         path: the folder of the topic.
+
+    Returns:
+        What could not be removed, one line for people each.
+
+    Raises:
+        SettingsError: a folder cannot be read.
     """
+    left: list[str] = []
     with disk_errors(path):
         types = real_folders(path / ".versions")
         for folder in (path, *types):
-            for item in folder.iterdir():
+            for item in sorted(folder.iterdir()):
                 if _TEMPORARY.fullmatch(item.name):
-                    remove_tree(item)
+                    left += remove_tree(item)
         for folder in types:
             for record in folder.glob("*.json"):
                 tree = record.with_suffix("")
                 if not os.path.lexists(tree) and read_record(tree):  # other people's JSON files are left alone
                     remove_file(record)
+    return tuple(left)
 
 
 def remove_temporaries(root: Path) -> None:
-    """Do the same in every topic of a mirror. To be called under the store's exclusive lock."""
+    """Do the same in every topic of a mirror, where it can be done. To be called under the store's exclusive lock."""
     for path in real_folders(root):
-        if (path / ".versions").is_dir():
-            remove_topic_temporaries(path)
+        with suppress(SettingsError):  # a topic that cannot be read must not keep others from their work
+            if real_folders(path / ".versions"):
+                remove_topic_temporaries(path)

@@ -18,10 +18,13 @@ from typing import Optional
 
 from dci_downloader.content.names import check_name
 from dci_downloader.errors import LockedError, SettingsError
-from dci_downloader.mirror import tree
-from dci_downloader.mirror.files import check_folder, make_folder
+from dci_downloader.mirror.comparison import TreeState, inspect
+from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.files import LINK_HINT, check_folder, make_folder
+from dci_downloader.mirror.folders import mend_folders, real_folders
 from dci_downloader.mirror.garbage import collect_garbage, recover
 from dci_downloader.mirror.locks import FileLock
+from dci_downloader.mirror.native import native, text_of
 from dci_downloader.mirror.record import (
     RecordState,
     Unreadable,
@@ -32,8 +35,7 @@ from dci_downloader.mirror.record import (
 )
 from dci_downloader.mirror.store import Store
 from dci_downloader.mirror.temporaries import remove_temporaries, remove_topic_temporaries
-from dci_downloader.mirror.tree import Damage
-from dci_downloader.mirror.version import Version, real_folders, type_folder
+from dci_downloader.mirror.version import Version, type_folder
 from dci_downloader.models import folder_name
 
 
@@ -51,6 +53,7 @@ class TopicMirror:
 
     Attributes:
         path: the folder of the topic.
+        left: what could not be removed, one line for people each.
         has_garbage: whether versions were removed whose content is still in the store.
 
     Raises:
@@ -60,9 +63,10 @@ class TopicMirror:
     def __init__(self, root: Path, name: str, store: Store, clock: Callable[[], datetime]) -> None:
         self.name = name
         self.root = root
-        self.path = root / check_name(folder_name(name), "topic")
+        self.path = root / native(check_name(folder_name(name), "topic"))
         self.store = store
         self.clock = clock
+        self.left: list[str] = []
         self.has_garbage = False
 
     @contextmanager
@@ -87,18 +91,26 @@ class TopicMirror:
         if self.store.needs_recovery():
             with self.store.lock().holding(timeout=timeout, waiting=waiting):
                 remove_temporaries(self.root)  # trees that the power cut left unfinished
-                recover(self.store, referenced_digests(self.root))
+                recover(self.store, self._referenced())
         store_lock = self.store.lock()
         with store_lock.holding(shared=True, timeout=timeout, waiting=waiting):
             make_folder(self.path)
             with FileLock(self.path / ".lock").holding(timeout=timeout, waiting=waiting):
                 store_lock.sign()  # only now: while it waits for the topic, others are the ones to name
-                remove_topic_temporaries(self.path)
+                mend_folders(self.path)
+                self.left += remove_topic_temporaries(self.path)
                 yield self
         if self.has_garbage:  # only now: it takes the store's lock alone, and this run held it shared
-            with suppress(LockedError), self.store.lock().holding(timeout=0):
+            # another topic's record that cannot be read may name any object: then prune says so
+            with suppress(LockedError, SettingsError), self.store.lock().holding(timeout=0):
                 collect_garbage(self.store, referenced_digests(self.root))
                 self.has_garbage = False
+
+    def _referenced(self) -> frozenset[str]:
+        """The digests that versions name; none where that cannot be known, and then every object is hashed."""
+        with suppress(SettingsError):
+            return referenced_digests(self.root)
+        return frozenset()
 
     def check(self) -> None:
         """Raise the error that :meth:`lock` would raise because of the destination. No side effect.
@@ -111,7 +123,7 @@ class TopicMirror:
 
     def types(self) -> tuple[str, ...]:
         """The component types that there are versions of, as their folders are named."""
-        return tuple(folder.name for folder in real_folders(self.path / ".versions"))
+        return tuple(text_of(folder.name) for folder in real_folders(self.path / ".versions"))
 
     def link(self, component_type: str) -> Path:
         """The published link of a type, through which agents read."""
@@ -129,8 +141,9 @@ class TopicMirror:
         """
         folder = self.path / ".versions" / type_folder(component_type)
         for path in (self.path, folder.parent, folder):
-            if path.is_symlink():
-                raise SettingsError(f"{path} is a symbolic link", hint="a folder belongs there: move it aside")
+            with disk_errors(path):
+                if path.is_symlink():
+                    raise SettingsError(f"{path} is a symbolic link", hint=LINK_HINT)
         return folder
 
     def versions(self, component_type: str) -> tuple[Version, ...]:
@@ -179,7 +192,8 @@ class TopicMirror:
         if not folder:
             return None
         path = self.versions_folder(component_type) / folder
-        return read_record(path) if path.is_dir() and not path.is_symlink() else None
+        with disk_errors(path):
+            return read_record(path) if path.is_dir() and not path.is_symlink() else None
 
     def published_folder(self, component_type: str) -> str:
         """The name of the tree that the published link points at; empty where there is no such link."""
@@ -193,14 +207,9 @@ class TopicMirror:
 
     def intact(self, version: Version) -> bool:
         """Whether a version's tree is as it was built, by stat(2) alone: no content is read."""
-        return next(self.differences(version), None) is None
+        return self.inspect(version).intact
 
-    def differences(self, version: Version, *, modes: bool = False) -> Iterator[Damage]:
-        """What is wrong with a version's tree, as far as stat(2) can tell.
-
-        Args:
-            version: which.
-            modes: include files that not everybody may read, or that others than their owner may write.
-        """
+    def inspect(self, version: Version) -> TreeState:
+        """How a version's tree differs from what was built, as far as stat(2) can tell."""
         is_object = self.store.object_matcher()
-        return tree.differences(self.tree(version), version.manifest, is_object, version.copies, modes)
+        return inspect(self.tree(version), version.manifest, is_object, version.copies)

@@ -8,38 +8,36 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
-import shutil
-import stat
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable
+from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from dci_downloader.errors import IntegrityError
+from dci_downloader.mirror.comparison import folders_of, inspect, paths_of
 from dci_downloader.mirror.disk_errors import disk_errors
-from dci_downloader.mirror.files import exchange
-from dci_downloader.models import Manifest
+from dci_downloader.mirror.files import exchange, flush_file_system, make_symlink, write_all
+from dci_downloader.mirror.folders import FOLDER, open_below
+from dci_downloader.mirror.modes import put_modes_right
+from dci_downloader.mirror.native import native
+from dci_downloader.mirror.permissions import GROUP_FOLDER_MODE, make_readable, set_mode
+from dci_downloader.mirror.removal import remove_tree
+from dci_downloader.models import FileEntry, Manifest
 
-_NO_LINK = {errno.EMLINK, errno.EPERM, errno.EXDEV, errno.EOPNOTSUPP}
+_NO_LINK = {
+    errno.EMLINK,
+    errno.EPERM,
+    errno.EXDEV,
+    errno.EOPNOTSUPP,
+    errno.ENOSYS,
+    errno.EINVAL,
+}
 _FICLONE = 0x40049409
+_READ_SIZE = 1 << 20
 
 ObjectPath = Callable[[str], str]
-IsObject = Callable[[str, os.stat_result], bool]
-
-
-class Damage(NamedTuple):
-    """Something in a version that is not as its manifest says.
-
-    Attributes:
-        path: relative to the component.
-        expected: what should be there: a digest, a size, a mode or the target of a link.
-        found: what is there.
-    """
-
-    path: str
-    expected: str
-    found: str
 
 
 class BuildResult(NamedTuple):
@@ -57,117 +55,142 @@ class BuildResult(NamedTuple):
 def build(root: Path, manifest: Manifest, object_path: ObjectPath) -> BuildResult:
     """Build a tree in a folder that does not exist yet. After a failure the caller removes what is there of it.
 
+    Copies are on disk when this returns, wherever they are: a flush of the store does not reach another file system.
+
     Args:
         root: the folder to make.
         manifest: files and links of the tree.
         object_path: gives the path of the object of a digest.
 
     Raises:
-        IntegrityError: a path leads out of the tree or is listed twice, or an object is missing.
+        IntegrityError: a path leads out of the tree or is listed twice, or an object is missing or is to be copied and
+            is damaged.
         DiskFullError: no room.
+        SettingsError: the file system cannot hold the tree.
     """
-    copies = set()
-    reason = ""
     with disk_errors(root):
-        _make_folders(root, {os.path.dirname(path) for path in _paths(manifest)})
-        for entry in manifest.files:
-            source, target = object_path(entry.sha256), f"{root}/{entry.path}"
-            try:
-                os.link(source, target, follow_symlinks=False)  # an object is never a link, whoever made one of it
-            except FileNotFoundError:
-                raise IntegrityError(
-                    f"{entry.path}: its content {entry.sha256} is not in the store", hint="run again"
-                ) from None
-            except FileExistsError:
-                raise IntegrityError(f"{entry.path}: stands twice in its manifest", hint="report it") from None
-            except OSError as error:
-                if error.errno not in _NO_LINK:
-                    raise
-                reason = error.strerror or str(error)
-                copy_file(source, target)
-                copies.add(entry.path)
-        for link in manifest.symlinks:  # after the files, so that nothing is ever written through one
-            os.symlink(link.destination, f"{root}/{link.path}")
-    return BuildResult(frozenset(copies), reason)
+        _make_folders(root, {*folders_of(manifest), *map(os.path.dirname, paths_of(manifest))})
+        building = _Building(root, object_path)
+        try:
+            for path, entries in groupby(manifest.files, lambda entry: os.path.dirname(entry.path)):
+                building.files(path, entries)
+            for link in manifest.symlinks:  # after the files, so that nothing is ever written through one
+                make_symlink(native(link.destination), f"{root}/{native(link.path)}")
+        finally:
+            building.close()
+        if building.copies:
+            flush_file_system(root)
+        _check_modes(root, manifest)
+    return BuildResult(frozenset(building.copies), building.reason)
 
 
 def _make_folders(root: Path, folders: Iterable[str]) -> None:
-    needed = {""}
-    for folder in folders:
-        parts = folder.split("/") if folder else []
-        if not {"", ".", ".."}.isdisjoint(parts):
+    for folder in sorted(folders):  # each after the one it is in
+        if folder and not {"", ".", ".."}.isdisjoint(folder.split("/")):
             raise IntegrityError(f"{folder}: leads out of its version", hint="nothing was written there")
-        needed.update("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
-    for folder in sorted(needed):  # each after the one it is in
-        path = f"{root}/{folder}"
-        os.mkdir(path)
-        os.chmod(path, 0o755)  # noqa: S103  web servers read it, whatever the umask
+        path = f"{root}/{native(folder)}"
+        os.mkdir(path, GROUP_FOLDER_MODE)
+        make_readable(path, made=True)
 
 
-def copy_file(source: str, target: str) -> None:
-    """Copy a file, by reflink where the file system can, and make the copy read-only. The target must not exist."""
-    with open(source, "rb") as reader, open(target, "xb") as writer:
+def _check_modes(root: Path, manifest: Manifest) -> None:
+    """Make sure that everybody can read what is linked: objects of a restored mirror may have other modes."""
+    modes = inspect(root, manifest, lambda *_: True, frozenset()).modes
+    damaged = put_modes_right(root, manifest, modes).damaged if modes else frozenset()
+    if damaged:
+        raise IntegrityError(
+            f"{min(damaged)}: its content in the store is damaged", hint="dci-downloader verify DEST --repair"
+        )
+
+
+class _Building:
+    """The files of a tree that is being built; each is made below an open descriptor of its folder."""
+
+    def __init__(self, root: Path, object_path: ObjectPath) -> None:
+        self._root = os.open(root, FOLDER)
+        self._object_path = object_path
+        self.copies: set[str] = set()
+        self.reason = ""
+
+    def close(self) -> None:
+        os.close(self._root)
+
+    def files(self, folder: str, entries: Iterable[FileEntry]) -> None:
+        """Link the files of a folder, or copy them."""
+        fd = open_below(self._root, folder)
         try:
-            fcntl.ioctl(writer.fileno(), _FICLONE, reader.fileno())
-        except OSError:  # this file system shares no blocks
-            shutil.copyfileobj(reader, writer, 1 << 20)
-        os.fchmod(writer.fileno(), 0o444)
+            for entry in entries:
+                self._file(fd, entry)
+        finally:
+            os.close(fd)
+
+    def _file(self, folder: int, entry: FileEntry) -> None:
+        source, name = self._object_path(entry.sha256), native(entry.path.rpartition("/")[2])
+        try:
+            os.link(source, name, dst_dir_fd=folder, follow_symlinks=False)  # an object is never a link
+        except FileNotFoundError:
+            raise IntegrityError(
+                f"{entry.path}: its content {entry.sha256} is not in the store", hint="run again"
+            ) from None
+        except FileExistsError:
+            raise IntegrityError(f"{entry.path}: stands twice in its manifest", hint="report it") from None
+        except OSError as error:
+            if error.errno not in _NO_LINK:
+                raise
+            self.reason = error.strerror or str(error)
+            if not copy_file(source, name, entry.sha256, folder):
+                raise IntegrityError(
+                    f"{entry.path}: its content in the store is damaged", hint="dci-downloader verify DEST --repair"
+                ) from error
+            self.copies.add(entry.path)
 
 
-def _paths(manifest: Manifest) -> Iterator[str]:
-    yield from (entry.path for entry in manifest.files)
-    yield from (link.path for link in manifest.symlinks)
+def copy_file(source: str, target: str, sha256: str, folder: Optional[int] = None) -> bool:
+    """Copy a file, by reflink where the file system can, and make the copy read-only once its content is known.
 
-
-def extras(root: Path, manifest: Manifest) -> Iterator[Damage]:
-    """What is in a tree and not in its manifest: files, links, and folders without any file of it."""
-    listed = set(_paths(manifest))
-    folders = {""}
-    for path in listed:
-        while (path := path.rpartition("/")[0]) not in folders:
-            folders.add(path)
-    prefix = f"{root}/"
-    for parent, subfolders, files in os.walk(root):
-        relative = parent[len(prefix) :]
-        for name in sorted((*subfolders, *files)):
-            path = f"{relative}/{name}" if relative else name
-            if path not in listed and (path not in folders or os.path.islink(prefix + path)):
-                yield Damage(path, "nothing", "something that is not in the manifest")
-
-
-def differences(
-    root: Path, manifest: Manifest, is_object: IsObject, copies: frozenset[str], modes: bool = False
-) -> Iterator[Damage]:
-    """Compare a tree with its manifest by stat(2) alone: inodes, sizes, targets of links.
+    Until then only its owner may read it: what somebody has put in the source's place is shown to nobody.
 
     Args:
-        root: the tree.
-        manifest: what should be there.
-        is_object: whether a file with some status is the object of a digest.
-        copies: the paths that are not links to their objects.
-        modes: include files that not everybody may read, or that others than their owner may write. Other mode bits
-            are not compared: on some file systems they cannot be chosen.
+        source: a regular file; a link is not followed.
+        target: must not exist.
+        sha256: the digest that the content should have.
+        folder: an open folder that the target is relative to; None for the working folder.
+
+    Returns:
+        Whether the content is right; if not, there is no copy.
     """
-    for path, sha256, size in manifest.files:
+    reader = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        writer = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
         try:
-            status = os.lstat(f"{root}/{path}")
-        except OSError:
-            yield Damage(path, f"sha256 {sha256}", "nothing")
-            continue
-        if not stat.S_ISREG(status.st_mode):
-            yield Damage(path, f"sha256 {sha256}", "not a regular file")
-        elif status.st_size != size:
-            yield Damage(path, f"{size} bytes", f"{status.st_size} bytes")
-        elif path not in copies and not is_object(sha256, status):
-            yield Damage(path, f"sha256 {sha256}", "another file")
-        elif modes and (status.st_mode & 0o444 != 0o444 or status.st_mode & 0o022):
-            yield Damage(path, "mode 0444", f"mode {stat.S_IMODE(status.st_mode):04o}")
-    for path, destination in manifest.symlinks:
-        target = "nothing"
-        with suppress(OSError):
-            target = os.readlink(f"{root}/{path}")
-        if target != destination:
-            yield Damage(path, f"link to {destination}", target)
+            right = _copy(reader, writer) == sha256
+            if right:
+                set_mode(writer, 0o444)
+        except BaseException:
+            os.unlink(target, dir_fd=folder)
+            raise
+        finally:
+            os.close(writer)
+        if not right:
+            os.unlink(target, dir_fd=folder)
+    finally:
+        os.close(reader)
+    return right
+
+
+def _copy(reader: int, writer: int) -> str:
+    """Copy an open file to another; gives the digest of what was written."""
+    try:
+        fcntl.ioctl(writer, _FICLONE, reader)
+        shared = True
+    except OSError:  # this file system shares no blocks
+        shared = False
+    digest = hashlib.sha256()
+    while chunk := os.read(writer if shared else reader, _READ_SIZE):
+        digest.update(chunk)
+        if not shared:
+            write_all(writer, chunk)
+    return digest.hexdigest()
 
 
 def put_in_place(new: Path, path: Path) -> bool:
@@ -184,7 +207,14 @@ def put_in_place(new: Path, path: Path) -> bool:
         return False
     if not exchange(new, path):
         aside = new.with_name(new.name + "-aside")
-        os.rename(path, aside)
+        try:
+            os.rename(path, aside)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            remove_tree(path)  # a folder of an overlay's lower layer cannot be moved, only removed where it is
+            os.rename(new, path)
+            return False
         try:
             os.rename(new, path)
         except BaseException:  # a signal may interrupt here, too
@@ -192,11 +222,3 @@ def put_in_place(new: Path, path: Path) -> bool:
             raise
         os.rename(aside, new)
     return True
-
-
-def remove_tree(path: Path) -> None:
-    """Remove a file, a link, or a folder with all it holds; links are not followed. Safe to repeat."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

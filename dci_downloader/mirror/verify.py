@@ -6,19 +6,19 @@ unlinked, its content fetched again under the same name, and the trees that need
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from dci_downloader.errors import CancelledError, DiskFullError, LockedError, SettingsError
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
-from dci_downloader.mirror import tree
+from dci_downloader.mirror.comparison import Damage, TreeState, extras
 from dci_downloader.mirror.hashing import hashing
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.native import native
 from dci_downloader.mirror.publish import rebuild
 from dci_downloader.mirror.record import write_record
 from dci_downloader.mirror.topic import TopicMirror
-from dci_downloader.mirror.tree import Damage
 from dci_downloader.mirror.version import Version
 from dci_downloader.models import Component, FileEntry, Plan
 
@@ -35,6 +35,8 @@ class VersionCheck:
         files: how many files it holds, with ``size`` bytes.
         damages: what is wrong; empty when every byte is right.
         damaged_objects: digests of the objects that are missing or hold another content.
+        unlinked: how many files are not links to their objects, as in a copy of a mirror: no damage.
+        modes: how many files and folders have modes that the next sync puts right: no damage either.
         obstacle: why a version without damage could not be recorded as verified; empty where it was.
     """
 
@@ -46,6 +48,8 @@ class VersionCheck:
     damages: tuple[Damage, ...] = field(default=(), repr=False)
     damaged_objects: frozenset[str] = field(default=frozenset(), repr=False)
     obstacle: str = ""
+    unlinked: int = 0
+    modes: int = 0
 
 
 def verify(
@@ -83,9 +87,9 @@ def verify(
         published = tuple(_published(mirror))
         sizes = {entry.sha256: entry.size for _, version in published for entry in version.manifest.files}
         with hashing(((mirror.store.object_path(sha256), size) for sha256, size in sizes.items()), workers) as hashes:
-            damages = [_tree_damages(topic, version) for topic, version in published]  # while objects are hashed
+            states = [_tree_state(topic, version) for topic, version in published]  # while objects are hashed
             digests = _collect(hashes, sizes, progress, stop)
-        checks = [_check(topic, version, digests, seen) for (topic, version), seen in zip(published, damages)]
+        checks = [_check(topic, version, digests, state) for (topic, version), state in zip(published, states)]
     return tuple(
         check if check.damages else replace(check, obstacle=_record(topic, version))
         for (topic, version), check in zip(published, checks)
@@ -100,9 +104,10 @@ def _published(mirror: Mirror) -> Iterator[tuple[TopicMirror, Version]]:
                 yield topic, version
 
 
-def _tree_damages(topic: TopicMirror, version: Version) -> list[Damage]:
-    """What is wrong with a tree, as far as can be seen without reading content."""
-    return [*topic.differences(version, modes=True), *tree.extras(topic.tree(version), version.manifest)]
+def _tree_state(topic: TopicMirror, version: Version) -> TreeState:
+    """How a tree differs from its manifest, as far as can be seen without reading content; extras are damages, too."""
+    state = topic.inspect(version)
+    return state._replace(damages=(*state.damages, *extras(topic.tree(version), version.manifest)))
 
 
 def _collect(
@@ -123,16 +128,15 @@ def _collect(
     return digests
 
 
-def _check(
-    topic: TopicMirror, version: Version, digests: Mapping[str, str], tree_damages: Sequence[Damage]
-) -> VersionCheck:
+def _check(topic: TopicMirror, version: Version, digests: Mapping[str, str], state: TreeState) -> VersionCheck:
     """Put together what is wrong with a version; each path is named once, with its content first."""
     files = version.manifest.files
     damaged_objects = frozenset(entry.sha256 for entry in files if digests[entry.sha256] != entry.sha256)
     damages = [_wrong_content(entry, digests[entry.sha256]) for entry in files if entry.sha256 in damaged_objects]
     paths = {damage.path for damage in damages}
-    damages += [damage for damage in tree_damages if damage.path not in paths]
-    damages += _damaged_copies(topic, version, version.copies - {damage.path for damage in damages})
+    damages += [damage for damage in state.damages if damage.path not in paths]
+    own = version.copies.union(state.unlinked)  # files whose bytes are not those of their objects
+    damages += _damaged_copies(topic, version, own - {damage.path for damage in damages})
     return VersionCheck(
         topic=version.topic,
         type=version.component.type,
@@ -141,13 +145,15 @@ def _check(
         size=version.manifest.size,
         damages=tuple(sorted(damages)),
         damaged_objects=damaged_objects,
+        unlinked=len(state.unlinked),
+        modes=len(state.modes),
     )
 
 
 def _damaged_copies(topic: TopicMirror, version: Version, paths: frozenset[str]) -> Iterator[Damage]:
     """Hash files of a tree that are copies of their objects."""
     root = topic.tree(version)
-    entries = {f"{root}/{entry.path}": entry for entry in version.manifest.files if entry.path in paths}
+    entries = {f"{root}/{native(entry.path)}": entry for entry in version.manifest.files if entry.path in paths}
     with hashing((path, entry.size) for path, entry in entries.items()) as hashes:
         for path, digest in hashes:
             if digest != entries[path].sha256:

@@ -19,6 +19,7 @@ from typing import Any, Optional
 
 from dci_downloader.content.names import check_name
 from dci_downloader.content.plan import changes
+from dci_downloader.mirror.native import native
 from dci_downloader.models import Component, Manifest, folder_name
 from dci_downloader.results import Changes
 
@@ -78,12 +79,4 @@ def type_folder(component_type: str) -> str:
     Raises:
         ManifestError: it cannot be a folder.
     """
-    return check_name(folder_name(component_type), "component type")
-
-
-def real_folders(parent: Path) -> list[Path]:
-    """The folders in a folder, sorted, without hidden ones and links; none where the parent itself is a link."""
-    if parent.is_symlink() or not parent.is_dir():
-        return []
-    visible = (path for path in parent.iterdir() if not path.name.startswith("."))
-    return sorted(path for path in visible if path.is_dir() and not path.is_symlink())
+    return native(check_name(folder_name(component_type), "component type"))

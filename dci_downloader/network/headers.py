@@ -63,7 +63,12 @@ def read_head(lines: Sequence[bytes]) -> Head:
     # Where there is none but the first, rfind gives -1, and the slice begins at 0.
     raw = raw[max(raw.rfind(b"\nHTTP/") + 1, 0) :]
     status = _STATUS_LINE.match(raw)
-    headers = {name.decode("ascii").lower(): value.decode("latin-1").rstrip() for name, value in _JUDGED.findall(raw)}
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in _JUDGED.findall(raw):
+        name, value = raw_name.decode("ascii").lower(), raw_value.decode("latin-1").rstrip()
+        if name == "content-encoding" and name in headers:  # a list, which may come in several lines
+            value = f"{headers[name]}, {value}"
+        headers[name] = value
     return Head(int(status[1]) if status else 0, headers)
 
 

@@ -11,6 +11,8 @@ from typing import Optional
 import pycurl
 
 from dci_downloader.options import TransferOptions
+from dci_downloader.transfer.bodies import Bodies, OnReceived
+from dci_downloader.transfer.crawlers import Crawlers
 from dci_downloader.transfer.handles import connections, read_response
 from dci_downloader.transfer.limits import AdaptiveLimit
 from dci_downloader.transfer.meter import Meter
@@ -21,8 +23,6 @@ from dci_downloader.transfer.stage import CompletedRequest, Stage
 from dci_downloader.transfer.transfers import Failed, Giver, Segment, Transfer
 from dci_downloader.transfer.tuning import Tuning
 from dci_downloader.transfer.verdict import Action, Verdict
-
-OnReceived = Callable[[Segment, int, Giver], None]
 
 
 class Fetches:
@@ -39,6 +39,7 @@ class Fetches:
     Attributes:
         stage: the requests under way.
         segments: of big files, from the queue to the sink.
+        suspicious: whether bodies were not what they should be, maybe encoded, so that every head is read.
     """
 
     def __init__(
@@ -51,12 +52,14 @@ class Fetches:
         follow: Callable[[Segment, str], Optional[Verdict]],
     ) -> None:
         self._tuning, self._meter, self._sink = tuning, meter, sink
-        self._on_received, self._follow = on_received, follow
+        self._bodies, self._follow = Bodies(meter, sink, on_received), follow
         self._connections, self._peer_connections = connections(options), tuning.peer_connections
         limit = AdaptiveLimit(self._connections, self._connections)
         self.stage: Stage[FetchRequest] = Stage(options, pycurl.CURL_HTTP_VERSION_1_1, limit, tuning)
-        self.segments: set[Segment] = set()
+        self.segments = self._bodies.segments
+        self._crawlers = Crawlers(tuning.crawl_seconds)
         self._at_peers = 0
+        self.suspicious = False
         self._wanted = False
 
     @property
@@ -88,6 +91,7 @@ class Fetches:
     def start(self, request: FetchRequest) -> None:
         """Send a request."""
         self._at_peers += request.peer is not None
+        request.suspicious = self.suspicious
         self.stage.start(request, request.request_headers())
 
     def turn(self, *, wanted: bool) -> Iterator[Failed]:
@@ -105,8 +109,11 @@ class Fetches:
             yield from self._write_segments()
 
     def look(self) -> int:
-        """Report what the fetches under way have brought; bytes since the last look."""
-        return self._meter.look(self.stage.look())
+        """Report what the fetches under way have brought, and see which crawl; bytes since the last look."""
+        size, now = self.stage.look(), self.stage.now()
+        for request in self._crawlers.find(self.stage.under_way.values(), now):
+            request.slow = True
+        return self._meter.look(size)
 
     def overdue(self, seconds: float) -> Iterator[Failed]:
         """End the fetches that stood still for so long; see :meth:`Stage.overdue`."""
@@ -118,16 +125,17 @@ class Fetches:
         """Report what all fetches for a file have received so far."""
         for request in self.stage.under_way.values():
             if request.segment.transfer is transfer:
-                if request.chunks and transfer.partial is not None:
-                    self._take(request)
-                if request.taken:
-                    self._on_received(request.segment, request.position, request.peer)
+                self._bodies.report(request)
 
     def record(self) -> None:
-        """Have all that was received of big files so far written and recorded."""
+        """Have all that was received so far of big files, and of small ones that take long, written and recorded."""
         for request in self.stage.under_way.values():
-            if request.chunks and request.segment.transfer.partial is not None:
-                self._take(request)
+            if not request.chunks:
+                continue
+            if request.segment.transfer.partial is not None:
+                self._bodies.write(request)
+            elif self.stage.seconds_of(request) >= self._tuning.record_seconds:  # a kill would cost all of it
+                self._bodies.write_small(request)
         self._sink.record()
 
     def cancel(self, unwanted: Callable[[FetchRequest], bool]) -> list[Segment]:
@@ -135,7 +143,8 @@ class Fetches:
         cancelled = self.stage.cancel(unwanted)
         for request in cancelled:
             head = read_response(request.handle, request.headers)
-            self._keep(request, request.take(head) if head.status else [])
+            self._at_peers -= request.peer is not None
+            self._bodies.keep(request, request.take(head) if head.status else [])
             self.segments.discard(request.segment)
         return [request.segment for request in cancelled]
 
@@ -151,27 +160,26 @@ class Fetches:
     def _ended(self, completed: CompletedRequest) -> Optional[Failed]:
         """Take the last bytes of a fetch; None where it brought what was asked for, or goes on elsewhere."""
         request: FetchRequest = completed.request
-        segment, transfer = request.segment, request.segment.transfer
         if request.peer is None:
             self.stage.note(completed, self._wanted)
         chunks = request.take(completed.head) if completed.head.status else []
-        if transfer.over:  # abandoned by a response that was read at the same time
-            self._at_peers -= request.peer is not None
-            self._meter.count(request.taken, request.peer, kept=False)
+        self._at_peers -= request.peer is not None
+        if request.segment.transfer.over:  # abandoned by a response that was read at the same time
+            self._bodies.drop(request)
             return None
         verdict = request.outcome(completed.code, completed.message, completed.head)
-        self._keep(request, chunks)
+        if request.peer is None and (verdict.action is Action.ACCEPT or request.slow):
+            self._crawlers.ended(request.taken, self.stage.seconds_of(request), self.stage.now())
+        self._bodies.keep(request, chunks, code=completed.code)
         if verdict.action is not Action.ACCEPT:
             return self._failed(request, verdict)
-        if transfer.partial is None:
-            self._sink.small_file(transfer, chunks)
-        else:
-            self.segments.discard(segment)
-            self._sink.segment(transfer)
+        self._bodies.finish(request, chunks)
         return None
 
     def _failed(self, request: FetchRequest, verdict: Verdict) -> Optional[Failed]:
         objection: Optional[Verdict] = verdict
+        request.segment.transfer.otherwise ^= request.misread
+        self.suspicious = self.suspicious or verdict.action is Action.REFUSE
         if verdict.action is Action.REDIRECT:
             objection = self._follow(request.segment, verdict.location)
         if objection is None:
@@ -184,29 +192,8 @@ class Fetches:
         for request in list(self.stage.under_way.values()):
             if len(request.chunks) < self._tuning.write_chunks or request.segment.transfer.partial is None:
                 continue
-            verdict = self._take(request)
+            verdict = self._bodies.write(request)
             if verdict.action is not Action.ACCEPT:
                 self.cancel(partial(is_, request))
                 if (failed := self._failed(request, verdict)) is not None:
                     yield failed
-
-    def _take(self, request: FetchRequest) -> Verdict:
-        """Write what was received of a segment so far; the judgement of its head."""
-        head = read_response(request.handle, request.headers)
-        chunks = request.take(head)
-        if chunks:
-            self._sink.write(request.segment, chunks)
-        return request.judge(head)
-
-    def _keep(self, request: FetchRequest, chunks: list[bytes]) -> None:
-        """Keep what a request brought, now that it ended. Of a file in memory, nothing but all of it can be kept."""
-        segment, transfer = request.segment, request.segment.transfer
-        kept = transfer.partial is not None or request.position == segment.end
-        self._at_peers -= request.peer is not None
-        self._meter.count(request.taken, request.peer, kept=kept)
-        if request.taken or not segment.end:  # an empty file has no bytes, but somebody gave it
-            self._on_received(segment, request.position, request.peer)
-        if kept:
-            transfer.kept += request.taken
-        if transfer.partial is not None and chunks:
-            self._sink.write(segment, chunks)

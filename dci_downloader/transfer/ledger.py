@@ -11,6 +11,7 @@
 * Progress of one segment forgives all segments of the file what went wrong before.
 * Peers are asked before the object store, each once.
 * A source that gets ranges wrong is asked for the file in one piece.
+* So is one whose parts were said to be encoded, where they do not hash.
 * Content that does not hash is held against who gave it: a peer is not asked for that file again, the object store is
   asked some times more. Where bytes of several, or of an earlier run, were put together, it is held against nobody.
 * When the run ends early (:mod:`dci_downloader.transfer.ending`), what live peers have is fetched nevertheless.
@@ -28,11 +29,12 @@ from dci_downloader.models import FileEntry
 from dci_downloader.network import retries
 from dci_downloader.results import Failure
 from dci_downloader.transfer.ending import Ending
+from dci_downloader.transfer.peer_verdict import WRONG_CONTENT
 from dci_downloader.transfer.schedule import Schedule
 from dci_downloader.transfer.sources import Peer
 from dci_downloader.transfer.transfers import Giver, Segment, Transfer
 from dci_downloader.transfer.tuning import Tuning
-from dci_downloader.transfer.verdict import WRONG_CONTENT, Action, Verdict
+from dci_downloader.transfer.verdict import Action, Verdict
 
 
 class Step(enum.Enum):
@@ -140,8 +142,8 @@ class Ledger:
             transfer.attempts += 1
             final = self._clock() - (transfer.stuck_since or 0.0) > self._patience
         else:
-            transfer.wrong_responses += 1
-            final = verdict.action is Action.GIVE_UP or transfer.wrong_responses >= retries.MAX_WRONG_RESPONSES
+            transfer.wrong_responses[segment] += 1
+            final = verdict.action is Action.GIVE_UP or transfer.wrong_responses[segment] >= retries.MAX_WRONG_RESPONSES
         if not final:
             return self._try_again(segment, verdict)
         failure = Failure(transfer.entry.path, verdict.reason, verdict.exit_code, verdict.hint)
@@ -150,7 +152,7 @@ class Ledger:
 
     def _try_again(self, segment: Segment, verdict: Verdict) -> Decision:
         transfer, lost = segment.transfer, 0
-        tries = transfer.attempts + transfer.wrong_responses
+        tries = transfer.attempts + transfer.wrong_responses[segment]
         seconds = retries.back_off(tries, verdict.wait, self._patience, self._chance())
         detail = f"{segment}: {verdict.reason}; trying again in {seconds:.1f} s"
         if self._schedule.is_rangeless(transfer):
@@ -210,6 +212,11 @@ class Ledger:
     def mismatched(self, transfer: Transfer, error: DigestMismatchError) -> Decision:
         """Decide about a file whose bytes were all received, but do not hash to it; they are discarded already."""
         decision = Decision()
+        if transfer.encoded and not transfer.in_one_piece and not self._schedule.is_rangeless(transfer):
+            self._schedule.without_ranges(transfer, transfer.source)
+            detail = f"{error}; it came encoded; asking for it in one piece"
+            return Decision(detail=detail, lost=self.restart(transfer))
+        transfer.otherwise ^= transfer.encoded
         if not transfer.resumed and len(transfer.givers) <= 1:
             giver = next(iter(transfer.givers), None)
             if giver is not None:

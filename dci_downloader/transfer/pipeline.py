@@ -66,7 +66,7 @@ class Pipeline:
         self._detail, self._clock = progress.detail, time.monotonic
         self.poller = Poller(tuning, self._clock)
         self._meter = Meter(progress, self._clock)
-        self.schedule = Schedule(peers, self._open_partial, tuning, self._clock)
+        self.schedule = Schedule(peers, self._open_partial, tuning, self._clock, store.partial_names())
         self.ledger = Ledger(self.schedule, options.patience, tuning, self._clock, random.random)
         self._sink = Sink(store, self.poller.wake, self._stored, tuning)
         self.locator = Locator(source, options, tuning, self.ledger.located, self._clock)
@@ -218,6 +218,7 @@ class Pipeline:
             self.ledger.completed(transfer)
             self._meter.file()
         elif isinstance(error, DigestMismatchError):
+            self.fetches.suspicious = True
             self._carry_out(transfer, self.ledger.mismatched(transfer, error))
         else:
             raise error

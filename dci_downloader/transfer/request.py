@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Optional
 
 from dci_downloader.content.ranges import header
+from dci_downloader.errors import IntegrityError
+from dci_downloader.network.encoding import Decoder
 from dci_downloader.network.headers import Head
+from dci_downloader.transfer.peer_verdict import WRONG_CONTENT, judge_peer_failure, judge_peer_head
 from dci_downloader.transfer.sources import Peer
 from dci_downloader.transfer.transfers import Segment
 from dci_downloader.transfer.verdict import (
@@ -18,8 +22,6 @@ from dci_downloader.transfer.verdict import (
     judge_end,
     judge_failure,
     judge_fetch,
-    judge_peer_failure,
-    judge_peer_head,
 )
 
 ERROR_BODY = 16 * 1024
@@ -35,10 +37,11 @@ class TransferRequest:
         peer: who is asked, where that is a peer.
         headers: raw lines of the response's head; only where ``reads_head``, for each line costs a call.
         chunks: of the response's body, as they are received.
+        began_at: when it was sent.
         seen: bytes of the body at the last look.
         moved: when ``seen`` last changed.
         checked: bytes of the body, and the time, when its rate was last checked.
-        slow: whether it was below the least rate then.
+        slow: whether it was too slow then.
     """
 
     segment: Segment
@@ -47,6 +50,7 @@ class TransferRequest:
     handle: Any = None
     headers: list[bytes] = field(default_factory=list)
     chunks: list[bytes] = field(default_factory=list)
+    began_at: float = 0.0
     seen: int = 0
     moved: float = 0.0
     checked: tuple[int, float] = (0, 0.0)
@@ -86,26 +90,43 @@ class FetchRequest(TransferRequest):
     Attributes:
         began: the first byte that was asked for.
         position: the byte after the last that was taken.
-        verdict: the judgement of the head; None before there is one.
+        verdict: the judgement of the head, and of what came after it; None before there is one.
+        misread: whether the body was encoded and proved to be something else than it was taken for.
+        rate: bytes of the body per second when that was last measured; less than 0 before.
+        suspicious: whether the head is read because of what came before.
     """
 
     began: int = 0
     position: int = 0
     verdict: Optional[Verdict] = None
+    misread: bool = False
+    rate: float = -1.0
+    suspicious: bool = False
+    _decoder: Optional[Decoder] = None
 
     def __post_init__(self) -> None:
         self.began = self.position = self.segment.start
 
     @property
     def reads_head(self) -> bool:
-        """For ranges, and to find out what is wrong with a response when the first try failed."""
+        """For all but small files, and to find out what is wrong with a response when the first try failed."""
         transfer = self.segment.transfer
-        return self.segment.range is not None or transfer.attempts + transfer.wrong_responses > 0
+        return (
+            self.suspicious
+            or transfer.partial is not None
+            or transfer.attempts > 0
+            or bool(transfer.wrong_responses)
+            or transfer.otherwise
+        )
 
     @property
     def largest(self) -> int:
-        """A file in memory is given up when it proves larger than it should be; any other is judged while it comes."""
-        return max(self.segment.end, ERROR_BODY) if self.segment.transfer.partial is None else 0
+        """A file in memory is given up when it proves larger than it should be; any other is judged while it comes.
+
+        What cannot be compressed is a little larger when it is encoded.
+        """
+        end = self.segment.end
+        return max(end + end // 16, ERROR_BODY) if self.segment.transfer.partial is None else 0
 
     @property
     def received(self) -> int:
@@ -116,6 +137,16 @@ class FetchRequest(TransferRequest):
     def taken(self) -> int:
         """Bytes of the file that were taken."""
         return self.position - self.began
+
+    @property
+    def encoded(self) -> bool:
+        """Whether the body was said to be encoded."""
+        return self.verdict is not None and self.verdict.encoded
+
+    @property
+    def decodes(self) -> bool:
+        """Whether the body is decoded; nothing can go on from the middle of it."""
+        return self._decoder is not None
 
     def request_headers(self) -> list[str]:
         """The headers to send: nothing that identifies who asks."""
@@ -130,21 +161,51 @@ class FetchRequest(TransferRequest):
         self.chunks.clear()  # not replaced by another list: libcurl appends to this one
         if self.judge(head).action is not Action.ACCEPT:
             return []
+        if self._decoder is not None and chunks:
+            try:
+                chunks = [self._decoder.decode(b"".join(chunks))]
+            except ValueError as error:
+                return self._give_up_decoding(str(error))
         size, room = sum(map(len, chunks)), self.segment.end - self.position
         if size > room:  # more than was asked for: the hash decides whether the file is right
             chunks, size = [b"".join(chunks)[:room]], room
         self.position += size
         return chunks
 
+    def _give_up_decoding(self, reason: str) -> list[bytes]:
+        self.misread = True
+        self.verdict = Verdict(Action.REFUSE, reason, exit_code=IntegrityError.exit_code)
+        if self.peer is not None:
+            self.verdict = WRONG_CONTENT
+        return []
+
     def judge(self, head: Head) -> Verdict:
         """Judge the head of the response, once."""
         if self.verdict is None:
             now = datetime.now(timezone.utc)
-            size = self.segment.transfer.entry.size
-            self.verdict = judge_fetch(head, self.url, self.segment.range, size, now)
+            transfer = self.segment.transfer
+            size, otherwise = transfer.entry.size, transfer.otherwise
+            self.verdict = judge_fetch(head, self.url, self.segment.range, size, now, otherwise=otherwise)
             if self.peer is not None:
                 self.verdict = judge_peer_head(self.verdict, head)
+            if self.verdict.codings:
+                self._decoder = Decoder(self.verdict.codings, size)
         return self.verdict
+
+    def cut(self, code: int) -> bool:
+        """Whether the bytes that were taken are the beginning of what was asked for, which did not come to its end.
+
+        A body that ended in good order is something else, a page or encoded. Only where nothing but the end of the
+        connection tells that it ended, it may have been cut.
+
+        Args:
+            code: libcurl's error code, 0 for none.
+        """
+        if not self.taken or self.decodes or code:
+            return self.taken > 0 and not self.decodes
+        lines = b"".join(self.headers).lower()
+        ended = re.search(rb"\n(transfer-encoding:|content-type: *text/html)", lines)
+        return bool(lines) and not self.encoded and not ended
 
     def outcome(self, code: int, message: str, head: Head) -> Verdict:
         """Judge the response as a whole, now that it ended and :meth:`take` had its bytes.
@@ -159,6 +220,10 @@ class FetchRequest(TransferRequest):
             return verdict
         if verdict is not None and self.position == self.segment.end:
             return ACCEPT  # however it ended
+        if verdict is not None and verdict.encoded and not code:
+            if self.segment.range is not None:
+                return Verdict(Action.WHOLE, "a part of it came encoded")
+            self.misread = True
         if self.peer is not None:
             return judge_peer_failure(code, begun=verdict is not None)
         if code:

@@ -1,8 +1,8 @@
 """Which segment is brought next, and where from: rules without I/O.
 
 * Which peer is asked first rotates from file to file; those that have room for a request now come before the others.
-* A file that is held in memory is one segment. So is one whose first source gets ranges wrong. Any other is cut at
-  multiples of its segment size, less what an earlier run left of it.
+* A file that is held in memory is one segment, unless an earlier run left something of it. So is one whose first
+  source gets ranges wrong. Any other is cut at multiples of its segment size, less what an earlier run left of it.
 * A file that begins anew is asked for only where it was not asked for in vain.
 """
 
@@ -30,6 +30,7 @@ class Schedule:
             ``LockedError`` where another run is writing it.
         tuning: sizes and limits.
         clock: seconds, monotonic.
+        partials: digests of the files that an earlier run left something of.
 
     Attributes:
         queue: the segments and files that wait.
@@ -43,7 +44,9 @@ class Schedule:
         open_partial: Callable[[FileEntry], Optional[Partial]],
         tuning: Tuning,
         clock: Callable[[], float],
+        partials: frozenset[str] = frozenset(),
     ) -> None:
+        self._partials = partials
         self._peers, self._open_partial, self._tuning, self._clock = peers, open_partial, tuning, clock
         self.queue = TransferQueue(self._open, tuning, clock)
         self.transfers: set[Transfer] = set()
@@ -53,6 +56,7 @@ class Schedule:
         self._rotation = -1
         self._remaining_peers: dict[str, list[Peer]] = {}
         self._rangeless: set[tuple[str, Giver]] = set()
+        self._otherwise: set[str] = set()
 
     @property
     def live_peers(self) -> list[Peer]:
@@ -87,6 +91,8 @@ class Schedule:
         self.transfers.discard(transfer)
         if self._peers:
             self._remaining_peers[transfer.entry.sha256] = transfer.peers
+        if transfer.otherwise:
+            self._otherwise.add(transfer.entry.sha256)
         self.queue.again(transfer.entry)
 
     def without_ranges(self, transfer: Transfer, source: Giver) -> None:
@@ -105,7 +111,7 @@ class Schedule:
         """The segments of a file whose turn has come; see :class:`TransferQueue`."""
         transfer = Transfer(entry, self._candidates(entry) if self._peers else [])
         segments = [Segment(transfer, 0, entry.size)]
-        if entry.size > self._tuning.in_memory:
+        if entry.size > self._tuning.in_memory or entry.sha256 in self._partials:
             try:
                 partial = self._open_partial(entry)
             except LockedError:
@@ -117,6 +123,9 @@ class Schedule:
             if not self.is_rangeless(transfer):
                 gaps = ranges.split(ranges.missing(partial.done, entry.size), self._tuning.segment_size(entry.size))
                 segments = [Segment(transfer, *gap) for gap in gaps]
+        if entry.sha256 in self._otherwise:
+            self._otherwise.discard(entry.sha256)
+            transfer.otherwise = True
         self.transfers.add(transfer)
         transfer.unfinished = len(segments)
         transfer.in_one_piece = [segment.end - segment.start for segment in segments] == [entry.size]

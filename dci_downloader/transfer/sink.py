@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Optional
 
+from dci_downloader.errors import LockedError
 from dci_downloader.mirror.partial import Partial
 from dci_downloader.mirror.store import Store
 from dci_downloader.transfer.journal import Journal
@@ -74,6 +75,18 @@ class Sink:
             self._writer.submit(Task(self._journal.record, (transfer.partial,), 0, _raise))
         self._changed.clear()
         self.flush()
+
+    def hold(self, transfer: Transfer) -> bool:
+        """Have what is received of a small file go to a partial, as that of a big one; false where another has it.
+
+        Raises:
+            DiskFullError: no room.
+        """
+        try:
+            transfer.partial = self._store.open_partial(transfer.entry)
+        except LockedError:
+            return False
+        return True
 
     def small_file(self, transfer: Transfer, chunks: list[bytes]) -> None:
         """Store a file that was received as a whole.

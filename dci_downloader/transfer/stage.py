@@ -80,9 +80,8 @@ class Stage(Generic[AnyRequest]):
     def start(self, request: AnyRequest, headers: Sequence[str]) -> None:
         """Send a request."""
         request.handle = handle = self._handles.take(request, headers)
-        request.moved = self._now()
-        if request.peer is not None:
-            request.checked = (0, request.moved)
+        request.moved, request.began_at = self.now(), self._clock()
+        request.checked = (0, request.moved)
         self.under_way[handle] = request
         self.loop.add(handle)
 
@@ -116,9 +115,13 @@ class Stage(Generic[AnyRequest]):
         self.limit.note(completed.seconds, wanted=self.full and starving)
         self._changed = self.limit.value != before
 
+    def seconds_of(self, request: AnyRequest) -> float:
+        """How long a request has been under way, pauses included."""
+        return self._clock() - request.began_at
+
     def look(self) -> int:
         """Bytes of all bodies so far of requests under way; notes which requests made progress, and which are slow."""
-        now, total = self._now(), 0
+        now, total = self.now(), 0
         for request in self.under_way.values():
             seen = request.received
             if seen != request.seen:
@@ -142,19 +145,22 @@ class Stage(Generic[AnyRequest]):
 
     def overdue(self, seconds: float) -> Iterator[CompletedRequest]:
         """End requests that were slow at the last :meth:`look`, stood still for so long, or brought far too much."""
-        before = self._now() - seconds
+        before = self.now() - seconds
         for request in list(self.under_way.values()):
             if self.under_way.get(request.handle) is not request:  # cancelled for what another response meant
                 continue
+            message = ""
             if request.largest and request.seen > request.largest:  # an old libcurl notices only what was announced
                 code = pycurl.E_FILESIZE_EXCEEDED
+            elif request.slow and request.peer is None:
+                code, message = pycurl.E_ABORTED_BY_CALLBACK, "it is far slower than the other connections"
             elif request.slow or request.moved < before:
                 code = pycurl.E_OPERATION_TIMEDOUT
             else:
                 continue
             del self.under_way[request.handle]
             self.loop.remove(request.handle)
-            yield self._completed(request, code, "")
+            yield self._completed(request, code, message)
             self._handles.give_back(request.handle)
 
     def cancel(self, unwanted: Callable[[AnyRequest], bool]) -> list[AnyRequest]:
@@ -172,7 +178,8 @@ class Stage(Generic[AnyRequest]):
         self._handles.close()
         self.loop.close()
 
-    def _now(self) -> float:
+    def now(self) -> float:
+        """Seconds, monotonic, less those of pauses."""
         now = self._clock() if self._paused_since is None else self._paused_since
         return now - self._paused_seconds
 

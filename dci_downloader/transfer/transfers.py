@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Optional
 
@@ -28,8 +29,10 @@ class Transfer:
         givers: who gave bytes of it in this run.
         stuck_since: when trying began, or last made progress; None before the first try.
         attempts: tries that failed since it last made progress.
-        wrong_responses: likewise, those that had a response which is not a matter of time.
+        wrong_responses: likewise, by segment, those that had a response which is not a matter of time.
         kept: bytes received for it that are not discarded.
+        encoded: bytes of it were taken as they are, though they were said to be encoded.
+        otherwise: an encoded body of it is to be read the other way than seems likely, for that proved wrong.
         over: it is complete, given up, or replaced.
     """
 
@@ -42,8 +45,10 @@ class Transfer:
     givers: frozenset[Giver] = frozenset()
     stuck_since: Optional[float] = None
     attempts: int = 0
-    wrong_responses: int = 0
+    wrong_responses: Counter[Segment] = field(default_factory=Counter)
     kept: int = 0
+    encoded: bool = False
+    otherwise: bool = False
     over: bool = False
 
     @property
@@ -61,7 +66,7 @@ class Transfer:
         """
         self.stuck_since = since
         self.attempts = 0
-        self.wrong_responses = 0
+        self.wrong_responses.clear()
 
 
 @dataclass(eq=False)
@@ -73,6 +78,7 @@ class Segment:
         end: the byte after the last.
         farthest: the byte after the last that any try received.
         hops: redirects followed since it was last located.
+        crawls: how often it was on a connection far slower than the others.
     """
 
     transfer: Transfer
@@ -80,6 +86,7 @@ class Segment:
     end: int
     farthest: int = 0
     hops: int = 0
+    crawls: int = 0
 
     @property
     def range(self) -> Optional[Range]:

@@ -30,6 +30,7 @@ class Tuning:
     url_seconds: float = 300.0  # seconds after which a presigned URL is no longer used: half of its life
     most_mismatches: int = 2  # times that a file is fetched again because its content is wrong
     most_access_errors: int = 20  # files in a row that are denied access before the run ends: its secret was revoked
+    crawl_seconds: float = 3.0  # seconds after which a connection far slower than the others is dropped
     blocked_seconds: float = 0.5  # seconds before a file that another run is fetching is looked at again
 
     # how peers are asked

@@ -4,15 +4,16 @@ Two kinds of request are judged: **locate** (the control server responds with a 
 store, or a peer, responds with bytes). The rules, from RFC 9110 and from what the two servers were seen to do:
 
 * A body counts only with the right status *and* the right range: 200 for a whole file, 206 whose ``Content-Range``
-  starts where the request did and names the file's size. A server that gets ranges wrong in any way (200 or 416 to a
-  ranged request, another range) is asked for the whole file instead.
-* A length or an encoding that contradicts the manifest is refused before the first byte is kept.
+  starts where the request did and names the file's size. 206 for a whole file needs no range. A server that gets ranges
+  wrong in any way (200 or 416 to a ranged request, another range) is asked for the whole file instead.
+* A length that contradicts the manifest is refused before the first byte is kept, unless the body is encoded.
+* ``Content-Encoding`` is a hint: the digest decides. A whole body of the right length is taken as it is. One of another
+  length, or of none, is decoded where that is possible; if that proves wrong, it is read the other way the next time.
+  A part of a file is taken as it is; if the file proves wrong, it is asked for in one piece.
 * 403 is a presigned URL past its 600 seconds: locate again.
-* 408, 425, 429, 5xx and broken connections pass; they are tried again, later each time, ``Retry-After`` honoured up
-  to half of the run's patience. Other statuses are final.
+* 408, 425, 429, 5xx (but 501 and 505) and broken connections pass; they are tried again, later each time,
+  ``Retry-After`` honoured up to half of the run's patience. Other statuses are final.
 * A certificate that cannot be trusted does not become better: the run ends at once.
-* A peer is not tried again, since there are others and the object store: it lacks the object, has given a wrong
-  response, or cannot be reached and is dropped. Only where it does not serve ranges it is asked for the whole file.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Optional
 from urllib.parse import quote, urljoin, urlsplit
@@ -29,6 +30,7 @@ import pycurl
 
 from dci_downloader.content.ranges import Range
 from dci_downloader.errors import AUTHORITY_HINT, CLOCK_HINT, HOST_NAME_HINT, AccessError, IntegrityError, TransferError
+from dci_downloader.network.encoding import codings, names_encoding
 from dci_downloader.network.headers import Head, content_length, parse_content_range, retry_after
 from dci_downloader.network.retries import REDIRECTS, TRANSIENT
 
@@ -81,6 +83,8 @@ class Verdict:
         location: where a redirect leads.
         exit_code: that of the error this becomes if it is the last word.
         hint: what the user can do, where there is something.
+        encoded: whether the bytes may be something else than they seem, by ``Content-Encoding``.
+        codings: that are to be undone, see :func:`dci_downloader.network.encoding.codings`.
     """
 
     action: Action
@@ -89,6 +93,8 @@ class Verdict:
     location: str = ""
     exit_code: int = TransferError.exit_code
     hint: str = ""
+    encoded: bool = False
+    codings: tuple[str, ...] = ()
 
 
 ACCEPT = Verdict(Action.ACCEPT)
@@ -118,7 +124,9 @@ def judge_locate(head: Head, url: str, now: datetime) -> Verdict:
     return Verdict(Action.GIVE_UP, f"the control server answered HTTP {status} where a redirect was due")
 
 
-def judge_fetch(head: Head, url: str, wanted: Optional[Range], size: int, now: datetime) -> Verdict:
+def judge_fetch(
+    head: Head, url: str, wanted: Optional[Range], size: int, now: datetime, *, otherwise: bool = False
+) -> Verdict:
     """Judge the head of the object store's response, before a byte of its body is kept.
 
     Args:
@@ -127,13 +135,14 @@ def judge_fetch(head: Head, url: str, wanted: Optional[Range], size: int, now: d
         wanted: the range that was asked for, or None for the whole file.
         size: bytes of the whole file, by the manifest.
         now: current time, UTC.
+        otherwise: whether to read an encoded body the other way than seems likely, for that proved wrong.
     """
     status = head.status
-    if status == 200 and wanted is None:
-        return _judge_body(head.headers, size)
-    if status == 206 and wanted is not None:
-        return _judge_part(head.headers, wanted, size)
-    if status in (200, 206, 416):
+    if wanted is None and (status == 200 or (status == 206 and "content-range" not in head.headers)):
+        return _judge_body(head.headers, size, otherwise)
+    if status == 206:
+        return _judge_part(head.headers, wanted or Range(0, size), size)
+    if status in (200, 416):
         return Verdict(Action.WHOLE, f"the object store does not serve ranges of it (HTTP {status})")
     if status in REDIRECTS:
         return _judge_redirect(head, url)
@@ -180,47 +189,6 @@ def judge_failure(code: int, message: str, url: str) -> Verdict:
     return Verdict(Action.RETRY, f"{host}: {_BROKEN.get(code) or message or f'libcurl error {code}'}")
 
 
-_UNREACHABLE_PEER = {
-    pycurl.E_COULDNT_RESOLVE_HOST: "its name cannot be resolved",
-    pycurl.E_COULDNT_RESOLVE_PROXY: "the name of the proxy cannot be resolved",
-    pycurl.E_COULDNT_CONNECT: "no connection",
-    pycurl.E_OPERATION_TIMEDOUT: "it is slow, or does not answer",
-    pycurl.E_PEER_FAILED_VERIFICATION: "its certificate cannot be trusted",
-    pycurl.E_SSL_CONNECT_ERROR: "TLS handshake failed",
-}
-
-WRONG_CONTENT = Verdict(Action.REFUSE, "what it gives is something else")
-"""The judgement of a peer all of whose bytes of a file were received, but do not hash to it."""
-
-
-def judge_peer_head(verdict: Verdict, head: Head) -> Verdict:
-    """Judge the head of a peer's response.
-
-    Args:
-        verdict: what :func:`judge_fetch` says of it.
-        head: of the response; its status is 0 when there was none.
-    """
-    if verdict.action is Action.ACCEPT:
-        return verdict
-    if verdict.action is Action.WHOLE:
-        return replace(WRONG_CONTENT, action=Action.WHOLE)
-    if head.status in (404, 410):
-        return Verdict(Action.MISS)
-    return WRONG_CONTENT if head.status in (0, 200, 206) else Verdict(Action.REFUSE, f"it answers HTTP {head.status}")
-
-
-def judge_peer_failure(code: int, *, begun: bool) -> Verdict:
-    """Judge a request to a peer that ended without a complete response.
-
-    Args:
-        code: libcurl's error code, 0 for a response that is too short.
-        begun: whether there was a head, and it was right.
-    """
-    if code in _UNREACHABLE_PEER:
-        return Verdict(Action.DROP, _UNREACHABLE_PEER[code])
-    return Verdict(Action.REFUSE, "its answers are cut") if begun else WRONG_CONTENT
-
-
 def _certificate_hint(message: str) -> str:
     """What to do about a certificate that OpenSSL, in libcurl's text, does not trust."""
     text = message.lower()
@@ -247,24 +215,28 @@ def _judge_redirect(head: Head, url: str) -> Verdict:
     return Verdict(Action.GIVE_UP, f"a redirect to {scheme}:// was refused; only http and https are followed")
 
 
-def _judge_body(headers: Mapping[str, str], size: int) -> Verdict:
-    encoding = headers.get("content-encoding", "identity").lower()
-    if encoding != "identity":
-        return Verdict(Action.REFUSE, f"it came encoded as {encoding[:20]!r} although none was asked for")
-    length = content_length(headers.get("content-length", ""))
-    if length not in (None, size):
-        return Verdict(
-            Action.REFUSE,
-            f"the server sends {length} bytes{_page(headers)}, the manifest says {size}",
-            exit_code=IntegrityError.exit_code,
-        )
-    return ACCEPT
+def _judge_body(headers: Mapping[str, str], size: int, otherwise: bool) -> Verdict:
+    length, encoding = content_length(headers.get("content-length", "")), headers.get("content-encoding", "")
+    if not names_encoding(encoding):
+        return ACCEPT if length in (None, size) else _wrong_length(headers, length, size)
+    undone = codings(encoding)
+    decode = otherwise if length == size else length is not None or not otherwise
+    if undone and decode:
+        return Verdict(Action.ACCEPT, encoded=True, codings=undone)
+    if length in (None, size):
+        return Verdict(Action.ACCEPT, encoded=True)
+    return Verdict(Action.REFUSE, f"it came encoded as {encoding[:20]!r}, which is not how its manifest has it")
+
+
+def _wrong_length(headers: Mapping[str, str], length: Optional[int], size: int) -> Verdict:
+    return Verdict(
+        Action.REFUSE,
+        f"the server sends {length} bytes{_page(headers)}, the manifest says {size}",
+        exit_code=IntegrityError.exit_code,
+    )
 
 
 def _judge_part(headers: Mapping[str, str], wanted: Range, size: int) -> Verdict:
-    encoding = headers.get("content-encoding", "identity").lower()
-    if encoding != "identity":
-        return Verdict(Action.REFUSE, f"it came encoded as {encoding[:20]!r} although none was asked for")
     sent = parse_content_range(headers.get("content-range", ""))
     if sent is None or sent.start != wanted.start or sent.end > wanted.end:
         return Verdict(Action.WHOLE, "the object store sent another range than was asked for")
@@ -272,7 +244,11 @@ def _judge_part(headers: Mapping[str, str], wanted: Range, size: int) -> Verdict
         return Verdict(
             Action.WHOLE, f"the object store says it has {sent.size} bytes, the manifest says {size}", exit_code=7
         )
-    return ACCEPT
+    if not names_encoding(headers.get("content-encoding", "")):
+        return ACCEPT
+    if content_length(headers.get("content-length", "")) not in (None, sent.end - sent.start):
+        return Verdict(Action.WHOLE, "a part of it came encoded", encoded=True)
+    return Verdict(Action.ACCEPT, encoded=True)
 
 
 def _page(headers: Mapping[str, str]) -> str:

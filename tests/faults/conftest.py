@@ -91,9 +91,12 @@ class Bench:
 
     def add(self, path: str, size: int) -> FileEntry:
         """Have the object store hold a file."""
-        content = self._random.randbytes(size) if size else b""
+        return self.add_content(path, self._random.randbytes(size) if size else b"")
+
+    def add_content(self, path: str, content: bytes) -> FileEntry:
+        """Have the object store hold a file with this content."""
         self.contents[path] = content
-        self.entries[path] = FileEntry(path, sha256(content).hexdigest(), size)
+        self.entries[path] = FileEntry(path, sha256(content).hexdigest(), len(content))
         return self.entries[path]
 
     def tune(self, **numbers: Any) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -44,7 +45,8 @@ class Row:
         fails: exit code of the victim's failure; None where it arrives after all.
         says: what the reason holds; where it arrives after all, what ``--verbose`` tells.
         hints: what the hint holds.
-        located: how often the small victim is asked for at the control server; None where that is a matter of time.
+        located: how often the small victim is asked for at the control server; None where that is a matter of time, or
+            of whether pycurl is too old to read of a head only what is needed.
     """
 
     id: str
@@ -101,6 +103,21 @@ def less(exchange: Exchange) -> None:
     exchange.send(answer.head() + answer.body)
 
 
+def whole_part(*, named: bool) -> Behaviour:
+    """A 206 to every request for the whole file."""
+
+    def behave(exchange: Exchange) -> None:
+        answer = exchange.answer()._replace(status=206)
+        if named and exchange.asked.range is None:
+            size = len(answer.body)
+            answer = header(answer, "Content-Range", f"bytes 0-{size - 1}/{size}")
+        elif not named:
+            answer = answer._replace(headers=())
+        exchange.send(answer.head() + answer.body)
+
+    return behave
+
+
 def rangeless(exchange: Exchange) -> None:
     """The whole file, whatever was asked for; the first request for the whole is cut."""
     wholes = exchange.server.ranges(exchange.asked.path).count(None)
@@ -124,8 +141,28 @@ def refusal(code: int, text: str, *, ahead: float = 0.0) -> Behaviour:
     return changed(answer)
 
 
-def zipped(answer: Response) -> Response:
-    return header(answer._replace(body=gzip.compress(answer.body)), "Content-Encoding", "gzip")
+def labelled(value: str, *more: str) -> Behaviour:
+    """The right bytes, said to be encoded."""
+    headers = tuple(("Content-Encoding", each) for each in (value, *more))
+    return changed(lambda answer: answer._replace(headers=(*answer.headers, *headers)))
+
+
+def raw_deflate(content: bytes) -> bytes:
+    deflater = zlib.compressobj(wbits=-15)
+    return deflater.compress(content) + deflater.flush()
+
+
+def encoded(value: str, encode: Callable[[bytes], bytes], *, whole: bool = True, in_chunks: bool = False) -> Behaviour:
+    """Compressed on the fly: the whole file, whatever was asked for, or what was asked for."""
+
+    def behave(exchange: Exchange) -> None:
+        rest = {name: text for name, text in exchange.asked.headers.items() if whole is False or name != "range"}
+        answer = exchange.server.well(exchange.asked._replace(headers=rest))
+        answer = header(answer._replace(body=encode(answer.body)), "Content-Encoding", value)
+        answer = chunked(answer) if in_chunks else answer
+        exchange.send(answer.head() + answer.body)
+
+    return behave
 
 
 def interim(*codes: int, ended: bool = True) -> Behaviour:
@@ -142,6 +179,30 @@ def interim(*codes: int, ended: bool = True) -> Behaviour:
 
     return behave
 
+
+def cut_in_coding(exchange: Exchange) -> None:
+    """Compressed on the fly, and cut in the middle."""
+    rest = {name: text for name, text in exchange.asked.headers.items() if name != "range"}
+    answer = exchange.server.well(exchange.asked._replace(headers=rest))
+    answer = header(answer._replace(body=gzip.compress(answer.body)), "Content-Encoding", "gzip")
+    exchange.send(answer.head() + answer.body[: len(answer.body) // 2])
+    exchange.cut()
+
+
+def bomb(_: bytes) -> bytes:
+    """Two layers, of which the outer one alone is a thousand times larger than it seems."""
+    return gzip.compress(gzip.compress(bytes(50_000_000)))
+
+
+ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "Deflate": raw_deflate,
+    "aws-chunked,gzip": gzip.compress,
+    "gzip, gzip": lambda content: gzip.compress(gzip.compress(content)),
+    "deflate, gzip": lambda content: gzip.compress(zlib.compress(content)),
+}
 
 HTML = Response(200, (("Content-Type", "text/html; charset=utf-8"),), b"<html>Sign in to the guest network</html>")
 BROKEN_PLACES = ["http://[::1", "http://127.0.0.1:port/a"]
@@ -248,6 +309,8 @@ ROWS = [
     ),
     Row("206 of half of the range", [less], sizes=["big"]),
     Row("206 to a request for the whole", [place(0, 0)], sizes=["small"]),
+    Row("206 of the whole", [whole_part(named=True)], for_ever=True, located=1),
+    Row("206 of the whole that names no range", [whole_part(named=False)], for_ever=True, located=1),
     Row("416", [status(416)], says=PIECE, sizes=["big"]),
     # lengths
     Row("body shorter", [body(shorter)]),
@@ -265,8 +328,44 @@ ROWS = [
     Row("chunked and shorter", [changed(lambda answer: chunked(answer._replace(body=answer.body[:-7])))]),
     Row("chunked and longer", [changed(lambda answer: chunked(answer._replace(body=answer.body + b"x")))], located=1),
     # content
-    Row("gzip although identity was asked", [changed(zipped)]),
-    Row("gzip for ever", [changed(zipped)], for_ever=True, fails=5, says="encoded as 'gzip'", located=3),
+    # encodings
+    *(
+        Row(f"said to be {', '.join(values) or 'nothing'}, but right", [labelled(*values)], for_ever=True, located=1)
+        for values in (
+            ("",),
+            ("identity",),
+            ("aws-chunked",),
+            ("utf-8",),
+            ("gzip",),
+            ("br",),
+            ("x-gzip", "aws-chunked"),
+        )
+    ),
+    *(
+        Row(f"{name}, {form}", [encoded(name, encode, in_chunks=form == "chunked")], for_ever=True, located=None)
+        for name, encode in ENCODINGS.items()
+        for form in ("with its length", "chunked")
+    ),
+    Row("gzip once", [encoded("gzip", gzip.compress)], located=None),
+    Row("gzip of each part", [encoded("gzip", gzip.compress, whole=False)], for_ever=True, located=None),
+    Row(
+        "gzip of each part, chunked",
+        [encoded("gzip", gzip.compress, whole=False, in_chunks=True)],
+        for_ever=True,
+        located=None,
+    ),
+    Row("said to be gzip, chunked, but right", [encoded("gzip", bytes, in_chunks=True)], for_ever=True, located=None),
+    Row("gzip, cut", [cut_in_coding], located=None),
+    Row("br for ever", [encoded("br", gzip.compress)], for_ever=True, fails=5, says="encoded as 'br'", located=3),
+    Row(
+        "gzip of something else",
+        [encoded("gzip", lambda content: gzip.compress(corrupted(content)))],
+        for_ever=True,
+        fails=7,
+        says="does not match its manifest",
+        located=None,
+    ),
+    Row("a bomb", [encoded("gzip, gzip", bomb)], for_ever=True, fails=7, says="more in it", located=3),
     Row("an HTML page", [changed(lambda _: HTML)]),
     Row("an HTML page for ever", [changed(lambda _: HTML)], for_ever=True, fails=7, says="a web page", located=3),
     Row("a chunked HTML page", [changed(lambda _: chunked(HTML))], for_ever=True, fails=7, says="web page", located=3),

@@ -91,10 +91,49 @@ def test_a_file_that_may_not_be_linked_is_copied(sample, monkeypatch):
 
 def test_a_copy_that_changed_under_our_hands_does_not_enter_the_store(sample, tmp_path, monkeypatch):
     os.link(sample.link / ".composeinfo", tmp_path / "mine")
-    monkeypatch.setattr(adopt_module, "digests", lambda _: ["0" * 64])
+    monkeypatch.setattr(adopt_module, "copy_file", lambda *_: False)
     assert adopt(sample.link, WANTED, sample.store) == (1, 400)
     assert not sample.store.holds(entry_of("", b"first"))
     assert os.listdir(sample.store.partials) == []
+
+
+def test_a_file_that_was_replaced_since_it_was_hashed_is_not_linked(sample, monkeypatch):
+    def late(path, temporary, **_):
+        os.unlink(path)
+        with open(path, "wb") as file:
+            file.write(b"bash" * 99 + b"evil")
+        real_link(path, temporary)
+
+    real_link = os.link
+    monkeypatch.setattr(os, "link", late)
+    assert adopt(sample.link, WANTED, sample.store) == (0, 0)
+    assert sample.objects() == set()
+    assert os.listdir(sample.store.partials) == []
+
+
+def test_a_file_that_only_its_owner_may_read_is_linked_and_readable_then(sample):
+    os.chmod(sample.link / "same", 0o600)
+    inode = (sample.link / "same").stat().st_ino
+    (sample.link / "BaseOS/x86_64/os/Packages/b/bash.rpm").unlink()
+    assert adopt(sample.link, WANTED, sample.store) == (2, 405)
+    status = sample.store.path(BASH.sha256).stat()
+    assert (status.st_ino, stat.S_IMODE(status.st_mode)) == (inode, 0o444)
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+def test_a_folder_elsewhere_that_a_link_leads_to_is_copied_from_and_stays_as_it_is(sample, tmp_path, absolute):
+    elsewhere = tmp_path / "big disk"
+    sample.link.rename(elsewhere)
+    sample.link.symlink_to(elsewhere if absolute else os.path.relpath(elsewhere, sample.link.parent))
+    before = {path: path.stat() for path in elsewhere.rglob("*")}
+    assert len(adoptable(sample.link, WANTED, sample.store)) == 2
+    assert adopt(sample.link, WANTED, sample.store) == (2, 405)
+    sample.publish("c1", FIRST)
+    assert sample.read() == FIRST
+    assert os.readlink(sample.link).startswith(".versions/")
+    for path, status in before.items():
+        now = path.stat()
+        assert (now.st_mode, now.st_nlink, now.st_ino) == (status.st_mode, status.st_nlink, status.st_ino)
 
 
 def test_a_published_link_is_nothing_to_adopt(sample):

@@ -1,6 +1,7 @@
 import ctypes
 import errno
 import os
+import stat
 from functools import partial
 from pathlib import Path
 from shlex import quote
@@ -170,3 +171,56 @@ def test_where_no_folder_can_be_nobody_is_sent_to_make_one(place):
             make(Path(place))
         assert str(caught.value).startswith(place)
         assert "choose a destination on a disk" in caught.value.hint
+
+
+@pytest.mark.parametrize("setgid", [True, False])
+@pytest.mark.parametrize(("umask", "group"), [(0o002, True), (0o022, False), (0o077, False), (0, True)])
+def test_a_group_may_write_only_in_its_own_folder_and_as_the_umask_says(tmp_path, setgid, umask, group):
+    os.chmod(tmp_path, 0o2775 if setgid else 0o755)
+    before = os.umask(umask)
+    try:
+        files.make_folder(tmp_path / "folder")
+        files.replace_atomically(tmp_path / "folder" / "record", b"{}", mode=0o644)
+    finally:
+        os.umask(before)
+    shared = 0o020 if setgid and group else 0
+    assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == 0o755 | shared | (0o2000 if setgid else 0)
+    assert stat.S_IMODE((tmp_path / "folder" / "record").stat().st_mode) == 0o644 | shared
+
+
+def test_a_folder_that_is_there_gets_back_what_everybody_may_do_and_keeps_the_rest(tmp_path):
+    for before, after in {0o2700: 0o2755, 0o777: 0o777, 0o775: 0o775, 0o000: 0o755}.items():
+        (tmp_path / "folder").mkdir()
+        os.chmod(tmp_path / "folder", before)
+        files.make_folder(tmp_path / "folder")
+        assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == after
+        (tmp_path / "folder").rmdir()
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP])
+def test_where_a_file_system_keeps_no_modes_they_stay(tmp_path, monkeypatch, code):
+    def refuse(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    monkeypatch.setattr(os, "fchmod", refuse)
+    (tmp_path / "folder").mkdir(mode=0o700)
+    files.make_folder(tmp_path / "folder")
+    files.replace_atomically(tmp_path / "record", b"{}", mode=0o644)
+    monkeypatch.setattr(os, "fchmod", lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "broken")))
+    with pytest.raises(OSError, match="broken"):
+        files.replace_atomically(tmp_path / "record", b"{}", mode=0o644)
+
+
+def test_a_name_as_long_as_any_may_be_is_replaced_too(tmp_path):
+    for name in ("x" * 255, "é" * 127):
+        files.replace_atomically(tmp_path / name, b"new")
+        assert (tmp_path / name).read_bytes() == b"new"
+
+
+def test_a_folder_that_cannot_be_flushed_by_name_needs_no_flush(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda fd: (_ for _ in ()).throw(OSError(errno.EINVAL, "CIFS")))
+    files.flush_folder(tmp_path)
+    monkeypatch.setattr(os, "fsync", lambda fd: (_ for _ in ()).throw(OSError(errno.EIO, "broken")))
+    with pytest.raises(OSError, match="broken"):
+        files.flush_folder(tmp_path)

@@ -383,7 +383,7 @@ def test_failures_of_peers_do_not_count_for_the_object_store():
     desk.next()
     desk.clock.now += 20
     assert desk.ledger.failed(segment, RETRY).step is Step.NOTHING
-    assert (segment.transfer.attempts, segment.transfer.wrong_responses) == (1, 0)
+    assert (segment.transfer.attempts, segment.transfer.wrong_responses[segment]) == (1, 0)
 
 
 def test_segments_of_a_peer_that_is_dropped_are_asked_of_the_next_source():

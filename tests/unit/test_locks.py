@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import os
 import stat
 
@@ -6,6 +7,7 @@ import pytest
 
 from dci_downloader.errors import LockedError, SettingsError
 from dci_downloader.mirror.locks import FileLock
+from tests.unit.ordinary_user import OTHER, USER, as_user, give
 
 
 class Clock:
@@ -92,3 +94,53 @@ def test_one_of_several_holders_is_named_only_once_it_signs(tmp_path):
     leaving.release()
     assert (tmp_path / "lock").read_text() == "another, who stays"
     staying.release()
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL])
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_file_system_without_locks_is_named_as_one(tmp_path, monkeypatch, code, shared):
+    def refuse(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(SettingsError, match=r"lock: this file system offers no locks") as caught:
+        FileLock(tmp_path / "lock").acquire(shared=shared)
+    assert "mount it with locks" in caught.value.hint
+
+
+def test_nothing_is_written_into_a_file_that_has_another_name(tmp_path):
+    (tmp_path / "precious").write_text("precious")
+    os.link(tmp_path / "precious", tmp_path / "lock")
+    with FileLock(tmp_path / "lock").holding(timeout=0):
+        assert (tmp_path / "precious").read_text() == "precious"
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link", "folder"])
+def test_what_is_no_file_is_no_lock(tmp_path, kind):
+    place = tmp_path / "lock"
+    {"fifo": os.mkfifo, "folder": os.mkdir, "link": lambda path: path.symlink_to(tmp_path / "x")}[kind](place)
+    with pytest.raises(SettingsError) as caught:
+        FileLock(place).acquire(timeout=0)
+    assert "move it aside" in caught.value.hint
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="two users need root")
+def test_two_users_of_a_group_lock_in_turn(public_path):
+    give(public_path, user=USER, group=1500)
+    os.chmod(public_path, 0o2775)
+
+    def lock():
+        os.umask(0o002)
+        with FileLock(public_path / "lock").holding(timeout=0):
+            assert f"pid {os.getpid()}" in (public_path / "lock").read_text()
+
+    as_user(lock, user=USER, group=1500)
+    as_user(lock, user=OTHER, group=1500)
+    os.chmod(public_path / "lock", 0o644)  # as an earlier version made it
+
+    def lock_all_the_same():
+        with FileLock(public_path / "lock").holding(timeout=0):
+            pass
+
+    as_user(lock_all_the_same, user=OTHER, group=1500)

@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import json
 import os
 import stat
@@ -239,14 +240,14 @@ def test_second_writer_is_told_that_the_partial_is_locked(store, tmp_path):
 def test_partial_that_became_an_object_while_it_was_being_opened_is_not_written(store, monkeypatch):
     partial = store.open_partial(ENTRY)
     partial.write(0, CONTENT)
-    flock = partial_module.fcntl.flock
+    flock = fcntl.flock
 
     def finished_meanwhile(fd, mode):
         if partial._fd >= 0:
             partial.finish()
         flock(fd, mode)
 
-    monkeypatch.setattr(partial_module.fcntl, "flock", finished_meanwhile)
+    monkeypatch.setattr(fcntl, "flock", finished_meanwhile)
     again = store.open_partial(ENTRY)
     again.write(0, b"x" * 100)
     assert store.path(ENTRY.sha256).read_bytes() == CONTENT

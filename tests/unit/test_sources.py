@@ -1,9 +1,10 @@
 import pytest
 
 from dci_downloader.control.signing import ComponentFiles
+from dci_downloader.transfer.peer_verdict import WRONG_CONTENT
 from dci_downloader.transfer.sources import Peer, PeerPool, Source
 from dci_downloader.transfer.tuning import Tuning
-from dci_downloader.transfer.verdict import WRONG_CONTENT, Action, Verdict
+from dci_downloader.transfer.verdict import Action, Verdict
 
 MISS = Verdict(Action.MISS)
 CUT = Verdict(Action.REFUSE, "its answers are cut")

@@ -5,9 +5,11 @@ import stat
 
 import pytest
 
-from dci_downloader.errors import DownloaderError, IntegrityError
+from dci_downloader.errors import DownloaderError, IntegrityError, SettingsError
 from dci_downloader.mirror import tree
-from tests.unit.samples import FIRST, LINKS, Sample, entry_of, manifest_of
+from dci_downloader.mirror.comparison import inspect
+from dci_downloader.mirror.removal import remove_tree
+from tests.unit.samples import FIRST, LINKS, Sample, entry_of, manifest_of, refuse_links
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def build(sample, manifest=None):
 
 
 def look(sample, root, copies=frozenset()):
-    return list(tree.differences(root, manifest_of(FIRST, LINKS), sample.store.object_matcher(), copies))
+    return inspect(root, manifest_of(FIRST, LINKS), sample.store.object_matcher(), copies)
 
 
 def test_tree_holds_the_objects_themselves_and_the_links(sample):
@@ -33,8 +35,7 @@ def test_tree_holds_the_objects_themselves_and_the_links(sample):
     for entry in manifest_of(FIRST).files:
         assert os.path.samefile(root / entry.path, sample.store.path(entry.sha256))
     assert os.readlink(root / "BaseOS/latest") == "x86_64"
-    assert look(sample, root) == []
-    assert list(tree.extras(root, manifest_of(FIRST, LINKS))) == []
+    assert look(sample, root).intact
 
 
 def test_folders_are_readable_by_all_whatever_the_umask(sample):
@@ -46,7 +47,7 @@ def test_folders_are_readable_by_all_whatever_the_umask(sample):
     assert {stat.S_IMODE(path.stat().st_mode) for path in (root, root / "BaseOS", root / "BaseOS/x86_64/os")} == {0o755}
 
 
-@pytest.mark.parametrize("code", [errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP])
+@pytest.mark.parametrize("code", [errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL])
 def test_files_are_copied_read_only_where_no_link_is_to_be_had(sample, monkeypatch, code):
     def refuse(*_, **__):
         raise OSError(code, os.strerror(code))
@@ -56,17 +57,84 @@ def test_files_are_copied_read_only_where_no_link_is_to_be_had(sample, monkeypat
     assert built == (frozenset(FIRST), os.strerror(code))
     assert sample.read(root) == FIRST
     assert stat.S_IMODE((root / "same").stat().st_mode) == 0o444
-    assert look(sample, root, built.copies) == []
-    assert len(look(sample, root)) == len(FIRST)
+    assert look(sample, root, built.copies).intact
+    assert len(look(sample, root).unlinked) == len(FIRST)
 
 
-def test_reflink_is_preferred_to_a_copy(sample, monkeypatch):
+def test_reflink_is_preferred_to_a_copy_and_what_it_shares_is_hashed(sample, monkeypatch):
     asked = []
-    monkeypatch.setattr(fcntl, "ioctl", lambda *arguments: asked.append(arguments[1]))
-    source = sample.store.object_path(entry_of("", b"first").sha256)
-    tree.copy_file(source, str(sample.root / "copy"))
+
+    def clone(writer, request, reader):
+        asked.append(request)
+        os.pwrite(writer, b"first", 0)
+
+    monkeypatch.setattr(fcntl, "ioctl", clone)
+    digest = entry_of("", b"first").sha256
+    assert tree.copy_file(sample.store.object_path(digest), str(sample.root / "copy"), digest)
     assert len(asked) == 1
-    assert (sample.root / "copy").read_bytes() == b""
+    assert (sample.root / "copy").read_bytes() == b"first"
+    same = entry_of("", b"bash" * 100).sha256
+    assert not tree.copy_file(sample.store.object_path(same), str(sample.root / "other"), same)
+    assert not (sample.root / "other").exists()
+
+
+def test_nobody_may_read_a_copy_before_its_content_is_known(sample, monkeypatch):
+    seen = []
+    real = os.read
+
+    def read(fd, size):
+        seen.append(stat.S_IMODE((sample.root / "copy").stat().st_mode))
+        return real(fd, size)
+
+    monkeypatch.setattr(os, "read", read)
+    secret = sample.root / "secret"
+    secret.write_bytes(b"secret")
+    assert not tree.copy_file(str(secret), str(sample.root / "copy"), entry_of("", b"first").sha256)
+    assert set(seen) == {0o600}
+    assert not (sample.root / "copy").exists()
+
+
+def test_a_link_or_a_fifo_in_an_objects_place_is_not_copied(sample):
+    os.mkfifo(sample.root / "fifo")
+    (sample.root / "link").symlink_to(sample.store.object_path(entry_of("", b"first").sha256))
+    with pytest.raises(OSError, match="symbolic links"):
+        tree.copy_file(str(sample.root / "link"), str(sample.root / "copy"), entry_of("", b"first").sha256)
+    assert not tree.copy_file(str(sample.root / "fifo"), str(sample.root / "copy"), entry_of("", b"first").sha256)
+    assert not (sample.root / "copy").exists()
+
+
+def test_a_damaged_object_is_not_copied_into_a_tree(sample, monkeypatch):
+    path = sample.store.path(entry_of("", b"first").sha256)
+    os.chmod(path, 0o644)
+    path.write_bytes(b"FIRST")
+    refuse_links(monkeypatch)
+    with pytest.raises(IntegrityError, match="composeinfo: its content in the store is damaged"):
+        build(sample)
+
+
+def test_objects_that_nobody_may_read_get_their_mode_with_the_tree_and_only_where_they_are_right(sample):
+    for path in sample.store.objects.glob("*/*"):
+        os.chmod(path, 0o600)
+    root, _ = build(sample)
+    assert {stat.S_IMODE((root / path).stat().st_mode) for path in FIRST} == {0o444}
+    secret = sample.store.path(entry_of("", b"first").sha256)
+    os.chmod(secret, 0o600)
+    secret.write_bytes(b"FIRST")
+    other = sample.root / "other"
+    with pytest.raises(IntegrityError, match="composeinfo"):
+        tree.build(other, manifest_of(FIRST, LINKS), sample.store.object_path)
+    assert stat.S_IMODE(secret.stat().st_mode) & 0o044 == 0
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL])
+def test_a_file_system_without_symbolic_links_is_named_as_one(sample, monkeypatch, code):
+    def refuse(*_, **__):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "symlink", refuse)
+    with pytest.raises(SettingsError, match="no symbolic links") as caught:
+        build(sample)
+    assert "destination" in caught.value.hint
 
 
 @pytest.mark.parametrize("path", ["../out", "/out", "a/../../out", "./a", "a//b/c"])
@@ -92,7 +160,7 @@ def test_nothing_is_written_through_a_symlink_of_the_manifest(sample, tmp_path):
 def test_missing_object_and_a_path_that_stands_twice_name_the_entry(sample):
     with pytest.raises(IntegrityError, match="gone: its content"):
         build(sample, manifest_of({"gone": b"gone"}))
-    tree.remove_tree(sample.root / "tree")
+    remove_tree(sample.root / "tree")
     twice = manifest_of({"a": b"first"})
     with pytest.raises(IntegrityError, match="a: stands twice"):
         build(sample, twice.__class__("compose", twice.files * 2))
@@ -105,46 +173,6 @@ def test_other_failures_of_link_are_not_hidden(sample, monkeypatch):
     monkeypatch.setattr(os, "link", fail)
     with pytest.raises(DownloaderError, match="I/O error"):
         build(sample)
-
-
-def test_every_damage_that_stat_can_see_is_told(sample):
-    root, _ = build(sample)
-    (root / ".composeinfo").unlink()
-    (root / "same").unlink()
-    (root / "same").write_bytes(b"bash" * 100)
-    (root / "BaseOS/latest").unlink()
-    (root / "BaseOS/latest").symlink_to("elsewhere")
-    rpm = root / "BaseOS/x86_64/os/Packages/b/bash.rpm"
-    rpm.unlink()
-    rpm.mkdir()
-    assert [(damage.path, damage.found) for damage in look(sample, root)] == [
-        (".composeinfo", "nothing"),
-        ("BaseOS/x86_64/os/Packages/b/bash.rpm", "not a regular file"),
-        ("same", "another file"),
-        ("BaseOS/latest", "elsewhere"),
-    ]
-
-
-def test_truncation_and_a_lost_object_are_seen(sample):
-    root, _ = build(sample)
-    entry = entry_of(".composeinfo", b"first")
-    sample.store.remove(entry.sha256)
-    assert [damage.found for damage in look(sample, root)] == ["another file"]
-    os.chmod(root / ".composeinfo", 0o644)
-    os.truncate(root / ".composeinfo", 2)
-    assert [damage.found for damage in look(sample, root)] == ["2 bytes"]
-
-
-def test_what_is_not_in_the_manifest_is_extra(sample):
-    root, _ = build(sample)
-    (root / "mine").touch()
-    (root / "BaseOS" / "empty").mkdir()
-    (root / "BaseOS" / "aside").symlink_to("/")
-    assert {damage.path for damage in tree.extras(root, manifest_of(FIRST, LINKS))} == {
-        "mine",
-        "BaseOS/empty",
-        "BaseOS/aside",
-    }
 
 
 @pytest.mark.parametrize("exchanges", [True, False])
@@ -168,38 +196,18 @@ def test_a_swap_that_fails_half_way_puts_the_old_folder_back(tmp_path, monkeypat
     assert os.listdir(tmp_path) == ["place"]
 
 
-def test_removing_follows_no_link_and_can_be_repeated(tmp_path):
-    (tmp_path / "folder" / "inside").mkdir(parents=True)
-    (tmp_path / "kept").mkdir()
-    (tmp_path / "folder" / "link").symlink_to(tmp_path / "kept")
-    (tmp_path / "link").symlink_to(tmp_path / "kept")
-    for name in ("folder", "link", "gone"):
-        tree.remove_tree(tmp_path / name)
-    assert os.listdir(tmp_path) == ["kept"]
+def test_a_folder_of_a_lower_layer_is_replaced_though_it_cannot_be_moved(tmp_path, monkeypatch):
+    real = os.rename
 
+    def rename(one, other):
+        if os.path.isdir(one) and not os.path.islink(one):
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        real(one, other)
 
-def test_inodes_are_asked_for_where_folders_number_them_otherwise(sample, monkeypatch):
-    class Lying:
-        def __init__(self, item):
-            self.name = item.name
-
-        def inode(self):
-            return 7
-
-    class Scan:
-        def __init__(self, path):
-            self.path = path
-
-        def __enter__(self):
-            return map(Lying, real(self.path))
-
-        def __exit__(self, *_):
-            return False
-
-    root, _ = build(sample)
-    real = os.scandir
-    monkeypatch.setattr(os, "scandir", Scan)
-    assert look(sample, root) == []
-    (root / "same").unlink()
-    (root / "same").write_bytes(b"bash" * 100)
-    assert [damage.path for damage in look(sample, root)] == ["same"]
+    monkeypatch.setattr(tree, "exchange", lambda *_: False)
+    monkeypatch.setattr(os, "rename", rename)
+    (tmp_path / "new").symlink_to("target")
+    (tmp_path / "place" / "below").mkdir(parents=True)
+    assert tree.put_in_place(tmp_path / "new", tmp_path / "place") is False
+    assert os.readlink(tmp_path / "place") == "target"
+    assert os.listdir(tmp_path) == ["place"]

@@ -15,8 +15,6 @@ from dci_downloader.transfer.verdict import (
     judge_failure,
     judge_fetch,
     judge_locate,
-    judge_peer_failure,
-    judge_peer_head,
 )
 
 NOW = datetime(2022, 11, 21, 12, 0, 0, tzinfo=timezone.utc)
@@ -108,9 +106,20 @@ def fetched(status, wanted=None, size=100, **headers):
         (200, None, {"content_encoding": "Identity"}, Action.ACCEPT, 5),
         (200, None, {"content_length": "99"}, Action.REFUSE, 7),
         (200, None, {"content_length": "101"}, Action.REFUSE, 7),
-        (200, None, {"content_encoding": "gzip"}, Action.REFUSE, 5),
+        (200, None, {"content_encoding": "gzip"}, Action.ACCEPT, 5),
+        (200, None, {"content_encoding": "gzip", "content_length": "101"}, Action.ACCEPT, 5),
+        (200, None, {"content_encoding": "br", "content_length": "100"}, Action.ACCEPT, 5),
+        (200, None, {"content_encoding": "br", "content_length": "99"}, Action.REFUSE, 5),
+        (200, None, {"content_encoding": "", "content_length": "99"}, Action.REFUSE, 7),
         (200, PART, {}, Action.WHOLE, 5),
-        (206, None, {"content_range": "bytes 0-99/100"}, Action.WHOLE, 5),
+        (206, None, {"content_range": "bytes 0-99/100"}, Action.ACCEPT, 5),
+        (206, None, {"content_range": "bytes 0-99/*"}, Action.ACCEPT, 5),
+        (206, None, {"content_range": "bytes 0-50/100"}, Action.ACCEPT, 5),
+        (206, None, {"content_range": "bytes 1-99/100"}, Action.WHOLE, 5),
+        (206, None, {"content_range": "bytes 0-100/101"}, Action.WHOLE, 5),
+        (206, None, {"content_range": "bytes 0-9/101"}, Action.WHOLE, 7),
+        (206, None, {}, Action.ACCEPT, 5),
+        (206, None, {"content_length": "99"}, Action.REFUSE, 7),
         (206, PART, {"content_range": "bytes 10-19/100"}, Action.ACCEPT, 5),
         (206, PART, {"content_range": "bytes 10-19/*"}, Action.ACCEPT, 5),
         (206, PART, {"content_range": "bytes 10-14/100"}, Action.ACCEPT, 5),
@@ -119,7 +128,22 @@ def fetched(status, wanted=None, size=100, **headers):
         (206, PART, {"content_range": "bytes 10-19/101"}, Action.WHOLE, 7),
         (206, PART, {"content_range": "lines 10-19/100"}, Action.WHOLE, 5),
         (206, PART, {}, Action.WHOLE, 5),
-        (206, PART, {"content_range": "bytes 10-19/100", "content_encoding": "br"}, Action.REFUSE, 5),
+        (206, PART, {"content_range": "bytes 10-19/100", "content_encoding": "br"}, Action.ACCEPT, 5),
+        (206, PART, {"content_range": "bytes 10-19/100", "content_encoding": "gzip"}, Action.ACCEPT, 5),
+        (
+            206,
+            PART,
+            {"content_range": "bytes 10-19/100", "content_encoding": "x", "content_length": "10"},
+            Action.ACCEPT,
+            5,
+        ),
+        (
+            206,
+            PART,
+            {"content_range": "bytes 10-19/100", "content_encoding": "x", "content_length": "9"},
+            Action.WHOLE,
+            5,
+        ),
         (416, PART, {}, Action.WHOLE, 5),
         (416, None, {}, Action.WHOLE, 5),
         (403, None, {}, Action.LOCATE, 5),
@@ -133,6 +157,27 @@ def test_what_an_answer_of_the_object_store_means(status, wanted, headers, actio
     verdict = fetched(status, wanted, **headers)
     assert (verdict.action, verdict.exit_code) == (action, exit_code)
     assert bool(verdict.reason) is (action is not Action.ACCEPT)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "length", "otherwise", "codings"),
+    [
+        ("gzip", "100", False, ()),
+        ("gzip", "100", True, ("gzip",)),
+        ("gzip", "99", False, ("gzip",)),
+        ("gzip", "99", True, ("gzip",)),
+        ("gzip", "", False, ("gzip",)),
+        ("gzip", "", True, ()),
+        ("aws-chunked, GZIP", "", False, ("gzip",)),
+        ("aws-chunked", "", False, ()),
+        ("br", "", False, ()),
+        ("br, gzip", "", False, ()),
+    ],
+)
+def test_an_encoded_body_is_decoded_where_that_is_likely_to_be_right(encoding, length, otherwise, codings):
+    head = Head(200, {"content-encoding": encoding, "content-length": length})
+    verdict = judge_fetch(head, URL, None, 100, NOW, otherwise=otherwise)
+    assert (verdict.action, verdict.encoded, verdict.codings) == (Action.ACCEPT, True, codings)
 
 
 def test_a_web_page_is_called_one():
@@ -192,42 +237,3 @@ def test_an_error_without_words_is_told_by_its_number():
 
 def test_the_accepting_verdict_accepts():
     assert ACCEPT.action is Action.ACCEPT
-
-
-@pytest.mark.parametrize(
-    ("status", "wanted", "headers", "action", "reason"),
-    [
-        (200, None, {"content_length": "100"}, Action.ACCEPT, ""),
-        (206, PART, {"content_range": "bytes 10-19/100"}, Action.ACCEPT, ""),
-        (200, None, {"content_length": "99"}, Action.REFUSE, "what it gives is something else"),
-        (200, None, {"content_encoding": "gzip"}, Action.REFUSE, "what it gives is something else"),
-        (200, PART, {}, Action.WHOLE, "what it gives is something else"),
-        (206, PART, {"content_range": "bytes 9-19/100"}, Action.WHOLE, "what it gives is something else"),
-        (404, PART, {}, Action.MISS, ""),
-        (410, None, {}, Action.MISS, ""),
-        (302, None, {"location": "http://a/"}, Action.REFUSE, "it answers HTTP 302"),
-        (403, None, {}, Action.REFUSE, "it answers HTTP 403"),
-        (503, None, {"retry_after": "9"}, Action.REFUSE, "it answers HTTP 503"),
-        (0, None, {}, Action.REFUSE, "what it gives is something else"),
-    ],
-)
-def test_what_the_head_of_a_peers_response_means(status, wanted, headers, action, reason):
-    verdict = judge_peer_head(fetched(status, wanted, **headers), Head(status, {}))
-    assert (verdict.action, verdict.reason) == (action, reason)
-
-
-@pytest.mark.parametrize(
-    ("code", "begun", "action", "reason"),
-    [
-        (pycurl.E_COULDNT_CONNECT, False, Action.DROP, "no connection"),
-        (pycurl.E_COULDNT_RESOLVE_HOST, False, Action.DROP, "its name cannot be resolved"),
-        (pycurl.E_OPERATION_TIMEDOUT, True, Action.DROP, "it is slow, or does not answer"),
-        (pycurl.E_PEER_FAILED_VERIFICATION, False, Action.DROP, "its certificate cannot be trusted"),
-        (pycurl.E_PARTIAL_FILE, True, Action.REFUSE, "its answers are cut"),
-        (0, True, Action.REFUSE, "its answers are cut"),
-        (pycurl.E_GOT_NOTHING, False, Action.REFUSE, "what it gives is something else"),
-    ],
-)
-def test_what_a_broken_connection_to_a_peer_means(code, begun, action, reason):
-    verdict = judge_peer_failure(code, begun=begun)
-    assert (verdict.action, verdict.reason) == (action, reason)

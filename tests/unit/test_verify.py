@@ -74,8 +74,8 @@ def test_a_lost_object_a_replaced_file_an_extra_and_a_wrong_link_are_told(sample
         (".composeinfo", "nothing that can be read"),
         ("BaseOS/latest", "nothing"),
         ("mine", "something that is not in the manifest"),
-        ("same", "another file"),
     ]
+    assert one.unlinked == 2, "their content is right, or told already"
 
 
 def test_copies_are_hashed_themselves(tmp_path, monkeypatch):
@@ -156,21 +156,29 @@ def test_verify_of_nothing_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize("mode", [0o400, 0o466, 0o664])
-def test_wrong_modes_are_damage_and_repaired_without_a_transfer(sample, mode):
+def test_wrong_modes_are_no_damage_but_are_counted_for_the_next_sync(sample, mode):
     os.chmod(sample.link / "same", mode)
     (one,) = verify(sample.mirror)
-    assert one.damages == (
-        ("BaseOS/x86_64/os/Packages/b/bash.rpm", "mode 0444", f"mode {mode:04o}"),
-        ("same", "mode 0444", f"mode {mode:04o}"),
-    )
-    assert sample.topic.intact(sample.topic.published("compose")), "for a sync could not mend it"
-    rebuild_damaged(sample.mirror, [one], no_fetch)
-    assert verify(sample.mirror)[0].damages == ()
+    assert (one.damages, one.modes) == ((), 2)
+    assert not sample.topic.intact(sample.topic.published("compose")), "so that a sync mends it"
 
 
 def test_modes_that_a_file_system_may_force_on_us_are_none(sample):
     os.chmod(sample.link / "same", 0o755)
-    assert verify(sample.mirror)[0].damages == ()
+    (one,) = verify(sample.mirror)
+    assert (one.damages, one.modes) == ((), 0)
+
+
+def test_what_stands_apart_from_the_store_is_hashed_itself(sample):
+    for path, content in FIRST.items():
+        (sample.link / path).unlink()
+        (sample.link / path).write_bytes(content)
+        os.chmod(sample.link / path, 0o444)
+    (one,) = verify(sample.mirror)
+    assert (one.damages, one.unlinked, one.damaged_objects) == ((), 3, frozenset())
+    rot(sample.link / "same")
+    (one,) = verify(sample.mirror)
+    assert [damage.path for damage in one.damages] == ["same"]
 
 
 def test_every_topic_and_type_is_verified(sample):

@@ -12,8 +12,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dci_downloader.network import documents
-from dci_downloader.network.documents import read_json, read_yaml_texts
+from dci_downloader.network import json_and_yaml
+from dci_downloader.network.json_and_yaml import read_json, read_yaml_texts
 
 MIB = 2**20
 
@@ -22,7 +22,7 @@ MIB = 2**20
 def loader(request, monkeypatch):
     if not hasattr(yaml, request.param):
         pytest.skip("PyYAML was built without libyaml")
-    monkeypatch.setattr(documents, "_YAML_LOADER", getattr(yaml, request.param))
+    monkeypatch.setattr(json_and_yaml, "_YAML_LOADER", getattr(yaml, request.param))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,160 @@
+"""Compare a tree with its manifest: what stat(2) tells about it, without reading content.
+
+What decides is whether the content and the names are there. That a file is no link to its object, as in a copy of a
+mirror, or has another mode, as after a restore, is no damage: the next sync puts it right.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from dci_downloader.mirror.native import native, text_of
+from dci_downloader.mirror.permissions import FOLDER_MODE
+from dci_downloader.models import Manifest
+
+IsObject = Callable[[str, os.stat_result], bool]
+
+
+class Damage(NamedTuple):
+    """Something in a version that is not as its manifest says.
+
+    Attributes:
+        path: relative to the component.
+        expected: what should be there: a digest, a size, a folder or the target of a link.
+        found: what is there.
+    """
+
+    path: str
+    expected: str
+    found: str
+
+
+class TreeState(NamedTuple):
+    """How a tree differs from its manifest, as far as stat(2) tells.
+
+    Attributes:
+        damages: what is missing, or cannot be what it should be.
+        unlinked: paths of files that are neither links to their objects nor recorded as copies of them. They have the
+            right size; what they hold, only reading tells.
+        modes: paths of files and folders that not everybody may read, or files that others than their owner may
+            write; the tree itself is ``.``. Other mode bits are not compared: some file systems do not let us choose.
+    """
+
+    damages: tuple[Damage, ...]
+    unlinked: tuple[str, ...]
+    modes: tuple[str, ...]
+
+    @property
+    def intact(self) -> bool:
+        """Whether nothing is to be put right."""
+        return not (self.damages or self.unlinked or self.modes)
+
+
+def inspect(root: Path, manifest: Manifest, is_object: IsObject, copies: frozenset[str]) -> TreeState:
+    """Compare a tree with its manifest by stat(2) alone: folders, inodes, sizes, modes, targets of links.
+
+    Nothing is looked at through a symbolic link that stands in a folder's place.
+
+    Args:
+        root: the tree.
+        manifest: what should be there.
+        is_object: whether a file with some status is the object of a digest.
+        copies: the paths that are not links to their objects.
+    """
+    inspection = _Inspection(str(root))
+    inspection.folders(manifest)
+    inspection.files(manifest, is_object, copies)
+    for path, destination in manifest.symlinks:
+        target = inspection.target(path)
+        if target != destination:
+            inspection.damages.append(Damage(path, f"link to {destination}", target))
+    return TreeState(tuple(inspection.damages), tuple(inspection.unlinked), tuple(inspection.modes))
+
+
+class _Inspection:
+    """One inspection; see :class:`TreeState`."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._blocked: tuple[str, ...] = ()
+        self.damages: list[Damage] = []
+        self.unlinked: list[str] = []
+        self.modes: list[str] = []
+
+    def folders(self, manifest: Manifest) -> None:
+        """Look at every folder that the manifest needs, each after the one it is in."""
+        for folder in sorted(folders_of(manifest)):
+            if self._below_blocked(folder):
+                continue
+            status = self._status(folder)
+            if status is None or not stat.S_ISDIR(status.st_mode):
+                self.damages.append(Damage(folder or ".", "a folder", "nothing" if status is None else "no folder"))
+                self._blocked += (f"{folder}/" if folder else "",)
+            elif status.st_mode & FOLDER_MODE != FOLDER_MODE:
+                self.modes.append(folder or ".")
+
+    def files(self, manifest: Manifest, is_object: IsObject, copies: frozenset[str]) -> None:
+        """Look at every file."""
+        for path, sha256, size in manifest.files:
+            status = self._status(path)
+            if status is None:
+                self.damages.append(Damage(path, f"sha256 {sha256}", "nothing"))
+            elif not stat.S_ISREG(status.st_mode):
+                self.damages.append(Damage(path, f"sha256 {sha256}", "not a regular file"))
+            elif status.st_size != size:
+                self.damages.append(Damage(path, f"{size} bytes", f"{status.st_size} bytes"))
+            else:
+                if path not in copies and not is_object(sha256, status):
+                    self.unlinked.append(path)
+                if status.st_mode & 0o444 != 0o444 or status.st_mode & 0o022:
+                    self.modes.append(path)
+
+    def target(self, path: str) -> str:
+        """Where a symbolic link leads."""
+        try:
+            return "nothing" if self._below_blocked(path) else text_of(os.readlink(f"{self._root}/{native(path)}"))
+        except OSError:
+            return "nothing"
+
+    def _status(self, path: str) -> Optional[os.stat_result]:
+        if self._blocked and self._below_blocked(path):
+            return None
+        try:
+            return os.lstat(f"{self._root}/{native(path)}" if path else self._root)  # a slash would follow a link
+        except OSError:
+            return None
+
+    def _below_blocked(self, path: str) -> bool:
+        return path.startswith(self._blocked)
+
+
+def folders_of(manifest: Manifest) -> set[str]:
+    """The folders that files and links of a manifest need, those above them included; the tree itself is empty text."""
+    folders = {""}
+    for path in paths_of(manifest):
+        while (path := path.rpartition("/")[0]) not in folders:
+            folders.add(path)
+    return folders
+
+
+def paths_of(manifest: Manifest) -> Iterator[str]:
+    """The paths of all files and links of a manifest."""
+    yield from (entry.path for entry in manifest.files)
+    yield from (link.path for link in manifest.symlinks)
+
+
+def extras(root: Path, manifest: Manifest) -> Iterator[Damage]:
+    """What is in a tree and not in its manifest: files, links, and folders without any file of it."""
+    listed = set(paths_of(manifest))
+    folders = folders_of(manifest)
+    prefix = f"{root}/"
+    for parent, subfolders, files in os.walk(root):
+        relative = text_of(parent[len(prefix) :])
+        for name in sorted(text_of(name) for name in (*subfolders, *files)):
+            path = f"{relative}/{name}" if relative else name
+            if path not in listed and (path not in folders or os.path.islink(prefix + native(path))):
+                yield Damage(path, "nothing", "something that is not in the manifest")

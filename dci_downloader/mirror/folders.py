@@ -1,0 +1,84 @@
+"""The folders of a mirror: which there are, whose they are, and their modes.
+
+A mirror often is a volume with ``lost+found``, or a place where other people keep theirs: what this user may not enter
+and does not own is passed by. What is his own and cannot be read is an error, for it may hold something.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.native import native
+from dci_downloader.mirror.permissions import make_readable, open_up
+
+FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+"""Open a folder to work below it, without following a link in its place."""
+
+
+def real_folders(parent: Path) -> list[Path]:
+    """The folders in a folder, sorted, without hidden ones, links, and other people's that may not be entered.
+
+    Args:
+        parent: which; none are in it where it does not exist, or is a link.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    if parent.name == "lost+found":
+        return []
+    with disk_errors(parent):
+        try:
+            if not stat.S_ISDIR(os.lstat(parent).st_mode):
+                return []
+            with os.scandir(parent) as items:
+                folders = [
+                    parent / item.name
+                    for item in items
+                    if not item.name.startswith(".") and item.is_dir(follow_symlinks=False)
+                ]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+    return sorted(folder for folder in folders if not is_foreign(folder))
+
+
+def is_foreign(folder: Path) -> bool:
+    """Whether a folder belongs to somebody else, who lets this user not in."""
+    if folder.name == "lost+found":  # root's own, of ext2 to ext4, may be entered by those who look after the mirror
+        return True
+    return not os.access(folder, os.R_OK | os.X_OK) and os.lstat(folder).st_uid != os.geteuid()
+
+
+def mend_folders(topic: Path) -> None:
+    """Give the folders and records of a topic their modes again, down to its versions, as far as this user may.
+
+    Safe to repeat. A copy or a restore may have left them so that nobody can read, not even their owner.
+    """
+    versions = topic / ".versions"
+    with disk_errors(topic):
+        make_readable(topic)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            make_readable(versions)
+            for folder in real_folders(versions):
+                make_readable(folder)
+                for record in folder.glob("*.json"):
+                    open_up(record)
+
+
+def open_below(root: int, folder: str) -> int:
+    """Open a folder of a tree, step by step from the tree's own descriptor, without following a link on the way.
+
+    Raises:
+        OSError: a step is missing, or is no folder.
+    """
+    fd = os.open(".", FOLDER, dir_fd=root)
+    for step in folder.split("/") if folder else ():
+        try:
+            below = os.open(native(step), FOLDER, dir_fd=fd)
+        finally:
+            os.close(fd)
+        fd = below
+    return fd

@@ -1,0 +1,87 @@
+"""Who may read and write what the mirror makes: everybody reads, its owner writes, and a group that shares the folder.
+
+Modes are changed on open files and folders: nothing is done through a link that somebody has put in their place.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import Union
+
+FOLDER_MODE = 0o755
+"""What every folder of a mirror has at the least: web servers and agents read it, as other users."""
+GROUP_FOLDER_MODE, GROUP_FILE_MODE = 0o775, 0o664
+"""What the umask may leave to a group; nothing is ever made for others to write to."""
+UNCHANGEABLE = {errno.EPERM, errno.EACCES, errno.EROFS, errno.EOPNOTSUPP, errno.ENOSYS}
+"""What chmod(2) says of somebody else's file, and on file systems that keep no modes."""
+
+
+def make_readable(path: Union[Path, str], *, made: bool = False) -> bool:
+    """Give a folder back the mode that the mirror's have, at the least; whether that was needed and possible.
+
+    Args:
+        path: of the folder.
+        made: it has just been made, with a mode that the group has a part in: that is taken from it where no group
+            shares the folder.
+    """
+    fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(fd).st_mode
+        wanted = mode | FOLDER_MODE
+        if made and not mode & stat.S_ISGID:
+            wanted &= ~0o020
+        if mode == wanted:
+            return False
+        try:
+            chmod_open(fd, wanted)
+        except OSError as error:
+            if error.errno not in UNCHANGEABLE:
+                raise
+            return False
+        return True
+    finally:
+        os.close(fd)
+
+
+def open_up(path: Path) -> None:
+    """Let everybody read a file again, and its owner write, where a chmod or a restore has taken that away.
+
+    Nothing is done to a file that has another name: it may be somebody's own under this one. Nor to other people's.
+    """
+    with suppress(OSError):
+        fd = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            status = os.fstat(fd)
+            if stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and status.st_mode & 0o644 != 0o644:
+                chmod_open(fd, status.st_mode | 0o644)
+        finally:
+            os.close(fd)
+
+
+def shared_mode(folder: Path, mode: int, least: int) -> int:
+    """The mode of a new file: ``least``, and where a group shares its folder, what the umask left of the group's part.
+
+    Args:
+        folder: of the file.
+        mode: of the file as it was made, with ``GROUP_FILE_MODE``.
+        least: its permissions otherwise.
+    """
+    return least | (mode & 0o020 if os.stat(folder).st_mode & stat.S_ISGID else 0)
+
+
+def chmod_open(fd: int, mode: int) -> None:
+    """Change the mode of an open file or folder, even of one that was opened by O_PATH because it may not be read."""
+    os.chmod(f"/proc/self/fd/{fd}", stat.S_IMODE(mode))
+
+
+def set_mode(fd: int, mode: int) -> None:
+    """Change the mode of an open file; on file systems that keep none, and of other people's files, it stays."""
+    try:
+        os.fchmod(fd, stat.S_IMODE(mode))
+    except OSError as error:
+        if error.errno not in UNCHANGEABLE:
+            raise
