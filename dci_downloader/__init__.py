@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dci_downloader.content.selection import Selection as Selection
     from dci_downloader.content.selection import Variant as Variant
     from dci_downloader.control.client import ControlServer as ControlServer
+    from dci_downloader.control.conditions import where as where
     from dci_downloader.errors import AccessError as AccessError
     from dci_downloader.errors import CancelledError as CancelledError
     from dci_downloader.errors import DigestMismatchError as DigestMismatchError
@@ -52,8 +53,10 @@ if TYPE_CHECKING:
     from dci_downloader.models import Component as Component
     from dci_downloader.models import FileEntry as FileEntry
     from dci_downloader.models import Job as Job
+    from dci_downloader.models import JobFile as JobFile
     from dci_downloader.models import Manifest as Manifest
     from dci_downloader.models import Plan as Plan
+    from dci_downloader.models import Product as Product
     from dci_downloader.models import SymlinkEntry as SymlinkEntry
     from dci_downloader.models import Topic as Topic
     from dci_downloader.options import Credentials as Credentials
@@ -64,6 +67,8 @@ if TYPE_CHECKING:
     from dci_downloader.options import SsoCredentials as SsoCredentials
     from dci_downloader.options import SyncOptions as SyncOptions
     from dci_downloader.options import TransferOptions as TransferOptions
+    from dci_downloader.pre_run_step import PreRunStep as PreRunStep
+    from dci_downloader.pre_run_step import pre_run as pre_run
     from dci_downloader.results import Changes as Changes
     from dci_downloader.results import ComponentReport as ComponentReport
     from dci_downloader.results import ContainerImage as ContainerImage
@@ -81,6 +86,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "content.selection": "Selection Variant",
     "control.client": "ControlServer",
+    "control.conditions": "where",
     "errors": (
         "AccessError CancelledError DigestMismatchError DiskFullError DownloaderError IntegrityError "
         "LockedError ManifestError NotFoundError ServerUnreachableError SettingsError StaleJobError "
@@ -93,10 +99,11 @@ _HOMES = {
     "mirror.status": "Status StatusRow status",
     "mirror.comparison": "Damage",
     "mirror.verify": "VersionCheck verify",
-    "models": "Component FileEntry Job Manifest Plan SymlinkEntry Topic",
+    "models": "Component FileEntry Job JobFile Manifest Plan Product SymlinkEntry Topic",
     "options": (
         "Credentials Filter LoginCredentials Network RemoteciCredentials SsoCredentials SyncOptions TransferOptions"
     ),
+    "pre_run_step": "PreRunStep pre_run",
     "results": (
         "Changes ComponentReport ContainerImage ContainerImageOutcome Failure Outcome Removal Report SourceTotals"
     ),

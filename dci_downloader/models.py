@@ -11,6 +11,28 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Optional
 
+from dci_downloader.frozen_mapping import FrozenMapping
+
+
+@dataclass(frozen=True)
+class Product:
+    """What Red Hat ships, and what topics are versions of.
+
+    Attributes:
+        label: in capitals: ``RHEL``, ``OPENSHIFT``.
+        extra: what else the control server says of it.
+    """
+
+    id: str
+    name: str
+    label: str = ""
+    description: str = ""
+    state: str = "active"
+    created_at: Optional[datetime] = None
+    updated_at: Optional[datetime] = None
+    etag: str = ""
+    extra: FrozenMapping = field(default_factory=FrozenMapping, repr=False, hash=False, compare=False)
+
 
 @dataclass(frozen=True)
 class Topic:
@@ -21,6 +43,13 @@ class Topic:
         component_types: the types of component that make up one build.
         optional_types: those of them that need not exist.
         registry: login of the topic's container registry, where it has one; holds a secret.
+        state: ``active`` or ``inactive``.
+        product: None where the server does not say it.
+        next_topic: the one that upgrades lead to, as far as the server says it.
+        export_control: whether Red Hat has cleared it for export; None where the server does not say it.
+        data: whatever its owner put there, without the registry.
+        etag: of the topic as it was read.
+        extra: what else the control server says of it.
     """
 
     id: str
@@ -28,7 +57,17 @@ class Topic:
     component_types: tuple[str, ...] = ()
     optional_types: tuple[str, ...] = ()
     created_at: Optional[datetime] = None
-    registry: Mapping[str, str] = field(default_factory=dict, repr=False)
+    registry: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    state: str = "active"
+    product: Optional[Product] = None
+    product_id: str = ""
+    next_topic: Optional[Topic] = None
+    next_topic_id: str = ""
+    export_control: Optional[bool] = None
+    data: FrozenMapping = field(default_factory=FrozenMapping, repr=False, hash=False)
+    updated_at: Optional[datetime] = None
+    etag: str = ""
+    extra: FrozenMapping = field(default_factory=FrozenMapping, repr=False, hash=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -38,6 +77,13 @@ class Component:
     Attributes:
         version: as the control server states it; empty where there is none.
         team_id: the owner of a private component; None for what Red Hat publishes.
+        display_name: for people.
+        canonical_project_name: an older name for people; empty where there is none.
+        uid: what its feeder calls it; empty where there is none.
+        url: where it comes from; empty where there is none.
+        data: whatever its feeder put there: architectures or a channel, for example.
+        etag: of the component as it was read.
+        extra: what else the control server says of it, but neither jobs nor files.
     """
 
     id: str
@@ -50,6 +96,16 @@ class Component:
     team_id: Optional[str] = None
     state: str = "active"
     version: str = ""
+    display_name: str = ""
+    canonical_project_name: str = ""
+    uid: str = ""
+    url: str = ""
+    title: str = ""
+    message: str = ""
+    data: FrozenMapping = field(default_factory=FrozenMapping, repr=False, hash=False)
+    updated_at: Optional[datetime] = None
+    etag: str = ""
+    extra: FrozenMapping = field(default_factory=FrozenMapping, repr=False, hash=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -57,7 +113,14 @@ class Job:
     """One run of an agent, with the components it was scheduled with.
 
     Attributes:
+        status: how far it is: ``new``, ``pre-run``, ``running``, ``post-run``, ``success``, ``failure``, ``error`` or
+            ``killed``.
         etag: of the job as it was read; empty when the server sent none. Every change of the job changes it.
+        configuration: which of a lab's configurations it runs on.
+        status_reason: why it has this status, by people.
+        duration: seconds from its creation to its last state.
+        data: whatever its agent put there.
+        extra: what else the control server says of it, but nothing of the remoteci.
     """
 
     id: str
@@ -65,6 +128,51 @@ class Job:
     topic: Topic
     components: tuple[Component, ...]
     etag: str = ""
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    comment: str = ""
+    configuration: str = ""
+    status_reason: str = ""
+    url: str = ""
+    state: str = "active"
+    remoteci_id: str = ""
+    team_id: str = ""
+    product_id: str = ""
+    previous_job_id: str = ""
+    update_previous_job_id: str = ""
+    pipeline_id: str = ""
+    duration: int = 0
+    created_at: Optional[datetime] = None
+    updated_at: Optional[datetime] = None
+    client_version: str = ""
+    user_agent: str = ""
+    data: FrozenMapping = field(default_factory=FrozenMapping, repr=False, hash=False)
+    extra: FrozenMapping = field(default_factory=FrozenMapping, repr=False, hash=False, compare=False)
+
+
+@dataclass(frozen=True)
+class JobFile:
+    """A file that an agent attached to a job.
+
+    Attributes:
+        mime: type of the content.
+        size: bytes.
+        extra: what else the control server says of it.
+    """
+
+    id: str
+    name: str
+    job_id: str = ""
+    jobstate_id: str = ""
+    team_id: str = ""
+    mime: str = ""
+    md5: str = ""
+    size: int = 0
+    state: str = "active"
+    created_at: Optional[datetime] = None
+    updated_at: Optional[datetime] = None
+    etag: str = ""
+    extra: FrozenMapping = field(default_factory=FrozenMapping, repr=False, hash=False, compare=False)
 
 
 class FileEntry(NamedTuple):

@@ -35,6 +35,12 @@ class Failure:
         """The failure of a component or a topic as a whole."""
         return cls("", str(error), error.exit_code, error.hint)
 
+    def error(self) -> DownloaderError:
+        """The error that this failure stands for; its exit code is that of the failure."""
+        error = DownloaderError(str(self), hint=self.hint)
+        error.exit_code = self.exit_code
+        return error
+
     def __str__(self) -> str:
         """Path and reason, one line."""
         return f"{self.path}: {self.reason}" if self.path and not self.reason.startswith(self.path) else self.reason

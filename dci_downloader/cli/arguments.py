@@ -46,6 +46,11 @@ class Parser(argparse.ArgumentParser):
         similar = self._similar_option(message)
         raise SettingsError(message, hint=f"did you mean {similar}?" if similar else f"see `{self.prog} --help`")
 
+    def _get_option_tuples(self, option_string: str) -> list[Any]:
+        """Leave ``--set`` what it was before there was ``--set-state``: an abbreviation of ``--settings``."""
+        found: list[Any] = super()._get_option_tuples(option_string)
+        return [candidate for candidate in found if candidate[1] != "--set-state"] or found
+
     def _similar_option(self, message: str) -> str:
         """The option that an unknown one resembles most; empty for other mistakes, or where none resembles it."""
         import difflib  # needed after mistakes only, and --version is to be quick

@@ -59,11 +59,14 @@ def components_parser() -> Parser:
         "List the active components of a topic, the newest first; private ones are those of your team.",
         "components RHEL-9.2 --limit 5",
         "components RHEL-9.2 --filter compose:nightly --sizes",
+        "components RHEL-9.2 --since 2022-11-21 --limit 5",
         sort=("created", "name", "type", "size"),
         limit=20,
     )
     parser.add_argument("topic", metavar="TOPIC", help="name or pattern, as for mirroring it")
     add_option(parser, "filters", help="only these; repeat")
+    parser.add_argument("--since", metavar="WHEN", help="created then or later: 2026-11-01, or with a time; UTC")
+    parser.add_argument("--query", default="", metavar="QUERY", help="and for which this holds: contains(tags,nightly)")
     parser.add_argument("--sizes", action="store_true", help="ask the file list of each how large it is")
     return parser
 

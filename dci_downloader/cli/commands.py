@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -55,7 +56,7 @@ def components(argv: Sequence[str]) -> int:
     from dci_downloader.cli import listing
 
     def ask(server: ControlServer, options: ListOptions, progress: Progress) -> CommandResult:
-        filters = arguments.filters or ()
+        filters, options = arguments.filters or (), replace(options, since=arguments.since, query=arguments.query)
         return listing.components(server, arguments.topic, filters, options, progress, sizes=arguments.sizes)
 
     return _list(arguments, ask)

@@ -9,12 +9,15 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple, Optional, TypeVar
 
 from dci_downloader import formatting
 from dci_downloader.cli.output import CommandResult
+from dci_downloader.cli.subject_documents import subject_document
 from dci_downloader.content.filters import merge_filters
 from dci_downloader.control.client import ControlServer
+from dci_downloader.control.conditions import moment
 from dci_downloader.control.resolver import creation_order, matching_topics, resolve_topic
 from dci_downloader.errors import ManifestError, NotFoundError
 from dci_downloader.hooks import Progress
@@ -34,12 +37,16 @@ class ListOptions:
         reverse: in the opposite order.
         limit: at most so many; 0 for all.
         width: columns of the terminal; None for lines that programs read.
+        since: of components: a date or a time, created then or later; None for all.
+        query: of components: an expression in the control server's language that must hold; empty for none.
     """
 
     sort: str = "created"
     reverse: bool = False
     limit: int = 0
     width: Optional[int] = None
+    since: Optional[str] = None
+    query: str = ""
 
 
 class _Row(NamedTuple):
@@ -70,7 +77,7 @@ def topics(server: ControlServer, pattern: str, options: ListOptions, progress: 
     chosen, more = _limited(_ordered(newest_first, keys.get(options.sort), options.reverse), options.limit, progress)
     rows = [_topic_cells(topic, options.width is None) for topic in chosen]
     lines = _lines([("TOPIC", "CREATED", "TYPES", "ID"), *rows], options.width)
-    return CommandResult(lines, {"topics": [_topic_document(topic) for topic in chosen], "more": more})
+    return CommandResult(lines, {"topics": [subject_document(topic) for topic in chosen], "more": more})
 
 
 def components(
@@ -94,9 +101,12 @@ def components(
 
     Raises:
         NotFoundError: there is no such topic, or no such component.
+        SettingsError: date or query cannot be asked for.
     """
+    if options.since is not None:
+        moment(options.since)
     topic = resolve_topic(server, pattern, progress)
-    rows = _rows(server, topic, filters)
+    rows = _rows(server, topic, filters, options)
     if options.sort == "size":
         rows = (_with_size(server, row) for row in rows)
     keys: dict[str, Callable[[_Row], Any]] = {
@@ -107,7 +117,8 @@ def components(
     chosen, more = _limited(_ordered(rows, keys.get(options.sort), options.reverse), options.limit, progress)
     if not chosen:
         hint = f"it has the types {', '.join(topic.component_types) or '(none)'}"
-        raise NotFoundError(f"topic {topic.name} has no active component{' that fits' * bool(filters)}", hint=hint)
+        fits = " that fits" if filters or options.since or options.query else ""
+        raise NotFoundError(f"topic {topic.name} has no active component{fits}", hint=hint)
     if sizes and options.sort != "size":
         chosen = [_with_size(server, row) for row in chosen]
     documents = [_component_document(row) for row in chosen]
@@ -124,11 +135,11 @@ def _component_lines(rows: Sequence[_Row], width: Optional[int]) -> list[str]:
     return _lines(table, width)
 
 
-def _rows(server: ControlServer, topic: Topic, filters: Sequence[Filter]) -> Iterator[_Row]:
+def _rows(server: ControlServer, topic: Topic, filters: Sequence[Filter], options: ListOptions) -> Iterator[_Row]:
     """The components that match a filter, the newest first."""
+    narrowed = partial(server.components, topic.id, created_after=options.since, query=options.query)
     lists = (
-        server.components(topic.id, type=each.type, tags=each.tags, name=each.name)
-        for each in merge_filters(filters) or [Filter("")]
+        narrowed(type=each.type, tags=each.tags, name=each.name) for each in merge_filters(filters) or [Filter("")]
     )
     return (_Row(component) for component in heapq.merge(*lists, key=creation_order, reverse=True))
 
@@ -211,26 +222,7 @@ def _size(size: Optional[int], piped: bool) -> str:
     return str(size) if piped else formatting.size(size)
 
 
-def _topic_document(topic: Topic) -> dict[str, Any]:
-    return {
-        "id": topic.id,
-        "name": topic.name,
-        "component_types": list(topic.component_types),
-        "optional_types": list(topic.optional_types),
-        "created_at": topic.created_at and topic.created_at.isoformat(),
-    }
-
-
 def _component_document(row: _Row) -> dict[str, Any]:
     component = row.component
-    return {
-        "id": component.id,
-        "name": component.name,
-        "type": component.type,
-        "tags": list(component.tags),
-        "created_at": component.created_at and component.created_at.isoformat(),
-        "released_at": component.released_at and component.released_at.isoformat(),
-        "private": component.team_id is not None,
-        "files": row.files,
-        "size": row.size,
-    }
+    more = {"private": component.team_id is not None, "files": row.files, "size": row.size}
+    return {**subject_document(component), **more}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
+from typing import Optional
 
 from dci_downloader import container_images
 from dci_downloader.cli.output import complain, print_error_document
@@ -14,7 +15,8 @@ from dci_downloader.control.client import ControlServer
 from dci_downloader.errors import DownloaderError, worst_exit_code
 from dci_downloader.hooks import Stop
 from dci_downloader.mirror.mirror import Mirror
-from dci_downloader.results import Failure, Report
+from dci_downloader.pre_run_step import JobStates
+from dci_downloader.results import Report
 from dci_downloader.settings.command_line import CommandLine
 from dci_downloader.settings.settings import Settings, load
 from dci_downloader.topics import SyncRequest, sync_topics
@@ -57,12 +59,18 @@ def _mirror(command_line: CommandLine, output: RunOutput, stop: Stop) -> list[Re
             container_images.require_skopeo(topic.options.registry)
     try:
         with _server(settings) as server, output.calls():
+            states: Optional[JobStates] = None
             if settings.job_id:
-                settings = settings.for_job(server.job(settings.job_id))
-            mirror = Mirror(settings.destination)
-            reports = sync_topics(server, mirror, _requests(settings), progress=output.progress, stop=stop)
+                job = server.job(settings.job_id)
+                settings = settings.for_job(job)
+                states = JobStates(server, job, output.progress) if command_line.set_state else None
+            with states or nullcontext():
+                mirror = Mirror(settings.destination)
+                reports = sync_topics(server, mirror, _requests(settings), progress=output.progress, stop=stop)
+                if states:
+                    states.conclude(reports)
         if len(reports) == 1 and reports[0].failure is not None:
-            raise _error_of(reports[0].failure)
+            raise reports[0].failure.error()
     except DownloaderError as error:
         with suppress(DownloaderError):  # what ended the run matters more
             output.write_metrics([request.failure_report(error, output.seconds) for request in _requests(settings)])
@@ -77,13 +85,6 @@ def _server(settings: Settings) -> ControlServer:
         patience=settings.patience,
         api_version=settings.api_version,
     )
-
-
-def _error_of(failure: Failure) -> DownloaderError:
-    """The error that a failure stands for."""
-    error = DownloaderError(failure.reason, hint=failure.hint)
-    error.exit_code = failure.exit_code
-    return error
 
 
 def _requests(settings: Settings) -> list[SyncRequest]:

@@ -1,25 +1,23 @@
 """The control server's API as JSON: documents, lists in pages, files; what each call is about is the client's concern.
 
 * The server gives 20 items of a list where none are asked for, and never more than 200, without saying so.
-* ``where`` is one CSV row of ``key:value`` pairs, so that values may hold commas and quotes.
 * Ids and names become segments of a path: what could change the path is refused before anything is sent.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Optional, Union
 from urllib.parse import quote
 
 from dci_downloader.control import decoding
+from dci_downloader.control.conditions import Listing
 from dci_downloader.control.decoding import Fields, Response
 from dci_downloader.control.errors_from_response import error_from_response
 from dci_downloader.control.session import Session
-from dci_downloader.errors import NotFoundError, SettingsError, StatusError
+from dci_downloader.errors import NotFoundError, StatusError
 from dci_downloader.models import Component, Job, Topic
 
 MAX_RESPONSE = 64 * 2**20
@@ -68,28 +66,28 @@ class Api:
                 raise unknown_id_error(subject_id, kind, hint) from None
             raise
 
-    def pages(self, path: str, key: str, where: Sequence[tuple[str, str]]) -> Iterator[Fields]:
-        """Read a list, newest created first, page by page as its items are asked for.
+    def pages(self, path: str, key: str, listing: Listing = Listing()) -> Iterator[Fields]:  # noqa: B008  # frozen
+        """Read a list page by page as its items are asked for.
 
         Each item comes once, and the list ends, whatever the server says about how many there are.
 
         Args:
             path: of the list.
             key: under which a page has its items.
-            where: conditions as pairs of key and value, empty values left out.
+            listing: which items, and in which order.
+
+        Raises:
+            SettingsError: the conditions cannot be sent.
         """
-        row = _where_row(where)
-        query = {"where": row, "sort": "-created_at"} if row else {"sort": "-created_at"}
-        seen: set[str] = set()
-        offset, limit = 0, _FIRST_PAGE
+        query, seen, offset, size = listing.query(), set[str](), 0, _FIRST_PAGE
         while True:
-            page = self.get(path, {**query, "limit": str(limit), "offset": str(offset)})
+            page = self.get(path, {**query, "limit": str(size), "offset": str(offset)})
             items = page.objects(key)
             # An item that is created meanwhile pushes others to the next page, where they come again.
             fresh = {item.text("id"): item for item in items if item.text("id") not in seen}
             yield from fresh.values()
             seen.update(fresh)
-            offset, limit = offset + len(items), _NEXT_PAGES
+            offset, size = offset + len(items), _NEXT_PAGES
             if not fresh or offset >= page.object("_meta").number("count"):
                 return
 
@@ -99,8 +97,24 @@ class Api:
 
     def post(self, path: str, document: Mapping[str, object]) -> Fields:
         """Create something. Not safe to repeat, and never repeated by itself."""
-        body, headers = json.dumps(document).encode(), {"Content-Type": "application/json"}
-        response = self._session.change("POST", path, body, headers=headers, limit=MAX_RESPONSE)
+        return decoding.fields(self.expect(201, self.send("POST", path, document)))
+
+    def send(self, method: str, path: str, document: Mapping[str, object], etag: str = "") -> Response:
+        """Change something; any final status. Never repeated by itself.
+
+        Args:
+            method: ``POST``, ``PUT`` or ``DELETE``.
+            path: of what is changed.
+            document: sent as JSON; nothing is where it is empty.
+            etag: of what is changed, as it was read; empty to change it however it is.
+        """
+        headers = {**({"Content-Type": "application/json"} if document else {}), **({"If-match": etag} if etag else {})}
+        body = json.dumps(document).encode() if document else b""
+        return self._session.change(method, path, body, headers=headers, limit=MAX_RESPONSE)
+
+    def upload(self, path: str, content: bytes, headers: Mapping[str, str]) -> Fields:
+        """Create something whose content is no JSON. Not safe to repeat, and never repeated by itself."""
+        response = self._session.change("POST", path, content, headers=headers, limit=MAX_RESPONSE)
         return decoding.fields(self.expect(201, response))
 
     def delete(self, path: str, etag: str) -> Response:
@@ -145,12 +159,3 @@ def unknown_id_error(text: str, name: str, hint: str = "") -> NotFoundError:
 def header_text(value: str) -> str:
     """The value if a header can carry it, else an empty string."""
     return value if value.isascii() and value.isprintable() else ""
-
-
-def _where_row(pairs: Sequence[tuple[str, str]]) -> str:
-    row = io.StringIO()
-    csv.writer(row, lineterminator="").writerow([f"{key}:{value}" for key, value in pairs if value])
-    where = row.getvalue()
-    if not where.isprintable():  # bytes of the command line that are no text among them
-        raise SettingsError(f"{where!r}: names and tags hold printable characters only")
-    return where

@@ -1,4 +1,4 @@
-"""The control server for Python: what :mod:`~dci_downloader.control.reader` reads, and files and changes of jobs.
+"""The control server for Python: what ``reader`` reads, what ``jobs`` and its base change, and the files of components.
 
 What only reads is safe to repeat, and is tried again by itself while that helps and ``patience`` allows; the calls that
 change a job say for themselves what a repetition does. Every call raises AccessError, NotFoundError, or TransferError
@@ -7,27 +7,25 @@ and what is below it. Topics, components and jobs are given as objects or by the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Optional, Union, overload
 
 from dci_downloader import environment
 from dci_downloader.content.manifest import IMAGE_LIST_NAME, MANIFEST_NAME, parse_manifest
-from dci_downloader.control.api import Api, header_text, is_id, path_segment, unknown_id_error
+from dci_downloader.control.api import Api, header_text, path_segment
 from dci_downloader.control.authorization import authorization_for
-from dci_downloader.control.reader import ControlReader
+from dci_downloader.control.jobs import JobCalls
 from dci_downloader.control.session import Clock, Session
 from dci_downloader.control.signing import ComponentFiles
-from dci_downloader.errors import ManifestError, NotFoundError, SettingsError, StaleJobError, StatusError
-from dci_downloader.models import Component, Job, Manifest, Topic
+from dci_downloader.errors import ManifestError, NotFoundError
+from dci_downloader.models import Component, Manifest
 from dci_downloader.network.retries import MAX_WRONG_RESPONSES
 from dci_downloader.options import AnyCredentials, Credentials, Network
 
 __all__ = ["Clock", "ControlServer", "Credentials"]
 
-JOB_STATES = ("new", "pre-run", "running", "post-run", "success", "failure", "error", "killed")
 
-
-class ControlServer(ControlReader):
+class ControlServer(JobCalls):
     """One DCI control server, asked in one name. For one thread at a time; ``files`` for any.
 
     Args:
@@ -81,90 +79,6 @@ class ControlServer(ControlReader):
     def close(self) -> None:
         """Close idle connections. Safe to repeat."""
         self._session.close()
-
-    def create_job(self, topic: Union[Topic, str], components: Sequence[Union[Component, str]]) -> Job:
-        """Create a job with exactly these components, in state ``new``.
-
-        Not safe to repeat, and never repeated by itself: every call that arrives creates a job, also one whose response
-        gets lost.
-
-        Args:
-            topic: of the job.
-            components: active ones of that topic, or private ones of one's own team.
-
-        Raises:
-            NotFoundError: there is no such topic or component. No job was created.
-        """
-        # What is given by its id is read before: nothing may fail once the job is there.
-        topic = self.topic(topic) if isinstance(topic, str) else topic
-        members = tuple(self.component(given) if isinstance(given, str) else given for given in components)
-        document = {"topic_id": topic.id, "components": [component.id for component in members]}
-        created = self._api.post("/api/v1/jobs", document).object("job")
-        return Job(created.text("id"), created.text("status"), topic, members, created.text("etag"))
-
-    def set_job_state(self, job: Union[Job, str], status: str, comment: str = "") -> Job:
-        """Record how far a job is.
-
-        A repetition adds the same state to the job's history once more; it is never repeated by itself.
-
-        Args:
-            job: which; however old the object is.
-            status: ``new``, ``pre-run``, ``running``, ``post-run``, ``success``, ``failure``, ``error`` or ``killed``.
-            comment: for people; everybody in the team can read it.
-
-        Returns:
-            The job as it is now, with its new etag.
-
-        Raises:
-            NotFoundError: there is no such job.
-            SettingsError: there is no such state; nothing was asked.
-        """
-        if status not in JOB_STATES:
-            raise SettingsError(f"a job has no state {status!r}", hint=f"its states are {', '.join(JOB_STATES)}")
-        job_id = job if isinstance(job, str) else job.id
-        try:
-            self._api.post("/api/v1/jobstates", {"job_id": job_id, "status": status, "comment": comment})
-        except StatusError as error:
-            if error.status == 400 and not is_id(job_id):
-                raise unknown_id_error(job_id, "job") from None
-            raise
-        return self.job(job_id)
-
-    def delete_job(self, job: Union[Job, str]) -> None:
-        """Delete a job, unless it has changed since it was read. Safe to repeat: a job that is gone is a success.
-
-        Args:
-            job: as it was read last; one given by its id is read first.
-
-        Raises:
-            StaleJobError: it has changed since. Nothing was deleted.
-            SettingsError: the server sent no etag when the job was read.
-        """
-        path = f"/api/v1/jobs/{path_segment(job, 'job')}"
-        if isinstance(job, str):
-            given = job
-            try:
-                job = self.job(given)
-            except NotFoundError:
-                if not is_id(given):
-                    raise
-                return
-        if not header_text(job.etag):
-            raise SettingsError(f"job {job.id} was read without an etag, and cannot be deleted by it")
-        response = self._api.delete(path, job.etag)
-        if response.status != 404:
-            self._api.expect(204, response)
-            return
-        try:  # the server says "not found" of a stale etag, too
-            self.job(job.id)
-        except NotFoundError:
-            return
-        raise StaleJobError(
-            f"job {job.id} is not deleted: it has changed since it was read, its etag is stale",
-            url=response.url,
-            status=response.status,
-            hint="read it again with job(), then delete that",
-        )
 
     @overload
     def manifest(self, component: Union[Component, str]) -> Manifest: ...

@@ -1,19 +1,19 @@
-"""Responses of the control server, read with suspicion: JSON → Topic, Component, Job.
+"""Responses of the control server, read with suspicion: bytes → JSON → the fields of an object.
 
-Every key that is used is checked for presence and type; no other is looked at. An error names the request and the key,
-never a value: the response about a job holds the remoteci's secret.
+Every key that is used is checked for presence and type; no other decides anything. An error names the request and the
+key, never a value: the response about a job holds the remoteci's secret.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Optional
 
 from dci_downloader.errors import TransferError
-from dci_downloader.models import Component, Job, Topic
+from dci_downloader.frozen_mapping import FrozenMapping
 from dci_downloader.network.json_and_yaml import read_json
 
 MOST_VALUES = 5_000_000
@@ -117,6 +117,21 @@ class Fields:
             raise _unusable_error(self._request, key)
         return value
 
+    def flag(self, key: str) -> bool:
+        """True or false."""
+        value = self._value.get(key)
+        if not isinstance(value, bool):
+            raise _unusable_error(self._request, key)
+        return value
+
+    def mapping(self, key: str) -> FrozenMapping:
+        """An object as it is; empty where the key is missing or null."""
+        return FrozenMapping(self.object(key)._value) if self._value.get(key) is not None else FrozenMapping()
+
+    def rest(self, keys: Collection[str]) -> FrozenMapping:
+        """What stands under other keys than these, as it is."""
+        return FrozenMapping({key: value for key, value in self._value.items() if key not in keys})
+
     def strings(self, *keys: str) -> dict[str, str]:
         """The strings of the object at a path of keys, other values left out; empty where there is no such object."""
         value: object = self._value
@@ -142,45 +157,6 @@ def fields(response: Response) -> Fields:
             hint="a proxy or a login page may answer for the control server; is DCI_CS_URL right?",
         ) from None
     return Fields(value, response.request)
-
-
-def topic(document: Fields) -> Topic:
-    """Read a topic."""
-    return Topic(
-        id=document.text("id"),
-        name=document.text("name"),
-        component_types=document.texts("component_types"),
-        optional_types=document.texts("component_types_optional"),
-        created_at=document.instant("created_at"),
-        registry=document.strings("data", "registry"),
-    )
-
-
-def component(document: Fields) -> Component:
-    """Read a component."""
-    return Component(
-        id=document.text("id"),
-        name=document.text("name"),
-        type=document.text("type"),
-        topic_id=document.text("topic_id"),
-        tags=document.texts("tags"),
-        created_at=document.instant("created_at"),
-        released_at=document.instant("released_at"),
-        team_id=document.optional_text("team_id"),
-        state=document.optional_text("state") or "active",
-        version=document.optional_text("version") or "",
-    )
-
-
-def job(document: Fields) -> Job:
-    """Read a job, but not the remoteci's secret in it."""
-    return Job(
-        id=document.text("id"),
-        status=document.text("status"),
-        topic=topic(document.object("topic")),
-        components=tuple(component(item) for item in document.objects("components")),
-        etag=document.optional_text("etag") or "",
-    )
 
 
 def _encodable(text: str) -> bool:

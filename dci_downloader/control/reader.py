@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Union
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from itertools import islice
+from typing import Optional, TypeVar, Union
 
-from dci_downloader.control import decoding
+from dci_downloader.control import documents
 from dci_downloader.control.api import Api, path_segment
+from dci_downloader.control.conditions import NEWEST_FIRST, Listing, Where, moment
 from dci_downloader.errors import NotFoundError
-from dci_downloader.models import Component, Job, Topic
+from dci_downloader.models import Component, Job, JobFile, Product, Topic
+
+_Dated = TypeVar("_Dated", Component, Job)
 
 
 class ControlReader:
@@ -17,18 +22,41 @@ class ControlReader:
     def __init__(self, api: Api) -> None:
         self._api = api
 
-    def topics(self, name: str = "", *, active: bool = True) -> Iterator[Topic]:
-        """The topics that this remoteci may see, newest created first, page by page.
+    def topics(
+        self,
+        name: str = "",
+        *,
+        active: bool = True,
+        where: Where = "",
+        query: str = "",
+        sort: str = NEWEST_FIRST,
+        limit: Optional[int] = None,
+    ) -> Iterator[Topic]:
+        """The topics that one may see, newest created first, page by page.
 
         Args:
             name: as the server reads it: case ignored, and with a trailing ``*`` every name that holds it.
             active: leave out those that are not.
+            where: further conditions, see :func:`~dci_downloader.control.conditions.where`.
+            query: an expression in place of them.
+            sort: the order.
+            limit: at most so many.
         """
-        where = [("name", name), ("state", "active" if active else "")]
-        return map(decoding.topic, self._api.pages("/api/v1/topics", "topics", where))
+        listing = Listing(where, [("name", name), ("state", "active" if active else "")], query, sort)
+        return islice(map(documents.topic, self._api.pages("/api/v1/topics", "topics", listing)), limit)
 
     def components(
-        self, topic: Union[Topic, str], *, type: str = "", tags: Sequence[str] = (), name: str = ""
+        self,
+        topic: Union[Topic, str],
+        *,
+        type: str = "",
+        tags: Sequence[str] = (),
+        name: str = "",
+        created_after: Union[date, str, None] = None,
+        where: Where = "",
+        query: str = "",
+        sort: str = NEWEST_FIRST,
+        limit: Optional[int] = None,
     ) -> Iterator[Component]:
         """The active components of a topic, newest created first, page by page; one's team's private ones included.
 
@@ -37,24 +65,60 @@ class ControlReader:
             type: case is ignored; empty for any.
             tags: all of them are on the component.
             name: exact name, or empty for any.
+            created_after: only what was created then or later; UTC where it names no zone.
+            where: further conditions, see :func:`~dci_downloader.control.conditions.where`; a ``state`` among them
+                takes the place of ``active``.
+            query: an expression in place of them.
+            sort: the order.
+            limit: at most so many.
         """
-        where = [("type", type), ("name", name), ("state", "active"), *(("tags", tag) for tag in tags)]
+        required = [("type", type), ("name", name), ("state", "active"), *(("tags", tag) for tag in tags)]
+        listing = Listing(where, required, query, sort)
         path = f"/api/v1/topics/{path_segment(topic, 'topic')}/components"
-        for component in map(decoding.component, self._api.pages(path, "components", where)):
+        components = map(documents.component, self._api.pages(path, "components", listing))
+        state = listing.value_of("state")
+
+        def fits(component: Component) -> bool:
             # The server reads some conditions differently: a name that ends in "*", or is written in another case.
             same_type = type.lower() in ("", component.type.lower())
-            matches = same_type and name in ("", component.name) and {*tags} <= {*component.tags}
-            if matches and component.state == "active":
-                yield component
+            fitting = same_type and name in ("", component.name) and {*tags} <= {*component.tags}
+            return fitting and state in ("", component.state)
+
+        return islice(filter(fits, _since(components, created_after, sort)), limit)
+
+    def jobs(
+        self,
+        *,
+        created_after: Union[date, str, None] = None,
+        where: Where = "",
+        query: str = "",
+        sort: str = NEWEST_FIRST,
+        limit: Optional[int] = None,
+    ) -> Iterator[Job]:
+        """The jobs of one's team, newest created first, page by page. Takes what :meth:`components` takes."""
+        pages = self._api.pages("/api/v1/jobs", "jobs", Listing(where, (), query, sort))
+        return islice(_since(map(documents.job, pages), created_after, sort), limit)
+
+    def products(
+        self, *, where: Where = "", query: str = "", sort: str = NEWEST_FIRST, limit: Optional[int] = None
+    ) -> Iterator[Product]:
+        """The products that one may see, newest created first, page by page. Takes what :meth:`topics` takes."""
+        pages = self._api.pages("/api/v1/products", "products", Listing(where, (), query, sort))
+        return islice(map(documents.product, pages), limit)
+
+    def job_files(self, job: Union[Job, str]) -> Iterator[JobFile]:
+        """The files that are attached to a job, newest first, page by page."""
+        path = f"/api/v1/jobs/{path_segment(job, 'job')}/files"
+        return map(documents.job_file, self._api.pages(path, "files"))
 
     def topic(self, topic_id: str) -> Topic:
         """One topic."""
-        return decoding.topic(self._api.subject("topic", topic_id))
+        return documents.topic(self._api.subject("topic", topic_id))
 
     def component(self, component_id: str) -> Component:
         """One component, active or not, private ones included."""
         hint = "`dci-downloader components TOPIC` lists those there are, with --json their ids"
-        return decoding.component(self._api.subject("component", component_id, hint))
+        return documents.component(self._api.subject("component", component_id, hint))
 
     def latest_component(self, topic_name: str, *, type: str, tags: Sequence[str] = ()) -> Component:
         """The newest active component of a type that is not private.
@@ -80,4 +144,17 @@ class ControlReader:
 
     def job(self, job_id: str) -> Job:
         """One job, with its topic and exactly the components that it was scheduled with."""
-        return decoding.job(self._api.subject("job", job_id))
+        return documents.job(self._api.subject("job", job_id))
+
+
+def _since(items: Iterable[_Dated], created_after: Union[date, str, None], sort: str) -> Iterator[_Dated]:
+    """Those that were created then or later. Of a list with the newest first no more is read than has to be."""
+    if created_after is None:
+        yield from items
+        return
+    begin = moment(created_after)
+    for item in items:
+        if item.created_at is not None and item.created_at >= begin:
+            yield item
+        elif sort == NEWEST_FIRST and item.created_at is not None:
+            return

@@ -60,6 +60,8 @@ def authenticated(catalog: Catalog, request: Request, query: Mapping[str, str], 
         sender = catalog.users.get(read_token(catalog.signing_key, value, now))
     else:
         sender = _by_signature(catalog, request, query)
+    if sender is None and catalog.older and scheme.startswith("DCI2"):
+        raise ApiError(404, "remoteci not found")
     if sender is None or sender.state != "active":
         raise ApiError(401, _UNKNOWN)
     if sender.team.state != "active":

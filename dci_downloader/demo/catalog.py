@@ -10,131 +10,22 @@ import hashlib
 import json
 import threading
 import uuid
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 
 from dci_downloader.content.manifest import IMAGE_LIST_NAME, MANIFEST_NAME
-from dci_downloader.demo.accounts import RemoteCI, Team, User
+from dci_downloader.demo.accounts import RemoteCI as RemoteCI
+from dci_downloader.demo.accounts import Team as Team
+from dci_downloader.demo.accounts import User as User
+from dci_downloader.demo.catalog_items import RHEL, CatalogProduct, stable_id
+from dci_downloader.demo.catalog_items import CatalogComponent as CatalogComponent
+from dci_downloader.demo.catalog_items import CatalogJob as CatalogJob
+from dci_downloader.demo.catalog_items import CatalogTopic as CatalogTopic
+from dci_downloader.demo.catalog_items import timestamp as timestamp
 from dci_downloader.demo.payloads import Bytes, Payload, payload
 
 _EPOCH = datetime(2022, 11, 21, 3, 0, tzinfo=timezone.utc)
-
-
-@dataclass
-class CatalogTopic:
-    """A topic.
-
-    Attributes:
-        teams: ids of the teams that may see it; None for all.
-        registry: login of its container registry; a key of ``data`` in the API.
-    """
-
-    id: str
-    name: str
-    created_at: datetime
-    component_types: Sequence[str] = ("compose",)
-    optional_types: Sequence[str] = ()
-    state: str = "active"
-    teams: Optional[Collection[str]] = None
-    registry: Mapping[str, str] = field(default_factory=dict)
-
-    def document(self) -> dict[str, Any]:
-        """As the control server shows it."""
-        product_id = _stable_id("product", "RHEL")
-        return {
-            "id": self.id,
-            "name": self.name,
-            "component_types": list(self.component_types),
-            "component_types_optional": list(self.optional_types),
-            "data": {"registry": dict(self.registry)} if self.registry else {},
-            "etag": _etag(self.id, self.state),
-            "export_control": True,
-            "next_topic": None,
-            "next_topic_id": None,
-            "product": {"id": product_id, "name": "RHEL", "label": "RHEL", "state": "active"},
-            "product_id": product_id,
-            "state": self.state,
-            "created_at": timestamp(self.created_at),
-            "updated_at": timestamp(self.created_at),
-        }
-
-
-@dataclass
-class CatalogComponent:
-    """A component.
-
-    Attributes:
-        topic: where it is attached.
-        released_at: UTC; None for the same as ``created_at``.
-        team_id: of the owner where it is private.
-        state: ``active`` or ``inactive``.
-    """
-
-    id: str
-    name: str
-    topic: CatalogTopic
-    created_at: datetime
-    type: str = "compose"
-    tags: Sequence[str] = ()
-    released_at: Optional[datetime] = None
-    team_id: Optional[str] = None
-    state: str = "active"
-
-    def document(self) -> dict[str, Any]:
-        """As the control server shows it."""
-        return {
-            "id": self.id,
-            "name": self.name,
-            "display_name": self.name,
-            "version": self.name,
-            "type": self.type,
-            "tags": list(self.tags),
-            "state": self.state,
-            "topic_id": self.topic.id,
-            "team_id": self.team_id,
-            "data": {},
-            "created_at": timestamp(self.created_at),
-            "released_at": timestamp(self.released_at or self.created_at),
-            "updated_at": timestamp(self.created_at),
-            "url": None,
-            "etag": _etag(self.id, self.state),
-        }
-
-
-@dataclass
-class CatalogJob:
-    """A job, with the components it is fixed to."""
-
-    id: str
-    topic: CatalogTopic
-    components: tuple[CatalogComponent, ...]
-    remoteci: RemoteCI
-    created_at: datetime
-    status: str = "new"
-    comment: str = ""
-    changes: int = 0
-
-    @property
-    def etag(self) -> str:
-        """A new one after each change."""
-        return _etag(self.id, str(self.changes))
-
-    def document(self) -> dict[str, Any]:
-        """As the control server shows it, without topic, components and remoteci."""
-        return {
-            "id": self.id,
-            "status": self.status,
-            "state": "active",
-            "comment": self.comment,
-            "topic_id": self.topic.id,
-            "remoteci_id": self.remoteci.id,
-            "team_id": self.remoteci.team.id,
-            "etag": self.etag,
-            "created_at": timestamp(self.created_at),
-            "updated_at": timestamp(self.created_at),
-        }
 
 
 class Catalog:
@@ -145,34 +36,44 @@ class Catalog:
         user: somebody of its team; one of ``users``.
         objects: payloads by key, ``<component id>/<path>``; see ``put`` and ``drop``.
         signing_key: signs presigned URLs.
+        older: whether the server is of the older generation, which says 404 of a remoteci that it does not know.
         lock: held while a call is answered, and while topics, components and jobs are added.
     """
 
     def __init__(self) -> None:
+        self.products: dict[str, CatalogProduct] = {RHEL.id: RHEL}
         self.topics: dict[str, CatalogTopic] = {}
         self.components: dict[str, CatalogComponent] = {}
         self.remotecis: dict[str, RemoteCI] = {}
         self.jobs: dict[str, CatalogJob] = {}
         self.objects: dict[str, Payload] = {}
+        self.older = False
         self.signing_key = uuid.uuid4().bytes
         self.lock = threading.RLock()
         self.users: dict[str, User] = {}
-        self.remoteci = self.add_remoteci("demo-lab", team=Team(_stable_id("team", "demo"), "demo"))
+        self.remoteci = self.add_remoteci("demo-lab", team=Team(stable_id("team", "demo"), "demo"))
         self.user = self.add_user("demo-user", team=self.remoteci.team)
 
     def add_remoteci(
         self, name: str, *, team: Optional[Team] = None, state: str = "active", kind: str = "remoteci"
     ) -> RemoteCI:
         """Add a remoteci, or a ``feeder``, by default with a team of its own."""
-        team = team or Team(_stable_id("team", name), name)
-        remoteci = RemoteCI(_stable_id(kind, name), name, _secret(name), team, state, kind)
+        team = team or Team(stable_id("team", name), name)
+        remoteci = RemoteCI(stable_id(kind, name), name, _secret(name), team, state, kind)
         self.remotecis[remoteci.id] = remoteci
         return remoteci
 
     def add_user(self, login: str, *, team: Team, state: str = "active") -> User:
         """Add somebody who has a login, here and at the SSO."""
-        self.users[login] = User(_stable_id("user", login), login, _secret(login), team, state)
+        self.users[login] = User(stable_id("user", login), login, _secret(login), team, state)
         return self.users[login]
+
+    def add_product(self, name: str, label: str) -> CatalogProduct:
+        """Add a product."""
+        product = CatalogProduct(stable_id("product", name), name, label)
+        with self.lock:
+            self.products[product.id] = product
+        return product
 
     def add_topic(self, name: str, **fields: Any) -> CatalogTopic:
         """Add a topic, by default newer than those before it.
@@ -182,7 +83,7 @@ class Catalog:
             fields: others of :class:`CatalogTopic`.
         """
         fields.setdefault("created_at", _EPOCH + timedelta(days=len(self.topics)))
-        topic = CatalogTopic(_stable_id("topic", f"{name}/{len(self.topics)}"), name, **fields)
+        topic = CatalogTopic(stable_id("topic", f"{name}/{len(self.topics)}"), name, **fields)
         with self.lock:
             self.topics[topic.id] = topic
         return topic
@@ -209,7 +110,7 @@ class Catalog:
         """
         number = len(self.components)
         fields.setdefault("created_at", _EPOCH + timedelta(days=number))
-        id_ = _stable_id("component", f"{topic.id}/{fields.get('type')}/{name}/{number}")
+        id_ = stable_id("component", f"{topic.id}/{fields.get('type')}/{name}/{number}")
         component = CatalogComponent(id_, name, topic, **fields)
         payloads = {path: payload(source) for path, source in (files or {}).items()}
         manifest = payload(manifest_document(payloads, symlinks or {}))
@@ -263,18 +164,5 @@ def manifest_document(files: Mapping[str, Payload], symlinks: Mapping[str, str])
     return json.dumps(document).encode()
 
 
-def timestamp(moment: datetime) -> str:
-    """A point in time as the control server writes it: ISO 8601 without a zone, meaning UTC."""
-    return moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(timespec="microseconds")
-
-
-def _stable_id(table: str, name: str) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"dci-downloader-demo/{table}/{name}"))
-
-
 def _secret(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
-
-
-def _etag(*parts: str) -> str:
-    return hashlib.sha256("/".join(parts).encode()).hexdigest()[:32]

@@ -17,6 +17,7 @@ class CommandLine:
         settings: paths of settings files, later over earlier.
         local_repo: root of the mirror, where DEST does not name it.
         job_id: of the job whose components are mirrored.
+        set_state: set the states of that job, too.
         dcirc: path of the file that holds the credentials.
         dci_cs_url: address of the control server.
         tech_preview: name of the API for files, where it is not the usual one.
@@ -35,6 +36,7 @@ class CommandLine:
     settings: tuple[str, ...] = ()
     local_repo: str = ""
     job_id: str = ""
+    set_state: bool = False
     dcirc: str = ""
     dci_cs_url: str = ""
     tech_preview: str = ""

@@ -97,6 +97,11 @@ def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
         raise SettingsError(
             "there is no destination", hint="name DEST, or set local_repo in a settings file or DCI_LOCAL_REPO"
         )
+    if command_line.set_state and not (command_line.job_id and not command_line.dry_run):
+        raise SettingsError(
+            "--set-state is about the job of --job-id, and is not for --dry-run",
+            hint="name the job, or leave --set-state out",
+        )
     return Settings(
         credentials=environment.credentials(environ),
         network=environment.network(environ),

@@ -64,6 +64,14 @@ _WHAT = (
         "Of settings files the topic, or pattern, that fits the job's counts",
     ),
     Setting(
+        "set_state",
+        types.FLAG,
+        "--set-state",
+        "set that job's states, too",
+        "set the states of that job: `pre-run`, then `running`, or `error` with the reason; "
+        "its `.composeinfo` is attached to it",
+    ),
+    Setting(
         "filters",
         ListOf(types.FILTER, "mappings with type and tag"),
         "--filter TYPE[:TAG]",
@@ -177,8 +185,7 @@ _WHERE = (
         "dci_repo_url",
         types.PLAIN,
         "--dci-repo-url URL",
-        "without effect: the control server knows",
-        "accepted as `DCI_REPO_URL` is, and without effect: the control server says where files are",
+        text="accepted as `DCI_REPO_URL` is, and without effect: the control server says where files are",
     ),
     Setting(
         "peers",

@@ -234,7 +234,11 @@ def test_several_tags_are_anded_and_exact(catalog, client, topic, tags, found):
         "limit=x&offset=0",
         "limit=0&offset=0",
         "limit=1&offset=-1",
-        "query=eq(name,x)",
+        "query=eq(colour,x)",
+        "query=eq(name)",
+        "query=and(eq(name,x))",
+        "query=eq(name,x",
+        "query=eq(name,a~b)",
     ],
 )
 def test_a_list_query_that_makes_no_sense_is_400(client, query):

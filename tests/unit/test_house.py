@@ -13,6 +13,7 @@ ROOT = Path(dci_downloader.__file__).parent
 WINGS = [
     "release",
     "errors",
+    "frozen_mapping",
     "models",
     "options",
     "results",
@@ -28,6 +29,7 @@ WINGS = [
     "skopeo",
     "container_images",
     "sync",
+    "pre_run_step",
     "topics",
     "settings",
     "demo",

@@ -7,7 +7,7 @@ import pytest
 
 from dci_downloader.cli import listing
 from dci_downloader.cli.listing import ListOptions
-from dci_downloader.errors import NotFoundError
+from dci_downloader.errors import NotFoundError, SettingsError
 from dci_downloader.hooks import NullProgress
 from dci_downloader.models import Component
 from dci_downloader.options import Filter
@@ -223,3 +223,38 @@ def test_names_of_thousands_of_digits_are_sorted(monkeypatch):
     ordered = sorted(names, key=listing._natural)
     assert ordered.index("RHEL-9.9") < ordered.index("RHEL-9.10")
     assert ordered.index("RHEL-9.10") < ordered.index(f"RHEL-9.{'9' * 5000}") < ordered.index(f"RHEL-9.1{'0' * 5000}")
+
+
+def test_since_and_query_narrow_the_list(lab):
+    for number in range(40):
+        lab.build({}, number=number, tags=("even",) if number % 2 == 0 else ())
+    lab.site.control.forget()
+    shown = components(lab, since="2026-12-08", limit=0).document
+    assert [each["name"] for each in shown["components"]] == ["RHEL-9.2.0-39", "RHEL-9.2.0-38", "RHEL-9.2.0-37"]
+    assert len([one for one in lab.site.control.requests if one.path.endswith("/components")]) == 1
+    shown = components(lab, since="2026-12-08T00:00:00+00:00", query="contains(tags,even)").document
+    assert [each["name"] for each in shown["components"]] == ["RHEL-9.2.0-38"]
+    with pytest.raises(NotFoundError, match="that fits"):
+        components(lab, since="2027-01-01")
+    lab.site.control.forget()
+    with pytest.raises(SettingsError, match="neither a date nor a time"):
+        components(lab, since="yesterday")
+    assert lab.site.control.requests == []
+
+
+def test_documents_show_all_that_the_server_says_but_no_secret(lab):
+    product = lab.catalog.add_product("OpenShift", "OCP")
+    data = {"pull_secret": {"auth": "s3cret"}, "channel": "stable", "deep": {"token": "s3cret", "n": [1]}}
+    lab.topic.product, lab.topic.data, lab.topic.registry = product, data, {"login": "l", "password": "s3cret"}
+    fields = {"display_name": "RHEL 9.2", "url": "https://example.com", "data": {"arch": ["x86_64"], "brand": 1}}
+    lab.build({}, number=0, fields={**fields, "unheard_of": {"of": "x"}})
+    (topic,) = listing.topics(lab.server, "*", ListOptions(), Notes()).document["topics"]
+    assert (topic["product"]["label"], topic["state"], topic["export_control"]) == ("OCP", "active", True)
+    assert topic["data"]["channel"] == "stable"
+    assert topic["data"]["pull_secret"] == topic["data"]["registry"] == topic["data"]["deep"]["token"] == "********"
+    assert "registry" not in topic
+    assert topic["etag"] == lab.topic.document()["etag"]
+    (component,) = components(lab).document["components"]
+    assert {name: component[name] for name in fields} == fields
+    assert component["extra"] == {"unheard_of": {"of": "x"}}
+    assert "s3cret" not in json.dumps([topic, component])
