@@ -9,6 +9,9 @@ from dci_downloader.cli.arguments import CommandFormatter, Parser, add_option, c
 from dci_downloader.settings.table import SETTINGS, settings_at
 from dci_downloader.settings.types import COUNT, Level
 
+SHELLS = ("bash", "zsh", "fish")
+"""The shells that there are completion scripts for."""
+
 
 def _command_parser(command: str, description: str, *examples: str, ending: str = "") -> Parser:
     """A parser with description, examples of use, and a text after them."""
@@ -81,7 +84,7 @@ def completion_parser() -> Parser:
         "completion fish > ~/.config/fish/completions/dci-downloader.fish",
         ending="zsh looks into ~/.zfunc once ~/.zshrc says so, before compinit: fpath+=~/.zfunc",
     )
-    parser.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
+    parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help="bash, zsh or fish")
     return parser
 
 

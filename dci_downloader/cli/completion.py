@@ -1,19 +1,23 @@
 """Completion scripts for shells: all parsers as one with subcommands, handed to shtab.
 
-shtab writes scripts that know every command and option by themselves. (argcomplete, the other library for bash, zsh
-and fish, starts the program at each TAB.) It does not know of a first word that may be a command or a topic. A folder
-follows a topic, so a line is added to each script that says what to offer where no command stands.
+That is done when the program is built; what is installed holds the scripts. shtab writes scripts that know every
+command and option by themselves. (argcomplete, the other library for bash, zsh and fish, starts the program at each
+TAB.) It does not know of a first word that may be a command or a topic. A folder follows a topic, so a line is added to
+each script that says what to offer where no command stands.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from dci_downloader.cli.arguments import Parser, add_sync_options
 from dci_downloader.cli.command_parsers import PARSERS
 from dci_downloader.errors import SettingsError
+
+_BUILT = Path(__file__).parents[1] / "share" / "completions"
 
 _BASH_DEFAULT = "complete -o bashdefault -o default -F _shtab_dci_downloader dci-downloader"
 _ZSH_DEFAULT = r"""_arguments -s ${_shtab_dci_downloader_options:#(:*|\*:::*)} '*:DEST:_files -/'"""
@@ -21,10 +25,23 @@ _ZSH_DEFAULT = r"""_arguments -s ${_shtab_dci_downloader_options:#(:*|\*:::*)} '
 
 
 def script(shell: str) -> str:
-    """The completion script for a shell.
+    """The completion script for a shell, as it was built; in a checkout, as it would be.
 
     Args:
-        shell: ``bash``, ``zsh`` or ``fish``.
+        shell: one of ``command_parsers.SHELLS``.
+
+    Raises:
+        SettingsError: shtab is needed, and not installed.
+    """
+    built = _BUILT / shell
+    return built.read_text(encoding="utf-8") if built.is_file() else generate(shell)
+
+
+def generate(shell: str) -> str:
+    """Make the completion script for a shell.
+
+    Args:
+        shell: one of ``command_parsers.SHELLS``.
 
     Raises:
         SettingsError: shtab is not installed.
@@ -32,7 +49,9 @@ def script(shell: str) -> str:
     try:
         import shtab
     except ImportError:
-        raise SettingsError("completion needs shtab", hint="pip install 'dci-downloader[completion]'") from None
+        raise SettingsError(
+            "this checkout needs shtab for that", hint="pip install 'dci-downloader[completion]'"
+        ) from None
     completers = {"FILE": shtab.FILE, "DIR": shtab.DIRECTORY, "DEST": shtab.DIRECTORY}
     parser = Parser(prog="dci-downloader", add_help=False)
     commands = parser.add_subparsers()

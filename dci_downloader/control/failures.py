@@ -116,14 +116,17 @@ def _certificate_failure(causes: list[BaseException], route: Route) -> Optional[
 
 def _certificate_fault(causes: list[BaseException], tls_errors: list[ssl.SSLError]) -> Optional[tuple[str, str]]:
     """What is wrong with a certificate, with a hint."""
+    # urllib3 1.26 compares host names by itself: its error about them is none of ssl, or an ssl error without a code
+    if not tls_errors and any(isinstance(cause, exceptions.SSLError) for cause in causes):
+        return _OTHER_HOST
     for error in tls_errors:
         if isinstance(error, ssl.SSLCertVerificationError):
+            if not hasattr(error, "verify_code"):
+                return _OTHER_HOST
             return _CERTIFICATE_FAULTS.get(
                 error.verify_code, (f"is not trusted: {error.verify_message}", AUTHORITY_HINT)
             )
-    # urllib3 1.26 compares host names by itself, and the error about them is none of ssl
-    unnamed = not tls_errors and any(isinstance(cause, exceptions.SSLError) for cause in causes)
-    return _OTHER_HOST if unnamed else None
+    return None
 
 
 def _name_failure(causes: list[BaseException], route: Route) -> Optional[RequestFailedError]:

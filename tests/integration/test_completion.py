@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from dci_downloader.cli import completion
 from dci_downloader.cli.main import main
 from tests.integration.conftest import needs
 
@@ -108,3 +109,11 @@ def test_without_shtab_it_says_what_to_install(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "shtab", None)
     assert main(["completion", "bash"]) == 2
     assert "pip install 'dci-downloader[completion]'" in capsys.readouterr().err
+
+
+def test_what_was_built_with_the_program_needs_no_shtab(monkeypatch, tmp_path, capsys):
+    (tmp_path / "bash").write_text("# built")
+    monkeypatch.setattr(completion, "_BUILT", tmp_path)
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    assert main(["completion", "bash"]) == 0
+    assert capsys.readouterr().out == "# built\n"

@@ -30,6 +30,12 @@ def certificate_error(code, text="odd"):
             "DCI_CS_URL",
             False,
         ),
+        (
+            requests.exceptions.SSLError(ssl.CertificateError("'h' doesn't match 'x'")),
+            "another host",
+            "DCI_CS_URL",
+            False,
+        ),
         (requests.exceptions.SSLError(ssl.SSLEOFError(8, "EOF")), "was cut", "", True),
         (socket.gaierror(socket.EAI_AGAIN, "try again"), "h cannot be resolved", "name servers", True),
         (requests.exceptions.ConnectTimeout(), "no connection to h", "HTTPS_PROXY", True),

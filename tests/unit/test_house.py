@@ -34,6 +34,7 @@ WINGS = [
     "settings",
     "demo",
     "cli",
+    "main",
 ]
 """From the ground up, in the order that data takes: a wing imports only from those before it."""
 

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 TOP_LEVEL = {
     ".ci",
     ".gitignore",
+    ".packaging",
     "LICENSE",
     "README.md",
     "dci_downloader",
