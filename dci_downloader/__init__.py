@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dci_downloader.errors import IntegrityError as IntegrityError
     from dci_downloader.errors import LockedError as LockedError
     from dci_downloader.errors import ManifestError as ManifestError
+    from dci_downloader.errors import NoFilesError as NoFilesError
     from dci_downloader.errors import NotFoundError as NotFoundError
     from dci_downloader.errors import ServerUnreachableError as ServerUnreachableError
     from dci_downloader.errors import SettingsError as SettingsError
@@ -89,7 +90,7 @@ _HOMES = {
     "control.conditions": "where",
     "errors": (
         "AccessError CancelledError DigestMismatchError DiskFullError DownloaderError IntegrityError "
-        "LockedError ManifestError NotFoundError ServerUnreachableError SettingsError StaleJobError "
+        "LockedError ManifestError NoFilesError NotFoundError ServerUnreachableError SettingsError StaleJobError "
         "StallError StatusError TransferError"
     ),
     "hooks": "NeverStop NullProgress Progress Stop",

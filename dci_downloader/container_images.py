@@ -6,8 +6,8 @@ The rules:
   either the tag is ``latest``.
 * An image is copied to the lab's registry under its last name, ``<registry>/nova:17.1``, as the previous downloader
   does; with all its architectures and its digest. One whose digest is there already is not copied.
-* The source's certificate is verified, unless the source is this machine. It gets the login of the topic only where
-  the topic or the settings say that the login is for this registry: a list may name any host.
+* The source gets the login of the topic only where the topic or the settings say that the login is for this registry:
+  a list may name any host. Its certificate is verified, unless it is this machine and gets no login.
 * The lab's registry is written to without a login and without verifying it, as the previous downloader does: plain
   http, and certificates of its own, are what labs have. Nothing secret goes there.
 * An image that cannot be copied does not stop the others.
@@ -190,8 +190,9 @@ def _wait(
 def _copy(skopeo: Skopeo, reference: Reference, registry: str) -> tuple[ContainerImage, str]:
     """Copy an image unless the registry has it; with the reason where it failed, else an empty string."""
     source, copy = f"docker://{reference.source}", f"{registry}/{reference.name}"
-    verify = f"tls-verify={'false' if _LOOPBACK.fullmatch(reference.host) else 'true'}"
     login = skopeo.auth_option("--authfile", reference.host)
+    # without verification skopeo falls back to plain http, which is no place for a login
+    verify = f"tls-verify={'false' if _LOOPBACK.fullmatch(reference.host) and not login else 'true'}"
     code, manifest, reason = skopeo.run("inspect", "--raw", f"--{verify}", *login, source)
     if code == 0:
         # An image's digest is that of its manifest, byte for byte.

@@ -4,6 +4,7 @@
     ├ SettingsError             2    usage or settings
     ├ AccessError               3    credentials missing or refused
     ├ NotFoundError             4    no such topic, component, job or version
+    │ └ NoFilesError                 a component that there are no files of
     ├ TransferError             5    worth running again
     │ ├ StatusError                  an unexpected status
     │ │ └ StaleJobError              a job has changed since it was read
@@ -63,6 +64,23 @@ class NotFoundError(DownloaderError):
     """There is no such topic, component, job, file or version."""
 
     exit_code = 4
+
+
+class NoFilesError(NotFoundError):
+    """A component has no files, as those of OpenShift, git commits and container images.
+
+    Attributes:
+        name: of the component.
+        type: likewise.
+    """
+
+    def __init__(self, name: str, type: str) -> None:
+        super().__init__(
+            f"component {name} of type {type} has no files",
+            hint="some have none, those of OpenShift for example; choose other types with --filter",
+        )
+        self.name = name
+        self.type = type
 
 
 class TransferError(DownloaderError):

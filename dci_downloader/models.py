@@ -42,7 +42,8 @@ class Topic:
         name: for people and folders; may hold spaces.
         component_types: the types of component that make up one build.
         optional_types: those of them that need not exist.
-        registry: login of the topic's container registry, where it has one; holds a secret.
+        registry: ``login`` and ``password`` of the topic's container registry, where it has one, and what else the
+            control server says of it, its address for example.
         state: ``active`` or ``inactive``.
         product: None where the server does not say it.
         next_topic: the one that upgrades lead to, as far as the server says it.

@@ -135,7 +135,7 @@ class SyncOptions:
         registry: ``HOST:PORT`` that container images are copied to, by skopeo; empty to leave them out.
         login_registries: ``HOST[:PORT]`` of registries that the topic's login may be sent to, beside those that the
             topic names.
-        keep: how many older versions stay beside the published one.
+        keep: how many older builds stay beside the published one, whatever was selected of each.
         lock_timeout: seconds to wait for another run; None for as long as it takes, 0 for not at all.
         dry_run: only report what would be done; nothing is written.
         transfer: how files are fetched.

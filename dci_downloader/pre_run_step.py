@@ -41,8 +41,8 @@ class PreRunStep:
 
     @property
     def paths(self) -> Mapping[str, str]:
-        """Where to read each component, by its type."""
-        return {component.type: component.path for component in self.report.components}
+        """Where to read each component that has files, by its type."""
+        return {component.type: component.path for component in self.report.components if component.path}
 
 
 @contextmanager

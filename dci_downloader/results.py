@@ -46,12 +46,16 @@ class Failure:
         return f"{self.path}: {self.reason}" if self.path and not self.reason.startswith(self.path) else self.reason
 
 
+NOT_TRIED = "not tried: the run ended before its turn"
+
+
 class Outcome(enum.Enum):
-    """What a run did with a component."""
+    """What a run did with a component. One without files is skipped."""
 
     PUBLISHED = "published"
     UNCHANGED = "unchanged"
     PLANNED = "planned"
+    SKIPPED = "skipped"
     FAILED = "failed"
 
 
@@ -129,7 +133,7 @@ class ComponentReport:
     """What a run did with one component.
 
     Attributes:
-        path: the published link, under which agents read the component.
+        path: the published link, under which agents read the component; empty where it is not mirrored at all.
         files: how many files the version holds, with ``size`` bytes.
         files_downloaded: files fetched by this run; with ``PLANNED``, files to fetch.
         bytes_downloaded: bytes received for them, including those discarded; without what an earlier run left.

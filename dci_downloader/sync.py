@@ -9,41 +9,36 @@ published; a component that fails does not stop the others.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Optional
+from typing import Optional
 
 from dci_downloader import container_images
-from dci_downloader.content.selection import RULES, Selection
+from dci_downloader.content.selection import Selection
 from dci_downloader.control.client import ControlServer
-from dci_downloader.control.offer import IMAGE_LIST, Offer, lists, resolve_offer, resolve_request
-from dci_downloader.errors import (
-    AccessError,
-    CancelledError,
-    DiskFullError,
-    IntegrityError,
-    NotFoundError,
-    SettingsError,
-    TransferError,
-)
+from dci_downloader.control.offer import IMAGE_LIST, lists, resolve_request
+from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, NotFoundError
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
-from dci_downloader.mirror.adopt import adopt, adoptable, adoptable_note, unlisted_note
-from dci_downloader.mirror.mend import mend
+from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.publish import publish
 from dci_downloader.mirror.removal import left_note
 from dci_downloader.mirror.retention import expired, reclaimable, retire
 from dci_downloader.mirror.topic import TopicMirror
-from dci_downloader.mirror.version import Version, changes_since, identity
+from dci_downloader.mirror.version import changes_since
 from dci_downloader.models import Component, Manifest, Plan, Topic
 from dci_downloader.options import SyncOptions
+from dci_downloader.planning import COMPONENT_ERRORS, ComponentPlan, Planner
 from dci_downloader.results import (
+    NOT_TRIED,
     Changes,
     ComponentReport,
     ContainerImage,
     ContainerImageOutcome,
     Failure,
     Outcome,
+    Removal,
     Report,
     SourceTotals,
     SyncSteps,
@@ -62,6 +57,7 @@ def sync_topic(
     options: SyncOptions = SyncOptions(),  # noqa: B008  frozen
     progress: Progress = NullProgress(),  # noqa: B008  has no state
     stop: Stop = NeverStop(),  # noqa: B008  has no state
+    planned: Optional[list[Plan]] = None,
 ) -> Report:
     """Bring the newest build of a topic into a mirror and publish it.
 
@@ -73,9 +69,10 @@ def sync_topic(
         mirror: where the topic goes.
         topic: name, or pattern with a trailing ``*``; may be empty where ``options`` name a component or a job.
         selection: which files of each component.
-        options: which components, how many older versions stay, how files are fetched.
+        options: which components, how many older builds stay, how files are fetched.
         progress: gets files, bytes and messages.
         stop: asked whether to end early.
+        planned: in a dry run of several topics, the plans of those before, which need room too; its own join them.
 
     Returns:
         What happened to each component. One that fails is a value in it, not an exception.
@@ -94,118 +91,119 @@ def sync_topic(
         container_images.require_skopeo(options.registry)
     if options.transfer.network is None:  # what the server was told counts for the files it tells the way to
         options = replace(options, transfer=replace(options.transfer, network=server.network))
-    resolved, components = resolve_request(server, topic, options, progress)
-    peers = PeerPool(options.transfer.peers)
-    sync = _Sync(server, mirror, mirror.topic(resolved.name), resolved, selection, options, peers, progress, stop)
+    resolved, components, missing = resolve_request(server, topic, options, progress)
+    topic_mirror, peers = mirror.topic(resolved.name), PeerPool(options.transfer.peers)
+    beside = planned if planned is not None and options.dry_run else []
+    planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, beside)
+    sync = _Sync(server, mirror, topic_mirror, resolved, options, peers, progress, stop)
     if options.dry_run:
-        sync.topic_mirror.check()
-        reports = tuple(sync.report(component, sync.preview) for component in components)
+        topic_mirror.check()
+        reports = [sync.report(plan, sync.preview) for plan in planner.plan(components)]
     else:
-        with sync.topic_mirror.lock(options.lock_timeout, progress.message):
-            reports = tuple(sync.report(component, sync.bring) for component in components)
-    return Report(resolved.name, resolved.id, reports, time.monotonic() - began, dropped_peers=peers.dropped)
+        with topic_mirror.lock(options.lock_timeout, progress.message):
+            reports = list(sync.bring_all(planner.plan(components)))
+    reports += [_missing_report(component_type, error) for component_type, error in missing.items()]
+    return Report(resolved.name, resolved.id, tuple(reports), time.monotonic() - began, dropped_peers=peers.dropped)
+
+
+def _missing_report(component_type: str, error: NotFoundError) -> ComponentReport:
+    """The report on a type that the topic has no component of."""
+    return ComponentReport("", "", component_type, (), "", Outcome.FAILED, failures=(Failure.of(error),))
 
 
 @dataclass(frozen=True)
 class _Sync:
-    """The steps that each component takes.
+    """The steps that each component takes once it is planned.
 
     Attributes:
-        planned: the plans that a dry run has found room for so far.
+        brought: digests of the contents that this run has fetched.
     """
 
     server: ControlServer
     mirror: Mirror
     topic_mirror: TopicMirror
     topic: Topic
-    selection: Selection
     options: SyncOptions
     peers: PeerPool
     progress: Progress
     stop: Stop
-    planned: list[Plan] = field(default_factory=list)
+    brought: set[str] = field(default_factory=set)
 
-    def report(self, component: Component, steps: Callable[[Component], SyncSteps]) -> ComponentReport:
+    def bring_all(self, plans: Sequence[ComponentPlan]) -> Iterator[ComponentReport]:
+        """Bring the components, one after the other, until one finds the disk full."""
+        is_full = False
+        for planned in plans:
+            if is_full and planned.plan is not None and planned.error is None:
+                planned = replace(planned, error=DiskFullError(NOT_TRIED))
+            report = self.report(planned, self.bring)
+            yield report
+            codes = {failure.exit_code for failure in report.failures}
+            is_full = is_full or (planned.error is None and DiskFullError.exit_code in codes)
+
+    def report(self, planned: ComponentPlan, steps: Callable[[ComponentPlan], SyncSteps]) -> ComponentReport:
         """Take the steps of a component; an error that concerns it alone becomes its report."""
-        began = time.monotonic()
+        began, component = time.monotonic(), planned.component
+        if planned.skipped:
+            taken = SyncSteps(Outcome.SKIPPED, notes=("it has no files, so there is nothing to mirror",))
+            return taken.report(component, "", planned.seconds)
         try:
-            taken = steps(component)
-        except (AccessError, DiskFullError, IntegrityError, NotFoundError, SettingsError, TransferError) as error:
+            if planned.error is not None:
+                raise planned.error
+            taken = steps(planned)
+        except COMPONENT_ERRORS as error:
             taken = SyncSteps(Outcome.FAILED, failures=(Failure.of(error),))
         taken = taken._replace(notes=(*taken.notes, *left_note(self.topic_mirror.left)))
         self.topic_mirror.left.clear()  # each thing is told once
-        return taken.report(component, str(self.topic_mirror.link(component.type)), time.monotonic() - began)
+        path = ""
+        with suppress(ManifestError):  # its type cannot be a folder, and that is its failure
+            path = str(self.topic_mirror.link(component.type))
+        return taken.report(component, path, planned.seconds + time.monotonic() - began)
 
-    def bring(self, component: Component) -> SyncSteps:
+    def bring(self, planned: ComponentPlan) -> SyncSteps:
         """Fetch what is missing of a component and publish it."""
-        published = self.topic_mirror.published(component.type)
-        offer, wanted = self._wanted(component, published)
-        unchanged = published is not None and published.identity == identity(
-            component, self._recorded(component), wanted
-        )
-        mended = mend(self.topic_mirror, published) if published is not None and unchanged else None
-        if published is not None and mended is not None:
+        component, wanted = planned.component, planned.wanted
+        if planned.plan is None:
+            assert planned.published is not None
             images, failures = self._mirror_images(wanted)
-            same = Changes(published.folder)
-            return SyncSteps(Outcome.UNCHANGED, wanted, None, (), images, failures, same, notes=mended)
-        for entry, content in offer.contents.items():
-            if entry in wanted.files:
-                self.mirror.store.add(entry, [content])
-        link = self.topic_mirror.link(component.type)
-        adopt(link, wanted, self.mirror.store, progress=self.progress, stop=self.stop)
-        plan = self.mirror.plan(component, wanted)
-        self.mirror.check_space([plan])
+            same = Changes(planned.published.folder)
+            return SyncSteps(Outcome.UNCHANGED, wanted, None, (), images, failures, same, notes=planned.notes)
+        plan = planned.plan
+        if not self.brought.isdisjoint(entry.sha256 for entry in plan.missing):
+            plan = self.mirror.plan(component, wanted)
         received, notes, failures = self._fetch(component, plan)
         if failures:
             return SyncSteps(Outcome.FAILED, wanted, plan, received, failures=failures, notes=notes)
+        self.brought.update(entry.sha256 for entry in plan.missing)
         images, failures = self._mirror_images(wanted)
         if failures:
             return SyncSteps(Outcome.FAILED, wanted, plan, received, images, failures, notes=notes)
-        notes += unlisted_note(link, wanted)  # before the folder is replaced by a link
-        publication = publish(self.topic_mirror, component, self._recorded(component), wanted)
-        removal = retire(self.topic_mirror, component.type, self.options.keep)
+        notes += unlisted_note(self.topic_mirror.link(component.type), wanted)  # before the folder gives way to a link
+        publication = publish(self.topic_mirror, component, planned.selection, wanted)
+        removal = Removal()
+        try:
+            removal = retire(self.topic_mirror, component.type, self.options.keep)
+        except COMPONENT_ERRORS as error:  # what is published is published
+            notes += (f"older versions could not be removed: {error}",)
         notes += publication.notes
-        changes = changes_since(published, wanted)
+        changes = changes_since(planned.published, wanted)
         return SyncSteps(Outcome.PUBLISHED, wanted, plan, received, images, (), changes, removal, notes)
 
-    def preview(self, component: Component) -> SyncSteps:
-        """Say what :meth:`bring` would do, or that there is no room for it. Writes nothing."""
-        published = self.topic_mirror.published(component.type)
-        offer, wanted = self._wanted(component, published)
-        plan = self.mirror.plan(component, wanted)
+    def preview(self, planned: ComponentPlan) -> SyncSteps:
+        """Say what :meth:`bring` would do. Writes nothing."""
+        component, wanted = planned.component, planned.wanted
+        new = planned.identity
+        unchanged = planned.published is not None and planned.published.identity == new
+        old = () if unchanged else expired(self.topic_mirror, component.type, self.options.keep, new, component.id)
         folder = self.topic_mirror.link(component.type)
-        candidates = adoptable(folder, wanted, self.mirror.store)
-        at_hand = {entry.sha256 for entry in candidates}
-        to_fetch = replace(plan, missing=tuple(entry for entry in plan.missing if entry.sha256 not in at_hand))
-        self.mirror.check_space([*self.planned, to_fetch])
-        self.planned.append(to_fetch)  # the next component needs room beside this one
-        new = identity(component, self._recorded(component), wanted)
-        unchanged = published is not None and published.identity == new
-        old = () if unchanged else expired(self.topic_mirror, component.type, self.options.keep, new)
         return SyncSteps(
             Outcome.PLANNED,
             wanted,
-            plan,
-            images=self._planned_images(offer, wanted),
-            changes=changes_since(published, wanted),
+            planned.plan,
+            images=self._planned_images(planned),
+            changes=changes_since(planned.published, wanted),
             removal=reclaimable(self.topic_mirror, old),
-            notes=(*adoptable_note(candidates), *unlisted_note(folder, wanted)),
+            notes=(*adoptable_note(planned.adoptable), *unlisted_note(folder, wanted)),
         )
-
-    def _wanted(self, component: Component, published: Optional[Version]) -> tuple[Offer, Manifest]:
-        """What the server offers, and the part of it that is selected; an unchanged manifest is not asked for again."""
-        known = None
-        if published and (published.component.id, published.selection) == (component.id, self._recorded(component)):
-            known = published.manifest  # the same selection would choose the same files of it
-        offer = resolve_offer(self.server, component, known)
-        if offer.manifest is None:
-            assert known is not None
-            return offer, known
-        return offer, self.selection.apply(offer.manifest)
-
-    def _recorded(self, component: Component) -> Any:
-        """The selection as versions of a component record it, with the edition of the rules that read it."""
-        return {"rules": RULES, **self.selection.effective(component.type).to_json()}
 
     def _fetch(
         self, component: Component, plan: Plan
@@ -236,11 +234,11 @@ class _Sync:
         mirrored = container_images.mirror(document, registry, login, network, self.progress, self.stop)
         return mirrored.images, mirrored.failures
 
-    def _planned_images(self, offer: Offer, wanted: Manifest) -> tuple[ContainerImage, ...]:
-        if not self.options.registry or not lists(wanted, IMAGE_LIST):
+    def _planned_images(self, planned: ComponentPlan) -> tuple[ContainerImage, ...]:
+        if not self.options.registry or not lists(planned.wanted, IMAGE_LIST):
             return ()
         return tuple(
             ContainerImage(each.text, f"{self.options.registry}/{each.name}", ContainerImageOutcome.PLANNED)
-            for content in offer.contents.values()
+            for content in planned.contents.values()
             for each in container_images.parse_image_list(content)
         )

@@ -11,8 +11,9 @@ from dci_downloader.control.client import ControlServer
 from dci_downloader.errors import CancelledError, DiskFullError, DownloaderError, worst_exit_code
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.models import Plan
 from dci_downloader.options import SyncOptions
-from dci_downloader.results import Failure, Report
+from dci_downloader.results import NOT_TRIED, Failure, Report
 from dci_downloader.sync import sync_topic
 
 _END_OF_RUN = {DiskFullError.exit_code, CancelledError.exit_code}
@@ -51,13 +52,21 @@ def sync_topics(
     """
     reports: list[Report] = []
     dropped: set[str] = set()
+    planned: list[Plan] = []
     for request in requests:
         began = time.monotonic()
         peers = tuple(url for url in request.options.transfer.peers if url.rstrip("/") not in dropped)
         options = replace(request.options, transfer=replace(request.options.transfer, peers=peers))
         try:
             report = sync_topic(
-                server, mirror, request.topic, request.selection, options=options, progress=progress, stop=stop
+                server,
+                mirror,
+                request.topic,
+                request.selection,
+                options=options,
+                progress=progress,
+                stop=stop,
+                planned=planned,
             )
         except DownloaderError as error:
             report = request.failure_report(error, time.monotonic() - began)
@@ -65,6 +74,6 @@ def sync_topics(
         dropped.update(report.dropped_peers)
         if _END_OF_RUN & {failure.exit_code for failure in report.failures}:
             break
-    not_tried = DownloaderError("not tried: the run ended before its turn")
+    not_tried = DownloaderError(NOT_TRIED)
     not_tried.exit_code = worst_exit_code(report.exit_code for report in reports)
     return [*reports, *(request.failure_report(not_tried, 0.0) for request in requests[len(reports) :])]

@@ -45,6 +45,12 @@ def ordinary_buffering(monkeypatch):
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
 
 
+@pytest.fixture(autouse=True)
+def no_job_of_a_pipeline(monkeypatch):
+    """The pipeline that runs the tests has a job of its own."""
+    monkeypatch.delenv("DCI_JOB_ID", raising=False)
+
+
 class Lab:
     """An embedded site with one topic, and a client of it."""
 

@@ -137,6 +137,8 @@ def verify_parser() -> Parser:
     parser = _maintenance_parser("verify", description, "verify /srv/dci", "verify /srv/dci --repair")
     parser.add_argument("--repair", action="store_true", help="fetch what is damaged, and nothing else")
     add_option(parser, "dcirc", help="credentials for that, in place of `source FILE`")
+    add_option(parser, "peers", help="ask this mirror first; repeat")
+    add_option(parser, "settings", help="ask the peers that it names first")
     parser.add_argument("--quiet", action="store_true", help="nothing but damage and errors")
     add_option(parser, "lock_timeout")
     return parser

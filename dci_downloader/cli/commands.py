@@ -107,9 +107,22 @@ def verify(argv: Sequence[str]) -> int:
         repair = partial(ControlServer.from_env, environment.with_options(os.environ, arguments.dcirc, None))
         for note in environment.dcirc_notes(arguments.dcirc):
             progress.message(f"note: {note}")
+    peers = _peers(arguments.peers or (), arguments.settings or ())
     with Signals() as stop:
-        result = maintenance.verify(Mirror(arguments.destination), progress, stop, repair, arguments.lock_timeout)
+        mirror = Mirror(arguments.destination)
+        result = maintenance.verify(mirror, progress, stop, repair, arguments.lock_timeout, peers)
     return output.print_result(result, as_json=arguments.json, quiet=arguments.quiet)
+
+
+def _peers(peers: Sequence[str], settings: Sequence[str]) -> tuple[str, ...]:
+    """The peers that the command line names, and those of the topics of settings files."""
+    if not settings:
+        return tuple(peers)
+    from dci_downloader.settings.command_line import CommandLine
+    from dci_downloader.settings.precedence import merge
+
+    topics = merge(CommandLine(settings=tuple(settings)), os.environ).topics
+    return tuple(dict.fromkeys([*peers, *(peer for topic in topics for peer in topic["peers"].value)]))
 
 
 def rollback(argv: Sequence[str]) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from dci_downloader import formatting
 from dci_downloader.cli.output import CommandResult
-from dci_downloader.errors import IntegrityError
+from dci_downloader.errors import IntegrityError, SettingsError, worst_exit_code
 from dci_downloader.hooks import Progress, Stop
 from dci_downloader.mirror import prune as prune_module
 from dci_downloader.mirror import rollback as rollback_module
@@ -18,9 +18,15 @@ from dci_downloader.mirror.mend import mend_checked
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.status import StatusRow
 from dci_downloader.mirror.verify import VersionCheck
+from dci_downloader.options import TransferOptions
 
 if TYPE_CHECKING:
     from dci_downloader.control.client import ControlServer
+
+_ADVICE = {
+    IntegrityError.exit_code: "the next sync fetches what is damaged; verify --repair does so now",
+    SettingsError.exit_code: "verify as the user who owns the mirror, or let this user read it",
+}
 
 
 def status(mirror: Mirror) -> CommandResult:
@@ -38,7 +44,8 @@ def status(mirror: Mirror) -> CommandResult:
         "size": result.size,
         "saved": result.saved,
     }
-    return CommandResult((*formatting.table([header, *map(_row, result.rows)]), total), document)
+    problems = [f"{row.topic} {row.type} {problem}" for row in result.rows for problem in row.problems]
+    return CommandResult((*formatting.table([header, *map(_row, result.rows)]), total, *problems), document)
 
 
 def verify(
@@ -47,6 +54,7 @@ def verify(
     stop: Stop,
     connect: Optional[Callable[[], ControlServer]] = None,
     timeout: Optional[float] = None,
+    peers: tuple[str, ...] = (),
 ) -> CommandResult:
     """Hash every published file again; with a server, fetch what is damaged.
 
@@ -56,6 +64,7 @@ def verify(
         stop: asked whether to end early.
         connect: gives the server to repair from, called only if something is damaged; None only shows the damage.
         timeout: seconds to wait for another run; None waits for ever.
+        peers: URLs of other mirrors, asked before the server's object store.
 
     Raises:
         NotFoundError: there is no mirror.
@@ -64,26 +73,25 @@ def verify(
     """
     checks = verify_module.verify(mirror, timeout=timeout, progress=progress, stop=stop)
     damaged = [check for check in checks if check.damages]
-    repaired = False
-    mended: tuple[str, ...] = ()
+    lines = [f"{check.topic} {check.type} {check.version}: {_verdict(check)}" for check in checks]
+    failed = [line for check in damaged for line in _damage_lines(mirror, check)]
+    repaired, exit_code = False, worst_exit_code(check.exit_code for check in checks)
+    left: tuple[str, ...] = ()
     if connect is not None:
-        mended = mend_checked(mirror, checks, timeout=timeout, waiting=progress.message)
+        lines += mend_checked(mirror, checks, timeout=timeout, waiting=progress.message)
     if damaged and connect is not None:
         from dci_downloader.transfer.repair import repair  # imports libcurl, which only a repair needs
 
         with connect() as server:
-            repair(server, mirror, damaged, timeout=timeout, progress=progress, stop=stop)
+            transfer = TransferOptions(network=server.network, peers=peers)
+            left = repair(server, mirror, damaged, timeout=timeout, transfer=transfer, progress=progress, stop=stop)
         again = verify_module.verify(mirror, timeout=timeout, progress=progress, stop=stop)
-        repaired = not any(check.damages for check in again)
-    lines = [f"{check.topic} {check.type} {check.version}: {_verdict(check)}" for check in checks]
-    for check in damaged:
-        link = mirror.topic(check.topic).link(check.type)
-        lines += [f"{link}/{path}: expected {expected}, found {found}" for path, expected, found in check.damages]
-    lines += mended
-    if repaired:
-        lines.append("repaired: everything is whole again")
-    document = {"versions": [_check_document(check) for check in checks], "repaired": repaired}
-    return CommandResult(lines, document, IntegrityError.exit_code if damaged and not repaired else 0)
+        exit_code = worst_exit_code(check.exit_code for check in again)
+        repaired = not exit_code
+        failed += left if repaired else [line for check in again for line in _damage_lines(mirror, check)]
+    ending = ["repaired: everything is whole again"] if repaired else [_ADVICE[exit_code]] if exit_code else []
+    document = {"versions": [_check_document(check) for check in checks], "repaired": repaired, "left": list(left)}
+    return CommandResult([*lines, *failed, *ending], document, exit_code, failed)
 
 
 def rollback(
@@ -124,14 +132,23 @@ def prune(mirror: Mirror, keep: int, timeout: Optional[float], progress: Progres
 
 
 def _verdict(check: VersionCheck) -> str:
-    if check.damages:
-        return f"DAMAGED in {formatting.count(len(check.damages), 'place')}"
     note = f"; this is not recorded: {check.obstacle}" if check.obstacle else ""
+    if check.damages:
+        return f"DAMAGED in {formatting.count(len(check.damages), 'place')}{note}"
     if check.unlinked or check.modes:
         apart = formatting.count(check.unlinked, "file")
         modes = formatting.count(check.modes, "other mode")
         note += f"; {apart} apart from the store, {modes}: the next sync, or --repair, puts that right"
     return f"whole ({formatting.count(check.files, 'file')}, {formatting.size(check.size)}){note}"
+
+
+def _damage_lines(mirror: Mirror, check: VersionCheck) -> list[str]:
+    """A line for each damage of a version, with the path at which it is found."""
+    topic = mirror.topic(check.topic)
+    link, tree = topic.link(check.type), topic.versions_folder(check.type) / check.version
+    root = link if topic.published_folder(check.type) == check.version else tree
+    places = [(root / path if path else tree, expected, found) for path, expected, found in check.damages]
+    return [f"{place}: expected {expected}, found {found}" for place, expected, found in places]
 
 
 def _check_document(check: VersionCheck) -> dict[str, Any]:
@@ -154,8 +171,8 @@ def _row(row: StatusRow) -> tuple[str, ...]:
         ",".join(row.tags) or "-",
         f"{row.files:,}",
         formatting.size(row.size),
-        _time(row.published_at),
-        _time(row.last_verified),
+        _time(row.published_at) if row.published_at else "-",
+        "DAMAGED" if row.damaged else _time(row.last_verified) if row.last_verified else "on arrival",
         ",".join(row.kept) or "-",
     )
 
@@ -171,8 +188,10 @@ def _row_document(row: StatusRow) -> dict[str, Any]:
         "published_at": row.published_at and row.published_at.isoformat(),
         "last_verified": row.last_verified and row.last_verified.isoformat(),
         "kept": list(row.kept),
+        "damaged": row.damaged,
+        "problems": list(row.problems),
     }
 
 
-def _time(time: Optional[datetime]) -> str:
-    return f"{time:%Y-%m-%d %H:%M}Z" if time else "never"
+def _time(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M}Z"

@@ -125,7 +125,8 @@ def _by_series(reports: Sequence[Report]) -> Iterator[tuple[_Series, ComponentRe
     """The report of each component; a topic that failed as a whole counts as a component without a type."""
     for report in reports:
         for component in report.components:
-            yield _Series(report.topic, component.type), component
+            if component.outcome is not Outcome.SKIPPED:  # without files there is nothing to measure
+                yield _Series(report.topic, component.type), component
         if report.failure is not None:
             failed = ComponentReport("", "", "", (), "", Outcome.FAILED, failures=(report.failure,))
             yield _Series(report.topic, ""), replace(failed, seconds=report.seconds)

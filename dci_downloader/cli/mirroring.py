@@ -12,12 +12,14 @@ from dci_downloader.cli.output import complain, print_error_document
 from dci_downloader.cli.run_output import RunOutput
 from dci_downloader.cli.signals import Signals
 from dci_downloader.control.client import ControlServer
-from dci_downloader.errors import DownloaderError, worst_exit_code
+from dci_downloader.errors import AccessError, DownloaderError, NotFoundError, worst_exit_code
 from dci_downloader.hooks import Stop
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.models import Job
 from dci_downloader.pre_run_step import JobStates
 from dci_downloader.results import Report
 from dci_downloader.settings.command_line import CommandLine
+from dci_downloader.settings.precedence import JobRequest
 from dci_downloader.settings.settings import Settings, load
 from dci_downloader.topics import SyncRequest, sync_topics
 
@@ -52,23 +54,24 @@ def run(command_line: CommandLine) -> int:
 def _mirror(command_line: CommandLine, output: RunOutput, stop: Stop) -> list[Report]:
     """Mirror the topics; gives a report on each."""
     settings = load(command_line, os.environ)
-    for note in settings.notes:
-        output.progress.message(f"note: {note}")
+    _note(settings, output)
     for topic in settings.topics:
         if topic.options.registry:
             container_images.require_skopeo(topic.options.registry)
     try:
         with _server(settings) as server, output.calls():
             states: Optional[JobStates] = None
-            if settings.job_id:
-                job = server.job(settings.job_id)
+            if settings.job:
+                job = _job(server, settings.job)
                 settings = settings.for_job(job)
-                states = JobStates(server, job, output.progress) if command_line.set_state else None
+                _note(settings, output)
+                if command_line.set_state and settings.job_topics:
+                    states = JobStates(server, job, output.progress)
             with states or nullcontext():
                 mirror = Mirror(settings.destination)
                 reports = sync_topics(server, mirror, _requests(settings), progress=output.progress, stop=stop)
                 if states:
-                    states.conclude(reports)
+                    states.conclude(reports[number] for number in settings.job_topics)
         if len(reports) == 1 and reports[0].failure is not None:
             raise reports[0].failure.error()
     except DownloaderError as error:
@@ -76,6 +79,20 @@ def _mirror(command_line: CommandLine, output: RunOutput, stop: Stop) -> list[Re
             output.write_metrics([request.failure_report(error, output.seconds) for request in _requests(settings)])
         raise
     return reports
+
+
+def _job(server: ControlServer, request: JobRequest) -> Job:
+    try:
+        return server.job(request.id)
+    except (AccessError, NotFoundError) as error:
+        if request.implied:
+            error.hint = f"DCI_JOB_ID names it: unset that for the newest builds, or set it right; {error.hint}"
+        raise
+
+
+def _note(settings: Settings, output: RunOutput) -> None:
+    for note in settings.notes:
+        output.progress.message(f"note: {note}")
 
 
 def _server(settings: Settings) -> ControlServer:

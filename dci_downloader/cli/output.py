@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Optional
 
 from dci_downloader import formatting
 from dci_downloader.cli import streams
@@ -20,6 +20,7 @@ class CommandResult:
 
     Attributes:
         lines: for people.
+        failed: those of them that are about what failed, for ``--quiet``; None where they all are.
         document: the same for programs, as a JSON value.
         exit_code: what the program exits with.
     """
@@ -27,6 +28,7 @@ class CommandResult:
     lines: Sequence[str]
     document: dict[str, Any] = field(default_factory=dict)
     exit_code: int = 0
+    failed: Optional[Sequence[str]] = None
 
 
 def print_result(result: CommandResult, *, as_json: bool = False, quiet: bool = False) -> int:
@@ -44,7 +46,8 @@ def print_result(result: CommandResult, *, as_json: bool = False, quiet: bool = 
     if as_json:
         print_json(_json(result.document))
     elif result.exit_code or not quiet:
-        print_line("\n".join(map(formatting.printable_line, result.lines)))
+        lines = result.failed if quiet and result.failed is not None else result.lines
+        print_line("\n".join(map(formatting.printable_line, lines)))
     return result.exit_code
 
 

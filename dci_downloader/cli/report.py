@@ -82,7 +82,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"{report.topic}: FAILED"
         yield from _failures([report.failure])
     for component in report.components:
-        yield f"{report.topic} {component.type} {component.name}: {_outcome(component)}"
+        names = filter(None, (report.topic, component.type, component.name))  # a type without a component has no name
+        yield f"{' '.join(names)}: {_outcome(component)}"
         yield from _sources(component.received)
         yield from _images(component.images)
         yield from (f"  note: {note}" for note in component.notes)
@@ -92,6 +93,8 @@ def _lines(report: Report) -> Iterator[str]:
 def _outcome(component: ComponentReport) -> str:
     if component.outcome is Outcome.UNCHANGED:
         return f"nothing new ({_amount(component.files, component.size)})"
+    if component.outcome is Outcome.SKIPPED:
+        return "skipped"
     fetched = _amount(component.files_downloaded, component.bytes_downloaded)
     reused = _amount(component.files_reused, component.bytes_reused)
     if component.outcome is Outcome.FAILED:

@@ -138,6 +138,6 @@ def has_news(report: Report) -> bool:
     images = (image for component in report.components for image in component.images)
     return (
         report.exit_code != 0
-        or any(component.outcome is not Outcome.UNCHANGED for component in report.components)
+        or any(component.outcome not in (Outcome.UNCHANGED, Outcome.SKIPPED) for component in report.components)
         or any(image.outcome is not ContainerImageOutcome.PRESENT for image in images)
     )

@@ -5,10 +5,13 @@
 * A path is at most 3,072 bytes, which leaves a quarter of ``PATH_MAX`` to the mirror's own folders, and 64 folders
   deep: no small document may ask for millions of folders.
 * A folder of the mirror does not start with a dot, as the mirror's own folders do.
+* A component may have any name: what its version's folder cannot hold is written as in a URL (RFC 3986, 2.1), and ``%``
+  with it. Of a name that is too long that folder has the beginning and the digest; no other name gives ``%~``.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from dci_downloader.errors import ManifestError
@@ -21,6 +24,9 @@ PLAIN_NAME = re.compile(r"[ 0-~][ -.0-~]{0,254}")
 HINT = "nothing was changed in the mirror; report the component to whoever publishes it"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_NOT_IN_A_FOLDER = re.compile(r"^\.|[/%\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_LONGEST_FOLDER = 200
+"""Bytes of a version's folder, so that a suffix and the names of its record fit into ``MAX_NAME``."""
 
 
 class EntryError(Exception):
@@ -46,6 +52,20 @@ def check_name(name: str, subject: str) -> str:
             f"{subject} {quoted(name)} cannot be a folder: {fault}", entry=quoted(name), hint=HINT
         ) from None
     return name
+
+
+def version_folder(name: str) -> str:
+    """The folder of a version, from the name of its component: another one for every other name."""
+    folder = _NOT_IN_A_FOLDER.sub(_escaped, name)
+    if 0 < len(folder.encode()) <= _LONGEST_FOLDER:
+        return folder
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    beginning = folder.encode()[: _LONGEST_FOLDER - len(digest) - 2].decode(errors="ignore")
+    return f"{beginning}%~{digest}"
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogatepass"))
 
 
 def check_segment(name: str) -> None:

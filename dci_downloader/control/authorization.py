@@ -91,6 +91,10 @@ class BearerAuthorization(Authorization):
         """Use a token that another process obtained."""
         self._taken = token
 
+    def awaits_token(self, now: float) -> bool:
+        """Whether another process is about to renew the token."""
+        return self._taken is not None and now >= self._taken.renew_at
+
     def headers(self, url: str, method: str = "GET", body: bytes = b"") -> dict[str, str]:
         """The token, whatever the request."""
         return self.headers_for_path(url)

@@ -7,6 +7,7 @@ and what is below it. Topics, components and jobs are given as objects or by the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Optional, Union, overload
 
@@ -14,15 +15,19 @@ from dci_downloader import environment
 from dci_downloader.content.manifest import IMAGE_LIST_NAME, MANIFEST_NAME, parse_manifest
 from dci_downloader.control.api import Api, header_text, path_segment
 from dci_downloader.control.authorization import authorization_for
+from dci_downloader.control.errors_from_response import server_message
 from dci_downloader.control.jobs import JobCalls
 from dci_downloader.control.session import Clock, Session
 from dci_downloader.control.signing import ComponentFiles
-from dci_downloader.errors import ManifestError, NotFoundError
+from dci_downloader.errors import ManifestError, NoFilesError
 from dci_downloader.models import Component, Manifest
 from dci_downloader.network.retries import MAX_WRONG_RESPONSES
 from dci_downloader.options import AnyCredentials, Credentials, Network
 
 __all__ = ["Clock", "ControlServer", "Credentials"]
+
+_SUBJECT_UNKNOWN = re.compile(r"(?:component|remoteci)\b(?!.*\bfile).*\bnot found", re.IGNORECASE)
+"""What the server says where it is not the file that is lacking."""
 
 
 class ControlServer(JobCalls):
@@ -97,7 +102,8 @@ class ControlServer(JobCalls):
             The manifest, or None where ``etag`` is still that of the server's.
 
         Raises:
-            NotFoundError: the component has no files.
+            NoFilesError: the component has no files.
+            NotFoundError: there is no such component.
             ManifestError: the manifest cannot be trusted.
         """
         if isinstance(component, str):
@@ -109,11 +115,8 @@ class ControlServer(JobCalls):
         response = self._api.file(f"{self._files_path(component)}/{MANIFEST_NAME}", etag)
         if response.status == 304 and etag:
             return None
-        if response.status == 404:
-            raise NotFoundError(
-                f"component {component.name} of type {component.type} has no files",
-                hint="some have none, those of OpenShift for example; choose other types with --filter",
-            )
+        if response.status == 404 and not (response.signed and _SUBJECT_UNKNOWN.match(server_message(response))):
+            raise NoFilesError(component.name, component.type)
         body = self._api.expect(200, response).body
         try:
             return parse_manifest(body, component.type, etag=header_text(response.headers.get("etag", "")))

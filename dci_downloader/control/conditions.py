@@ -18,11 +18,12 @@ from typing import Union
 
 from dci_downloader.errors import SettingsError
 
-Where = Union[str, Mapping[str, Union[str, Sequence[str]]]]
+Value = Union[str, int, bool, Sequence[str]]
+Where = Union[str, Mapping[str, Value]]
 NEWEST_FIRST = "-created_at"
 
 
-def where(**conditions: Union[str, Sequence[str]]) -> str:
+def where(**conditions: Value) -> str:
     """The conditions of a list in the form and with the quoting of the control server.
 
     Args:
@@ -94,14 +95,19 @@ def moment(given: Union[date, str]) -> datetime:
 
 def _pairs(conditions: Where) -> list[tuple[str, str]]:
     if not isinstance(conditions, str):
-        several = ((name, (value,) if isinstance(value, str) else value) for name, value in conditions.items())
-        return [(name, value) for name, values in several for value in values]
+        return [(name, value) for name, given in conditions.items() for value in _texts(given)]
     pairs = [pair.partition(":") for pair in next(csv.reader([_printable(conditions)]), [])]
     for name, colon, _ in pairs:
         if not colon:
             hint = "it is made of column:value, with commas between them; where() of Python does the quoting"
             raise SettingsError(f"where: {name!r} is no condition", hint=hint)
     return [(name, value) for name, _, value in pairs]
+
+
+def _texts(value: Value) -> Sequence[str]:
+    if isinstance(value, bool):
+        return (str(value).lower(),)
+    return (str(value),) if isinstance(value, (str, int)) else list(map(str, value))
 
 
 def _row(pairs: Iterable[tuple[str, str]]) -> str:

@@ -128,6 +128,10 @@ class Fields:
         """An object as it is; empty where the key is missing or null."""
         return FrozenMapping(self.object(key)._value) if self._value.get(key) is not None else FrozenMapping()
 
+    def drop(self, key: str) -> None:
+        """Forget what stands under a key."""
+        self._value.pop(key, None)
+
     def rest(self, keys: Collection[str]) -> FrozenMapping:
         """What stands under other keys than these, as it is."""
         return FrozenMapping({key: value for key, value in self._value.items() if key not in keys})

@@ -57,7 +57,8 @@ def _access_error(response: Response, message: str, now: float) -> Optional[Acce
     if response.status == 401 and "not authorized" in message.lower():
         return AccessError(f"{response.request}: this remoteci has no access to it{quoted}", hint=_owner_hint(response))
     if response.status == 401 or (response.status == 404 and _UNKNOWN_REMOTECI.match(message)):
-        hint = "check DCI_CLIENT_ID and DCI_API_SECRET (source your dcirc.sh), and that the remoteci is active"
+        hint = "check DCI_CLIENT_ID and DCI_API_SECRET (source your dcirc.sh), and that the remoteci is active;"
+        hint += " or the login or SSO token, where one is set"
         if not message:
             hint += "; or does a proxy answer in its place, and want a password (HTTPS_PROXY)?"
         return AccessError(f"{response.request}: the control server does not accept the credentials{quoted}", hint=hint)
@@ -81,9 +82,9 @@ def _owner_hint(response: Response) -> str:
     """Who can give access to what a URL stands for."""
     if "/jobs" in response.url:
         return "a job is seen by its own team only: are these the credentials of the remoteci that made it?"
-    if "/components/" in response.url:
-        return "it may be private to another team, which then has to share it; `dci-downloader components` lists yours"
-    return "its team must be given access to the topic: ask your DCI contact"
+    if "/topics" in response.url:
+        return "its team must be given access to the topic: ask your DCI contact"
+    return "it may be private to another team, which then has to share it; `dci-downloader components` lists yours"
 
 
 def _activation_hint(message: str) -> str:

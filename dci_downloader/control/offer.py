@@ -13,18 +13,22 @@ from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from dci_downloader.control.client import ControlServer
-from dci_downloader.control.resolver import resolve_components, resolve_job, resolve_topic
-from dci_downloader.errors import SettingsError, TransferError
+from dci_downloader.control.resolver import (
+    ResolvedRequest,
+    resolve_component,
+    resolve_components,
+    resolve_job,
+    resolve_topic,
+)
+from dci_downloader.errors import NoFilesError, SettingsError, TransferError
 from dci_downloader.hooks import Progress
-from dci_downloader.models import Component, FileEntry, Manifest, Topic
+from dci_downloader.models import Component, FileEntry, Manifest
 from dci_downloader.options import SyncOptions
 
 IMAGE_LIST = "images_list.yaml"
 
 
-def resolve_request(
-    server: ControlServer, topic: str, options: SyncOptions, progress: Progress
-) -> tuple[Topic, tuple[Component, ...]]:
+def resolve_request(server: ControlServer, topic: str, options: SyncOptions, progress: Progress) -> ResolvedRequest:
     """Find the topic and the components that a topic's name and the options mean. Safe to repeat.
 
     Args:
@@ -39,13 +43,12 @@ def resolve_request(
     """
     if options.job is not None:
         return resolve_job(options.job, topic)
-    if topic:
-        resolved = resolve_topic(server, topic, progress)
-    elif options.component_id:
-        resolved = server.topic(server.component(options.component_id).topic_id)
-    else:
+    resolved = resolve_topic(server, topic, progress) if topic else None
+    if options.component_id:
+        return resolve_component(server, options.component_id, resolved)
+    if resolved is None:
         raise SettingsError("neither a topic, nor a component, nor a job says what to mirror")
-    return resolved, resolve_components(server, resolved, options.filters, options.component_id or None, progress)
+    return resolve_components(server, resolved, options.filters, progress)
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ class Offer:
     """A component as the control server offers it now, before selection.
 
     Attributes:
-        manifest: every file, those served beside the manifest included; None where a known manifest is still valid.
+        manifest: every file, those served beside the manifest included, or none at all; None where a known manifest is
+            still valid.
         contents: the content of files that came with the offer, by entry; they need not be fetched.
     """
 
@@ -71,14 +75,17 @@ def resolve_offer(server: ControlServer, component: Component, known: Optional[M
             manifest is not sent again.
 
     Raises:
-        NotFoundError: the component has no files.
+        NotFoundError: there is no such component.
         ManifestError: the manifest cannot be trusted.
         TransferError: the server cannot be asked, or the image list is a web page.
     """
     contents = _image_list(server, component)
     listed = [] if known is None else [entry for entry in known.files if entry.path == IMAGE_LIST]
     etag = known.etag if known is not None and listed == list(contents) else ""
-    manifest = server.manifest(component, etag=etag)
+    try:
+        manifest = server.manifest(component, etag=etag)
+    except NoFilesError:
+        manifest = Manifest(component.type, ())
     if manifest is not None and not lists(manifest, IMAGE_LIST):
         manifest = replace(manifest, files=(*manifest.files, *contents))
     return Offer(manifest, contents)

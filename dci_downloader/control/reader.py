@@ -47,7 +47,7 @@ class ControlReader:
 
     def components(
         self,
-        topic: Union[Topic, str],
+        topic: Union[Topic, str, None] = None,
         *,
         type: str = "",
         tags: Sequence[str] = (),
@@ -61,7 +61,7 @@ class ControlReader:
         """The active components of a topic, newest created first, page by page; one's team's private ones included.
 
         Args:
-            topic: whose components.
+            topic: whose components; None for those of every topic that one may see.
             type: case is ignored; empty for any.
             tags: all of them are on the component.
             name: exact name, or empty for any.
@@ -74,7 +74,7 @@ class ControlReader:
         """
         required = [("type", type), ("name", name), ("state", "active"), *(("tags", tag) for tag in tags)]
         listing = Listing(where, required, query, sort)
-        path = f"/api/v1/topics/{path_segment(topic, 'topic')}/components"
+        path = "/api/v1/components" if topic is None else f"/api/v1/topics/{path_segment(topic, 'topic')}/components"
         components = map(documents.component, self._api.pages(path, "components", listing))
         state = listing.value_of("state")
 

@@ -4,19 +4,20 @@ The rules, observed of the job scheduler of a DCI control server where they are 
 
 * A pattern ends in ``*`` and means every active topic whose name begins so; the newest-created one is taken. (Ours.)
 * Without filters each type of the topic gives its newest-created active component; the topic may call a type optional.
+* A type without such a component does not keep the others from being mirrored. (Ours.)
 * A job gives exactly the components that it was created with.
 * Tags are ANDed, also those of several filters for one type.
 * A private component is taken only by its exact name or its id; the scheduler never picks one.
-* Two components that would be published under one folder are a mistake of the settings, and an error before anything
-  is fetched. (Ours.)
+* Two components that would be published in one folder are not mirrored; the others are. (Ours.)
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Optional, Union
+from types import MappingProxyType
+from typing import NamedTuple, Optional, Union
 
 from dci_downloader.content.filters import merge_filters
 from dci_downloader.content.names import check_name
@@ -72,39 +73,79 @@ def creation_order(subject: Union[Topic, Component]) -> tuple[datetime, str]:
     return subject.created_at or _LONG_AGO, subject.name
 
 
+class ResolvedRequest(NamedTuple):
+    """What a request for a topic, a component or a job means.
+
+    Attributes:
+        components: to mirror, at least one.
+        missing: the types that have no component although one is wanted, and the error of each.
+    """
+
+    topic: Topic
+    components: tuple[Component, ...]
+    missing: Mapping[str, NotFoundError] = MappingProxyType({})
+
+
 def resolve_components(
     server: ControlServer,
     topic: Topic,
     filters: Sequence[Filter] = (),
-    component_id: Optional[str] = None,
     progress: Progress = NullProgress(),  # noqa: B008  # has no state
-) -> tuple[Component, ...]:
-    """Choose the components to mirror.
+) -> ResolvedRequest:
+    """Choose the components of a topic to mirror.
 
     Args:
         server: where to look.
         topic: which they belong to.
         filters: what is wanted in place of one of each type.
-        component_id: the one that is wanted instead; may be private, or no longer active.
         progress: gets a detail about each component that is chosen.
 
     Raises:
-        NotFoundError: a type that is not optional has no such component.
-        SettingsError: the filters contradict each other, the id is of another topic, or two would share a folder.
-        ManifestError: a name cannot be that of a folder.
+        NotFoundError: there is no component of any wanted type.
+        SettingsError: the filters contradict each other.
     """
-    if component_id is not None:
-        chosen = [_by_id(server, topic, component_id)]
-    elif filters:
-        chosen = [_by_filter(server, topic, wanted) for wanted in merge_filters(filters)]
-    else:
-        chosen = _one_of_each(server, topic, progress)
-    for component in chosen:
-        progress.detail(f"{topic.name}: {component.type} {component.name} (id {component.id})")
-    return require_distinct_folders(chosen)
+    wanted = merge_filters(filters) or [Filter(type_) for type_ in topic.component_types]
+    optional = () if filters else topic.optional_types
+    components, missing = [], {}
+    for each in wanted:
+        component = _by_filter(server, topic, each)
+        if component is not None:
+            components.append(component)
+            progress.detail(f"{topic.name}: {component.type} {component.name} (id {component.id})")
+        elif each.type in optional:
+            progress.detail(f"{topic.name}: no component of the optional type {each.type}")
+        else:
+            missing[each.type] = _missing_error(server, topic, each)
+    if not components and filters:
+        raise NotFoundError("; ".join(map(str, missing.values())), hint=next(iter(missing.values())).hint)
+    if not components:
+        hint = "there is nothing to mirror in it yet"
+        raise NotFoundError(f"topic {topic.name} has no active component", hint=hint)
+    return ResolvedRequest(topic, tuple(components), missing)
 
 
-def resolve_job(job: Job, pattern: str = "") -> tuple[Topic, tuple[Component, ...]]:
+def resolve_component(server: ControlServer, component_id: str, topic: Optional[Topic] = None) -> ResolvedRequest:
+    """One component by its id; may be private, or no longer active.
+
+    Args:
+        server: where to look.
+        component_id: which.
+        topic: that it has to belong to; None for its own.
+
+    Raises:
+        NotFoundError: there is none.
+        SettingsError: it is of another topic.
+    """
+    component = server.component(component_id)
+    if topic is not None and component.topic_id != topic.id:
+        raise SettingsError(
+            f"component {component.name} (id {component_id}) does not belong to topic {topic.name}",
+            hint="leave the topic out: it follows from the component",
+        )
+    return ResolvedRequest(topic or server.topic(component.topic_id), (component,))
+
+
+def resolve_job(job: Job, pattern: str = "") -> ResolvedRequest:
     """Topic and components of a job: those it was created with, however old they are by now.
 
     Args:
@@ -113,8 +154,8 @@ def resolve_job(job: Job, pattern: str = "") -> tuple[Topic, tuple[Component, ..
 
     Raises:
         NotFoundError: the job has no components.
-        SettingsError: the job is of another topic, or two components would share a folder.
-        ManifestError: a name cannot be that of a folder.
+        SettingsError: the job is of another topic.
+        ManifestError: the topic's name cannot be that of a folder.
     """
     if pattern and not matches(pattern, job.topic.name):
         raise SettingsError(
@@ -124,27 +165,24 @@ def resolve_job(job: Job, pattern: str = "") -> tuple[Topic, tuple[Component, ..
     if not job.components:
         raise NotFoundError(f"job {job.id} has no components", hint="was it created without any, or is it an old one?")
     check_name(folder_name(job.topic.name), "topic")
-    return job.topic, require_distinct_folders(job.components)
+    return ResolvedRequest(job.topic, job.components)
 
 
-def require_distinct_folders(components: Iterable[Component]) -> tuple[Component, ...]:
-    """The components as they are, once each is known to have a folder of its own.
-
-    Raises:
-        SettingsError: two of them would be published under one folder.
-        ManifestError: a name cannot be that of a folder.
-    """
-    folders: dict[str, Component] = {}
+def folder_conflicts(components: Iterable[Component]) -> dict[str, SettingsError]:
+    """The components that would be published in one folder, by their ids, and the error of each."""
+    by_folder: dict[str, list[Component]] = {}
     for component in components:
-        check_name(component.name, "component")
-        folder = check_name(folder_name(component.type), "component type")
-        first = folders.setdefault(folder, component)
-        if first is not component:
-            raise SettingsError(
-                f"{first.name} and {component.name} would both be published as {folder}",
-                hint="mirror them into two folders, in two runs with --component-id",
+        by_folder.setdefault(folder_name(component.type), []).append(component)
+    conflicts: dict[str, SettingsError] = {}
+    for folder, sharing in by_folder.items():
+        *names, last = (component.name for component in sharing)
+        if names:
+            text = (
+                f"{', '.join(names)} and {last} would {'both' if len(names) == 1 else 'all'} be published as {folder}"
             )
-    return tuple(folders.values())
+            error = SettingsError(text, hint="mirror them into folders of their own, in runs with --component-id")
+            conflicts.update((component.id, error) for component in sharing)
+    return conflicts
 
 
 def _named_topic(server: ControlServer, name: str, active: bool = True) -> Optional[Topic]:
@@ -168,48 +206,19 @@ def _unknown_topic_error(server: ControlServer, pattern: str) -> NotFoundError:
     return NotFoundError(f"{fault} {pattern}", hint=hint)
 
 
-def _by_id(server: ControlServer, topic: Topic, component_id: str) -> Component:
-    component = server.component(component_id)
-    if component.topic_id != topic.id:
-        raise SettingsError(
-            f"component {component.name} (id {component_id}) does not belong to topic {topic.name}",
-            hint="leave the topic out: it follows from the component",
-        )
-    return component
+def _by_filter(server: ControlServer, topic: Topic, wanted: Filter) -> Optional[Component]:
+    found = server.components(topic, type=wanted.type, tags=wanted.tags, name=wanted.name)
+    return next((component for component in found if wanted.name or component.team_id is None), None)
 
 
-def _by_filter(server: ControlServer, topic: Topic, wanted: Filter) -> Component:
-    for component in server.components(topic, type=wanted.type, tags=wanted.tags, name=wanted.name):
-        if wanted.name or component.team_id is None:
-            return component
+def _missing_error(server: ControlServer, topic: Topic, wanted: Filter) -> NotFoundError:
+    """The error where a topic has no such component, with what it has."""
     tagged = f" tagged {', '.join(wanted.tags)}" if wanted.tags else ""
     named = f" named {wanted.name}" if wanted.name else ""
-    newest = _newest(server, topic, wanted.type)
+    newest = _by_filter(server, topic, Filter(wanted.type)) if tagged or named else None
     if newest is None:
-        hint = f"{topic.name} has the types {', '.join(topic.component_types) or '(none)'}"
+        hint = f"{topic.name} has the types {', '.join(topic.component_types) or '(none)'}; choose with --filter"
     else:
         hint = f"the newest is {newest.name}, tagged {', '.join(newest.tags) or '(nothing)'}"
-    raise NotFoundError(f"topic {topic.name} has no active component of type {wanted.type}{named}{tagged}", hint=hint)
-
-
-def _one_of_each(server: ControlServer, topic: Topic, progress: Progress) -> list[Component]:
-    """The newest component of each type of a topic."""
-    newest = {type_: _newest(server, topic, type_) for type_ in topic.component_types}
-    absent = [type_ for type_, component in newest.items() if component is None]
-    required = [type_ for type_ in absent if type_ not in topic.optional_types]
-    chosen = [component for component in newest.values() if component is not None]
-    if required or not chosen:
-        names = ", ".join(f"{component.type} {component.name}" for component in chosen)
-        of_type = f" of type {', '.join(required)}" if required else ""
-        raise NotFoundError(
-            f"topic {topic.name} has no active component{of_type}",
-            hint=f"there is {names}; choose with --filter" if chosen else "there is nothing to mirror in it yet",
-        )
-    for type_ in sorted(absent):
-        progress.detail(f"{topic.name}: no component of the optional type {type_}")
-    return chosen
-
-
-def _newest(server: ControlServer, topic: Topic, type_: str) -> Optional[Component]:
-    """The newest component of a type that is not private."""
-    return next((one for one in server.components(topic, type=type_) if one.team_id is None), None)
+    text = f"topic {topic.name} has no active component of type {wanted.type}{named}{tagged}"
+    return NotFoundError(text, hint=hint)

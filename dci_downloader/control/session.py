@@ -101,7 +101,8 @@ class Session:
             path: below the server's address, quoted.
             query: no value may be empty: the server refuses the signature then.
             limit: most bytes that the body may hold.
-            etag: sent as If-None-Match to the server that a redirect leads to, not to the control server.
+            etag: sent as If-None-Match to the server that has the content: the one that a redirect leads to where
+                ``other_servers`` is set, else the control server.
             other_servers: whether a redirect may lead away from the control server, as for files.
 
         Raises:
@@ -162,10 +163,9 @@ class Session:
         renewed = False
         for _ in range(MAX_REDIRECTS):
             signed = signed and origin(url) == self.authorization.origin
-            if signed:
-                headers: Mapping[str, str] = self.authorization.headers(url)
-            else:
-                headers = {"If-None-Match": etag} if etag else {}
+            headers = self.authorization.headers(url) if signed else {}
+            if etag and signed != other_servers:
+                headers["If-None-Match"] = etag
             response = self._send(HttpRequest("GET", url, headers), limit, signed=signed)
             self._raise_if_transient(response, attempt)
             if response.status == 401 and signed and not renewed:

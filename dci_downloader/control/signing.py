@@ -101,6 +101,10 @@ class Authorization(ABC):
         """Whether there are others to take the place of these headers, which were refused."""
         return False
 
+    def awaits_token(self, now: float) -> bool:
+        """Whether another token is about to come from another process, at so many seconds since the epoch."""
+        return False
+
     @property
     def token(self) -> Optional[Token]:
         """The token that requests carry now; None where they carry none."""

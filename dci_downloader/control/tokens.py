@@ -1,8 +1,8 @@
 """Tokens of the single sign-on: obtained with user and password, and renewed ahead of their end.
 
-* A token is renewed once four fifths of its life are over, or a minute before its end where that is later. Until then,
-  and while it is renewed in a thread of its own, requests carry the one there is: nothing waits but for a first token,
-  or when one has ended although its renewal failed.
+* A token is renewed once nine tenths of its life are over, or half a minute before its end where that is later. Until
+  then, and while it is renewed in a thread of its own, requests carry the one there is: nothing waits but for a first
+  token, or when one has ended although its renewal failed.
 * There is one renewal at a time, whoever needs it; one that failed is not tried again for some seconds.
 * When a token ends is known from the answer that brings it, or, of one that is given, from its claim ``exp``
   (RFC 7519).
@@ -177,7 +177,7 @@ def given_token(text: str, now: float) -> Token:
 
 def _token(text: str, begin: float, end: float) -> Token:
     life = end - begin
-    return Token(text, end - min(life / 5, 60.0) if math.isfinite(end) else math.inf, end)
+    return Token(text, end - min(life / 10, 30.0) if math.isfinite(end) else math.inf, end)
 
 
 def _claimed_end(text: str) -> float:

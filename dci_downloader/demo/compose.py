@@ -79,6 +79,11 @@ def add_nightly(catalog: Catalog, number: int) -> None:
         files=nightly(number),
         symlinks={f"{variant}/{arch}/os/latest": "Packages" for variant in VARIANTS for arch in ARCHS},
         created_at=datetime(2022, 11, 20 + number, 4, 12, tzinfo=timezone.utc),
+        fields={
+            "display_name": f"RHEL 9.2 nightly of {NIGHTLIES[number][-10:-2]}",
+            "url": f"https://composes.example.com/{NIGHTLIES[number]}",
+            "data": {"architectures": sorted(ARCHS), "channel": "nightly"},
+        },
     )
 
 

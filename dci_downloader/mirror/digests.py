@@ -2,6 +2,7 @@
 
 A request on standard input is a line with a number of bytes, followed by so many bytes: paths separated by NUL. The
 response is one line: a digest for each path, separated by commas, empty for a file that cannot be read to its end.
+A path may hold ``/./`` once: below it no folder is entered through a symbolic link, whoever made one there.
 It imports as little as possible, because it is started often and has to start fast.
 """
 
@@ -15,6 +16,8 @@ from hashlib import sha256
 from typing import BinaryIO, Optional, Union
 
 _READ_SIZE = 256 << 10  # fits the second-level cache of most processors
+BELOW = "/./"
+_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # non-blocking: a FIFO would wait for a writer
 
 
@@ -40,7 +43,7 @@ def sha256_file(path: Union[os.PathLike[str], str, bytes], buffer: bytearray) ->
     Raises:
         OSError: it is not a regular file, or cannot be read to its end.
     """
-    fd = os.open(path, _FLAGS)
+    fd = _open(path)
     try:
         return sha256_open(fd, buffer)
     finally:
@@ -63,6 +66,39 @@ def sha256_open(fd: int, buffer: Optional[bytearray] = None) -> str:
         while size := os.readv(fd, buffers):  # into the same buffer each time: nothing is allocated
             digest.update(view[:size])
     return digest.hexdigest()
+
+
+def _open(path: Union[os.PathLike[str], str, bytes]) -> int:
+    """Open a file; what is below ``/./`` is reached through folders only."""
+    root, _, below = os.fsencode(path).partition(b"/./")
+    if not below:
+        return os.open(path, _FLAGS)
+    folders, _, name = below.rpartition(b"/")
+    folder = open_folder(root, folders)
+    try:
+        return os.open(name, _FLAGS, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def open_folder(root: bytes, below: bytes) -> int:
+    """Open a folder for its names alone; below the root no symbolic link is followed.
+
+    Args:
+        root: where to begin.
+        below: a relative path; empty for the root itself.
+
+    Raises:
+        OSError: there is no such folder, or a link is in its way.
+    """
+    folder = os.open(root, _FOLDER)
+    for step in below.split(b"/") if below else ():
+        try:
+            inner = os.open(step, _FOLDER, dir_fd=folder)
+        finally:
+            os.close(folder)
+        folder = inner
+    return folder
 
 
 def serve(requests: BinaryIO, responses: BinaryIO) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Optional
 
 from dci_downloader.formatting import count
@@ -29,13 +31,13 @@ def mend(topic: TopicMirror, version: Version) -> Optional[tuple[str, ...]]:
         IntegrityError: an object is damaged.
         DiskFullError: no room for a new tree.
     """
+    if topic.known_damage(version):
+        return None
     places, damaged, state = _mend_modes(topic, version)
     if damaged:
-        _remove_objects(topic, version, damaged)
+        topic.store.damage.add(entry.sha256 for entry in version.manifest.files if entry.path in damaged)
         return None
-    notes: tuple[str, ...] = (
-        (f"modes of files and folders were put right in {count(places, 'place')}",) if places else ()
-    )
+    notes: tuple[str, ...] = (_modes_note(topic.root, places),) if places else ()
     if state.damages or (state.unlinked and not _held(topic, version)):
         return None
     if state.unlinked:
@@ -43,6 +45,12 @@ def mend(topic: TopicMirror, version: Version) -> Optional[tuple[str, ...]]:
         files = count(len(state.unlinked), "file")
         notes += (f"{files} of this copy of the mirror stood apart from the store: the tree was built anew", *built)
     return notes
+
+
+def _modes_note(root: Path, places: int) -> str:
+    closed = os.stat(root).st_mode & 0o005 != 0o005  # that of the mirror itself is for its owner to decide
+    rest = f"; {root} itself is closed to other users: chmod a+rx, if they are to read" if closed else ""
+    return f"modes of files and folders were put right in {count(places, 'place')}{rest}"
 
 
 def mend_checked(
@@ -89,13 +97,6 @@ def _mend_modes(topic: TopicMirror, version: Version) -> tuple[int, frozenset[st
                 return places, damaged, state
             state = topic.inspect(version)
     return places, frozenset(), state
-
-
-def _remove_objects(topic: TopicMirror, version: Version, damaged: frozenset[str]) -> None:
-    """Take damaged content out of the store, so that it is fetched again."""
-    for entry in version.manifest.files:
-        if entry.path in damaged:
-            topic.store.remove(entry.sha256)
 
 
 def _held(topic: TopicMirror, version: Version) -> bool:

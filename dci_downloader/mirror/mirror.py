@@ -7,12 +7,13 @@ DEST/<topic>/            versions and published links (see :mod:`dci_downloader.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Union
 
 from dci_downloader.content.plan import make_plan
-from dci_downloader.errors import DiskFullError, NotFoundError
+from dci_downloader.errors import DiskFullError, ManifestError, NotFoundError
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import free_bytes, utc_now
 from dci_downloader.mirror.folders import real_folders
@@ -53,13 +54,14 @@ class Mirror:
 
         Raises:
             NotFoundError: there is none.
-            SettingsError: its path is longer than the system allows.
+            SettingsError: its path is longer than the system allows, or a folder of its store is a link.
         """
         with disk_errors(self.root):
             if not self.store.root.is_dir():
                 raise NotFoundError(
                     f"{self.root}: there is no mirror here", hint="name the folder that was synchronised"
                 )
+        self.store.check_links()
 
     def topic(self, name: str) -> TopicMirror:
         """The part of the mirror that belongs to a topic, whether it exists or not.
@@ -72,8 +74,11 @@ class Mirror:
     def topics(self) -> tuple[TopicMirror, ...]:
         """The topics that there are versions of."""
         with disk_errors(self.root):
-            names = [text_of(path.name) for path in real_folders(self.root) if real_folders(path / ".versions")]
-        return tuple(map(self.topic, names))
+            topics = []
+            for path in real_folders(self.root):
+                with suppress(ManifestError):  # not a name of ours
+                    topics.append(self.topic(text_of(path.name)))
+        return tuple(topic for topic in topics if topic.types())
 
     def plan(self, component: Component, wanted: Manifest) -> Plan:
         """Which of a component's wanted files are missing here. No side effect.
@@ -81,6 +86,7 @@ class Mirror:
         What another component brought is not missing: the store knows contents by their digests.
         """
         store, partials = self.store, self.store.partial_names()
+        store.damage.read()  # another run may have found some
 
         def partial_bytes(entry: FileEntry) -> int:
             return store.partial_bytes(entry) if entry.sha256 in partials else 0

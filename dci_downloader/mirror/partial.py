@@ -54,7 +54,7 @@ def read_journal(path: Path, size: int, boot: str) -> tuple[Ranges, Ranges]:
     """
     try:
         status = os.lstat(path)
-        journal = json.loads(read_file(journal_path(path), _JOURNAL_SIZE))
+        journal = json.loads(read_file(journal_path(path), _JOURNAL_SIZE).decode())
         if not stat.S_ISREG(status.st_mode) or status.st_size != size or journal["size"] != size:
             return NOTHING, NOTHING
         flushed = _ranges(journal["flushed"], size)

@@ -41,7 +41,7 @@ def prune(
 
     Args:
         mirror: which.
-        keep: how many versions of each type stay beside the published one.
+        keep: how many builds of each type stay beside the published one.
         timeout: seconds to wait for running syncs to end; None waits for ever, 0 not at all.
         progress: gets a message before a wait, and one about each thing that cannot be removed.
         now: seconds since the epoch; partials that were not written to for a day are removed.

@@ -13,18 +13,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dci_downloader.content.names import check_name
-from dci_downloader.errors import SettingsError
+from dci_downloader.content.names import version_folder
+from dci_downloader.errors import IntegrityError, SettingsError
 from dci_downloader.mirror import tree
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import flush_folder, make_folder, make_symlink
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.record import MAX_NUMBER, RecordState, write_record
-from dci_downloader.mirror.removal import remove_tree
+from dci_downloader.mirror.removal import move_aside, remove_tree
 from dci_downloader.mirror.temporaries import new_path, old_path
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version, identity, record_path, type_folder
 from dci_downloader.models import Component, Manifest
+
+UNKNOWN_SELECTION = {"unknown": True}
+"""Of a version whose record was lost; a version of the same files takes its place, whatever its selection."""
 
 
 class Publication(NamedTuple):
@@ -66,7 +69,7 @@ def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Ma
             make_folder(path)
         wanted_identity = identity(component, selection, wanted)
         versions, unreadable = topic.look(component.type)
-        existing = next((each for each in versions if each.identity == wanted_identity), None)
+        existing = next((each for each in versions if _is_same(each, wanted_identity, component, wanted)), None)
         replaceable = [each.folder for each in unreadable if each.state is not RecordState.NEWER]
         version = Version(
             folder=existing.folder if existing else _free_name(folder, component, wanted_identity, replaceable),
@@ -84,13 +87,21 @@ def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Ma
             write_record(topic.tree(version), version)  # tags and the time of publication may be new
         else:
             version, notes = _build(topic, version)
-        swap_link(topic, version)
+        notes += swap_link(topic, version)
     return Publication(topic.link(component.type), version, notes)
+
+
+def _is_same(version: Version, wanted_identity: str, component: Component, wanted: Manifest) -> bool:
+    """Whether a version is what is to be published."""
+    if version.selection == UNKNOWN_SELECTION and version.component.id == component.id:
+        held = version.manifest
+        return (sorted(held.files), sorted(held.symlinks)) == (sorted(wanted.files), sorted(wanted.symlinks))
+    return version.identity == wanted_identity
 
 
 def _free_name(folder: Path, component: Component, wanted_identity: str, replaceable: Container[str]) -> str:
     """A name for a new tree: one that nothing has, or that of a version whose record cannot be read."""
-    name = native(check_name(component.name, "component"))
+    name = native(version_folder(component.name))
     for candidate in (name, f"{name}+{wanted_identity[:8]}"):
         if candidate in replaceable:
             return candidate
@@ -116,6 +127,10 @@ def rebuild(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, .
 def _build(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ...]]:
     """Build a version's tree, flush, and give it record and name. A damaged tree of that name is replaced."""
     path = topic.tree(version)
+    marks = topic.store.damage.read()
+    for entry in version.manifest.files if marks else ():
+        if entry.sha256 in marks:
+            raise IntegrityError(f"{entry.path}: its content in the store is damaged", hint="run again: it is fetched")
     new = new_path(path.parent)
     try:
         built = tree.build(new, version.manifest, topic.store.object_path)
@@ -124,6 +139,7 @@ def _build(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ..
         _clear(record_path(path))
         write_record(path, version)  # only after the flush: whatever a record names is trusted after a power cut
         _replace(new, path)
+        topic.store.damage.remove([version.identity])
         flush_folder(path.parent)
     finally:
         remove_tree(new)  # nothing is there after a success
@@ -139,8 +155,11 @@ def _clear(path: Path) -> None:
         os.rename(path, old_path(path.parent))
 
 
-def swap_link(topic: TopicMirror, version: Version) -> None:
+def swap_link(topic: TopicMirror, version: Version) -> tuple[str, ...]:
     """Make a version the published one, by renaming a new link over the present one.
+
+    Returns:
+        What went wrong once it was published, for people.
 
     Raises:
         SettingsError: a file is in the link's place.
@@ -148,20 +167,27 @@ def swap_link(topic: TopicMirror, version: Version) -> None:
     link = topic.link(version.component.type)
     target = f".versions/{type_folder(version.component.type)}/{version.folder}"
     if link.is_symlink() and os.readlink(link) == target:
-        return
+        return ()
     if not link.is_symlink() and link.is_file():  # a folder is one of the previous downloader, a file is not
         raise SettingsError(f"{link} is a file", hint="the link to the published version belongs there: move it aside")
     new = new_path(topic.path)
     make_symlink(target, new)
     try:
-        _replace(new, link)
-        flush_folder(topic.path)  # before retention removes the version that the old link on disk points at
-    finally:
+        displaced = tree.put_in_place(new, link)
+    except BaseException:
         remove_tree(new)
+        raise
+    try:  # it is published now, whatever becomes of the rest
+        if displaced:
+            os.rename(new, old_path(new.parent))
+        flush_folder(topic.path)  # before retention removes the version that the old link on disk points at
+    except OSError as error:
+        return (f"{link} is published, but then: {error.strerror}",)
+    return ()
 
 
 def _replace(new: Path, path: Path) -> None:
     """Give a tree or link its final name. A folder of that name is moved aside for its readers, until the next run."""
     with disk_errors(path):
         if tree.put_in_place(new, path):
-            os.rename(new, old_path(new.parent))
+            move_aside(new, old_path(new.parent))

@@ -29,7 +29,7 @@ BEGINNING = b'{"format":'
 """How every record begins."""
 MAX_NUMBER = 2**53 - 1
 
-_MAX_SIZE = 128 << 20  # bytes; 50,000 files take 8 MB
+_MAX_SIZE = 256 << 20  # bytes, as of a manifest, of which a record is shorter; 50,000 files take 8 MB
 _MAX_TEXT = 1 << 16  # characters
 _COMPONENT = ["id", "name", "type", "topic_id", "tags", "created_at", "released_at", "team_id", "state", "version"]
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?[+-]\d\d:\d\d", re.ASCII)
@@ -186,10 +186,10 @@ def _decode(content: bytes, folder: str) -> Version:
 def _load(content: bytes) -> dict[str, Any]:
     if not content.strip(b"\0"):
         raise _RecordError("holds only zeros" if content else "is empty")
-    if content.count(b",") + content.count(b"[") > 1000 + len(content) // 4:
+    if content.count(b",") + content.count(b"[") > 100_000 + len(content) // 8:
         raise _RecordError("is no list of files")  # it would take many times its size in memory
     try:
-        record = json.loads(content)
+        record = json.loads(content.decode())
     except json.JSONDecodeError as error:
         cut = content.startswith(BEGINNING) and error.pos + 64 >= len(error.doc)
         raise _RecordError(f"is truncated after {len(content):,} bytes" if cut else "is not JSON") from None

@@ -1,7 +1,8 @@
 """Retention: which older versions of a topic stay, and the removal of the others. To be called under its lock.
 
-The published version is never removed. What removed versions held leaves the store when the lock is released, or with
-the next prune.
+The published version is never removed. Versions of one build, which differ in what was selected of it, count as one:
+they stay or go together, and those of the published build go only where nothing older is to stay. What removed versions
+held leaves the store when the lock is released, or with the next prune.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
-from dci_downloader.errors import IntegrityError, SettingsError
+from dci_downloader.errors import DiskFullError, IntegrityError, SettingsError
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
 from dci_downloader.mirror.native import native
+from dci_downloader.mirror.record import RecordState
 from dci_downloader.mirror.removal import move_aside, remove_tree
 from dci_downloader.mirror.temporaries import old_path
 from dci_downloader.mirror.topic import TopicMirror
@@ -22,22 +25,30 @@ from dci_downloader.mirror.version import Version, record_path
 from dci_downloader.results import Removal
 
 
-def expired(topic: TopicMirror, component_type: str, keep: int, next_identity: str = "") -> tuple[Version, ...]:
+def expired(
+    topic: TopicMirror, component_type: str, keep: int, next_identity: str = "", next_build: str = ""
+) -> tuple[Version, ...]:
     """The versions that :func:`retire` would remove. No side effect.
 
     Args:
         topic: which.
         component_type: which type of it.
-        keep: how many older versions stay.
+        keep: how many older builds stay.
         next_identity: the identity of a version that is about to be published; empty for the one published now.
+        next_build: the id of its component.
     """
     published = topic.published_folder(component_type)
-    others = [
-        version
-        for version in topic.versions(component_type)
-        if (version.identity != next_identity if next_identity else version.folder != published)
-    ]
-    return tuple(others[max(keep, 0) :])
+    others, current = [], {next_build}
+    for version in topic.versions(component_type):
+        if version.identity == next_identity if next_identity else version.folder == published:
+            current.add(version.component.id)
+        else:
+            others.append(version)
+    if keep <= 0:
+        return tuple(others)
+    older = dict.fromkeys(version.component.id for version in others if version.component.id not in current)
+    kept = {*current, *list(older)[:keep]}
+    return tuple(version for version in others if version.component.id not in kept)
 
 
 def reclaimable(topic: TopicMirror, versions: Sequence[Version]) -> Removal:
@@ -58,24 +69,48 @@ def reclaimable(topic: TopicMirror, versions: Sequence[Version]) -> Removal:
 
 
 def retire(topic: TopicMirror, component_type: str, keep: int) -> Removal:
-    """Remove the versions of a type beyond ``keep`` older ones. Safe to repeat.
+    """Remove the versions beyond those of ``keep`` older builds, and those whose record is damaged. Safe to repeat.
 
     Returns:
         What that frees.
     """
     versions = expired(topic, component_type, keep)
     removal = reclaimable(topic, versions)
-    return removal._replace(versions=tuple(version.folder for version in versions if _removed(topic, version)))
+    removed = [version.folder for version in versions if _removed(topic, topic.tree(version))]
+    topic.store.damage.remove(version.identity for version in versions)
+    return removal._replace(versions=(*removed, *remove_unreadable(topic, component_type)))
 
 
-def _removed(topic: TopicMirror, version: Version) -> bool:
-    """Remove a version; whether that could be done. What cannot go is told, and no reason to stop anything."""
+def _removed(topic: TopicMirror, path: Path) -> bool:
+    """Remove a tree; whether that could be done. What cannot go is told, and no reason to stop anything."""
     try:
-        remove(topic, version)
-    except SettingsError as error:
+        _remove_tree(topic, path)
+    except (DiskFullError, SettingsError) as error:
         topic.left.append(f"{error} ({error.hint})")
         return False
     return True
+
+
+def remove_unreadable(topic: TopicMirror, component_type: str) -> tuple[str, ...]:
+    """Remove the trees whose record is damaged, for nothing can be done with them; not the published one.
+
+    None while nothing whole is published beside them: they may be all that is left.
+
+    Safe to repeat. One that may not be read, or is of a newer program, may be right, and stays.
+
+    Returns:
+        Their folders.
+    """
+    if topic.published(component_type) is None:
+        return ()
+    published = topic.published_folder(component_type)
+    damaged = [
+        record.folder
+        for record in topic.look(component_type)[1]
+        if record.state is RecordState.DAMAGED and record.folder != published
+    ]
+    folder = topic.versions_folder(component_type)
+    return tuple(name for name in damaged if _removed(topic, folder / native(name)))
 
 
 def remove(topic: TopicMirror, version: Version) -> None:
@@ -87,9 +122,17 @@ def remove(topic: TopicMirror, version: Version) -> None:
     path = topic.tree(version)
     if version.folder == topic.published_folder(version.component.type):
         raise IntegrityError(f"{path} is published", hint="publish another version first")
+    _remove_tree(topic, path)
+    topic.store.damage.remove([version.identity])
+
+
+def _remove_tree(topic: TopicMirror, path: Path) -> None:
     old = old_path(path.parent)
     topic.has_garbage = True  # also where the following fails half way
     with disk_errors(path):
         place = move_aside(path, old)  # first: a version is gone at once, however long its files take
-        remove_file(record_path(path))
+        try:
+            remove_file(record_path(path))
+        except IsADirectoryError:
+            topic.left += remove_tree(record_path(path))
         topic.left += remove_tree(place)

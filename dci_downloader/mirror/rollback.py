@@ -7,6 +7,8 @@ from typing import Optional
 
 from dci_downloader.errors import IntegrityError, NotFoundError
 from dci_downloader.hooks import NullProgress, Progress
+from dci_downloader.mirror.damage import judge
+from dci_downloader.mirror.digests import BELOW
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.hashing import hashing
 from dci_downloader.mirror.mirror import Mirror
@@ -88,11 +90,14 @@ def roll_back(topic: TopicMirror, component_type: str) -> Rollback:
     older = topic.older_versions(component_type)
     if not older:
         raise _nothing_older(f"{topic.name}/{component_type}")
+    store = topic.store
+    known = store.damage.read().intersection(entry.sha256 for entry in older[0].manifest.files)
+    judge(store.damage, {sha256: store.object_path(sha256) for sha256 in known})
     # rebuilt before it is hashed: what the tree lost may be in the store
     version, notes = (older[0], ()) if topic.intact(older[0]) else rebuild(topic, older[0])
     _check_content(topic, version)
     with disk_errors(topic.path):
-        swap_link(topic, version)
+        notes += swap_link(topic, version)
     path = str(topic.link(component_type))
     return Rollback(topic.name, version.component.type, version.folder, path, (*notes, _NEXT_SYNC))
 
@@ -107,18 +112,19 @@ def _check_content(topic: TopicMirror, version: Version) -> None:
     """Hash a version's files.
 
     Raises:
-        IntegrityError: one has another content.
+        IntegrityError: one has another content, which is remembered.
     """
-    root = topic.tree(version)
+    root, store = topic.tree(version), topic.store
     entries = {
         # links share their bytes with the object; copies have their own
-        f"{root}/{native(entry.path)}" if entry.path in version.copies else topic.store.object_path(entry.sha256): entry
+        f"{root}{BELOW}{native(entry.path)}" if entry.path in version.copies else store.object_path(entry.sha256): entry
         for entry in version.manifest.files
     }
     with hashing((path, entry.size) for path, entry in entries.items()) as hashes:
         for path, digest in hashes:
             entry = entries[path]
             if digest != entry.sha256:
+                store.damage.add([version.identity if entry.path in version.copies else entry.sha256])
                 raise IntegrityError(
                     f"{topic.name}/{version.component.type}: {version.folder} is damaged: {entry.path} should have "
                     f"sha256 {entry.sha256}, has {digest or 'nothing that can be read'}",

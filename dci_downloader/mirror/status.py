@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Optional
 
 from dci_downloader.mirror.mirror import Mirror
-from dci_downloader.mirror.topic import TopicMirror
+from dci_downloader.mirror.topic import TopicMirror, is_marked
 from dci_downloader.mirror.version import Version
+
+_ADVICE = "the next sync, or verify --repair, puts it right"
 
 
 @dataclass(frozen=True)
@@ -20,8 +23,10 @@ class StatusRow:
         version: the folder of the published version; empty when none is published.
         files: how many files it holds, with ``size`` bytes.
         published_at: when it was last published.
-        last_verified: when every byte of it was last found right; None if never.
+        last_verified: when every byte of it was last found right; None if only on arrival: everything is hashed then.
         kept: the folders of the other versions, the last published first.
+        damaged: whether the published version is known to be damaged, or its record cannot be read.
+        problems: what is known to be wrong with a version, and what to do, a line each.
     """
 
     topic: str
@@ -33,6 +38,8 @@ class StatusRow:
     published_at: Optional[datetime] = None
     last_verified: Optional[datetime] = None
     kept: tuple[str, ...] = ()
+    damaged: bool = False
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,14 +64,14 @@ def status(mirror: Mirror) -> Status:
         NotFoundError: there is no mirror.
     """
     mirror.require()
+    marked = mirror.store.damage.read()
     rows = []
     size = saved = 0
     seen = set()
     for topic in mirror.topics():
         for component_type in topic.types():
-            versions = topic.versions(component_type)
-            if versions:
-                rows.append(_row(topic, versions))
+            row, versions = _row(topic, component_type, marked)
+            rows += [row] if row else []
             for version in versions:
                 size += version.manifest.size
                 for entry in version.manifest.files:
@@ -74,22 +81,35 @@ def status(mirror: Mirror) -> Status:
     return Status(tuple(rows), size, saved)
 
 
-def _row(topic: TopicMirror, versions: tuple[Version, ...]) -> StatusRow:
-    """The row of one type, of which there is at least one version."""
-    component_type = versions[0].component.type
+def _row(
+    topic: TopicMirror, component_type: str, marked: frozenset[str]
+) -> tuple[Optional[StatusRow], tuple[Version, ...]]:
+    """The row of one type, and the versions it tells of; no row where there is nothing of this type."""
+    versions, unreadable = topic.look(component_type)
     folder = topic.published_folder(component_type)
-    kept = tuple(version.folder for version in versions if version.folder != folder)
     published = next((version for version in versions if version.folder == folder), None)
+    problems = [f"{record.folder}: its record {record.reason}: {record.hint}" for record in unreadable]
+    if folder and not os.path.lexists(topic.versions_folder(component_type) / folder):
+        problems.append(f"{folder}: it is gone, though it is published: {_ADVICE}")
+    damaged = [version.folder for version in versions if is_marked(version, marked)]
+    problems += [f"{name}: known to be damaged: {_ADVICE}" for name in damaged]
+    if not versions and not problems:
+        return None, ()
+    row = StatusRow(
+        topic=topic.name_of(versions[0]) if versions else topic.name,
+        type=versions[0].component.type if versions else component_type,
+        version=folder,
+        kept=tuple(version.folder for version in versions if version.folder != folder),
+        problems=tuple(problems),
+        damaged=any(problem.startswith(f"{folder}: ") for problem in problems),
+    )
     if published is None:
-        return StatusRow(versions[0].topic, component_type, "", kept=kept)
-    return StatusRow(
-        topic=published.topic,
-        type=component_type,
-        version=published.folder,
+        return row, versions
+    return replace(
+        row,
         tags=published.component.tags,
         files=len(published.manifest.files),
         size=published.manifest.size,
         published_at=published.published_at,
         last_verified=published.last_verified,
-        kept=kept,
-    )
+    ), versions

@@ -2,6 +2,7 @@
 
     objects/ab/ab34…     verified content
     partial/             files being fetched (see :mod:`dci_downloader.mirror.partial`)
+    damaged/             what is known to be damaged (see :mod:`dci_downloader.mirror.damage`)
     unflushed/           markers of runs that have not flushed yet (see :mod:`dci_downloader.mirror.markers`)
     lock                 held shared by syncs, alone by prune and recovery
 
@@ -13,24 +14,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import secrets
 import stat
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from dci_downloader.content import ranges
-from dci_downloader.errors import DigestMismatchError, IntegrityError, SettingsError
-from dci_downloader.mirror.digests import digests
+from dci_downloader.errors import DigestMismatchError, IntegrityError
+from dci_downloader.mirror.damage import DamageMarks
+from dci_downloader.mirror.digests import BELOW, digests
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import (
     boot_id,
-    check_folder,
     flush_file_system,
     make_folder,
-    make_root,
     remove_file,
     write_all,
 )
@@ -40,13 +39,15 @@ from dci_downloader.mirror.modes import make_read_only
 from dci_downloader.mirror.object_names import ObjectMatcher, checked_digest
 from dci_downloader.mirror.partial import Partial, read_journal
 from dci_downloader.mirror.permissions import set_mode
+from dci_downloader.mirror.reading import read_file
+from dci_downloader.mirror.store_folders import StoreFolders
 from dci_downloader.models import FileEntry
 
-_OBJECT_FOLDER = re.compile(r"[0-9a-f]{2}")
+_MAX_READ = 256 << 20  # bytes
 _PER_FILE = 4096  # the last block of a file is not full, and folders and inodes take room too
 
 
-class Store:
+class Store(StoreFolders):
     """The objects of one mirror.
 
     Safe to use from several threads, and beside other processes that hold :meth:`lock` shared.
@@ -58,38 +59,15 @@ class Store:
     """
 
     def __init__(self, root: Path, *, boot: str = "", marker: str = "") -> None:
-        self.root = root
-        self.objects = root / "objects"
-        self.partials = root / "partial"
+        super().__init__(root)
+        self.damage = DamageMarks(self.damaged)
         self._boot = boot or boot_id()
-        self.markers = Markers(root / "unflushed", self._boot, marker)
+        self.markers = Markers(self.unflushed, self._boot, marker)
         self._objects = str(self.objects)
         self._token = secrets.token_hex(6)
         self._count = 0
         self._folders: set[str] = set()  # those known to exist: no mkdir for each object
         self._guard = threading.Lock()
-
-    def prepare(self) -> None:
-        """Make the folders. Safe to repeat.
-
-        Raises:
-            SettingsError: something else is in the way, or the place cannot be written to.
-        """
-        check_folder(self.root.parent, links=True)
-        make_root(self.root.parent)
-        for folder in (self.root, self.objects, self.partials, self.markers.folder):
-            make_folder(folder)
-        for folder in self._object_folders():
-            make_folder(folder)
-        self.check()
-
-    def check(self) -> None:
-        """Raise what :meth:`prepare`, and writing after it, would raise. No side effect."""
-        check_folder(self.root.parent, links=True)
-        for folder in (self.root, self.objects, self.partials, self.markers.folder):
-            check_folder(folder)
-        if os.access(self.objects, os.R_OK | os.X_OK):
-            self._object_folders()
 
     def lock(self) -> FileLock:
         """A lock on the store, not held yet; each call gives another, for one holder."""
@@ -103,6 +81,10 @@ class Store:
         """The same as a string, which is cheaper to make."""
         return f"{self._objects}/{checked_digest(sha256)[:2]}/{sha256}"
 
+    def below_objects(self, sha256: str) -> str:
+        """The same for hashing, which then enters no folder of the store through a symbolic link."""
+        return f"{self._objects}{BELOW}{checked_digest(sha256)[:2]}/{sha256}"
+
     def partial_path(self, sha256: str) -> Path:
         """Where the partial of that digest is, or would be; its journal is beside it."""
         return self.partials / checked_digest(sha256)
@@ -110,10 +92,15 @@ class Store:
     def read(self, sha256: str) -> bytes:
         """The content of an object, for those that fit into memory."""
         with disk_errors(self.path(sha256)):
-            return self.path(sha256).read_bytes()
+            return read_file(self.path(sha256), _MAX_READ)
 
     def holds(self, entry: FileEntry) -> bool:
-        """Whether the entry's content is here. One stat(2) is enough: an object was verified before it got its name."""
+        """Whether the entry's content is here, and not known to be damaged.
+
+        One stat(2) is enough: an object was verified before it got its name.
+        """
+        if entry.sha256 in self.damage:
+            return False
         try:
             status = os.lstat(self.object_path(entry.sha256))
         except OSError:
@@ -173,6 +160,8 @@ class Store:
                 self._folders.add(folder)
             self.markers.write()  # before the object: no power cut may find one that nothing warns of
             os.rename(path, f"{folder}/{sha256}")
+            if sha256 in self.damage:
+                self.damage.remove([sha256])
 
     def marker_path(self) -> str:
         """The path of the marker that stands until the next flush here, for a process that writes on behalf of this."""
@@ -250,27 +239,3 @@ class Store:
     def needs_recovery(self) -> bool:
         """Whether the machine stopped before some run had flushed: time for ``garbage.recover``."""
         return self.markers.from_other_boot()
-
-    def iter_objects(self) -> Iterator[tuple[Path, os.stat_result]]:
-        """Every regular file in ``objects/``, with its status."""
-        for folder in self._object_folders():
-            with disk_errors(folder), os.scandir(folder) as items:
-                for item in items:
-                    with suppress(FileNotFoundError):  # removed since the folder was read
-                        if item.is_file(follow_symlinks=False):
-                            yield Path(item.path), item.stat(follow_symlinks=False)
-
-    def _object_folders(self) -> list[Path]:
-        """The folders in ``objects/``; what is not named like one of them is other people's, and passed by.
-
-        Raises:
-            SettingsError: something else has the name of one: following a link could lead out of the mirror.
-        """
-        folders = []
-        with disk_errors(self.objects), suppress(FileNotFoundError), os.scandir(self.objects) as items:
-            for item in items:
-                if _OBJECT_FOLDER.fullmatch(item.name):
-                    if not item.is_dir(follow_symlinks=False):
-                        raise SettingsError(f"{item.path} is not a folder of objects", hint="move it aside")
-                    folders.append(Path(item.path))
-        return sorted(folders)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Optional
 
 from dci_downloader.content.names import check_name
-from dci_downloader.errors import LockedError, SettingsError
+from dci_downloader.errors import LockedError, ManifestError, SettingsError
 from dci_downloader.mirror.comparison import TreeState, inspect
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import LINK_HINT, check_folder, make_folder
@@ -121,9 +121,21 @@ class TopicMirror:
         self.store.check()
         check_folder(self.path)
 
+    def name_of(self, version: Version) -> str:
+        """The topic's own name as a version has it, unless a record of another topic was put here."""
+        return version.topic if folder_name(version.topic) == self.path.name else self.name
+
     def types(self) -> tuple[str, ...]:
         """The component types that there are versions of, as their folders are named."""
-        return tuple(text_of(folder.name) for folder in real_folders(self.path / ".versions"))
+        folders = (text_of(folder.name) for folder in real_folders(self.path / ".versions"))
+        return tuple(sorted(filter(_may_be_a_type, {*self._links(), *folders})))
+
+    def _links(self) -> Iterator[str]:
+        """The types that a published link is there of, wherever it leads."""
+        with suppress(OSError), os.scandir(self.path) as items:  # a folder that is not ours is passed by
+            for item in items:
+                if item.is_symlink() and os.readlink(item.path).startswith(f".versions/{item.name}/"):
+                    yield text_of(item.name)
 
     def link(self, component_type: str) -> Path:
         """The published link of a type, through which agents read."""
@@ -206,10 +218,27 @@ class TopicMirror:
         return folder if own else ""
 
     def intact(self, version: Version) -> bool:
-        """Whether a version's tree is as it was built, by stat(2) alone: no content is read."""
-        return self.inspect(version).intact
+        """Whether a version's tree is as it was built, by stat(2) alone, and not known to be damaged."""
+        return not self.known_damage(version) and self.inspect(version).intact
+
+    def known_damage(self, version: Version) -> bool:
+        """Whether verification found damage in a version, or in an object of it, that was not mended since."""
+        return is_marked(version, self.store.damage.read())
 
     def inspect(self, version: Version) -> TreeState:
         """How a version's tree differs from what was built, as far as stat(2) can tell."""
         is_object = self.store.object_matcher()
         return inspect(self.tree(version), version.manifest, is_object, version.copies)
+
+
+def _may_be_a_type(name: str) -> bool:
+    try:
+        return type_folder(name) == native(name)
+    except ManifestError:
+        return False
+
+
+def is_marked(version: Version, marks: frozenset[str]) -> bool:
+    """Whether a version or one of its contents is among those known to be damaged."""
+    names = [version.identity, *(entry.sha256 for entry in version.manifest.files)] if marks else []
+    return not marks.isdisjoint(names)

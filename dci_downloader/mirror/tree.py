@@ -80,7 +80,7 @@ def build(root: Path, manifest: Manifest, object_path: ObjectPath) -> BuildResul
             building.close()
         if building.copies:
             flush_file_system(root)
-        _check_modes(root, manifest)
+        _check(root, manifest)
     return BuildResult(frozenset(building.copies), building.reason)
 
 
@@ -93,10 +93,16 @@ def _make_folders(root: Path, folders: Iterable[str]) -> None:
         make_readable(path, made=True)
 
 
-def _check_modes(root: Path, manifest: Manifest) -> None:
-    """Make sure that everybody can read what is linked: objects of a restored mirror may have other modes."""
-    modes = inspect(root, manifest, lambda *_: True, frozenset()).modes
-    damaged = put_modes_right(root, manifest, modes).damaged if modes else frozenset()
+def _check(root: Path, manifest: Manifest) -> None:
+    """Make sure that what was linked are files of the right size that everybody can read.
+
+    Objects of a restored mirror may have other modes, and those who may write to the mirror may have put anything in
+    an object's place.
+    """
+    state = inspect(root, manifest, lambda *_: True, frozenset())
+    damaged = {damage.path for damage in state.damages}
+    if state.modes:
+        damaged |= put_modes_right(root, manifest, state.modes).damaged
     if damaged:
         raise IntegrityError(
             f"{min(damaged)}: its content in the store is damaged", hint="dci-downloader verify DEST --repair"

@@ -1,43 +1,50 @@
-"""Verify: hash every published file again, offline, and compare the trees with their manifests; and repair.
+"""Verify: hash every published file again, offline, and compare the trees with their manifests.
 
-Each object is hashed once, however many versions link to it. Repair never writes into a file: a damaged object is
-unlinked, its content fetched again under the same name, and the trees that need it are built anew.
+Each object is hashed once, however many versions link to it. What is wrong is remembered until it is mended (see
+:mod:`~dci_downloader.mirror.damage`); :mod:`~dci_downloader.mirror.restore` mends it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Optional
 
-from dci_downloader.errors import CancelledError, DiskFullError, LockedError, SettingsError
+from dci_downloader.errors import CancelledError, DiskFullError, IntegrityError, LockedError, SettingsError
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.comparison import Damage, TreeState, extras
+from dci_downloader.mirror.damage import forbidden, judge
+from dci_downloader.mirror.digests import BELOW
 from dci_downloader.mirror.hashing import hashing
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
-from dci_downloader.mirror.publish import rebuild
-from dci_downloader.mirror.record import write_record
+from dci_downloader.mirror.record import Unreadable, write_record
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version
-from dci_downloader.models import Component, FileEntry, Plan
+from dci_downloader.models import FileEntry
 
-FetchMissing = Callable[[Component, Plan], None]
+_FORBIDDEN = "a file that this user may not read"
+_Published = tuple[TopicMirror, Version]
+_Older = tuple[TopicMirror, Version, tuple[FileEntry, ...]]
 
 
 @dataclass(frozen=True)
 class VersionCheck:
-    """The result of verifying one published version.
+    """The result of verifying one version.
 
     Attributes:
         topic: the topic's own name.
         version: the folder of the version.
-        files: how many files it holds, with ``size`` bytes.
+        files: how many files it holds, with ``size`` bytes; 0 where its record cannot be read.
         damages: what is wrong; empty when every byte is right.
         damaged_objects: digests of the objects that are missing or hold another content.
         unlinked: how many files are not links to their objects, as in a copy of a mirror: no damage.
         modes: how many files and folders have modes that the next sync puts right: no damage either.
-        obstacle: why a version without damage could not be recorded as verified; empty where it was.
+        record_lost: whether its record cannot be read, or is not there.
+        obstacle: why the result could not be recorded; empty where it was.
+        exit_code: 0 where nothing is wrong, 7 where something is, 2 where only this user may not read it.
     """
 
     topic: str
@@ -50,6 +57,8 @@ class VersionCheck:
     obstacle: str = ""
     unlinked: int = 0
     modes: int = 0
+    exit_code: int = 0
+    record_lost: bool = False
 
 
 def verify(
@@ -63,7 +72,8 @@ def verify(
     """Hash the objects of every published version, and compare its tree with its manifest. Safe to repeat.
 
     A version without damage is recorded as verified, unless this user may not write here, or its topic is being
-    synchronised at the end. Topics may be synchronised meanwhile: only the store's lock is held, shared.
+    synchronised at the end; damage is remembered. Topics may be synchronised meanwhile: only the store's lock is held,
+    shared.
 
     Args:
         mirror: which.
@@ -73,7 +83,8 @@ def verify(
         stop: asked after every few files.
 
     Returns:
-        One result for each published version.
+        One result for each published version, for each older one that is known to be damaged and still is, and for
+        each whose record cannot be read or whose tree is gone.
 
     Raises:
         NotFoundError: there is no mirror.
@@ -84,24 +95,48 @@ def verify(
     lock = mirror.store.lock()
     with lock.holding(shared=True, timeout=timeout, waiting=progress.message):
         lock.sign()  # names this run to those who wait for it
-        published = tuple(_published(mirror))
+        lost, published, older = _look(mirror)
         sizes = {entry.sha256: entry.size for _, version in published for entry in version.manifest.files}
-        with hashing(((mirror.store.object_path(sha256), size) for sha256, size in sizes.items()), workers) as hashes:
+        sizes.update((entry.sha256, entry.size) for _, _, entries in older for entry in entries)
+        with hashing(((mirror.store.below_objects(sha256), size) for sha256, size in sizes.items()), workers) as hashes:
             states = [_tree_state(topic, version) for topic, version in published]  # while objects are hashed
             digests = _collect(hashes, sizes, progress, stop)
         checks = [_check(topic, version, digests, state) for (topic, version), state in zip(published, states)]
-    return tuple(
-        check if check.damages else replace(check, obstacle=_record(topic, version))
-        for (topic, version), check in zip(published, checks)
-    )
+    with suppress(SettingsError):  # where this user may only read, marks stay
+        mirror.store.damage.remove(sha256 for sha256, digest in digests.items() if digest == sha256)
+    known = [check for each in older if (check := _check_older(*each, digests))]
+    results = [_recorded(topic, version, check) for (topic, version), check in zip(published, checks)]
+    return tuple(sorted((*lost, *results, *known), key=lambda check: (check.topic, check.type)))
 
 
-def _published(mirror: Mirror) -> Iterator[tuple[TopicMirror, Version]]:
+def _look(mirror: Mirror) -> tuple[list[VersionCheck], list[_Published], list[_Older]]:
+    """The results for what cannot be verified, the published versions, and older ones with marked contents."""
+    lost, published, older = [], [], []
+    marked = mirror.store.damage.read()
     for topic in mirror.topics():
         for component_type in topic.types():
-            version = topic.published(component_type)
-            if version is not None:
-                yield topic, version
+            folder = topic.published_folder(component_type)
+            versions, unreadable = topic.look(component_type)
+            name = topic.name_of(versions[0]) if versions else topic.name
+            lost += [_unreadable_check(name, component_type, record) for record in unreadable]
+            if folder and not os.path.lexists(topic.versions_folder(component_type) / folder):
+                gone = Damage("", "the version that the link points at", "nothing")
+                code = IntegrityError.exit_code
+                lost.append(VersionCheck(name, component_type, folder, 0, 0, (gone,), exit_code=code))
+            for version in versions:
+                entries = tuple(entry for entry in version.manifest.files if entry.sha256 in marked) if marked else ()
+                if version.folder == folder:
+                    published.append((topic, version))
+                elif entries:
+                    older.append((topic, version, entries))
+    return lost, published, older
+
+
+def _unreadable_check(topic: str, component_type: str, record: Unreadable) -> VersionCheck:
+    damage = Damage("", "a record", f"its record {record.reason}")
+    return VersionCheck(
+        topic, component_type, record.folder, 0, 0, (damage,), exit_code=record.exit_code, record_lost=True
+    )
 
 
 def _tree_state(topic: TopicMirror, version: Version) -> TreeState:
@@ -131,14 +166,14 @@ def _collect(
 def _check(topic: TopicMirror, version: Version, digests: Mapping[str, str], state: TreeState) -> VersionCheck:
     """Put together what is wrong with a version; each path is named once, with its content first."""
     files = version.manifest.files
-    damaged_objects = frozenset(entry.sha256 for entry in files if digests[entry.sha256] != entry.sha256)
-    damages = [_wrong_content(entry, digests[entry.sha256]) for entry in files if entry.sha256 in damaged_objects]
+    damages = _damaged_contents(topic, files, digests)
+    damaged_objects = _damaged_objects(damages)
     paths = {damage.path for damage in damages}
     damages += [damage for damage in state.damages if damage.path not in paths]
     own = version.copies.union(state.unlinked)  # files whose bytes are not those of their objects
     damages += _damaged_copies(topic, version, own - {damage.path for damage in damages})
     return VersionCheck(
-        topic=version.topic,
+        topic=topic.name_of(version),
         type=version.component.type,
         version=version.folder,
         files=len(files),
@@ -147,77 +182,79 @@ def _check(topic: TopicMirror, version: Version, digests: Mapping[str, str], sta
         damaged_objects=damaged_objects,
         unlinked=len(state.unlinked),
         modes=len(state.modes),
+        exit_code=_exit_code(damages),
     )
+
+
+def _check_older(
+    topic: TopicMirror, version: Version, entries: Iterable[FileEntry], digests: Mapping[str, str]
+) -> Optional[VersionCheck]:
+    """The same for those files of an older version that were marked; None where they are right by now."""
+    damages = tuple(_damaged_contents(topic, entries, digests))
+    if not damages:
+        return None
+    return VersionCheck(
+        topic=topic.name_of(version),
+        type=version.component.type,
+        version=version.folder,
+        files=len(version.manifest.files),
+        size=version.manifest.size,
+        damages=damages,
+        damaged_objects=_damaged_objects(damages),
+        exit_code=_exit_code(damages),
+    )
+
+
+def _damaged_contents(topic: TopicMirror, entries: Iterable[FileEntry], digests: Mapping[str, str]) -> list[Damage]:
+    """The files whose objects do not have the content that they should have."""
+    wrong = [entry for entry in entries if digests[entry.sha256] != entry.sha256]
+    return [_wrong_content(entry, digests[entry.sha256], topic.store.object_path(entry.sha256)) for entry in wrong]
+
+
+def _damaged_objects(damages: Iterable[Damage]) -> frozenset[str]:
+    """The digests that these files should have, but for those that this user only may not read."""
+    return frozenset(damage.expected[-64:] for damage in damages if damage.found != _FORBIDDEN)
+
+
+def _exit_code(damages: Iterable[Damage]) -> int:
+    codes = [SettingsError if damage.found == _FORBIDDEN else IntegrityError for damage in damages]
+    return max((code.exit_code for code in codes), default=0)
 
 
 def _damaged_copies(topic: TopicMirror, version: Version, paths: frozenset[str]) -> Iterator[Damage]:
     """Hash files of a tree that are copies of their objects."""
     root = topic.tree(version)
-    entries = {f"{root}/{native(entry.path)}": entry for entry in version.manifest.files if entry.path in paths}
+    entries = {f"{root}{BELOW}{native(entry.path)}": entry for entry in version.manifest.files if entry.path in paths}
     with hashing((path, entry.size) for path, entry in entries.items()) as hashes:
         for path, digest in hashes:
             if digest != entries[path].sha256:
-                yield _wrong_content(entries[path], digest)
+                yield _wrong_content(entries[path], digest, path)
 
 
-def _wrong_content(entry: FileEntry, digest: str) -> Damage:
-    return Damage(entry.path, f"sha256 {entry.sha256}", f"sha256 {digest}" if digest else "nothing that can be read")
+def _wrong_content(entry: FileEntry, digest: str, path: str) -> Damage:
+    found = f"sha256 {digest}" if digest else "nothing that can be read"
+    return Damage(entry.path, f"sha256 {entry.sha256}", _FORBIDDEN if not digest and forbidden(path) else found)
 
 
-def _record(topic: TopicMirror, version: Version) -> str:
-    """Record a version as verified. Returns why it could not be recorded, else an empty string."""
+def _recorded(topic: TopicMirror, version: Version, check: VersionCheck) -> VersionCheck:
+    """Record a version as verified, or remember its damage; gives the result, with what stood in the way of that."""
+    store = topic.store
     try:
-        with topic.lock(0):  # without waiting: a sync may take hours
-            if topic.published(version.component.type) != version:
-                return "another one was published meanwhile"
-            write_record(topic.tree(version), replace(version, last_verified=topic.clock()))
+        if not check.damages:
+            store.damage.remove([version.identity])
+            return replace(check, obstacle=_record_as_verified(topic, version))
+        judge(store.damage, {sha256: store.object_path(sha256) for sha256 in check.damaged_objects})
+        if check.exit_code == IntegrityError.exit_code:
+            store.damage.add([version.identity])
     except (LockedError, DiskFullError, SettingsError) as error:
-        return str(error)
+        return replace(check, obstacle=str(error))
+    return check
+
+
+def _record_as_verified(topic: TopicMirror, version: Version) -> str:
+    """Write the time into the record. Returns why that was not done, else an empty string."""
+    with topic.lock(0):  # without waiting: a sync may take hours
+        if topic.published(version.component.type) != version:
+            return "another one was published meanwhile"
+        write_record(topic.tree(version), replace(version, last_verified=topic.clock()))
     return ""
-
-
-def rebuild_damaged(
-    mirror: Mirror,
-    checks: Iterable[VersionCheck],
-    fetch: FetchMissing,
-    *,
-    timeout: Optional[float] = None,
-    waiting: Callable[[str], None] = lambda _: None,
-) -> None:
-    """Fetch what is damaged and nothing else, and build the damaged trees anew. Safe to repeat.
-
-    A published tree stays as it is until the new one replaces it. After a failure the next repair, or the next sync,
-    goes on.
-
-    Args:
-        mirror: which.
-        checks: the result of :func:`verify`; versions without damage are left alone.
-        fetch: brings what a plan misses of a component into the store, or raises; called under the topic's lock.
-        timeout: seconds to wait for another run; None waits for ever, 0 not at all.
-        waiting: called once for each wait, with a line for people that names the holder.
-
-    Raises:
-        LockedError: another run holds a topic for longer than ``timeout``.
-        IntegrityError: ``fetch`` did not bring everything.
-    """
-    damaged = [check for check in checks if check.damages]
-    for sha256 in {sha256 for check in damaged for sha256 in check.damaged_objects}:
-        mirror.store.remove(sha256)  # unlinked, not emptied: the published tree keeps its file until it is rebuilt
-    for check in damaged:
-        topic = mirror.topic(check.topic)
-        with topic.lock(timeout, waiting):
-            for version in topic.versions(check.type):
-                if version.folder == check.version:  # it may have been removed since it was checked
-                    _rebuild(mirror, topic, version, {damage.path for damage in check.damages}, fetch)
-
-
-def _rebuild(
-    mirror: Mirror, topic: TopicMirror, version: Version, damaged_paths: set[str], fetch: FetchMissing
-) -> None:
-    for entry in version.manifest.files:
-        if entry.path in damaged_paths:
-            mirror.store.make_read_only(entry.sha256)
-    plan = mirror.plan(version.component, version.manifest)
-    if plan.missing:
-        fetch(version.component, plan)
-    rebuild(topic, version)

@@ -8,13 +8,15 @@ The rules:
 * ``--component-id`` asks for that component alone: for TOPIC, else for the only topic of the files, whose name then
   follows from the component.
 * ``--job-id`` asks for what that job was created with: only TOPIC, or else one of the topics of the files, may say how.
+* ``DCI_JOB_ID`` asks for the same, of the topic that is the job's, and changes nothing of the others: of TOPIC, else of
+  the files. It gives way to whatever names a component. A single argument is DEST where nothing else names that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from dci_downloader.content.patterns import matches
 from dci_downloader.errors import SettingsError
@@ -27,6 +29,20 @@ from dci_downloader.settings.values import SettingValue, path
 from dci_downloader.settings.yaml_file import SettingsFile
 
 
+class JobRequest(NamedTuple):
+    """A job whose components are wanted.
+
+    Attributes:
+        id: of the job.
+        topic: TOPIC of the command line, which has to be the job's; empty where there is none.
+        implied: whether only the environment names it.
+    """
+
+    id: str
+    topic: str = ""
+    implied: bool = False
+
+
 @dataclass(frozen=True)
 class MergedSettings:
     """The values that count.
@@ -34,12 +50,14 @@ class MergedSettings:
     Attributes:
         destination: the root of the mirror; None where it is not named.
         topics: for each topic its ``topic``, empty where the component id says it, and all of ``DEFAULTS``.
+        job: the job whose components are wanted; None where none is named.
         notes: what is without effect, a line each.
     """
 
     destination: Optional[SettingValue]
     topics: tuple[Values, ...]
     notes: tuple[str, ...]
+    job: Optional[JobRequest] = None
 
 
 def merge(command_line: CommandLine, environ: Mapping[str, str]) -> MergedSettings:
@@ -55,22 +73,27 @@ def merge(command_line: CommandLine, environ: Mapping[str, str]) -> MergedSettin
     files = _read(command_line.settings)
     if command_line.topic_settings.get("component_id") and command_line.job_id:
         raise SettingsError("--component-id and --job-id each say which components: choose one")
-    topic, destination = _positional(command_line)
     top_level: dict[str, SettingValue] = {}
     for values in (*(file.values for file in files), _environment(environ)):
         top_level.update(values)
+    job_id = command_line.job_id or environ.get(SETTINGS["job_id"].variable, "").strip()
+    topic, destination = _positional(command_line, alone_is_topic="local_repo" in top_level or not job_id)
     listed = next((file.topics for file in reversed(files) if file.topics is not None), None)
     if listed is None:
-        listed = ({},) if "component_id" in top_level or command_line.job_id else ()
+        names_topic = "component_id" in top_level or command_line.job_id or (job_id and not topic)
+        listed = ({},) if names_topic else ()
     everywhere = {**DEFAULTS, **{name: value for name, value in top_level.items() if name in DEFAULTS}}
     options = {name: SettingValue(value, "command line") for name, value in command_line.topic_settings.items()}
-    topics = tuple(
-        {"topic": SettingValue("", "component_id"), **everywhere, **own, **options}
-        for own in _chosen(topic, listed, command_line)
-    )
+    source = "component_id" if "component_id" in {**top_level, **options} or not job_id else "the job"
+    unnamed = {"topic": SettingValue("", source)}
+    topics = tuple({**unnamed, **everywhere, **own, **options} for own in _chosen(topic, listed, command_line))
     _check_folders(topics)
     notes = [*(note for file in files for note in file.notes), *_unused_filters(topics, command_line)]
-    return MergedSettings(destination or top_level.get("local_repo"), topics, tuple(dict.fromkeys(notes)))
+    job = JobRequest(job_id, topic, implied=not command_line.job_id) if job_id and topics else None
+    if job is not None and job.implied and all(values["component_id"].value for values in topics):
+        notes.append(f"DCI_JOB_ID is not used, because component_id ({topics[0]['component_id'].origin}) is set")
+        job = None
+    return MergedSettings(destination or top_level.get("local_repo"), topics, tuple(dict.fromkeys(notes)), job)
 
 
 def _read(paths: Iterable[str]) -> list[SettingsFile]:
@@ -97,10 +120,14 @@ def _environment(environ: Mapping[str, str]) -> Values:
     return values
 
 
-def _positional(command_line: CommandLine) -> tuple[str, Optional[SettingValue]]:
+def _positional(command_line: CommandLine, *, alone_is_topic: bool) -> tuple[str, Optional[SettingValue]]:
     """TOPIC, empty where it is missing, and the destination, if the command line names one.
 
-    Beside the id of a component or a job a single argument is DEST.
+    Beside the option for a component or a job a single argument is DEST.
+
+    Args:
+        command_line: the options of a sync.
+        alone_is_topic: whether it is TOPIC elsewhere, even if no option names the destination.
     """
     given = command_line.positional
     if len(given) > 2 or not all(given):
@@ -108,7 +135,8 @@ def _positional(command_line: CommandLine) -> tuple[str, Optional[SettingValue]]
             "TOPIC and DEST are one name each, and not empty", hint="for example: dci-downloader RHEL-9.2 /srv/dci"
         )
     destination = SettingValue(command_line.local_repo, "--local-repo") if command_line.local_repo else None
-    if len(given) == 1 and (command_line.topic_settings.get("component_id") or command_line.job_id):
+    by_option = bool(command_line.topic_settings.get("component_id") or command_line.job_id)
+    if len(given) == 1 and (by_option or not (alone_is_topic or destination)):
         return "", _destination(given[0])
     return given[0] if given else "", _destination(given[1]) if len(given) == 2 else destination
 

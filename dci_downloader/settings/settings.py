@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from dci_downloader import environment
 from dci_downloader.content.patterns import matches
@@ -14,7 +14,7 @@ from dci_downloader.errors import SettingsError
 from dci_downloader.models import Job
 from dci_downloader.options import AnyCredentials, Network, SyncOptions, TransferOptions
 from dci_downloader.settings.command_line import CommandLine
-from dci_downloader.settings.precedence import merge
+from dci_downloader.settings.precedence import JobRequest, merge
 from dci_downloader.settings.table import TOPIC_SETTINGS
 from dci_downloader.settings.types import Values
 
@@ -42,7 +42,7 @@ class Settings:
         destination: the root of the mirror.
         topics: at least one, in the order in which they are mirrored.
         api_version: of the control server, for files.
-        job_id: of the job whose components are mirrored; empty for those that the topics name.
+        job: the job whose components are mirrored; None for those that the topics name.
         notes: what of the settings is without effect, a line each.
     """
 
@@ -51,7 +51,7 @@ class Settings:
     destination: Path
     topics: tuple[TopicSettings, ...]
     api_version: str = "v1"
-    job_id: str = ""
+    job: Optional[JobRequest] = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -59,20 +59,47 @@ class Settings:
         """Seconds without progress after which the control server is given up: the most that a topic allows."""
         return max(topic.options.transfer.patience for topic in self.topics)
 
+    @property
+    def job_topics(self) -> list[int]:
+        """The positions of the topics that get the components of a job."""
+        return [number for number, topic in enumerate(self.topics) if topic.options.job is not None]
+
     def for_job(self, job: Job) -> Settings:
         """The settings for a job: those of the topic that has the job's name, or else a pattern of it.
 
+        Where only the environment names the job the other topics stay, and notes say what the job is used for.
+
         Raises:
-            SettingsError: none of the topics is the job's.
+            SettingsError: none of the topics is the job's, although an option names it.
         """
-        matching = [topic for topic in self.topics if not topic.topic or matches(topic.topic, job.topic.name)]
+        assert self.job is not None
+        named, implied = self.job.topic.lower(), self.job.implied
+        eligible = [
+            topic
+            for topic in self.topics
+            if not implied or (named in ("", topic.topic.lower()) and not topic.options.component_id)
+        ]
+        matching = [topic for topic in eligible if not topic.topic or matches(topic.topic, job.topic.name)]
         if not matching:
-            raise SettingsError(
-                f"job {job.id} is of topic {job.topic.name}, not of {', '.join(topic.topic for topic in self.topics)}",
-                hint="leave TOPIC out, for it follows from the job; of settings files, one topic must fit",
-            )
+            others = ", ".join(topic.topic for topic in eligible)
+            text = f"job {job.id} is of topic {job.topic.name}, not of {others}"
+            if implied:
+                return replace(self, notes=(f"DCI_JOB_ID is not used: {text}",))
+            hint = "leave TOPIC out, for it follows from the job; of settings files, one topic must fit"
+            raise SettingsError(text, hint=hint)
         chosen = min(matching, key=lambda topic: (not topic.topic, topic.topic.endswith("*")))
-        return replace(self, topics=(replace(chosen, options=replace(chosen.options, job=job)),))
+        with_job = replace(chosen, options=replace(chosen.options, job=job))
+        if not implied:
+            return replace(self, topics=(with_job,), notes=())
+        name = chosen.topic.lower()  # another entry for it would publish other components in their place
+        topics = tuple(
+            with_job if topic is chosen else topic
+            for topic in self.topics
+            if topic is chosen or topic.topic.lower() != name or topic.options.component_id
+        )
+        beside = ", and no filters count for it" if chosen.options.filters else ""
+        note = f"DCI_JOB_ID: of {job.topic.name} exactly the components of job {job.id} are mirrored{beside}"
+        return replace(self, topics=topics, notes=(note,))
 
 
 def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
@@ -97,9 +124,9 @@ def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
         raise SettingsError(
             "there is no destination", hint="name DEST, or set local_repo in a settings file or DCI_LOCAL_REPO"
         )
-    if command_line.set_state and not (command_line.job_id and not command_line.dry_run):
+    if command_line.set_state and (merged.job is None or command_line.dry_run):
         raise SettingsError(
-            "--set-state is about the job of --job-id, and is not for --dry-run",
+            "--set-state is about the job of --job-id or DCI_JOB_ID, and is not for --dry-run",
             hint="name the job, or leave --set-state out",
         )
     return Settings(
@@ -108,7 +135,7 @@ def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
         destination=Path(merged.destination.value),
         topics=tuple(_topic(values, command_line) for values in merged.topics),
         api_version=_API_VERSIONS[command_line.tech_preview],
-        job_id=command_line.job_id,
+        job=merged.job,
         notes=(*environment.dcirc_notes(command_line.dcirc), *merged.notes),
     )
 

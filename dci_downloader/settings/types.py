@@ -31,6 +31,10 @@ class Level(enum.Flag):
     VARIANT = enum.auto()
 
 
+ANY = Level.FILE | Level.TOPIC
+ANY_VARIANT = ANY | Level.VARIANT
+
+
 @dataclass(frozen=True)
 class Scalar:
     """A plain value.

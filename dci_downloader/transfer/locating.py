@@ -111,11 +111,6 @@ class Locator:
         headers = [f"{name}: {value}" for name, value in signed.headers.items()]
         self.stage.start(LocateRequest(segment, signed.url, authorization=signed.headers), headers)
 
-    def _renew(self, request: LocateRequest) -> bool:
-        """Whether there is a newer token than the one that this request was refused with."""
-        source = self._source
-        return isinstance(source, ComponentFiles) and source.authorization.renew(request.authorization)
-
     def _ended(self, completed: CompletedRequest, starving: bool) -> Optional[Verdict]:
         """What is wrong with a response; None where the segment is located, redirected, or not wanted any more."""
         segment, url, head = completed.request.segment, completed.request.url, completed.head
@@ -125,9 +120,13 @@ class Locator:
         if completed.code and not (completed.code == pycurl.E_FILESIZE_EXCEEDED and head.status):
             return judge_failure(completed.code, completed.message, url)
         self.stage.note(completed, starving)
-        if head.status == 401 and self._renew(completed.request):
-            self.start(segment)
-            return None
+        if head.status == 401 and isinstance(self._source, ComponentFiles):
+            authorization = self._source.authorization
+            if authorization.renew(completed.request.authorization):
+                self.start(segment)
+                return None
+            if authorization.awaits_token(time.time()):
+                return Verdict(Action.RETRY, "the SSO token has ended (HTTP 401)", exit_code=AccessError.exit_code)
         verdict = judge_locate(head, url, datetime.now(timezone.utc))
         if verdict.action is Action.REDIRECT:
             return self.follow(segment, verdict.location)

@@ -66,7 +66,7 @@ class Pipeline:
         self._detail, self._clock = progress.detail, time.monotonic
         self.poller = Poller(tuning, self._clock)
         self._meter = Meter(progress, self._clock)
-        self.schedule = Schedule(peers, self._open_partial, tuning, self._clock, store.partial_names())
+        self.schedule = Schedule(peers, self._open_partial, tuning, self._clock)
         self.ledger = Ledger(self.schedule, options.patience, tuning, self._clock, random.random)
         self._sink = Sink(store, self.poller.wake, self._stored, tuning)
         self.locator = Locator(source, options, tuning, self.ledger.located, self._clock)
@@ -86,6 +86,7 @@ class Pipeline:
     def take(self, entries: Sequence[FileEntry]) -> None:
         """Bring these files, too; that there was nothing to do until now is not held against the run."""
         self._meter.moved()
+        self.schedule.partials = self._store.partial_names()
         self.ledger.add(entries)
 
     def step(self, stop: Stop) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Optional
 
 from dci_downloader.control.client import ControlServer
 from dci_downloader.errors import TransferError
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.mirror import Mirror
-from dci_downloader.mirror.verify import VersionCheck, rebuild_damaged
+from dci_downloader.mirror.restore import rebuild_damaged
+from dci_downloader.mirror.verify import VersionCheck
 from dci_downloader.models import Component, Plan
 from dci_downloader.options import TransferOptions
 from dci_downloader.transfer.engine import fetch
+from dci_downloader.transfer.reconstruct import reconstruct
+from dci_downloader.transfer.sources import PeerPool
 
 
 def repair(
@@ -21,9 +25,10 @@ def repair(
     checks: Iterable[VersionCheck],
     *,
     timeout: Optional[float] = None,
+    transfer: TransferOptions = TransferOptions(),  # noqa: B008  frozen
     progress: Progress = NullProgress(),  # noqa: B008  has no state
     stop: Stop = NeverStop(),  # noqa: B008  has no state
-) -> None:
+) -> tuple[str, ...]:
     """Make damaged versions right again. Safe to repeat; to know that all is right, verify once more.
 
     A published tree stays as it is until the new one replaces it. After a failure the next repair, or the next sync,
@@ -34,26 +39,38 @@ def repair(
         mirror: which.
         checks: the result of ``verify``; versions without damage are left alone.
         timeout: seconds to wait for another run; None waits for ever, 0 not at all.
+        transfer: how files are fetched, and from which peers first.
         progress: gets files and bytes, and a message before a wait.
         stop: asked several times a second.
 
+    Returns:
+        Which older versions are left damaged, and why, a line each.
+
     Raises:
+        NotFoundError: the record of a published version is lost, and the server cannot say what it was.
         TransferError: something damaged could not be fetched.
         LockedError: another run holds a topic for longer than ``timeout``.
         DiskFullError: there is no room.
         CancelledError: ``stop`` was requested.
     """
+    peers = PeerPool(transfer.peers)
 
     def fetch_missing(component: Component, plan: Plan) -> None:
         progress.begin(component.name, plan.missing_files, plan.missing_bytes)
         try:
             with stop.deferred():
-                source, options = server.files(component), TransferOptions(network=server.network)
-                fetched = fetch(plan.missing, source, mirror.store, options, progress, stop)
+                source, store = server.files(component), mirror.store
+                options = transfer if transfer.network else replace(transfer, network=server.network)
+                fetched = fetch(plan.missing, source, store, options, progress, stop, peers)
         finally:
             progress.end()
         if fetched.failures:
             first = fetched.failures[0]
             raise TransferError(f"{first.path}: {first.reason}", hint="run the same again; what came stays")
 
-    rebuild_damaged(mirror, checks, fetch_missing, timeout=timeout, waiting=progress.message)
+    checks = tuple(checks)
+    left = rebuild_damaged(mirror, checks, fetch_missing, timeout=timeout, waiting=progress.message)
+    for check in checks:
+        if check.record_lost and check.version == mirror.topic(check.topic).published_folder(check.type):
+            reconstruct(server, mirror, check, fetch_missing, timeout=timeout, waiting=progress.message)
+    return left

@@ -30,9 +30,9 @@ class Schedule:
             ``LockedError`` where another run is writing it.
         tuning: sizes and limits.
         clock: seconds, monotonic.
-        partials: digests of the files that an earlier run left something of.
 
     Attributes:
+        partials: digests of the files that an earlier run, or another process, left something of.
         queue: the segments and files that wait.
         transfers: the files under way.
         finishable: those of them all of whose bytes an earlier run left; whoever finishes them takes them out of here.
@@ -44,11 +44,10 @@ class Schedule:
         open_partial: Callable[[FileEntry], Optional[Partial]],
         tuning: Tuning,
         clock: Callable[[], float],
-        partials: frozenset[str] = frozenset(),
     ) -> None:
-        self._partials = partials
         self._peers, self._open_partial, self._tuning, self._clock = peers, open_partial, tuning, clock
         self.queue = TransferQueue(self._open, tuning, clock)
+        self.partials: frozenset[str] = frozenset()
         self.transfers: set[Transfer] = set()
         self.finishable: list[Transfer] = []
         self._free: Mapping[Giver, int] = {}
@@ -111,7 +110,7 @@ class Schedule:
         """The segments of a file whose turn has come; see :class:`TransferQueue`."""
         transfer = Transfer(entry, self._candidates(entry) if self._peers else [])
         segments = [Segment(transfer, 0, entry.size)]
-        if entry.size > self._tuning.in_memory or entry.sha256 in self._partials:
+        if entry.size > self._tuning.in_memory or entry.sha256 in self.partials:
             try:
                 partial = self._open_partial(entry)
             except LockedError:

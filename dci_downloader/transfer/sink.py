@@ -43,8 +43,8 @@ class Sink:
     ) -> None:
         self._store = store
         self._on_stored = on_stored
-        self._writer = Worker("writer", wake, tuning.write_batch)
-        self._finisher = Worker("finisher", wake, tuning.write_batch)
+        self._writer = Worker("writer", wake, tuning.write_batch, tuning.closing_seconds)
+        self._finisher = Worker("finisher", wake, tuning.write_batch, tuning.closing_seconds)
         self._closing = threading.Event()
         self.unrecorded = 0
         self._changed: set[Transfer] = set()

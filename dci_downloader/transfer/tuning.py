@@ -21,6 +21,7 @@ class Tuning:
     write_chunks: int = 16  # received chunks of a big file, of mostly 16 KiB each, that are written at once
     write_batch: int = MEBIBYTE  # bytes after which the writing thread gets to work
     most_unwritten: int = 4 * MEBIBYTE  # bytes that may wait for the disk before the network has to
+    closing_seconds: float = 20.0  # seconds that each thread has at the end, to write what was received
     record_seconds: float = 0.5  # seconds after which what was received of big files is written and recorded
     flush_seconds: float = 10.0  # seconds after which it is put on disk, too, where that takes little of the time
 

@@ -35,15 +35,18 @@ class Worker:
         name: of the thread.
         wake: a descriptor that gets a byte when results are there.
         batch_bytes: bytes after which a batch is handed over.
+        closing_seconds: that it gets to do what is left.
 
     Attributes:
         outstanding: bytes submitted whose tasks are not done and collected yet.
     """
 
-    def __init__(self, name: str, wake: int, batch_bytes: int) -> None:
+    def __init__(self, name: str, wake: int, batch_bytes: int, closing_seconds: float) -> None:
         self.outstanding = 0
         self._wake = wake
         self._most_bytes = batch_bytes
+        self._closing_seconds = closing_seconds
+        self._closed = False
         self._batch: list[Task] = []
         self._batch_bytes = 0
         self._unfinished = 0
@@ -82,10 +85,11 @@ class Worker:
             task.then(error)
 
     def close(self) -> None:
-        """Do all that is left, then end the thread."""
+        """Do all that is left, then end the thread; one that a disk holds for too long is left behind."""
         self.flush()
         self._queue.put(None)
-        self._thread.join()
+        self._thread.join(self._closing_seconds)
+        self._closed = True
 
     def _work(self) -> None:
         while True:
@@ -99,5 +103,7 @@ class Worker:
                 except Exception as raised:  # handed to the loop, which decides what it means for the run
                     error = raised
                 self._results.append((task, error))
+            if self._closed:  # the descriptor may be another by now
+                return
             with contextlib.suppress(BlockingIOError):  # full of bytes: the loop will wake anyway
                 os.write(self._wake, b"\0")

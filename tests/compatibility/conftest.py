@@ -61,6 +61,10 @@ def catalog():
     ):
         made.add_component(rhel9, name=name, tags=tags, **compose(name.encode()))
     made.add_component(rhel9, name="hwcert-1", type="hwcert", tags=("old",), files={"a.rpm": b"1"})
+    commit = made.add_component(rhel9, name="https://git.example.com/org/repo/1a2b", type="git", files={})
+    made.drop(commit, "dci_files_list.json")
+    _, older, _, *others = made.components.values()
+    made.add_job(rhel9, [older, *others])
     made.add_component(rhel9, name="hwcert-2", type="hwcert", files={"a.rpm": b"2", "b/c.rpm": b"c"})
     rhel8 = made.add_topic("RHEL-8.8")
     made.add_component(rhel8, name="RHEL-8.8.0", **compose(b"8.8"))
@@ -81,6 +85,9 @@ def catalog():
     made.add_component(private, name="private", team_id=own_team, **compose(b"private"))
     lacking = made.add_topic("LACKING", component_types=("compose", "hwcert"))
     made.add_component(lacking, name="alone", **compose(b"l"))
+    without = made.add_topic("WITHOUT", component_types=("compose", "ocp"))
+    made.add_component(without, name="with-files", **compose(b"w"))
+    made.add_component(without, name="4.12", type="ocp", files={})
     rotten = made.add_component(made.add_topic("ROTTEN"), name="rotten", files={".composeinfo": b"right"})
     made.put(rotten, ".composeinfo", b"wrong")
     made.add_component(made.add_topic("ODD"), name="odd", files={".composeinfo": b"o", "metadata/a#1": b"1"})
@@ -111,8 +118,10 @@ class Both:
         self._root = root
 
     def ids(self):
-        """The id of each component by its name, to be filled into arguments and files."""
-        return {component.name: component.id for component in self._site.catalog.components.values()}
+        """The id of each component by its name, and that of the job, to be filled into arguments and files."""
+        catalog = self._site.catalog
+        (job,) = catalog.jobs
+        return {"job": job, **{component.name: component.id for component in catalog.components.values()}}
 
     def run(self, arguments, files, environ, seconds):
         """The outcome of the previous program and of ours; ``{dir}``, ``{dest}`` and ``{ids[name]}`` are filled in."""

@@ -258,7 +258,7 @@ ROWS = [
         control=[refusal(401, "Operation not authorized.")],
         fails=3,
         says="has no access to it",
-        hints="team",
+        hints="private to another team",
         located=1,
     ),
     Row("401 of something else", control=[status(401)], fails=3, says="does not accept the credentials", located=1),

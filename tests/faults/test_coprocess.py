@@ -252,6 +252,7 @@ def test_what_a_killed_second_process_received_inside_segments_is_not_fetched_ag
     assert fetched.failures == ()
     assert all(map(bench.arrived, bench.entries))
     assert any(wanted[0] % SEGMENT for wanted in bench.store.ranges("2.iso") if wanted)
+    assert bench.partials() == []  # nor of small files, of which a part was recorded, too
 
 
 def test_all_is_fetched_here_where_no_second_process_can_be_started(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Iterator
@@ -43,7 +44,7 @@ def test_a_disk_that_fills_up_ends_the_run_and_what_came_is_kept(
 ):
     total = two_builds(program, sizes)
     with monkeypatch.context() as patched:
-        FullDisk(patched, total // 2)
+        FullDisk(patched, total // 2, errno.ENOSPC)
         done = program.run()
     assert_full(program, done.code, done.words)
     again = program.run()

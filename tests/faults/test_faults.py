@@ -61,6 +61,17 @@ def test_every_fault_ends_with_the_right_content_or_the_designed_failure(bench: 
         assert len(bench.control.asked(VICTIM)) == row.located
 
 
+@pytest.mark.parametrize("row", [row for row in ROWS if "gzip" in row.id or "eflate" in row.id], ids=lambda row: row.id)
+def test_a_file_of_one_segment_is_decoded_too(bench: Bench, row: Row):
+    bench.add(VICTIM, SEGMENT - 10_000)
+    bench.store.scripts[VICTIM] = row.script(row.store)
+    fetched = bench.fetch()
+    if row.fails is None:
+        bench.assert_all_arrived(fetched)
+    else:
+        assert [failure.exit_code for failure in fetched.failures] == [row.fails]
+
+
 def assert_the_others_arrived(bench: Bench, failure: Failure) -> None:
     assert [path for path in OTHERS if not bench.arrived(path)] == []
     assert not bench.mirror.holds(bench.entries[VICTIM])

@@ -580,6 +580,45 @@ def test_a_job_that_is_unknown_of_others_or_one_thing_too_many(run, lab, dest, s
     assert not dest.exists()
 
 
+def test_the_job_of_the_environment_is_what_an_agent_gets_that_calls_as_always(
+    run, lab, dest, scheduled, tmp_path, monkeypatch
+):
+    other = lab.catalog.add_topic("RHEL-8.8", component_types=("compose",))
+    lab.build({"a": b"8"}, topic=other)
+    settings = tmp_path / "settings.yml"
+    settings.write_text("topics: [{topic: 'RHEL-9.*', filters: [{type: compose, tag: nope}]}, {topic: RHEL-8.8}]\n")
+    monkeypatch.setenv("DCI_JOB_ID", scheduled.id)
+    code, out, err = run("--settings", settings, "--local-repo", dest, "--json")
+    assert (code, [topic["components"][0]["name"] for topic in json.loads(out)["topics"]]) == (
+        0,
+        ["scheduled", "RHEL-9.2.0-0"],
+    )
+    assert f"note: DCI_JOB_ID: of RHEL-9.2 exactly the components of job {scheduled.id}" in err
+    code, _, err = run("RHEL-8.8", tmp_path / "other")
+    assert (code, "note: DCI_JOB_ID is not used: job" in err) == (0, True)
+    assert (tmp_path / "other/RHEL-8.8/compose/a").read_bytes() == b"8"
+    assert component_of_report(run(tmp_path / "alone", "--json")[1])["name"] == "scheduled"
+    assert component_of_report(run("RHEL-9.2", tmp_path / "named", "--json")[1])["name"] == "scheduled"
+
+
+@pytest.mark.parametrize(("given", "code"), [("foo", 4), ("6c7b0d8c-0000-0000-0000-000000000000", 4), ("a b/\n", 4)])
+def test_a_job_of_the_environment_that_is_none_is_named_with_its_variable(
+    run, dest, scheduled, monkeypatch, given, code
+):
+    monkeypatch.setenv("DCI_JOB_ID", given)
+    for arguments in ((dest,), ("RHEL-9.2", dest)):
+        ended, _, err = run(*arguments)
+        assert ended == code
+        assert "DCI_JOB_ID names it" in err
+        assert "DCI_CS_URL" not in err
+    assert not dest.exists()
+
+
+def test_an_option_that_is_no_id_is_named(run, dest, scheduled):
+    code, _, err = run("--job-id", "foo", dest)
+    assert (code, "there is no job with the id foo" in err, "DCI_CS_URL" in err) == (4, True, False)
+
+
 # cron and timers
 
 

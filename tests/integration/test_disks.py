@@ -39,6 +39,7 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="files of several users
 # Foreign things
 
 
+@pytest.mark.slow
 @root_only
 def test_what_is_not_ours_and_cannot_be_entered_is_passed_by_at_every_level(program):
     program.build()
@@ -60,13 +61,16 @@ def test_what_is_not_ours_and_cannot_be_entered_is_passed_by_at_every_level(prog
     assert all(folder.is_dir() for folder in foreign)
 
 
+@pytest.mark.slow
 @root_only
-def test_a_volume_of_its_own_is_a_mirror(program, mounts, public_path):
+@pytest.mark.parametrize(("kind", "size"), [("ext4", 64 << 20), ("xfs", 320 << 20), ("btrfs", 128 << 20)])
+def test_a_volume_of_its_own_is_a_mirror(program, mounts, public_path, kind, size):
     image = public_path / "image"
     with open(image, "wb") as file:
-        file.truncate(64 << 20)
-    if not shutil.which("mkfs.ext4") or subprocess.run(["mkfs.ext4", "-q", image], capture_output=True).returncode:
-        pytest.skip("no ext4 can be made here")
+        file.truncate(size)
+    make = [f"mkfs.{kind}", "-q", image]
+    if not shutil.which(make[0]) or subprocess.run(make, capture_output=True).returncode:
+        pytest.skip(f"no {kind} can be made here")
     program.dest = mounts.mount(public_path / "volume", "-o", "loop", image)
     os.chown(program.dest, USER, USER)
     for _ in range(3):
@@ -74,9 +78,10 @@ def test_a_volume_of_its_own_is_a_mirror(program, mounts, public_path):
         program.sync("--keep", "0")
     program.assert_published()
     assert [program.run(command, program.dest)[0] for command in ("status", "verify", "prune")] == [0, 0, 0]
-    assert (program.dest / "lost+found").is_dir()
+    assert (program.dest / "lost+found").is_dir() == (kind == "ext4")
 
 
+@pytest.mark.slow
 @root_only
 @pytest.mark.parametrize("place", ["objects", "objects/ab", ".versions", "topic", "versions of a type", "old tree"])
 @pytest.mark.parametrize("mode", [0o000, 0o555])
@@ -124,6 +129,7 @@ def test_a_topic_that_cannot_be_read_keeps_no_other_from_its_sync_and_prune_says
 # Mounts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tmpfs", "bind"])
 @pytest.mark.parametrize("where", ["old version", "adopted folder"])
 def test_removal_stops_at_a_mount_says_so_and_nothing_under_it_is_lost(program, mounts, public_path, kind, where):
@@ -196,6 +202,7 @@ def test_on_an_overlay_what_is_below_can_be_replaced_and_removed(program, mounts
     assert program.run("verify", program.dest, user=0)[0] == 0
 
 
+@pytest.mark.slow
 def test_a_mirror_in_the_lower_layer_of_an_overlay_goes_on(program, mounts, public_path):
     for _ in range(2):
         program.build()
@@ -248,6 +255,7 @@ def test_a_copy_without_hard_links_is_linked_again_by_repair(program, public_pat
     assert (program.link / "same").stat().st_nlink > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["umask 077", "chmod -R 0775"])
 @pytest.mark.parametrize("way", ["sync", "new build", "repair"])
 def test_modes_after_a_restore_or_a_chmod_are_put_right(program, change, way):
@@ -271,9 +279,21 @@ def test_modes_after_a_restore_or_a_chmod_are_put_right(program, change, way):
     assert stat.S_IMODE(program.versions.stat().st_mode) & 0o055 == 0o055
 
 
+@root_only
+def test_verify_by_somebody_who_may_only_read_notes_what_is_to_be_put_right_and_changes_nothing(program):
+    program.build()
+    program.sync()
+    for path in program.link.resolve().rglob("*"):
+        os.chmod(path, 0o775)
+    code, out, _ = program.run("verify", program.dest, user=OTHER, group=OTHER)
+    assert (code, "DAMAGED" in out, "the next sync" in out, "not recorded" in out) == (0, False, True, True)
+    assert stat.S_IMODE((program.link / "same").stat().st_mode) == 0o775
+
+
 # Groups
 
 
+@pytest.mark.slow
 @root_only
 def test_two_users_of_a_group_use_one_mirror_in_turn(program):
     os.chown(program.dest, USER, GROUP)
@@ -347,6 +367,24 @@ def test_without_hard_links_files_are_copied(program, run_here, monkeypatch, cod
     assert (ended, "copies of their objects" in said) == (0, True)
     program.assert_published()
     assert run_here(TOPIC, program.dest, "--all")[0] == 0
+
+
+def test_a_folder_that_cannot_be_moved_is_replaced_all_the_same(program, run_here, monkeypatch):
+    program.link.mkdir(parents=True)
+    (program.link / "same").write_bytes(b"same")
+    real = os.rename
+
+    def rename(one, other, **named):
+        if os.path.isdir(one) and not os.path.islink(one) and "/.new-" not in f"{one}":
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        real(one, other, **named)
+
+    monkeypatch.setattr(os, "rename", rename)
+    for _ in range(3):
+        program.build()
+        assert run_here(TOPIC, program.dest, "--all", "--keep", "0")[0] == 0
+        program.assert_published()
+    assert len(list(program.versions.iterdir())) == 2
 
 
 def test_where_modes_cannot_be_changed_they_stay(program, run_here, monkeypatch):

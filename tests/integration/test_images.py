@@ -14,11 +14,22 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from dci_downloader import ContainerImageOutcome, Mirror, Outcome, SettingsError, SyncOptions, sync_topic
+from dci_downloader import (
+    ContainerImageOutcome,
+    ControlServer,
+    Credentials,
+    Mirror,
+    Network,
+    Outcome,
+    SettingsError,
+    SyncOptions,
+    sync_topic,
+)
 from dci_downloader.cli.main import main
+from tests.faults.certificates import make_authority, server_side
 from tests.integration.conftest import free_port, needs
 
-pytestmark = needs("skopeo", "docker-registry")
+pytestmark = needs("skopeo", "docker-registry", "openssl")
 
 LOGIN = {"login": "lab", "password": "pa%ss:word"}
 HTPASSWD = "lab:$2b$04$7vNO.TUsaeNWckFEtSzFCekjuS.rHgks81SmQ3vH02GtGMIM1o7GO\n"  # bcrypt of that password
@@ -26,18 +37,21 @@ REGISTRY = """
 version: 0.1
 log: {{level: error}}
 storage: {{filesystem: {{rootdirectory: {root}/storage}}, delete: {{enabled: true}}}}
-http: {{addr: "127.0.0.1:{port}"}}
 """
+PLAIN = 'http: {{addr: "127.0.0.1:{port}"}}\n'
+TLS = 'http: {{addr: "127.0.0.1:{port}", tls: {{certificate: {tls}, key: {key}}}}}\n'
 AUTH = "auth: {{htpasswd: {{realm: lab, path: {root}/htpasswd}}}}\n"
 
 
 @contextmanager
-def registry(root, *, login=False):
-    """A registry; gives its HOST:PORT."""
+def registry(root, *, login=False, certificate=None):
+    """A registry, with https where there is a certificate; gives its HOST:PORT."""
     root.mkdir()
     port = free_port()
     (root / "htpasswd").write_text(HTPASSWD)
-    (root / "config.yml").write_text((REGISTRY + AUTH * login).format(root=root, port=port))
+    tls = {"tls": certificate, "key": certificate.with_suffix(".key")} if certificate else {}
+    config = REGISTRY + (TLS if certificate else PLAIN) + AUTH * login
+    (root / "config.yml").write_text(config.format(root=root, port=port, **tls))
     with open(root / "log", "wb") as log:
         server = subprocess.Popen(["docker-registry", "serve", root / "config.yml"], stdout=log, stderr=log)
     try:
@@ -93,10 +107,11 @@ def layout(root, *texts):
 class Registries:
     """A source with a login, the lab's own without one, and what skopeo was called with."""
 
-    def __init__(self, root, source, lab):
+    def __init__(self, root, source, lab, authority):
         self.root = root
         self.source = source
         self.lab = lab
+        self.authority = authority
         self._count = 0
 
     def push(self, name, *texts):
@@ -136,22 +151,34 @@ def registries(tmp_path, monkeypatch):
     wrapper.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\nexec {real} "$@"\n')
     wrapper.chmod(0o755)
     monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+    authority = make_authority(tmp_path, "authority")
+    server_side(authority, "registry")
     with ExitStack() as running:
-        source = running.enter_context(registry(tmp_path / "source", login=True))
+        certificate = tmp_path / "registry.pem"
+        source = running.enter_context(registry(tmp_path / "source", login=True, certificate=certificate))
         lab = running.enter_context(registry(tmp_path / "lab"))
-        yield Registries(tmp_path, source, lab)
+        yield Registries(tmp_path, source, lab, authority)
 
 
 @pytest.fixture
-def openstack(lab, registries, tmp_path):
+def server(lab, registries):
+    """The control server, of a user who trusts the authority of the source."""
+    credentials = Credentials(lab.site.client_id, lab.site.api_secret, lab.site.url)
+    with ControlServer(credentials, network=Network(ca_bundle=str(registries.authority))) as server:
+        yield server
+
+
+@pytest.fixture
+def openstack(lab, server, registries, tmp_path):
     """Publish a component with these images; bring it into mirror and registry."""
-    topic = lab.catalog.add_topic("OSP17.1", component_types=("puddle",), registry={**LOGIN, "url": registries.source})
+    login = {**LOGIN, "url": f"https://{registries.source}"}
+    topic = lab.catalog.add_topic("OSP17.1", component_types=("puddle",), registry=login)
 
     def openstack(*names, **options):
         listed = "".join(f"- {registries.source}/{name}\n" for name in names).encode()
         lab.build({"x": b"1"}, topic=topic, type="puddle", number=len(lab.catalog.components), images_list=listed)
         wanted = SyncOptions(registry=registries.lab, **options)
-        (done,) = sync_topic(lab.server, Mirror(tmp_path / "dci"), "OSP17.1", options=wanted).components
+        (done,) = sync_topic(server, Mirror(tmp_path / "dci"), "OSP17.1", options=wanted).components
         return done
 
     return openstack
@@ -196,13 +223,31 @@ def test_one_image_that_fails_does_not_stop_the_others_but_nothing_is_published(
 
 def test_a_login_that_is_refused_says_so(registries, openstack, lab):
     registries.push("rhosp/nova:17.1", b"one")
-    next(topic for topic in lab.catalog.topics.values() if topic.registry).registry = {
-        "login": "lab",
-        "password": "x",
-        "url": registries.source,
-    }
+    topic = next(topic for topic in lab.catalog.topics.values() if topic.registry)
+    topic.registry = {**topic.registry, "password": "x"}
     done = openstack("rhosp/nova:17.1")
     assert "authentication required" in done.failures[0].reason
+
+
+def test_a_registry_that_only_the_image_list_names_gets_no_login_unless_the_user_names_it(registries, openstack, lab):
+    registries.push("rhosp/nova:17.1", b"one")
+    topic = next(topic for topic in lab.catalog.topics.values() if topic.registry)
+    topic.registry = {**LOGIN, "url": "registry.example.com"}
+    done = openstack("rhosp/nova:17.1")
+    assert "authentication required" in done.failures[0].reason
+    assert "authfile" not in (registries.root / "calls").read_text()
+    done = openstack("rhosp/nova:17.1", login_registries=(registries.source,))
+    assert [image.outcome for image in done.images] == [ContainerImageOutcome.COPIED]
+
+
+def test_a_login_never_goes_to_this_machine_without_tls(registries, lab, server, tmp_path):
+    with registry(tmp_path / "plain", login=True) as plain:
+        topic = lab.catalog.add_topic("OSP17.1", component_types=("puddle",), registry={**LOGIN, "url": plain})
+        lab.build({"x": b"1"}, topic=topic, type="puddle", images_list=f"- {plain}/rhosp/nova:17.1\n".encode())
+        options = SyncOptions(registry=registries.lab)
+        (done,) = sync_topic(server, Mirror(tmp_path / "dci"), "OSP17.1", options=options).components
+        assert "HTTP response to HTTPS client" in done.failures[0].reason
+        assert "lab" not in (tmp_path / "plain/log").read_text()
 
 
 def test_a_dry_run_names_the_images_and_copies_none(registries, openstack):
@@ -219,7 +264,7 @@ def test_the_command_line_reports_images_and_is_quiet_when_all_are_there(
     openstack("rhosp/nova:17.1", dry_run=True)
     settings = tmp_path / "settings.yml"
     settings.write_text(f"local_repo: {tmp_path}/dci\ntopic: OSP17.1\n")
-    for name, value in lab.site.environment().items():
+    for name, value in {**lab.site.environment(), "REQUESTS_CA_BUNDLE": str(registries.authority)}.items():
         monkeypatch.setenv(name, value)
     if by == "settings":
         settings.write_text(settings.read_text() + f'registry: "{registries.lab}"\n')
@@ -246,11 +291,11 @@ def test_without_skopeo_nothing_is_fetched(openstack, lab, monkeypatch, tmp_path
     assert (lab.site.control.requests, (tmp_path / "dci").exists()) == ([], False)
 
 
-def test_a_list_that_the_manifest_names_counts_as_well(registries, lab, tmp_path):
+def test_a_list_that_the_manifest_names_counts_as_well(registries, lab, server, tmp_path):
     registries.push("rhosp/nova:17.1", b"one")
     topic = lab.catalog.add_topic("OSP17.1", component_types=("puddle",), registry={**LOGIN, "url": registries.source})
     listed = f"- {registries.source}/rhosp/nova:17.1\n".encode()
     lab.build({"images_list.yaml": listed}, topic=topic, type="puddle", images_list=listed)
-    options = SyncOptions(registry=registries.lab)
-    (done,) = sync_topic(lab.server, Mirror(tmp_path / "dci"), "OSP17.1", options=options).components
+    options = SyncOptions(registry=registries.lab, login_registries=(registries.source,))
+    (done,) = sync_topic(server, Mirror(tmp_path / "dci"), "OSP17.1", options=options).components
     assert [image.outcome for image in done.images] == [ContainerImageOutcome.COPIED]

@@ -8,12 +8,13 @@ import os
 import tempfile
 from pathlib import Path
 from typing import Any, Optional
+from urllib.parse import unquote
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dci_downloader.content.manifest import parse_manifest
-from dci_downloader.content.names import check_name
+from dci_downloader.content.names import check_name, version_folder
 from dci_downloader.content.selection import Selection
 from dci_downloader.errors import ManifestError, NotFoundError
 from dci_downloader.models import Manifest
@@ -161,3 +162,17 @@ def test_checked_name_is_one_visible_folder(name: str) -> None:
     assert os.path.normpath(name) == name
     assert not name.startswith(".")
     assert 0 < len(name.encode()) <= 255
+
+
+NAMES = st.one_of(TEXT, st.text("./%2F~e\x00\ud800\u0301a", max_size=300), st.text(max_size=300))
+
+
+@QUICK
+@given(NAMES, NAMES)
+def test_every_name_has_a_folder_of_its_own(name: str, other: str) -> None:
+    folder = version_folder(name)
+    assert check_name(folder, "version") == folder
+    assert len(folder.encode()) <= 200
+    assert (folder == version_folder(other)) == (name == other)
+    if "%~" not in folder:
+        assert unquote(folder, errors="surrogatepass") == name

@@ -15,10 +15,11 @@ from dci_downloader.errors import IntegrityError, NotFoundError
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.prune import prune
 from dci_downloader.mirror.publish import publish
+from dci_downloader.mirror.restore import rebuild_damaged
 from dci_downloader.mirror.retention import retire
 from dci_downloader.mirror.rollback import roll_back
 from dci_downloader.mirror.tree import remove_tree
-from dci_downloader.mirror.verify import rebuild_damaged, verify
+from dci_downloader.mirror.verify import verify
 from dci_downloader.models import Component, FileEntry, Manifest, SymlinkEntry
 
 BUILDS = {

@@ -5,30 +5,38 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Union
 
 from dci_downloader import (
     Component,
     ComponentReport,
     ControlServer,
+    Credentials,
     Damage,
     Failure,
     Filter,
     Job,
+    JobFile,
+    LoginCredentials,
     Manifest,
     Mirror,
     NullProgress,
     Plan,
+    Product,
+    RemoteciCredentials,
     Removal,
     Report,
     Rollback,
     Selection,
+    SsoCredentials,
+    StaleJobError,
     Status,
     SyncOptions,
     SyncRequest,
     TransferOptions,
     Variant,
     VersionCheck,
+    pre_run,
     prune,
     repair,
     rollback,
@@ -36,6 +44,7 @@ from dci_downloader import (
     sync_topic,
     sync_topics,
     verify,
+    where,
 )
 
 
@@ -130,3 +139,43 @@ def by_ids(server: ControlServer) -> None:
     images: Optional[bytes] = server.image_list("a component's id")
     url: str = server.files("a component's id").request("a/b.rpm").url
     print(changed, images, url)
+
+
+def any_credentials() -> list[ControlServer]:
+    kinds: list[Union[RemoteciCredentials, LoginCredentials, SsoCredentials]] = [
+        RemoteciCredentials("remoteci/1", "s", "https://cs"),
+        Credentials("feeder/1", "s", "https://cs"),
+        LoginCredentials("me", "pw", "https://cs"),
+        SsoCredentials("https://cs", "https://sso", "me", "pw"),
+        SsoCredentials("https://cs", token="t"),
+    ]
+    return [ControlServer(credentials) for credentials in kinds]
+
+
+def lists(server: ControlServer) -> list[str]:
+    products: list[Product] = list(server.products(where=where(name="RHEL"), sort="name", limit=5))
+    topic = next(server.topics(where={"product_id": products[0].id, "state": "active"}))
+    next_name: Optional[str] = topic.next_topic.name if topic.next_topic else None
+    since = datetime(2026, 11, 1)
+    found = server.components(topic, tags=["nightly"], created_after=since, query="eq(type,compose)", limit=3)
+    texts = [f"{one.display_name} {one.url} {one.data['channel']} {one.updated_at} {one.extra}" for one in found]
+    jobs = [f"{job.name} {job.duration + 1} {job.tags}" for job in server.jobs(created_after="2026-11-01")]
+    return [*texts, *jobs, next_name or ""]
+
+
+def agent(server: ControlServer, mirror: Mirror) -> list[JobFile]:
+    job: Job = server.schedule_job("a topic's id", name="nightly", tags=["a"], data={"k": 1})
+    job = server.create_job(
+        job.topic, job.components, name="n", comment="c", configuration="x", previous_job_id=job.id, pipeline_id="p"
+    )
+    try:
+        with pre_run(server, mirror, job, Selection(all=True), progress=Percent(), stop=Always()) as step:
+            path: str = step.paths["compose"]
+            code: int = step.report.exit_code
+        job = server.update_job(step.job, comment=path, status_reason=str(code))
+        job = server.remove_component(server.add_component(job, job.components[0]), "a component's id")
+    except StaleJobError as error:
+        print(error.status, error.hint)
+    attached: JobFile = server.upload_file(job, "log", b"", mime="text/plain")
+    server.delete_job(job.id, job.etag)
+    return [attached, *server.job_files(job)]

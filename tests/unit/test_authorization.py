@@ -102,6 +102,9 @@ def test_another_process_gets_the_token_and_no_password(lab):
     assert not there.renew(here.headers_for_path("/x"))
     there.take(here.token._replace(text="next"))
     assert there.headers("/x") == {"authorization": "Bearer next"}
+    renew_at = here.token.renew_at
+    assert (there.awaits_token(renew_at - 1), there.awaits_token(renew_at)) == (False, True)
+    assert not here.awaits_token(renew_at)
 
 
 def test_no_kind_shows_its_secret():

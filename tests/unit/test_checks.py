@@ -72,3 +72,12 @@ def test_settings_check_is_a_command(tmp_path, capsys):
     assert "topic" in capsys.readouterr().out
     assert cli.main(["settings", "check", str(tmp_path)]) == 2
     assert "Is a directory" in capsys.readouterr().err
+
+
+def test_check_shows_the_job_of_the_environment(tmp_path):
+    rows = checked(tmp_path, "keep: 2", {**ENVIRONMENT, "DCI_JOB_ID": "j1"})
+    assert ["job_id", "j1", "DCI_JOB_ID"] in rows
+    assert ["topic", "-", "the job"] in rows
+    rows = checked(tmp_path, "component_id: c", {**ENVIRONMENT, "DCI_JOB_ID": "j1"})
+    assert "job_id" not in [row[0] for row in rows]
+    assert ["topic", "-", "component_id"] in rows

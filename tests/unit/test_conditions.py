@@ -19,6 +19,7 @@ from dci_downloader.errors import SettingsError
         ({"name": "RHEL 9,2", "state": "active"}, '"name:RHEL 9,2",state:active'),
         ({"name": 'a"b'}, '"name:a""b"'),
         ({"tags": ["nightly", "kernel:5.14"], "type": "compose"}, "tags:nightly,tags:kernel:5.14,type:compose"),
+        ({"export_control": True, "duration": 7}, "export_control:true,duration:7"),
     ],
 )
 def test_where_is_quoted_as_the_server_reads_it(conditions, row):

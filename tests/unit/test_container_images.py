@@ -42,7 +42,7 @@ def calls(tmp_path):
 
 def mirror(*references, registry="lab:5000", login=None, network=Network(), progress=NullProgress(), stop=NeverStop()):  # noqa: B008
     document = "".join(f'- "{reference}"\n' for reference in references).encode()
-    login = topic_login({**(login or {}), "url": "r.example.com", "second": "s.example.com:5000"}, ())
+    login = topic_login({"url": "r.example.com", "second": "s.example.com:5000", **(login or {})}, ())
     return container_images.mirror(document, registry, login, network, progress, stop)
 
 
@@ -203,6 +203,15 @@ def test_the_login_goes_to_no_registry_that_only_the_list_names(skopeo, calls, t
     told = {note.split(" is not sent to ")[1].split(",")[0] for note in notes if "is not sent to" in note}
     assert told == {image.rpartition("/")[0] for image in evil}
     assert "login_registries" in notes[0]
+
+
+@pytest.mark.parametrize("host", ["localhost:5000", "127.0.0.1:5000", "[::1]:5000", "r.example.com"])
+def test_a_login_goes_over_verified_tls_only(skopeo, calls, host):
+    skopeo('echo "$@"; case "$*" in *lab:5000*) exit 1;; esac')
+    mirror(f"{host}/nova", login={"login": "u", "password": "p", "url": host})
+    with_login = [call for call in calls() if "authfile" in call]
+    assert len(with_login) == 2
+    assert not any("--tls-verify=false" in call or "src-tls-verify=false" in call for call in with_login)
 
 
 @pytest.mark.parametrize("login", [{}, {"login": "u"}, {"login": "", "password": "p"}])

@@ -28,6 +28,7 @@ WINGS = [
     "transfer",
     "skopeo",
     "container_images",
+    "planning",
     "sync",
     "pre_run_step",
     "topics",

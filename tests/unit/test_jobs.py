@@ -275,7 +275,7 @@ def test_a_job_gives_its_own_components_however_old_they_are(lab, server, older,
 
 def test_a_job_of_another_topic_than_expected_is_refused(server, topic, older, tmp_path):
     job = server.create_job(topic, [older])
-    assert resolve_job(job, "rhel-9.*") == (topic, (older,))
+    assert resolve_job(job, "rhel-9.*") == (topic, (older,), {})
     with pytest.raises(SettingsError, match=r"of topic RHEL-9\.2, not of RHEL-9\.3"):
         sync_topic(server, Mirror(tmp_path / "dci"), "RHEL-9.3", options=SyncOptions(job=job))
     assert not (tmp_path / "dci").exists()
@@ -286,9 +286,11 @@ def test_a_job_without_components_is_an_error(server, topic):
         resolve_job(server.create_job(topic, []))
 
 
-def test_two_components_of_one_type_cannot_share_a_folder(server, topic):
-    with pytest.raises(SettingsError, match="both be published"):
-        resolve_job(server.create_job(topic, list(server.components(topic.id, type="compose"))))
+def test_two_components_of_one_type_cannot_share_a_folder(server, topic, tmp_path):
+    job = server.create_job(topic, list(server.components(topic.id, type="compose")))
+    report = sync_topic(server, Mirror(tmp_path), options=SyncOptions(job=job))
+    assert [failure.exit_code for failure in report.failures] == [2, 2]
+    assert all("both be published" in failure.reason for failure in report.failures)
 
 
 def test_neither_topic_nor_component_nor_job_is_an_error(server, tmp_path):

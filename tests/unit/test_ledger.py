@@ -71,6 +71,15 @@ def verdict(action, reason="trouble", **more):
     return Verdict(Action[action], reason, **more)
 
 
+def test_a_small_file_goes_on_where_an_earlier_run_left_it():
+    desk = Desk()
+    desk.partials["a"] = FakePartial((0, 20))
+    desk.schedule.partials = frozenset({"a" * 64})
+    segment = desk.next()
+    assert segment.range == Range(20, SMALL)
+    assert segment.transfer.resumed
+
+
 # wrong responses, and encodings
 
 

@@ -1,10 +1,13 @@
 """Status, verify, repair, rollback and prune, on a mirror that a sync made."""
 
+import shutil
+
 import pytest
 
-from dci_downloader import Mirror, NotFoundError, Selection, TransferError, sync_topic
-from dci_downloader.cli import maintenance
+from dci_downloader import IntegrityError, Mirror, NotFoundError, Outcome, Selection, TransferError, sync_topic
+from dci_downloader.cli import maintenance, output
 from dci_downloader.hooks import NeverStop, NullProgress
+from dci_downloader.mirror.removal import remove_tree
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def test_status_lists_versions_and_what_links_save(mirror):
     header, row, total = told.lines
     assert header.split() == ["TOPIC", "TYPE", "VERSION", "TAGS", "FILES", "SIZE", "PUBLISHED", "VERIFIED", "KEPT"]
     assert row.split()[:7] == ["RHEL-9.2", "compose", "RHEL-9.2.0-2", "nightly", "2", "403", "bytes"]
-    assert row.endswith("never     RHEL-9.2.0-1")
+    assert row.endswith("on arrival  RHEL-9.2.0-1"), "for everything is hashed then"
     assert total == "806 bytes in all versions, of which hard links save 400 bytes"
     (version,) = told.document["versions"]
     assert (version["version"], version["kept"], version["last_verified"]) == ("RHEL-9.2.0-2", ["RHEL-9.2.0-1"], None)
@@ -57,6 +60,129 @@ def test_damage_is_named_with_what_was_expected_and_found(mirror):
     (damage,) = told.document["versions"][0]["damages"]
     assert damage["path"] == ".composeinfo"
     assert damage["expected"] != damage["found"]
+
+
+def test_damage_is_shown_by_status_until_the_next_sync_fetches_it_and_nothing_else(mirror, lab):
+    rot(mirror, "metadata/same")
+    assert verify(mirror).lines[-1] == "the next sync fetches what is damaged; verify --repair does so now"
+    told = maintenance.status(mirror)
+    assert told.lines[1].split()[9] == "DAMAGED"
+    assert [line for line in told.lines if "puts it right" in line] == [
+        "RHEL-9.2 compose RHEL-9.2.0-2: known to be damaged: the next sync, or verify --repair, puts it right",
+        "RHEL-9.2 compose RHEL-9.2.0-1: known to be damaged: the next sync, or verify --repair, puts it right",
+    ]
+    (version,) = told.document["versions"]
+    assert (version["damaged"], len(version["problems"])) == (True, 2)
+    lab.site.store.forget()
+    (component,) = sync_topic(lab.server, mirror, "RHEL-9.2", Selection(all=True)).components
+    assert (component.outcome, component.files_downloaded) == (Outcome.PUBLISHED, 1)
+    assert lab.fetched() == ["metadata/same"]
+    assert maintenance.status(mirror).document["versions"][0]["problems"] == []
+    assert verify(mirror).exit_code == 0
+
+
+def test_a_later_build_does_not_publish_what_is_known_to_be_damaged(mirror, lab):
+    rot(mirror, "metadata/same")
+    verify(mirror)
+    lab.build({".composeinfo": b"newer", "metadata/same": b"same" * 100}, number=3, tags=("nightly",))
+    lab.site.store.forget()
+    sync_topic(lab.server, mirror, "RHEL-9.2", Selection(all=True))
+    assert sorted(lab.fetched()) == [".composeinfo", "metadata/same"]
+    assert (mirror.root / "RHEL-9.2/compose/metadata/same").read_bytes() == b"same" * 100
+
+
+def test_rollback_does_not_publish_what_is_damaged_and_remembers_it(mirror):
+    rot(mirror, "metadata/same")
+    with pytest.raises(IntegrityError, match=r"RHEL-9.2.0-1 is damaged"):
+        maintenance.rollback(mirror, "RHEL-9.2", "compose", 0, NullProgress())
+    assert maintenance.status(mirror).document["versions"][0]["damaged"], "for it shares the object"
+    with pytest.raises(IntegrityError, match="damaged"):
+        maintenance.rollback(mirror, "RHEL-9.2", "compose", 0, NullProgress())
+
+
+@pytest.mark.parametrize("left", ["truncated", "zeros", "gone", "no tree"])
+def test_a_version_that_lost_its_record_or_tree_is_named_and_healed_by_the_next_sync(mirror, lab, left):
+    folder = mirror.root / "RHEL-9.2/.versions/compose"
+    record = folder / "RHEL-9.2.0-2.json"
+    content = record.read_bytes()
+    if left == "gone":
+        record.unlink()
+    elif left == "no tree":
+        remove_tree(folder / "RHEL-9.2.0-2")
+    else:
+        record.write_bytes(content[: len(content) // 2] if left == "truncated" else b"\0" * len(content))
+    told = verify(mirror)
+    assert told.exit_code == 7
+    assert any("RHEL-9.2.0-2" in line and "DAMAGED" in line for line in told.lines)
+    lab.site.store.forget()
+    (component,) = sync_topic(lab.server, mirror, "RHEL-9.2", Selection(all=True)).components
+    assert (component.outcome, lab.fetched()) == (Outcome.PUBLISHED, [])
+    assert verify(mirror).exit_code == 0
+    sync_topic(lab.server, mirror, "RHEL-9.2", Selection(all=True))
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("RHEL-9.2.0-1", "RHEL-9.2.0-1.json", "RHEL-9.2.0-2", "RHEL-9.2.0-2.json"),
+    ]
+
+
+@pytest.mark.parametrize("left", ["truncated", "zeros", "gone", "folder", "no tree", "suffix"])
+def test_a_version_that_lost_its_record_or_tree_is_healed_by_repair_and_the_next_sync_agrees(mirror, lab, left):
+    folder = mirror.root / "RHEL-9.2/.versions/compose"
+    record = folder / "RHEL-9.2.0-2.json"
+    content = record.read_bytes()
+    record.unlink()
+    if left == "no tree":
+        record.write_bytes(content)
+        remove_tree(folder / "RHEL-9.2.0-2")
+    elif left == "folder":
+        record.mkdir()
+    elif left == "suffix":
+        (folder / "RHEL-9.2.0-2").rename(folder / "RHEL-9.2.0-2+1a2b3c4d")
+        (mirror.root / "RHEL-9.2/compose").unlink()
+        (mirror.root / "RHEL-9.2/compose").symlink_to(".versions/compose/RHEL-9.2.0-2+1a2b3c4d")
+    elif left != "gone":
+        record.write_bytes(content[: len(content) // 2] if left == "truncated" else b"\0" * len(content))
+    lab.site.store.forget()
+    told = verify(mirror, lambda: lab.server)
+    assert (told.exit_code, told.document["repaired"]) == (0, True)
+    assert lab.fetched() == []
+    sync_topic(lab.server, mirror, "RHEL-9.2", Selection(all=True))
+    assert lab.fetched() == []
+    assert verify(mirror).exit_code == 0
+    sync_topic(lab.server, mirror, "RHEL-9.2", Selection(all=True))
+    assert len(list(folder.glob("[!.]*"))) == 4, "two versions and their records"
+
+
+def test_what_neither_record_nor_tree_tell_is_left_to_the_next_sync(mirror, lab):
+    remove_tree(mirror.root / "RHEL-9.2/.versions")
+    told = verify(mirror, lambda: lab.server)
+    assert (told.exit_code, told.document["repaired"]) == (7, False)
+    sync_topic(lab.server, mirror, "RHEL-9.2", Selection(all=True))
+    assert verify(mirror).exit_code == 0
+
+
+def test_trees_without_records_do_not_keep_a_sync_from_its_work_and_do_not_stay(mirror, lab):
+    folder = mirror.root / "RHEL-9.2/.versions/compose"
+    for name in ("RHEL-9.2.0-2+1a2b3c4d", "RHEL-9.2.0-2+5e6f7a8b"):
+        shutil.copytree(folder / "RHEL-9.2.0-2", folder / name, symlinks=True)
+        (folder / f"{name}.json").write_bytes(b"\0" * 10)
+    (folder / "RHEL-9.2.0-2.json").unlink()
+    sync_topic(lab.server, mirror, "RHEL-9.2", Selection(all=True))
+    assert sorted(path.name for path in folder.glob("[!.]*")) == [
+        *("RHEL-9.2.0-1", "RHEL-9.2.0-1.json", "RHEL-9.2.0-2", "RHEL-9.2.0-2.json"),
+    ]
+
+
+def test_quiet_prints_damage_and_nothing_else(mirror, capsys):
+    rot(mirror, ".composeinfo")
+    output.print_result(verify(mirror), quiet=True)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{mirror.root}/RHEL-9.2/compose/.composeinfo: expected sha256 ")
+    verify(mirror)
+
+
+def test_quiet_prints_nothing_where_nothing_is_damaged(mirror, capsys):
+    output.print_result(verify(mirror), quiet=True)
+    assert capsys.readouterr().out == ""
 
 
 def test_repair_fetches_only_what_is_damaged(mirror, lab):

@@ -95,3 +95,11 @@ def test_checked_versions_are_mended_without_network_and_damaged_ones_left(sampl
     assert mend_checked(copy.mirror, verify(copy.mirror)) == ()
     (copy.link / "same").unlink()
     assert mend_checked(copy.mirror, verify(copy.mirror)) == ()
+
+
+def test_a_mirror_that_is_closed_itself_stays_so_and_is_told(sample):
+    os.chmod(sample.link / "same", 0o600)
+    os.chmod(sample.root, 0o700)
+    (line,) = mended(sample)
+    assert f"{sample.root} itself is closed to other users" in line
+    assert stat.S_IMODE(sample.root.stat().st_mode) == 0o700

@@ -36,7 +36,7 @@ def test_names_that_are_no_folder_are_refused(sample, name):
     with pytest.raises(ManifestError):
         sample.topic.versions(name)
     with pytest.raises(ManifestError):
-        sample.publish(name, FIRST)
+        sample.publish("c1", FIRST, type=name)
 
 
 def test_room_is_checked_before_the_first_byte_less_what_partials_occupy(sample, monkeypatch):

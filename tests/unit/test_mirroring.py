@@ -1,9 +1,11 @@
 import json
+import signal
 from datetime import datetime, timezone
 
 import pytest
 
 from dci_downloader.cli import main as cli
+from dci_downloader.control.client import ControlServer
 from dci_downloader.demo.catalog import Catalog
 from dci_downloader.demo.site import DemoSite
 from dci_downloader.errors import CancelledError, DiskFullError, LockedError, SettingsError
@@ -78,3 +80,13 @@ def test_a_lock_is_the_least_grave_failure(site, tmp_path, monkeypatch):
 def test_the_only_topic_fails_as_the_run(site, tmp_path, capsys):
     assert run(tmp_path, ["nowhere"], "--json") == 4
     assert json.loads(capsys.readouterr().out)["error"] == "there is no topic nowhere"
+
+
+def test_a_signal_while_the_job_is_asked_for_ends_with_a_report(site, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(ControlServer, "job", lambda *_: signal.raise_signal(signal.SIGTERM))
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        assert cli.main(["--job-id", "j1", str(tmp_path / "m"), "--json"]) == 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert json.loads(capsys.readouterr().out) == {"topics": [], "error": "interrupted", "hint": "", "exit_code": 130}

@@ -83,8 +83,20 @@ def test_a_web_page_is_no_image_list(lab):
 
 def test_a_component_without_files_offers_nothing(lab):
     lab.build({}, without_files=True)
-    with pytest.raises(NotFoundError, match="has no files"):
-        offer_of(lab)
+    offer = offer_of(lab)
+    assert (offer.manifest.files, offer.contents) == ((), {})
+
+
+def test_an_image_list_is_a_file_where_there_is_no_manifest(lab):
+    lab.build({}, without_files=True, images_list=IMAGES)
+    assert offer_of(lab).manifest.files == (entry(IMAGES),)
+
+
+def test_a_component_that_is_no_longer_there_is_not_one_without_files(lab):
+    removed = next(iter(lab.server.components(lab.build({"a": b"a"}).topic.id)))
+    del lab.catalog.components[removed.id]
+    with pytest.raises(NotFoundError, match=f"component {removed.id} not found"):
+        resolve_offer(lab.server, removed)
 
 
 def test_a_path_is_listed_as_a_file_a_link_or_a_folder(lab):

@@ -120,6 +120,30 @@ def test_a_shell_does_the_same_by_one_option(shell, job, states, tmp_path):
     assert (tmp_path / "dci/RHEL-9.2/compose/.composeinfo").is_file()
 
 
+def test_the_job_of_the_environment_does_as_well_and_other_topics_do_not_count(
+    shell, lab, job, states, monkeypatch, tmp_path
+):
+    lab.build({}, topic=lab.catalog.add_topic("EMPTY", component_types=("compose",)), without_files=True)
+    settings = tmp_path / "s.yml"
+    settings.write_text("topics: [{topic: EMPTY}, {topic: RHEL-9.2}]")
+    monkeypatch.setenv("DCI_JOB_ID", job.id)
+    assert shell("--settings", str(settings), "--set-state")[0] == 4
+    assert [status for status, _ in states()] == ["pre-run", "running"]
+
+
+def test_the_job_of_the_environment_is_left_alone_where_it_is_not_used(shell, lab, job, states, monkeypatch):
+    lab.build({"a": b"a"}, topic=lab.catalog.add_topic("OTHER", component_types=("compose",)))
+    monkeypatch.setenv("DCI_JOB_ID", job.id)
+    code, _, err = shell("OTHER", "--set-state")
+    assert (code, "DCI_JOB_ID is not used" in err, states()) == (0, True, [])
+
+
+def test_a_component_without_files_is_no_place_to_read(lab, mirror, build):
+    commit = lab.build({}, type="git", without_files=True)
+    with pre_run(lab.server, mirror, lab.catalog.add_job(lab.topic, [commit, build]).id) as step:
+        assert list(step.paths) == ["compose"]
+
+
 def test_without_the_option_the_job_is_left_alone(shell, job, states):
     assert shell("--job-id", job.id)[0] == 0
     assert (states(), job.files) == ([], [])

@@ -231,3 +231,16 @@ def test_everybody_may_read_what_is_published_and_nobody_write_it_whatever_the_u
     assert {modes[path] for path in sample.store.objects.glob("*/*")} == {0o444}
     assert {modes[path] for path in modes if path.is_dir() and not path.is_symlink()} == {0o755}
     assert modes[sample.folder / "c1.json"] == 0o644
+
+
+def test_copies_reach_their_own_disk_before_the_record_that_names_them(sample, monkeypatch):
+    sample.fill(FIRST)
+    refuse_links(monkeypatch)
+    with sample.topic.lock():
+        calls = record_calls(monkeypatch, sample.topic.path)
+        publish(sample.topic, component_of("c1"), None, manifest_of(FIRST, LINKS))
+    flushed, recorded = (
+        calls.index(("syncfs", ".versions/compose/.new-*")),
+        calls.index(("rename", ".versions/compose/c1.json")),
+    )
+    assert flushed < recorded

@@ -111,6 +111,15 @@ def test_components_are_narrowed_and_sorted(lab):
     assert named(components(lab.topic.id, where=where(name="RHEL-9.2.0-4", type="compose"))) == ["RHEL-9.2.0-4"]
 
 
+def test_components_of_all_topics_are_listed_where_no_topic_is_named(lab):
+    lab.build({}, number=1)
+    other = lab.catalog.add_topic("OCP-4.18")
+    lab.build({}, number=2, name="other", topic=other, type="ocp")
+    assert named(lab.server.components()) == ["other", "RHEL-9.2.0-1"]
+    assert named(lab.server.components(where=where(topic_id=other.id))) == ["other"]
+    assert named(lab.server.components(created_after="2026-11-03")) == ["other"]
+
+
 def test_what_an_expression_cannot_hold_is_looked_at_here(lab):
     lab.build({}, number=1, name="a+b~c", tags=("x(y)",))
     lab.build({}, number=2, name="other")

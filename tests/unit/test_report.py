@@ -86,6 +86,17 @@ def test_words_for_nothing_new():
     assert list(report.to_lines(of(same))) == ["RHEL-9.2 compose RHEL-9.2.0-1: nothing new (3 files, 1.0 kB)"]
 
 
+def test_words_for_what_has_no_files_and_for_a_type_without_a_component():
+    skipped = component(Outcome.SKIPPED, notes=("it has no files",))
+    missing = ComponentReport("", "", "hwcert", (), "", Outcome.FAILED, failures=(Failure("", "none", 4),))
+    assert list(report.to_lines(of(skipped, missing))) == [
+        "RHEL-9.2 compose RHEL-9.2.0-1: skipped",
+        "  note: it has no files",
+        "RHEL-9.2 hwcert: FAILED, nothing published (0 files, 0 bytes fetched)",
+        "  none",
+    ]
+
+
 def test_words_for_failures_name_the_first_ten_and_each_hint_once():
     failures = tuple(Failure(f"f{number}", "gone", 5, "try again") for number in range(12))
     lines = list(report.to_lines(of(component(Outcome.FAILED, failures=failures))))

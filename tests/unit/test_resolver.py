@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from dci_downloader.control.resolver import require_distinct_folders, resolve_components, resolve_topic
+from dci_downloader.control.resolver import folder_conflicts, resolve_component, resolve_components, resolve_topic
 from dci_downloader.errors import ManifestError, NotFoundError, SettingsError
 from dci_downloader.hooks import NullProgress
 from dci_downloader.models import Component, Topic
@@ -33,9 +33,13 @@ class Server:
 
     def components(self, topic, *, type, tags=(), name=""):
         for found in sorted(self.all, key=lambda c: c.created_at, reverse=True):
-            matches = (found.topic_id, found.type) == (topic.id, type) and set(tags) <= set(found.tags)
+            of_type = (found.topic_id, found.type) == (topic.id, type.lower())
+            matches = of_type and set(tags) <= set(found.tags)
             if matches and name in ("", found.name):
                 yield found
+
+    def topic(self, topic_id):
+        return next(topic for topic in self.active + self.inactive if topic.id == topic_id)
 
     def component(self, component_id):
         return next(found for found in self.all if found.id == component_id)
@@ -50,6 +54,11 @@ class Notes(NullProgress):
 
     def detail(self, text):
         self.details.append(text)
+
+
+def chosen(*arguments, **more):
+    """The names of the components."""
+    return [component.name for component in resolve_components(*arguments, **more).components]
 
 
 TOPIC = Topic("t1", "RHEL-9.2", ("compose", "hwcert"), ("hwcert",))
@@ -138,20 +147,36 @@ def test_each_type_gives_its_newest_public_component():
             build("cert", "hwcert"),
         ]
     )
-    assert [c.name for c in resolve_components(server, TOPIC, progress=notes)] == ["new", "cert"]
+    assert chosen(server, TOPIC, progress=notes) == ["new", "cert"]
     assert notes.details == ["RHEL-9.2: compose new (id id-new)", "RHEL-9.2: hwcert cert (id id-cert)"]
 
 
 def test_an_optional_type_may_lack_a_component():
     notes = Notes()
-    assert [c.name for c in resolve_components(Server(components=[build("new")]), TOPIC, progress=notes)] == ["new"]
+    assert chosen(Server(components=[build("new")]), TOPIC, progress=notes) == ["new"]
     assert "RHEL-9.2: no component of the optional type hwcert" in notes.details
 
 
-def test_a_required_type_without_component_is_named_with_what_there_is():
-    with pytest.raises(NotFoundError, match="no active component of type compose") as caught:
-        resolve_components(Server(components=[build("cert", "hwcert")]), TOPIC)
-    assert "hwcert cert" in caught.value.hint
+def test_a_required_type_without_component_does_not_keep_the_others_from_being_chosen():
+    topic = Topic("t1", "RHEL-9.2", ("compose", "hwcert", "kernel"), ("hwcert",))
+    found = resolve_components(Server(components=[build("cert", "hwcert"), build("mine", team="us")]), topic)
+    assert [component.name for component in found.components] == ["cert"]
+    assert list(found.missing) == ["compose", "kernel"]
+    assert "no active component of type compose" in str(found.missing["compose"])
+    assert "--filter" in found.missing["compose"].hint
+
+
+def test_a_filter_that_nothing_fits_does_not_keep_the_others_from_being_chosen():
+    server = Server(components=[build("cert", "hwcert"), build("new")])
+    found = resolve_components(server, TOPIC, [Filter("compose", ("z",)), Filter("Hwcert"), Filter("none")])
+    assert [component.name for component in found.components] == ["cert"]
+    reasons = [str(error).rpartition(" of ")[2] for error in found.missing.values()]
+    assert reasons == ["type compose tagged z", "type none"]
+
+
+def test_filters_that_nothing_fits_are_all_named():
+    with pytest.raises(NotFoundError, match=r"of type hwcert; .* of type none"):
+        resolve_components(Server(components=[build("new")]), TOPIC, [Filter("hwcert"), Filter("none")])
 
 
 @pytest.mark.parametrize("topic", [TOPIC, Topic("t1", "empty")])
@@ -164,19 +189,19 @@ def test_a_topic_without_any_component_is_not_found(topic):
 def test_tags_of_several_filters_for_one_type_are_anded():
     server = Server(components=[build("both", tags=["a", "b"], at=1), build("one", tags=["a"], at=2)])
     filters = [Filter("compose", ("a",)), Filter("compose", ("b",))]
-    assert [c.name for c in resolve_components(server, TOPIC, filters)] == ["both"]
+    assert chosen(server, TOPIC, filters) == ["both"]
 
 
 def test_a_filter_takes_private_components_by_name_only():
     server = Server(components=[build("public"), build("mine", at=9, team="us")])
-    assert [c.name for c in resolve_components(server, TOPIC, [Filter("compose")])] == ["public"]
-    assert [c.name for c in resolve_components(server, TOPIC, [Filter("compose", name="mine")])] == ["mine"]
+    assert chosen(server, TOPIC, [Filter("compose")]) == ["public"]
+    assert chosen(server, TOPIC, [Filter("compose", name="mine")]) == ["mine"]
 
 
 def test_a_name_and_tags_of_one_type_go_together_and_two_names_do_not():
     server = Server(components=[build("mine", tags=["a"])])
     filters = [Filter("compose", name="mine"), Filter("compose", ("a",)), Filter("compose", name="mine")]
-    assert [c.name for c in resolve_components(server, TOPIC, filters)] == ["mine"]
+    assert chosen(server, TOPIC, filters) == ["mine"]
     with pytest.raises(SettingsError, match="mine and yours"):
         resolve_components(server, TOPIC, [*filters, Filter("compose", name="yours")])
 
@@ -196,22 +221,25 @@ def test_a_filter_that_nothing_fits_says_what_there_is(wanted, message, hint):
 
 
 def test_an_id_takes_that_component_even_if_it_is_private():
-    server = Server(components=[build("mine", team="us"), build("new", at=2)])
-    assert [c.name for c in resolve_components(server, TOPIC, component_id="id-mine")] == ["mine"]
+    server = Server([TOPIC], components=[build("mine", team="us"), build("new", at=2)])
+    for topic in (TOPIC, None):
+        found = resolve_component(server, "id-mine", topic)
+        assert (found.topic, [component.name for component in found.components], found.missing) == (TOPIC, ["mine"], {})
 
 
 def test_an_id_of_another_topic_is_refused():
     with pytest.raises(SettingsError, match=r"does not belong to topic RHEL-9\.2"):
-        resolve_components(Server(components=[build("c", topic="t2")]), TOPIC, component_id="id-c")
+        resolve_component(Server(components=[build("c", topic="t2")]), "id-c", TOPIC)
 
 
-def test_two_components_for_one_folder_are_refused():
-    server = Server(components=[build("x", "my type"), build("y", "my_type")])
-    with pytest.raises(SettingsError, match="x and y would both be published as my_type"):
-        resolve_components(server, TOPIC, [Filter("my type"), Filter("my_type")])
-
-
-@pytest.mark.parametrize("component", [build("../up"), build("x", "a/b"), build("x", ".versions")])
-def test_a_component_that_cannot_be_a_folder_is_refused(component):
-    with pytest.raises(ManifestError):
-        require_distinct_folders([component])
+def test_components_that_would_share_a_folder_are_told_so():
+    fine = [build("a/b", "git"), build("z", "compose")]
+    shared = [build("x", "my type"), build("y", "my_type")]
+    many = [build(name, "driver") for name in "abc"]
+    conflicts = folder_conflicts([*shared, *fine, *many])
+    assert {id_: str(error) for id_, error in conflicts.items()} == {
+        "id-x": "x and y would both be published as my_type",
+        "id-y": "x and y would both be published as my_type",
+        **{f"id-{name}": "a, b and c would all be published as driver" for name in "abc"},
+    }
+    assert folder_conflicts([]) == {}

@@ -6,6 +6,7 @@ import pytest
 from dci_downloader.cli.arguments import parse_sync
 from dci_downloader.content.selection import Selection, Variant
 from dci_downloader.errors import AccessError, SettingsError
+from dci_downloader.models import Component, Job, Topic
 from dci_downloader.options import Filter, SyncOptions
 from dci_downloader.settings import settings
 
@@ -234,3 +235,103 @@ def test_a_registry_of_the_environment_that_cannot_be_one_is_a_settings_error(lo
     with pytest.raises(SettingsError, match="DCI_REGISTRY: expected HOST:PORT") as raised:
         load("a /srv", DCI_REGISTRY="http://u:hidden@r")
     assert "hidden" not in str(raised.value)
+
+
+# a job
+
+
+def job(topic="RHEL-9.2"):
+    return Job("j1", "new", Topic("t", topic), (Component("c1", "c", "compose", "t"),))
+
+
+def with_job(loaded, given):
+    """For each topic its name, and whether it gets the job's components."""
+    settled = loaded.for_job(given)
+    return [(topic.topic, topic.options.job is given) for topic in settled.topics], settled.notes
+
+
+TWO = "local_repo: /d\ntopics: [{topic: 'RHEL-9.*', archs: [x]}, {topic: RHEL-8.8, filters: [{type: compose}]}]"
+
+
+@pytest.mark.parametrize(
+    ("words", "files", "topic", "expected"),
+    [
+        ("RHEL-9.2 /d", (), "RHEL-9.2", [("RHEL-9.2", True)]),
+        ("rhel-9.* /d", (), "RHEL-9.2", [("rhel-9.*", True)]),
+        ("RHEL-9.3 /d", (), "RHEL-9.2", [("RHEL-9.3", False)]),
+        ("/d", (), "RHEL-9.2", [("", True)]),
+        ("--local-repo /d", (), "RHEL-9.2", [("", True)]),
+        ("", (TWO,), "RHEL-9.2", [("RHEL-9.*", True), ("RHEL-8.8", False)]),
+        ("", (TWO,), "RHEL-8.8", [("RHEL-9.*", False), ("RHEL-8.8", True)]),
+        ("", (TWO,), "RHEL-7.9", [("RHEL-9.*", False), ("RHEL-8.8", False)]),
+        ("RHEL-7.9", (TWO,), "RHEL-8.8", [("RHEL-7.9", False), ("RHEL-9.*", False), ("RHEL-8.8", False)]),
+        ("rhel-8.8", (TWO,), "RHEL-8.8", [("RHEL-9.*", False), ("RHEL-8.8", True)]),
+        ("RHEL-8.8", (TWO,), "RHEL-9.2", [("RHEL-9.*", False), ("RHEL-8.8", False)]),
+        (
+            "",
+            ("local_repo: /d\ntopics: [{topic: RHEL-9.2, component_id: c}, {topic: 'RHEL-*'}]",),
+            "RHEL-9.2",
+            [("RHEL-9.2", False), ("RHEL-*", True)],
+        ),
+    ],
+)
+def test_the_job_of_the_environment_counts_for_its_own_topic(load, words, files, topic, expected):
+    given = job(topic)
+    loaded = load(words, *files, DCI_JOB_ID=" j1 ")
+    assert (loaded.job.id, loaded.job.implied, loaded.destination) == ("j1", True, Path("/d"))
+    topics, (note,) = with_job(loaded, given)
+    assert topics == expected
+    assert note.startswith("DCI_JOB_ID: of" if any(used for _, used in expected) else "DCI_JOB_ID is not used: job j1")
+
+
+@pytest.mark.parametrize(
+    ("words", "files"),
+    [
+        ("--component-id c /d", ()),
+        ("RHEL-9.2 /d --component-id c", ()),
+        ("", ("local_repo: /d\ncomponent_id: c",)),
+        ("", ("local_repo: /d\ntopics: [{topic: a, component_id: c}]",)),
+    ],
+)
+def test_the_job_of_the_environment_gives_way_to_a_component(load, words, files):
+    loaded = load(words, *files, DCI_JOB_ID="j1")
+    assert (loaded.job, loaded.destination) == (None, Path("/d"))
+    assert "DCI_JOB_ID is not used, because component_id" in loaded.notes[-1]
+
+
+def test_the_option_counts_over_the_job_of_the_environment(load):
+    loaded = load("/d --job-id j2", DCI_JOB_ID="j1")
+    assert loaded.job == ("j2", "", False)
+    with pytest.raises(SettingsError, match="not of RHEL-8"):
+        load("RHEL-8.8 /d --job-id j2", DCI_JOB_ID="j1").for_job(job())
+
+
+def test_no_job_is_wanted_where_the_variable_is_empty(load):
+    for value in ("", "  "):
+        assert load("RHEL-9.2 /d", DCI_JOB_ID=value).job is None
+        with pytest.raises(SettingsError, match=r"no (topic|destination)"):
+            load("/d", DCI_JOB_ID=value)
+
+
+def test_a_single_argument_beside_a_job_of_the_environment_stays_a_topic_where_it_was_one(load):
+    for words, files, environ in (
+        ("a --local-repo /d", (), {}),
+        ("a", ("local_repo: /d",), {}),
+        ("a", (), {"DCI_LOCAL_REPO": "/d"}),
+    ):
+        loaded = load(words, *files, DCI_JOB_ID="j1", **environ)
+        assert (topics(loaded), loaded.destination) == (["a"], Path("/d"))
+
+
+def test_no_other_entry_for_the_topic_of_the_job_takes_its_place(load):
+    text = (
+        "local_repo: /d\ntopics: [{topic: RHEL-9.2, filters: [{type: compose}]}, {topic: OSP},"
+        " {topic: rhel-9.2, filters: [{type: hwcert}]}]"
+    )
+    topics, _ = with_job(load("", text, DCI_JOB_ID="j1"), job())
+    assert topics == [("RHEL-9.2", True), ("OSP", False)]
+
+
+def test_filters_beside_the_job_of_the_environment_are_told_to_be_unused(load):
+    settled = load("RHEL-9.2 /d --filter compose:nightly", DCI_JOB_ID="j1").for_job(job())
+    assert "no filters count" in settled.notes[0]

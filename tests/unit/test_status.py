@@ -1,6 +1,9 @@
+import pytest
+
+from dci_downloader.mirror.removal import remove_tree
 from dci_downloader.mirror.status import status
 from dci_downloader.mirror.version import record_path
-from tests.unit.samples import FIRST, SECOND
+from tests.unit.samples import FIRST, SECOND, entry_of
 
 
 def test_status_tells_versions_and_what_links_save(sample):
@@ -19,7 +22,45 @@ def test_status_tells_versions_and_what_links_save(sample):
     assert found.saved == found.size - stored
 
 
-def test_types_without_readable_versions_are_left_out_of_the_status(sample):
+def test_a_version_whose_record_is_gone_has_a_row_that_says_so(sample):
     version = sample.publish("c1", FIRST).version
     record_path(sample.topic.tree(version)).unlink()
-    assert status(sample.mirror).rows == ()
+    (row,) = status(sample.mirror).rows
+    assert (row.topic, row.type, row.version, row.files, row.damaged) == ("RHEL_9.2", "compose", "c1", 0, True)
+    assert row.problems == ("c1: its record is missing: the next sync, or verify --repair, puts it right",)
+
+
+@pytest.mark.parametrize("left", ["tree", "everything"])
+def test_a_published_link_that_leads_nowhere_has_a_row_that_says_so(sample, left):
+    sample.publish("c1", FIRST)
+    remove_tree(sample.folder / "c1" if left == "tree" else sample.folder.parent)
+    (row,) = status(sample.mirror).rows
+    assert (row.version, row.damaged) == ("c1", True)
+    assert "c1: it is gone, though it is published" in row.problems[0]
+
+
+def test_damage_that_is_known_is_shown_until_it_is_mended(sample):
+    version = sample.publish("c1", FIRST).version
+    older = sample.publish("c2", SECOND).version
+    sample.store.damage.add([entry_of("", b"first").sha256])
+    (row,) = status(sample.mirror).rows
+    assert (row.damaged, len(row.problems)) == (False, 1)
+    assert row.problems[0].startswith("c1: known to be damaged: the next sync")
+    sample.store.damage.add([older.identity])
+    (row,) = status(sample.mirror).rows
+    assert (row.damaged, len(row.problems)) == (True, 2)
+    sample.store.damage.remove([older.identity, entry_of("", b"first").sha256])
+    (row,) = status(sample.mirror).rows
+    assert (row.damaged, row.problems, row.kept) == (False, (), (version.folder,))
+
+
+def test_folders_that_are_not_ours_are_passed_by(sample):
+    sample.publish("c1", FIRST)
+    (sample.root / "lost+found").mkdir(mode=0o700)
+    (sample.folder / "lost+found").mkdir(mode=0o700)
+    (sample.folder / "mine.json").write_text("{}")
+    (sample.folder / "mine").mkdir()
+    (sample.folder / "mine" / "f").write_text("mine")
+    (sample.topic.path / "elsewhere").symlink_to("/etc")
+    (sample.topic.path / "up").symlink_to(".versions/up/..")
+    assert [(row.type, row.problems) for row in status(sample.mirror).rows] == [("compose", ())]

@@ -126,3 +126,39 @@ def test_only_regular_files_are_listed_as_objects(store):
     store.add(ENTRY, [CONTENT])
     (store.path(ENTRY.sha256).parent / "folder").mkdir()
     assert [path.name for path, _ in store.iter_objects()] == [ENTRY.sha256]
+
+
+@pytest.mark.parametrize("place", ["", "objects", "partial", "unflushed", "objects/ab"])
+@pytest.mark.parametrize("target", ["elsewhere", "nowhere"])
+def test_a_folder_of_the_store_that_is_a_link_is_refused_before_anything_is_read_or_written(tmp_path, place, target):
+    store = open_store(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    folder = store.root / place
+    if folder.is_dir():
+        folder.rename(tmp_path / "moved")
+    folder.symlink_to(tmp_path / target)
+    for call in (store.check_links, store.prepare, store.check):
+        with pytest.raises(SettingsError) as caught:
+            call()
+        assert "move it aside" in caught.value.hint
+    assert os.listdir(tmp_path / "elsewhere") == []
+
+
+def test_an_object_that_is_a_link_is_not_read(tmp_path):
+    store = open_store(tmp_path)
+    (tmp_path / "secret").write_text("secret")
+    place = store.path(ENTRY.sha256)
+    place.parent.mkdir()
+    place.symlink_to(tmp_path / "secret")
+    with pytest.raises(SettingsError):
+        store.read(ENTRY.sha256)
+    assert not store.holds(ENTRY)
+
+
+def test_other_peoples_folders_in_the_store_are_passed_by(tmp_path):
+    store = open_store(tmp_path)
+    for name in ("objects/lost+found", "objects/theirs", "partial/lost+found"):
+        (store.root / name).mkdir()
+    store.prepare()
+    store.add(ENTRY, [CONTENT])
+    assert [path.name for path, _ in store.iter_objects()] == [ENTRY.sha256]

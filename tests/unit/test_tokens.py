@@ -78,22 +78,22 @@ def test_a_token_is_obtained_when_it_is_first_needed_and_kept(site, source):
 def test_it_is_renewed_ahead_of_its_end_while_requests_go_on_with_the_old_one(source, site, moving):
     tokens = source()
     first = tokens.current()
-    assert (first.renew_at, first.ends) == (BEGIN + 240, BEGIN + 300)
-    moving.wall += 239
+    assert (first.renew_at, first.ends) == (BEGIN + 270, BEGIN + 300)
+    moving.wall += 269
     assert tokens.current() is first
     moving.wall += 2
     assert tokens.current() is first
-    assert tokens.current().ends in (first.ends, BEGIN + 541)
+    assert tokens.current().ends in (first.ends, BEGIN + 571)
     settled()
     second = tokens.current()
-    assert second.ends == BEGIN + 241 + 300
+    assert second.ends == BEGIN + 271 + 300
     assert len(site.sso.requests) == 2
 
 
-def test_a_short_life_is_used_for_four_fifths(source, site):
+def test_a_short_life_is_used_for_nine_tenths(source, site):
     site.sso.token_seconds = 10
     token = source().current()
-    assert (token.renew_at, token.ends) == (BEGIN + 8, BEGIN + 10)
+    assert (token.renew_at, token.ends) == (BEGIN + 9, BEGIN + 10)
 
 
 def test_many_threads_that_find_it_ended_obtain_one(source, site, moving):
@@ -120,7 +120,7 @@ def test_a_renewal_that_fails_is_tried_again_before_the_end_and_not_at_once(sour
     first = tokens.current()
     answers = [None]
     intercept(site.sso, lambda exchange: bool(answers) and (exchange.answer(401, b"{}") or True))
-    moving.wall += 250
+    moving.wall += 280
     for _ in range(3):
         assert tokens.current() is first
         settled()

@@ -11,6 +11,7 @@ from dci_downloader import (
     ComponentReport,
     DiskFullError,
     Failure,
+    FileEntry,
     Job,
     Mirror,
     NeverStop,
@@ -69,6 +70,15 @@ def test_each_topic_has_its_own_selection_and_options(lab, root):
     planned, done = sync_topics(lab.server, Mirror(root), requests)
     assert [planned.components[0].outcome, done.components[0].outcome] == [Outcome.PLANNED, Outcome.PUBLISHED]
     assert os.listdir(root / "RHEL-9.2/compose") == ["b"]
+
+
+def test_a_dry_run_adds_up_what_all_topics_need(lab, root, monkeypatch):
+    requests = [replace(request, options=SyncOptions(dry_run=True)) for request in topics(lab, "A", "B", "C")]
+    room = Mirror(root).store.room_needed([FileEntry("a", "0" * 64, 1)])
+    monkeypatch.setattr("dci_downloader.mirror.mirror.free_bytes", lambda path: room * 2)
+    reports = sync_topics(lab.server, Mirror(root), requests)
+    assert [report.exit_code for report in reports] == [0, 0, 6]
+    assert f"{room * 3:,} bytes are needed" in reports[2].failures[0].reason
 
 
 def test_a_topic_after_one_that_filled_the_disk(lab, root, monkeypatch):

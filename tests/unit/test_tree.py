@@ -211,3 +211,18 @@ def test_a_folder_of_a_lower_layer_is_replaced_though_it_cannot_be_moved(tmp_pat
     assert tree.put_in_place(tmp_path / "new", tmp_path / "place") is False
     assert os.readlink(tmp_path / "place") == "target"
     assert os.listdir(tmp_path) == ["place"]
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo", "other size"])
+def test_what_is_no_object_of_the_right_size_is_published_in_no_tree(sample, tmp_path, kind):
+    place = sample.store.path(entry_of("", b"first").sha256)
+    place.unlink()
+    (tmp_path / "secret").write_text("first")
+    if kind == "link":
+        place.symlink_to(tmp_path / "secret")
+    elif kind == "fifo":
+        os.mkfifo(place)
+    else:
+        place.write_bytes(b"longer than first")
+    with pytest.raises(IntegrityError, match="composeinfo: its content in the store is damaged"):
+        build(sample)

@@ -3,12 +3,14 @@ import os
 
 import pytest
 
-from dci_downloader.errors import CancelledError, IntegrityError, LockedError, NotFoundError
+from dci_downloader.errors import CancelledError, IntegrityError, LockedError, NotFoundError, SettingsError
 from dci_downloader.hooks import NeverStop, NullProgress
+from dci_downloader.mirror import digests
 from dci_downloader.mirror.publish import publish
+from dci_downloader.mirror.restore import rebuild_damaged
 from dci_downloader.mirror.status import status
-from dci_downloader.mirror.verify import rebuild_damaged, verify
-from tests.unit.samples import FIRST, SECOND, Sample, component_of, entry_of, manifest_of
+from dci_downloader.mirror.verify import verify
+from tests.unit.samples import FIRST, SECOND, Sample, component_of, entry_of, manifest_of, refuse_links
 
 
 @pytest.fixture
@@ -215,3 +217,94 @@ def test_the_result_is_a_short_value(sample):
     (one,) = verify(sample.mirror)
     assert (one.topic, one.type, one.version, one.files, one.size) == ("RHEL 9.2", "compose", "c1", 3, 805)
     assert len(repr(one)) < 150
+
+
+def test_a_version_whose_record_cannot_be_read_is_named(sample):
+    record = sample.folder / "c1.json"
+    record.write_bytes(record.read_bytes()[:200])
+    (one,) = verify(sample.mirror)
+    assert (one.topic, one.type, one.version, one.files, one.exit_code) == ("RHEL_9.2", "compose", "c1", 0, 7)
+    assert one.damages == (("", "a record", "its record is truncated after 200 bytes"),)
+
+
+def test_a_published_tree_that_is_gone_is_named(sample):
+    (sample.folder / "c1").rename(sample.root / "elsewhere")
+    (one,) = verify(sample.mirror)
+    assert (one.version, one.exit_code, one.damages[0].found) == ("c1", 7, "nothing")
+
+
+def test_a_record_that_this_user_may_not_read_is_named_apart(sample, monkeypatch):
+    def refuse(path, limit):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("dci_downloader.mirror.record.read_file", refuse)
+    (one,) = verify(sample.mirror)
+    assert (one.version, one.exit_code) == ("c1", 2)
+    assert "Permission denied" in one.damages[0].found
+
+
+def test_damage_is_remembered_until_it_is_mended(sample):
+    rot(sample.link / ".composeinfo")
+    verify(sample.mirror)
+    version = sample.topic.published("compose")
+    assert sample.store.damage.read() == {version.identity, entry_of("", b"first").sha256}
+    assert sample.mirror.plan(version.component, version.manifest).missing == (entry_of(".composeinfo", b"first"),)
+    sample.publish("c1", FIRST)  # fills the store with what is missing, as a sync does
+    assert sample.store.damage.read() == frozenset()
+    assert verify(sample.mirror)[0].damages == ()
+
+
+def test_nothing_that_is_known_to_be_damaged_is_published(sample):
+    rot(sample.link / ".composeinfo")
+    verify(sample.mirror)
+    with sample.topic.lock(), pytest.raises(IntegrityError, match=r"\.composeinfo: its content in the store is damag"):
+        publish(sample.topic, component_of("c2"), None, manifest_of(FIRST))
+    assert sample.topic.published("compose").folder == "c1"
+
+
+def test_damage_that_mended_itself_is_forgotten(sample):
+    sample.store.damage.add([entry_of("", b"first").sha256, sample.topic.published("compose").identity])
+    assert verify(sample.mirror)[0].damages == ()
+    assert sample.store.damage.read() == frozenset()
+
+
+def test_a_user_who_may_not_write_verifies_and_only_cannot_record_it(sample, monkeypatch):
+    def refuse(*_):
+        raise SettingsError("Permission denied")
+
+    rot(sample.link / ".composeinfo")
+    monkeypatch.setattr("dci_downloader.mirror.damage.DamageMarks.add", refuse)
+    (one,) = verify(sample.mirror)
+    assert (one.exit_code, one.obstacle) == (7, "Permission denied")
+
+
+def test_files_that_this_user_may_not_read_are_no_damage_to_remember(sample, monkeypatch):
+    path = sample.store.object_path(entry_of("", b"first").sha256)
+    real = digests.sha256_file
+
+    def refuse(name, buffer):
+        if str(name).endswith(path[-64:]):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(name, buffer)
+
+    monkeypatch.setattr(digests, "sha256_file", refuse)
+    monkeypatch.setattr(os, "access", lambda name, mode: name != path)
+    (one,) = verify(sample.mirror, workers=1)
+    assert (one.exit_code, one.damaged_objects) == (2, frozenset())
+    assert one.damages[0].found == "a file that this user may not read"
+    assert sample.store.damage.read() == frozenset()
+
+
+def test_a_folder_in_a_tree_that_is_a_link_elsewhere_is_not_entered(sample, tmp_path, monkeypatch):
+    refuse_links(monkeypatch)
+    other = Sample(tmp_path / "other")
+    other.publish("c1", {"a/b/secret": b"right"}, links=())
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "secret").write_bytes(b"hidden"[:5])
+    tree = other.folder / "c1" / "a" / "b"
+    (tree / "secret").unlink()
+    tree.rmdir()
+    tree.symlink_to(tmp_path / "elsewhere")
+    (one,) = verify(other.mirror)
+    assert one.exit_code == 7
+    assert entry_of("", b"hidden"[:5]).sha256 not in str(one.damages)

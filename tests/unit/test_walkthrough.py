@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from dci_downloader import ControlServer, Mirror, SettingsError, sync_topic
+from dci_downloader import ControlServer, Mirror, SettingsError, environment, sync_topic
 from dci_downloader.demo import walkthrough
 
 
@@ -70,4 +70,17 @@ def test_the_server_stays_until_it_is_told_to_go(tmp_path, number):
         with ControlServer.from_env(environ) as client:
             assert sync_topic(client, Mirror(tmp_path), "RHEL-9.2").exit_code == 0
         server.send_signal(number)
+        assert server.wait(timeout=10) == 0
+
+
+def test_the_server_says_how_it_is_reached_by_each_kind_of_credentials():
+    command = [sys.executable, "-m", "dci_downloader", "demo", "--serve"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        lines = [server.stdout.readline() for _ in range(6)]
+        kinds = [dict(re.findall(r"(\w+)=(\S+)", line)) for line in lines if "in place of" in line]
+        assert [environment.credentials_kind(environ) for environ in kinds] == ["login", "sso"]
+        for environ in kinds:
+            with ControlServer.from_env(environ) as client:
+                assert [topic.name for topic in client.topics()] == ["RHEL-9.2"]
+        server.send_signal(signal.SIGTERM)
         assert server.wait(timeout=10) == 0

@@ -20,7 +20,7 @@ def pipe():
 
 @pytest.fixture
 def worker(pipe):
-    worker = Worker("test", pipe[1], BATCH_BYTES)
+    worker = Worker("test", pipe[1], BATCH_BYTES, PATIENCE)
     yield worker
     worker.close()
 
@@ -127,3 +127,15 @@ def test_what_is_submitted_while_results_are_reported_is_not_lost(worker):
     worker.close()
     worker.collect()
     assert [entry[0] for entry in log] == ["second", "second"]
+
+
+def test_a_thread_that_a_disk_holds_is_not_waited_for_without_end(pipe):
+    worker = Worker("test", pipe[1], BATCH_BYTES, 0.05)
+    held, log = threading.Event(), []
+    worker.submit(Task(lambda: held.wait(PATIENCE) and None, (), 0, log.append))
+    worker.close()
+    assert worker._thread.is_alive()
+    held.set()
+    worker._thread.join(PATIENCE)
+    with pytest.raises(BlockingIOError):  # nor does it write to a descriptor that is no longer its own
+        os.read(pipe[0], 1)

@@ -1,0 +1,94 @@
+"""The folders of a store, and the files in those of its objects.
+
+None of them is a link, which could lead out of the mirror. What is named otherwise than they are is other people's, and
+passed by.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from dci_downloader.errors import SettingsError
+from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.files import LINK_HINT, check_folder, make_folder, make_root
+
+_OBJECT_FOLDER = re.compile(r"[0-9a-f]{2}")
+
+
+class StoreFolders:
+    """The folders of a store.
+
+    Args:
+        root: ``DEST/.dci-downloader``.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.objects = root / "objects"
+        self.partials = root / "partial"
+        self.damaged = root / "damaged"
+        self.unflushed = root / "unflushed"
+        self._all = (self.root, self.objects, self.partials, self.damaged, self.unflushed)
+
+    def prepare(self) -> None:
+        """Make the folders. Safe to repeat.
+
+        Raises:
+            SettingsError: something else is in the way, or the place cannot be written to.
+        """
+        check_folder(self.root.parent, links=True)
+        make_root(self.root.parent)
+        for folder in self._all:
+            make_folder(folder)
+        for folder in self._object_folders():
+            make_folder(folder)
+        self.check()
+
+    def check_links(self) -> None:
+        """Make sure that no folder of the store is a link, which could lead out of the mirror. No side effect.
+
+        Raises:
+            SettingsError: one is, or is no folder at all, or cannot be read.
+        """
+        for folder in self._all:
+            with disk_errors(folder), suppress(FileNotFoundError):
+                if not stat.S_ISDIR(os.lstat(folder).st_mode):
+                    raise SettingsError(f"{folder} is not a folder", hint=LINK_HINT)
+        self._object_folders()
+
+    def check(self) -> None:
+        """Raise what :meth:`prepare`, and writing after it, would raise. No side effect."""
+        check_folder(self.root.parent, links=True)
+        for folder in self._all:
+            check_folder(folder)
+        if os.access(self.objects, os.R_OK | os.X_OK):
+            self._object_folders()
+
+    def iter_objects(self) -> Iterator[tuple[Path, os.stat_result]]:
+        """Every regular file in ``objects/``, with its status."""
+        for folder in self._object_folders():
+            with disk_errors(folder), os.scandir(folder) as items:
+                for item in items:
+                    with suppress(FileNotFoundError):  # removed since the folder was read
+                        if item.is_file(follow_symlinks=False):
+                            yield Path(item.path), item.stat(follow_symlinks=False)
+
+    def _object_folders(self) -> list[Path]:
+        """The folders in ``objects/``; what is not named like one of them is other people's, and passed by.
+
+        Raises:
+            SettingsError: something else has the name of one: following a link could lead out of the mirror.
+        """
+        folders = []
+        with disk_errors(self.objects), suppress(FileNotFoundError), os.scandir(self.objects) as items:
+            for item in items:
+                if _OBJECT_FOLDER.fullmatch(item.name):
+                    if not item.is_dir(follow_symlinks=False):
+                        raise SettingsError(f"{item.path} is not a folder of objects", hint="move it aside")
+                    folders.append(Path(item.path))
+        return sorted(folders)

@@ -1,0 +1,180 @@
+"""What a sync is to do with each component of a topic, known before the first file is fetched.
+
+The rules:
+
+* A component without files is passed by; that is a failure only where no component has any. Its name and type do not
+  matter then: jobs hold git commits, container images and drivers.
+* Components with files that would be published in one folder are not mirrored; the others are.
+* What is published unchanged needs nothing. What a plain folder in the link's place holds need not be fetched.
+* There has to be room for what all components miss together; one that finds none beside those before it fails, and
+  takes none from those after it.
+* An error that concerns one component alone is a value in its plan; the others go on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, Optional
+
+from dci_downloader.content.selection import RULES, Selection
+from dci_downloader.control.client import ControlServer
+from dci_downloader.control.offer import resolve_offer
+from dci_downloader.control.resolver import folder_conflicts
+from dci_downloader.errors import (
+    AccessError,
+    DiskFullError,
+    DownloaderError,
+    IntegrityError,
+    ManifestError,
+    NoFilesError,
+    NotFoundError,
+    SettingsError,
+    TransferError,
+)
+from dci_downloader.hooks import Progress, Stop
+from dci_downloader.mirror.adopt import adopt, adoptable
+from dci_downloader.mirror.mend import mend
+from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.topic import TopicMirror
+from dci_downloader.mirror.version import Version, identity
+from dci_downloader.models import Component, FileEntry, Manifest, Plan
+
+COMPONENT_ERRORS = (AccessError, DiskFullError, IntegrityError, NotFoundError, SettingsError, TransferError)
+"""Errors that concern one component, and do not stop the others."""
+
+_EMPTY = Manifest("", ())
+
+
+@dataclass(frozen=True)
+class ComponentPlan:
+    """What is to be done with one component.
+
+    Attributes:
+        error: why it cannot be mirrored; None where it can, or has no files.
+        selection: as its version is to record it.
+        published: the version that agents read now.
+        wanted: the selected part of what the server offers; empty for a component without files.
+        contents: the content of files that came with the offer.
+        plan: what the mirror lacks of it; None where it is published as it is, or cannot be mirrored.
+        adoptable: what a plain folder in the link's place may hold of that, in a dry run; others adopt it at once.
+        notes: what was put right of the published version, a line each.
+        seconds: how long it took to find out.
+    """
+
+    component: Component
+    error: Optional[DownloaderError] = None
+    selection: Any = None
+    published: Optional[Version] = None
+    wanted: Manifest = _EMPTY
+    contents: Mapping[FileEntry, bytes] = field(default_factory=dict, repr=False)
+    plan: Optional[Plan] = None
+    adoptable: tuple[FileEntry, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def skipped(self) -> bool:
+        """Whether it has no files."""
+        return self.error is None and not self.wanted.files
+
+    @property
+    def identity(self) -> str:
+        """That of the version it is to become."""
+        return identity(self.component, self.selection, self.wanted)
+
+    @property
+    def to_fetch(self) -> Optional[Plan]:
+        """What has to be fetched, as far as can be known; None where there is no plan."""
+        if self.plan is None or not self.adoptable:
+            return self.plan
+        at_hand = {entry.sha256 for entry in self.adoptable}
+        return replace(self.plan, missing=tuple(entry for entry in self.plan.missing if entry.sha256 not in at_hand))
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Plans the components of one topic. What is published changes in links and modes at most, in a dry run in nothing.
+
+    Attributes:
+        beside: the plans that need room too; those of this topic join them.
+    """
+
+    server: ControlServer
+    mirror: Mirror
+    topic_mirror: TopicMirror
+    selection: Selection
+    dry_run: bool
+    progress: Progress
+    stop: Stop
+    beside: list[Plan]
+
+    def plan(self, components: Sequence[Component]) -> list[ComponentPlan]:
+        """Plan all components, in their order. Safe to repeat.
+
+        Raises:
+            CancelledError: ``stop`` was requested.
+        """
+        plans = [self._attempt(self._with_offer, ComponentPlan(component)) for component in components]
+        if all(plan.skipped for plan in plans):
+            return [replace(plan, error=NoFilesError(plan.component.name, plan.component.type)) for plan in plans]
+        conflicts = folder_conflicts(plan.component for plan in plans if plan.wanted.files)
+        plans = [replace(plan, error=plan.error or conflicts.get(plan.component.id)) for plan in plans]
+        return self._with_room([self._attempt(self._with_plan, plan) for plan in plans])
+
+    def _attempt(self, step: Callable[[ComponentPlan], ComponentPlan], plan: ComponentPlan) -> ComponentPlan:
+        """The plan after one more step; an error of the component becomes a value in it, and ends its steps."""
+        began = time.monotonic()
+        try:
+            plan = plan if plan.error else step(plan)
+        except COMPONENT_ERRORS as error:
+            plan = replace(plan, error=error)
+        return replace(plan, seconds=plan.seconds + time.monotonic() - began)
+
+    def _with_offer(self, plan: ComponentPlan) -> ComponentPlan:
+        """What the server offers, and the part of it that is selected; a known manifest is not asked for again."""
+        component = plan.component
+        selection = {"rules": RULES, **self.selection.effective(component.type).to_json()}
+        published = known = None
+        with suppress(ManifestError):  # its type cannot be a folder, which matters only if it has files
+            published = self.topic_mirror.published(component.type)
+        if published and (published.component.id, published.selection) == (component.id, selection):
+            known = published.manifest  # the same selection would choose the same files of it
+        offer = resolve_offer(self.server, component, known)
+        wanted = known or _EMPTY
+        if offer.manifest is not None:
+            wanted = self.selection.apply(offer.manifest) if offer.manifest.files else _EMPTY
+        return replace(plan, selection=selection, published=published, wanted=wanted, contents=offer.contents)
+
+    def _with_plan(self, plan: ComponentPlan) -> ComponentPlan:
+        """What the mirror lacks of the selected files, once it has what is at hand."""
+        if plan.skipped:
+            return plan
+        component, wanted, store = plan.component, plan.wanted, self.mirror.store
+        link = self.topic_mirror.link(component.type)
+        if self.dry_run:
+            candidates = adoptable(link, wanted, store)
+            return replace(plan, plan=self.mirror.plan(component, wanted), adoptable=candidates)
+        published = plan.published
+        if published is not None and published.identity == plan.identity:
+            mended = mend(self.topic_mirror, published)
+            if mended is not None:
+                return replace(plan, notes=mended)
+        for entry, content in plan.contents.items():
+            if entry in wanted.files:
+                store.add(entry, [content])
+        adopt(link, wanted, store, progress=self.progress, stop=self.stop)
+        return replace(plan, plan=self.mirror.plan(component, wanted))
+
+    def _with_room(self, plans: Sequence[ComponentPlan]) -> list[ComponentPlan]:
+        """The plans, with an error for each that finds no room beside those before it."""
+
+        def check(plan: ComponentPlan) -> ComponentPlan:
+            if plan.to_fetch is not None:
+                self.mirror.check_space([*self.beside, plan.to_fetch])
+                self.beside.append(plan.to_fetch)
+            return plan
+
+        return [self._attempt(check, plan) for plan in plans]

@@ -1,0 +1,164 @@
+"""Repair, with the transfer replaced by its result; :mod:`tests.unit.test_verify` has what verification finds."""
+
+import os
+
+import pytest
+
+from dci_downloader.errors import IntegrityError, TransferError
+from dci_downloader.mirror.publish import publish
+from dci_downloader.mirror.removal import remove_tree
+from dci_downloader.mirror.restore import rebuild_damaged
+from dci_downloader.mirror.status import status
+from dci_downloader.mirror.verify import verify
+from dci_downloader.mirror.version import record_path
+from tests.unit.samples import FIRST, SECOND, component_of, entry_of, manifest_of
+from tests.unit.test_verify import no_fetch, rot
+
+
+class Fetches:
+    """Brings what a plan misses, and remembers the paths."""
+
+    def __init__(self, sample, contents=SECOND):
+        self.sample = sample
+        self.contents = contents
+        self.paths = []
+
+    def __call__(self, component, plan):
+        for entry in plan.missing:
+            self.paths.append(entry.path)
+            self.sample.store.add(entry, [self.contents[entry.path]])
+
+
+def whole(sample):
+    return not any(check.damages for check in verify(sample.mirror))
+
+
+def test_a_second_repair_with_an_old_verdict_fetches_and_removes_nothing(sample):
+    sample.publish("c1", FIRST)
+    rot(sample.link / ".composeinfo")
+    checks = verify(sample.mirror)
+    first = Fetches(sample, FIRST)
+    rebuild_damaged(sample.mirror, checks, first)
+    inode = (sample.link / ".composeinfo").stat().st_ino
+    rebuild_damaged(sample.mirror, checks, no_fetch)
+    assert first.paths == [".composeinfo"]
+    assert (sample.link / ".composeinfo").stat().st_ino == inode
+    assert whole(sample)
+
+
+def test_a_repair_after_a_sync_that_mended_it_leaves_everything_alone(sample):
+    sample.publish("c1", FIRST)
+    rot(sample.link / ".composeinfo")
+    checks = verify(sample.mirror)
+    sample.publish("c1", FIRST)  # fills the store with what is marked, as a sync does
+    rebuild_damaged(sample.mirror, checks, no_fetch)
+    assert whole(sample)
+
+
+def test_the_damaged_object_stays_until_another_replaces_it(sample):
+    sample.publish("c1", FIRST)
+    rot(sample.link / ".composeinfo")
+    checks = verify(sample.mirror)
+
+    def fail(component, plan):
+        assert sample.store.path(entry_of("", b"first").sha256).exists()
+        raise TransferError("no line")
+
+    with pytest.raises(TransferError):
+        rebuild_damaged(sample.mirror, checks, fail)
+    assert (sample.link / ".composeinfo").exists()
+
+
+def test_what_only_the_store_has_lost_is_linked_from_the_tree(sample):
+    sample.publish("c1", FIRST)
+    for content in FIRST.values():
+        sample.store.remove(entry_of("", content).sha256)
+    checks = verify(sample.mirror)
+    assert len(checks[0].damages) == len(FIRST)
+    rebuild_damaged(sample.mirror, checks, no_fetch)
+    assert whole(sample)
+    assert status(sample.mirror).rows[0].problems == ()
+
+
+def test_older_versions_with_the_same_damage_are_restored_too(sample):
+    sample.publish("c1", FIRST)
+    sample.publish("c2", SECOND)
+    rot(sample.link / "same")
+    with sample.mirror.topic("RHEL 9.3").lock() as other:
+        publish(other, component_of("d1"), None, manifest_of(FIRST))
+        publish(other, component_of("d2"), None, manifest_of({".composeinfo": b"first"}))
+    fetches = Fetches(sample)
+    assert rebuild_damaged(sample.mirror, verify(sample.mirror), fetches) == ()
+    assert len(fetches.paths) == 1
+    for tree in (sample.folder / "c1", sample.folder / "c2", sample.root / "RHEL_9.3/.versions/compose/d1"):
+        assert (tree / "same").read_bytes() == b"bash" * 100
+    assert whole(sample)
+
+
+def test_older_versions_that_cannot_be_restored_are_left_and_named(sample):
+    sample.publish("c1", {**FIRST, "own": b"own"})
+    sample.publish("c2", SECOND)
+    rot(sample.link / "same")
+    sample.store.remove(entry_of("", b"own").sha256)
+    (sample.folder / "c1" / "own").unlink()
+    (note,) = rebuild_damaged(sample.mirror, verify(sample.mirror), FetchesOnly(sample, "c2"))
+    assert note.startswith("RHEL_9.2 compose: the older version c1 is left damaged")
+    assert [check.damages for check in verify(sample.mirror)] == [()]
+
+
+class FetchesOnly(Fetches):
+    """One component is gone from the server."""
+
+    def __init__(self, sample, name):
+        super().__init__(sample)
+        self.name = name
+
+    def __call__(self, component, plan):
+        if component.name != self.name:
+            raise TransferError(f"{component.name}: 404")
+        super().__call__(component, plan)
+
+
+def test_an_older_version_that_is_known_to_be_damaged_is_verified_and_restored(sample):
+    sample.publish("c1", {**FIRST, "own": b"own"})
+    rot(sample.link / "own")
+    verify(sample.mirror)
+    sample.publish("c2", SECOND)
+    checks = verify(sample.mirror)
+    assert [(check.version, check.exit_code, [damage.path for damage in check.damages]) for check in checks] == [
+        ("c2", 0, []),
+        ("c1", 7, ["own"]),
+    ]
+    fetches = Fetches(sample, {"own": b"own"})
+    rebuild_damaged(sample.mirror, checks, fetches)
+    assert fetches.paths == ["own"]
+    assert (sample.folder / "c1" / "own").read_bytes() == b"own"
+    assert [check.version for check in verify(sample.mirror)] == ["c2"]
+
+
+def test_trees_of_older_versions_whose_record_is_damaged_are_removed(sample):
+    older = sample.publish("c1", FIRST).version
+    sample.publish("c2", SECOND)
+    record_path(sample.topic.tree(older)).write_bytes(b"\0" * 100)
+    checks = verify(sample.mirror)
+    assert [(check.version, check.exit_code) for check in checks] == [("c1", 7), ("c2", 0)]
+    rebuild_damaged(sample.mirror, checks, no_fetch)
+    with sample.topic.lock():
+        assert sorted(os.listdir(sample.folder)) == ["c2", "c2.json"]
+    assert whole(sample)
+
+
+def test_a_published_tree_that_is_gone_is_built_again_by_its_record_without_a_transfer(sample):
+    sample.publish("c1", FIRST)
+    remove_tree(sample.folder / "c1")
+    rebuild_damaged(sample.mirror, verify(sample.mirror), no_fetch)
+    assert (sample.link / "same").read_bytes() == b"bash" * 100
+    assert [(check.version, check.damages) for check in verify(sample.mirror)] == [("c1", ())]
+
+
+def test_a_repair_that_brings_another_content_publishes_nothing_of_it(sample):
+    sample.publish("c1", FIRST)
+    rot(sample.link / ".composeinfo")
+    with pytest.raises(IntegrityError):
+        rebuild_damaged(sample.mirror, verify(sample.mirror), Fetches(sample, SECOND))
+    assert status(sample.mirror).rows[0].damaged
