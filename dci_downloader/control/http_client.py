@@ -168,9 +168,9 @@ class _Receiver:
     def _decoded(self, body: bytes, header: str) -> bytes:
         try:
             return encoding.decode(body, header, self._limit)
-        except encoding.TooLongError:
-            raise self._too_large() from None
-        except ValueError as error:
+        except encoding.EncodingError as error:
+            if error.too_long:
+                raise self._too_large() from None
             raise TransferError(
                 f"{self._request}: the answer came as {header[:50]!r}, and cannot be decoded: {error}",
                 hint="run again later; does a proxy change answers on their way?",

@@ -1,10 +1,14 @@
-"""Content codings: bodies that come compressed are decoded, under a bound. Rules without I/O.
+"""Encoded bodies (``Content-Encoding``), decoded within a bound: rules without I/O.
 
-* ``Content-Encoding`` (RFC 9110, 8.4) lists codings in the order in which they were applied.
-* ``gzip``, ``x-gzip`` and ``deflate`` can be undone here; nothing can where there is any other known coding as well.
-* What is no coding (``identity``, ``aws-chunked``, ``utf-8``, nothing at all) says nothing about the bytes.
-* ``deflate`` is sent with the header of zlib, as it should be, and without.
-* No layer gives more than its bound, however many there are; a compressed form is hardly larger than what it holds.
+Nothing here asks for an encoding, so the header is a hint only (RFC 9110, 8.4). The bytes of a file are proved by its
+digest: :mod:`dci_downloader.transfer.verdict` decides how they are read. For other bodies what they look like decides.
+
+* The header lists encodings in the order in which they were applied; at most five are undone.
+* ``gzip`` and ``deflate`` are decoded, the latter with the head of zlib, as it should have, and without.
+* What is no encoding (``identity``, ``aws-chunked``, ``utf-8``, none) says nothing. ``br``, ``zstd`` and their like
+  cannot be decoded here; the body stays as it is.
+* No layer becomes longer than its limit, and no gzip file has more than a thousand members, so that a small body takes
+  neither memory nor time without bound.
 """
 
 from __future__ import annotations
@@ -12,149 +16,165 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 
-_WINDOW = {"gzip": 31, "x-gzip": 31, "deflate": 15}
-_OTHERS = frozenset(
-    {"br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip", "lzma", "xz", "bzip2"}
-)
-_MOST_LAYERS = 4
+MAX_LAYERS = 5
+MAX_MEMBERS = 1000
+
+_GZIP = frozenset({"gzip", "x-gzip"})
+_GZIP_MAGIC = b"\x1f\x8b\x08"
+_GZIP_WINDOW, _ZLIB_WINDOW, _RAW_WINDOW = 31, 15, -15  # of zlib.decompressobj
 _PIECE = 64 * 1024
-_GZIP_MAGIC = b"\x1f\x8b"
+_OTHERS = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip", "xz", "bzip2"})
 
 
-def names_encoding(value: str) -> bool:
-    """Whether a ``Content-Encoding`` says that bytes may be something else than they seem."""
-    return value.strip(" \t").lower() not in ("", "identity")
+class EncodingError(ValueError):
+    """A body cannot be decoded: it is cut or damaged, has too many layers, or becomes too long.
+
+    Attributes:
+        too_long: whether it becomes longer than the limit.
+    """
+
+    def __init__(self, message: str, *, too_long: bool = False) -> None:
+        super().__init__(message)
+        self.too_long = too_long
 
 
-def codings(value: str) -> tuple[str, ...]:
-    """The codings by ``Content-Encoding`` that can be undone; none where there is one that cannot."""
-    names = [name.strip(" \t").lower() for name in value.split(",")]
-    known = tuple(name for name in names if name in _WINDOW)
-    return () if len(known) > _MOST_LAYERS or not _OTHERS.isdisjoint(names) else known
+def names_encoding(header: str) -> bool:
+    """Whether a header says that bytes may be something else than they seem."""
+    return header.strip(" \t").lower() not in ("", "identity")
 
 
-class TooLongError(ValueError):
-    """A body holds more than it may."""
+def encodings(header: str) -> list[str]:
+    """The encodings of a header that can be decoded, in the order in which they were applied."""
+    names = (name.strip().lower() for name in header.split(","))
+    return [name for name in names if name in _GZIP or name == "deflate"]
 
 
-def decode(body: bytes, value: str, size: int) -> bytes:
-    """A whole body with its codings undone.
+def decodable(header: str) -> tuple[str, ...]:
+    """The encodings of a header; none where one of them cannot be decoded, or where they are too many."""
+    names, found = {name.strip().lower() for name in header.split(",")}, encodings(header)
+    return () if len(found) > MAX_LAYERS or not _OTHERS.isdisjoint(names) else tuple(found)
 
-    The header is a hint: a body that does not begin as its coding does stays as it is.
+
+def decode(body: bytes, header: str, limit: int) -> bytes:
+    """A body without its encodings. One that does not begin as its encoding does is taken as it is.
 
     Args:
-        body: as it was received.
-        value: of ``Content-Encoding``; may be empty.
-        size: the most bytes that it may have, each layer for itself.
+        body: as it was received, whole.
+        header: the value of ``Content-Encoding``; may be empty.
+        limit: most bytes that any layer may have.
 
     Raises:
-        TooLongError: it holds more.
-        ValueError: it is damaged, or ends too early.
+        EncodingError: it cannot be decoded.
     """
-    for name in reversed(codings(value) if body else ()):
-        if name == "deflate" or body.startswith(_GZIP_MAGIC):
-            decoder = Decoder([name], size)
-            try:
-                # Piece by piece: what follows a member of a gzip file is copied once for each.
-                decoded = b"".join(decoder.decode(body[at : at + 4096]) for at in range(0, len(body), 4096))
-            except TooLongError:
+    layers = encodings(header)
+    if len(layers) > MAX_LAYERS:
+        raise EncodingError(f"encoded {len(layers)} times")
+    for name in reversed(layers):
+        layer = _Layer(name, limit)
+        if not body or (name in _GZIP and not body.startswith(_GZIP_MAGIC)):
+            continue
+        try:
+            decoded = b"".join(layer.decode([body]))
+            if not layer.complete:
+                raise EncodingError("cut, or damaged at its end")
+        except EncodingError as error:
+            if layer.window != _RAW_WINDOW or error.too_long:
                 raise
-            except ValueError:
-                if name != "deflate":
-                    raise
-                continue
-            if not decoder.complete:
-                raise ValueError("it ends too early")
+        else:
             body = decoded
     return body
 
 
 class Decoder:
-    """Undoes codings, piece by piece.
+    """Decodes a file's body piece by piece.
 
     Args:
-        names: as :func:`codings` gives them.
-        size: the most bytes that the body may have when all is undone.
+        names: as :func:`decodable` gives them.
+        size: the most bytes that the file may have. What it is compressed to is hardly longer.
     """
 
     def __init__(self, names: Sequence[str], size: int) -> None:
-        encoded = size + size // 16 + _PIECE
-        self._layers = [_Layer(_WINDOW[name], encoded) for name in reversed(names)]
-        self._layers[-1].left = size
-
-    @property
-    def complete(self) -> bool:
-        """Whether each coding has come to its end."""
-        return all(layer.complete for layer in self._layers)
+        between = size + size // 16 + _PIECE
+        self._layers = [_Layer(name, between) for name in reversed(names)]
+        self._layers[-1].limit = size
 
     def decode(self, chunk: bytes) -> bytes:
         """The bytes that can be had with one more chunk.
 
         Raises:
-            ValueError: it is not so encoded, or holds more than it may.
+            EncodingError: it is not so encoded, or holds more than it may.
         """
         pieces: Iterable[bytes] = [chunk]
         for layer in self._layers:
             pieces = layer.decode(pieces)
-        try:
-            return b"".join(pieces)
-        except zlib.error as error:
-            raise ValueError(f"it is not what its Content-Encoding says: {error}") from None
+        return b"".join(pieces)
 
 
 class _Layer:
-    """Undoes one coding.
+    """Undoes one encoding.
 
     Attributes:
-        left: bytes that it may still give.
+        limit: bytes that it may give.
+        window: as zlib calls the kind of encoding; 0 until it is known.
+        complete: whether it came to its end, and nothing but padding followed.
     """
 
-    def __init__(self, window: int, most: int) -> None:
-        self.left = most
-        self._window = window
-        self._first = b""
-        self._inflater = zlib.decompressobj(window)
-
-    @property
-    def complete(self) -> bool:
-        """Whether it has come to its end."""
-        return self._inflater.eof
+    def __init__(self, name: str, limit: int) -> None:
+        self.limit = limit
+        self.window = _GZIP_WINDOW if name in _GZIP else 0
+        self.complete = False
+        self._size = self._members = 0
+        self._begin = b""
+        self._inflater = zlib.decompressobj(self.window or _ZLIB_WINDOW)
 
     def decode(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Undo the coding of more chunks."""
+        """Undo the encoding of more bytes."""
         for chunk in chunks:
-            yield from self._inflate(self._begin(chunk))
+            rest = self._begin + chunk
+            self._begin = b""
+            while rest and not (self.complete and self._ends(rest)):
+                if not self.window and not self._recognizes(rest):
+                    break
+                yield from self._member(rest)
+                rest = self._inflater.unused_data if self.complete else b""
 
-    def _begin(self, chunk: bytes) -> bytes:
-        """Look at the first two bytes of ``deflate``: without the header of zlib it needs another inflater."""
-        if self._window != 15:
-            return chunk
-        chunk = self._first + chunk
-        if len(chunk) < 2:
-            self._first = chunk
-            return b""
-        self._first = b""
-        if chunk[0] & 0x0F != 8 or int.from_bytes(chunk[:2], "big") % 31:
-            self._inflater = zlib.decompressobj(-15)
-        self._window = 0
-        return chunk
+    def _recognizes(self, begin: bytes) -> bool:
+        """Find out from its first two bytes with which head ``deflate`` came; whether there are as many."""
+        if len(begin) < 2:
+            self._begin = begin
+            return False
+        has_head = begin[0] & 15 == zlib.DEFLATED and int.from_bytes(begin[:2], "big") % 31 == 0
+        self.window = _ZLIB_WINDOW if has_head else _RAW_WINDOW
+        self._inflater = zlib.decompressobj(self.window)
+        return True
 
-    def _inflate(self, chunk: bytes) -> Iterator[bytes]:
+    def _ends(self, rest: bytes) -> bool:
+        """Whether what follows a complete member is padding; if it is another member, that is begun."""
+        if self.window != _GZIP_WINDOW:
+            return True
+        if len(rest) < len(_GZIP_MAGIC) and _GZIP_MAGIC.startswith(rest):
+            self._begin = rest  # too little to tell
+            return True
+        if not rest.startswith(_GZIP_MAGIC):
+            return True
+        self._members += 1
+        if self._members == MAX_MEMBERS:  # each copies what follows it
+            raise EncodingError(f"a gzip file of more than {MAX_MEMBERS:,} members")
+        self.complete = False
+        self._inflater = zlib.decompressobj(_GZIP_WINDOW)
+        return False
+
+    def _member(self, rest: bytes) -> Iterator[bytes]:
         full = False  # there may be more to give though all was taken
-        while chunk or full:
-            if self._inflater.eof:
-                chunk, self._first = self._first + chunk, b""
-                if self._window == 31 and _GZIP_MAGIC.startswith(chunk):
-                    self._first = chunk  # too little to tell
-                    return
-                if self._window != 31 or not chunk.startswith(_GZIP_MAGIC):
-                    return  # padding
-                self._inflater = zlib.decompressobj(31)  # one gzip file after the other is one, too
-            piece = self._inflater.decompress(chunk, _PIECE)
-            full = len(piece) == _PIECE
-            self.left -= len(piece)
-            if self.left < 0:
-                raise TooLongError("there is more in it than there should be")
+        while not self.complete and (rest or full):
+            try:
+                piece = self._inflater.decompress(rest, _PIECE)
+            except zlib.error as error:
+                raise EncodingError(f"damaged ({error})") from None
+            self._size += len(piece)
+            if self._size > self.limit:
+                raise EncodingError(f"longer than {self.limit:,} bytes once it is decoded", too_long=True)
             if piece:
                 yield piece
-            chunk = self._inflater.unused_data if self._inflater.eof else self._inflater.unconsumed_tail
+            full, rest = len(piece) == _PIECE, self._inflater.unconsumed_tail
+            self.complete = self._inflater.eof

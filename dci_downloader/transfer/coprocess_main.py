@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import socket
 import time
@@ -16,6 +17,8 @@ from dci_downloader.transfer.channel import Advance, Channel, Done, Setup
 from dci_downloader.transfer.pipeline import Pipeline
 from dci_downloader.transfer.sources import PeerPool
 
+_PR_SET_PDEATHSIG = 1
+
 
 def main(descriptor: int) -> None:
     """Be the second process.
@@ -24,6 +27,7 @@ def main(descriptor: int) -> None:
         descriptor: of its end of the connection.
     """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to all of a service; the first process decides what follows
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGCONT)  # stopped, it would outlive a first that is killed
     channel = Channel(socket.socket(fileno=descriptor))
     with suppress(EOFError, OSError):  # the first process has ended, or needs nothing more
         channel.send(None)

@@ -174,7 +174,7 @@ class FetchRequest(TransferRequest):
 
     def _give_up_decoding(self, reason: str) -> list[bytes]:
         self.misread = True
-        self.verdict = Verdict(Action.REFUSE, reason, exit_code=IntegrityError.exit_code)
+        self.verdict = Verdict(Action.REFUSE, f"its encoded body is {reason}", exit_code=IntegrityError.exit_code)
         if self.peer is not None:
             self.verdict = WRONG_CONTENT
         return []

@@ -30,7 +30,7 @@ import pycurl
 
 from dci_downloader.content.ranges import Range
 from dci_downloader.errors import AUTHORITY_HINT, CLOCK_HINT, HOST_NAME_HINT, AccessError, IntegrityError, TransferError
-from dci_downloader.network.encoding import codings, names_encoding
+from dci_downloader.network.encoding import decodable, names_encoding
 from dci_downloader.network.headers import Head, content_length, parse_content_range, retry_after
 from dci_downloader.network.retries import REDIRECTS, TRANSIENT
 
@@ -84,7 +84,7 @@ class Verdict:
         exit_code: that of the error this becomes if it is the last word.
         hint: what the user can do, where there is something.
         encoded: whether the bytes may be something else than they seem, by ``Content-Encoding``.
-        codings: that are to be undone, see :func:`dci_downloader.network.encoding.codings`.
+        codings: that are to be undone, see :func:`dci_downloader.network.encoding.decodable`.
     """
 
     action: Action
@@ -219,7 +219,7 @@ def _judge_body(headers: Mapping[str, str], size: int, otherwise: bool) -> Verdi
     length, encoding = content_length(headers.get("content-length", "")), headers.get("content-encoding", "")
     if not names_encoding(encoding):
         return ACCEPT if length in (None, size) else _wrong_length(headers, length, size)
-    undone = codings(encoding)
+    undone = decodable(encoding)
     decode = otherwise if length == size else length is not None or not otherwise
     if undone and decode:
         return Verdict(Action.ACCEPT, encoded=True, codings=undone)

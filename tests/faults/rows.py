@@ -365,7 +365,7 @@ ROWS = [
         says="does not match its manifest",
         located=None,
     ),
-    Row("a bomb", [encoded("gzip, gzip", bomb)], for_ever=True, fails=7, says="more in it", located=3),
+    Row("a bomb", [encoded("gzip, gzip", bomb)], for_ever=True, fails=7, says="longer than", located=3),
     Row("an HTML page", [changed(lambda _: HTML)]),
     Row("an HTML page for ever", [changed(lambda _: HTML)], for_ever=True, fails=7, says="a web page", located=3),
     Row("a chunked HTML page", [changed(lambda _: chunked(HTML))], for_ever=True, fails=7, says="web page", located=3),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ import pytest
 from dci_downloader.errors import AUTHORITY_HINT, CLOCK_HINT, HOST_NAME_HINT
 from tests.faults.certificates import make_authority, server_side
 from tests.faults.program import MANIFEST, Program
-from tests.faults.rows import HTML, refusal, zipped
+from tests.faults.rows import HTML, encoded, interim, refusal
 from tests.faults.server import Behaviour, changed, chunked, cut, drop, header, redirect, status
 
 
@@ -54,6 +55,9 @@ EVERYWHERE = [
     ("503 with seconds", [status(503, ("Retry-After", "1"))]),
     ("503 with a date", [status(503, after(3600))]),
     ("503, absurdly long", [status(503, ("Retry-After", "99999999999"))]),
+    *((f"{code}", [status(code)]) for code in (507, 520, 599)),
+    ("interim responses", [interim(103), interim(100, 102, 103, 103)]),
+    ("a cut after an interim response", [interim(103, ended=False)]),
 ]
 SKEWED = refusal(400, "HmacMechanism failed: signature is expired", ahead=1800.0)
 CALLS = [
@@ -76,7 +80,7 @@ CALLS = [
     Call("chunked", "store", [changed(chunked)]),
     Call("chunked, cut at the very end", "store", [changed(lambda answer: chunked(answer, ended=False))]),
     Call("no Content-Length", "store", [changed(lambda answer: answer._replace(framed=False))]),
-    Call("gzip although identity was asked", "store", [changed(zipped)]),
+    Call("gzip although identity was asked", "store", [encoded("gzip", gzip.compress)]),
     Call("no gzip, whatever it says", "store", [changed(lambda a: header(a, "Content-Encoding", "gzip"))] * 2),
     Call("redirect loop", "manifest", [redirect("{here}/{path}")], True, 5, "redirected more than"),
     Call("redirect loop", "store", [redirect("/{path}?{query}")], True, 5, "redirected more than"),

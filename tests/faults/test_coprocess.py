@@ -235,6 +235,25 @@ def test_a_request_to_stop_does_not_wait_for_a_frozen_second_process(
     assert ended(shared.instances[0].pid)
 
 
+def test_what_a_killed_second_process_received_inside_segments_is_not_fetched_again(
+    shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    turn = shared.turn
+
+    def killed(one: WatchedCoprocess) -> None:
+        turn(one)
+        if one.working and bench.mirror.partial_bytes(bench.entries["2.iso"]) > SEGMENT // 4:
+            os.kill(one.pid, signal.SIGKILL)
+
+    monkeypatch.setattr(shared, "turn", killed)
+    bench.tune(record_seconds=0.02, write_chunks=16)
+    bench.store.pause = 0.03
+    fetched = bench.fetch(connections=4)
+    assert fetched.failures == ()
+    assert all(map(bench.arrived, bench.entries))
+    assert any(wanted[0] % SEGMENT for wanted in bench.store.ranges("2.iso") if wanted)
+
+
 def test_all_is_fetched_here_where_no_second_process_can_be_started(
     shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ):
@@ -395,9 +414,11 @@ class DeadlyCoprocess(coprocess.Coprocess):
         super().turn()
         if self.working:
             print(self._process.pid, flush=True)
+            if frozen == "frozen":
+                os.kill(self._process.pid, 19)
             os.kill(os.getpid(), 9)
 engine.Coprocess = DeadlyCoprocess
-url, root = sys.argv[1:]
+url, root, frozen = sys.argv[1:]
 entries = [FileEntry(f"{number}.rpm", f"{number:064x}", 999) for number in range(100)]
 tuning = Tuning(worth_starting=0.0, worth_giving=0.0, loaded=-1.0)
 store, options, stop = Store(Path(root)), TransferOptions(), NeverStop()
@@ -405,9 +426,10 @@ engine.fetch(entries, StubSource(url), store, options, NullProgress(), stop, tun
 """
 
 
-def test_the_second_process_of_a_run_that_is_killed_ends(bench: Bench):
+@pytest.mark.parametrize("frozen", ["", "frozen"])
+def test_the_second_process_of_a_run_that_is_killed_ends(bench: Bench, frozen: str):
     bench.control.flowing.clear()
-    command = [sys.executable, "-c", KILLED, bench.control.url, str(bench.mirror.root)]
+    command = [sys.executable, "-c", KILLED, bench.control.url, str(bench.mirror.root), frozen]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=False)
     assert done.returncode == -signal.SIGKILL
     assert ended(int(done.stdout))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -103,26 +105,27 @@ JOURNAL = 1000
 class FullDisk:
     """Takes so many bytes, then no more."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
-        self._room = room
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, room: int, code: int) -> None:
+        self._room, self._code = room, code
         pwrite, write = os.pwrite, os.write
         monkeypatch.setattr(os, "pwrite", lambda fd, chunk, at: self._take(len(chunk)) or pwrite(fd, chunk, at))
         monkeypatch.setattr(files.os, "write", lambda fd, content: self._take(len(content)) or write(fd, content))
 
     def _take(self, size: int) -> None:
         if size > JOURNAL and size > self._room:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise OSError(self._code, os.strerror(self._code))
         self._room -= size
 
 
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 @pytest.mark.parametrize("sizes", [[SMALL] * 40, [BIG, BIG - 1]], ids=["small", "big"])
 def test_a_full_disk_ends_the_run_and_what_came_is_kept(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, sizes: list[int]
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, sizes: list[int], code: int
 ):
     for number, size in enumerate(sizes):
         bench.add(f"{number}", size)
     with monkeypatch.context() as patched:
-        FullDisk(patched, sum(sizes) // 2)
+        FullDisk(patched, sum(sizes) // 2, code)
         with pytest.raises(DiskFullError) as caught:
             bench.fetch()
     assert caught.value.hint
@@ -134,6 +137,38 @@ def test_a_full_disk_ends_the_run_and_what_came_is_kept(
     bench.entries = missing
     resumed = bench.fetch()
     assert (resumed.failures, resumed.bytes) == ((), sum(sizes) - kept)
+
+
+def test_a_disk_that_is_full_for_journals_too_keeps_what_came(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    """Others filled it: the file has its room, but no journal can be written beside the one there is."""
+    entry = bench.add("big.iso", BIG)
+    bench.tune(record_seconds=0.02)
+    bench.store.pause = 0.02
+    replace_atomically = partial.replace_atomically
+    full = threading.Event()
+
+    def replaced(path: Path, content: bytes) -> None:
+        if full.is_set():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace_atomically(path, content)
+        full.set()
+
+    monkeypatch.setattr(partial, "replace_atomically", replaced)
+    with pytest.raises(CancelledError):
+        bench.fetch(stop=After(bench.tally, BIG // 2), connections=2)
+    assert bench.mirror.partial_bytes(entry) == bench.tally.size >= BIG // 2
+
+
+def test_a_limit_on_the_size_of_files_is_told(bench: Bench):
+    bench.add("big.iso", BIG)
+    limit = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (SEGMENT, SEGMENT))
+    process = started(bench, "big.iso", 2, preexec_fn=limit, stderr=subprocess.PIPE)
+    _, words = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert b"DiskFullError" in words
+    assert b"big.iso" in words or bench.entries["big.iso"].sha256.encode() in words
+    assert started(bench, "big.iso", 2).wait(20) == 0
+    assert bench.arrived("big.iso")
 
 
 def test_no_room_for_a_partial_ends_the_run(bench: Bench, monkeypatch: pytest.MonkeyPatch):
@@ -220,11 +255,11 @@ assert not fetched.failures, fetched.failures
 
 
 def started(
-    bench: Bench, path: str, connections: int, segment: int = SEGMENT, seconds: float = 0.5
+    bench: Bench, path: str, connections: int, segment: int = SEGMENT, seconds: float = 0.5, **process: Any
 ) -> subprocess.Popen[bytes]:
     entry = bench.entries[path]
     values = [bench.source.url, bench.mirror.root, path, entry.sha256, entry.size, connections, segment, seconds]
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, *map(str, values)], cwd=ROOT)
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, *map(str, values)], cwd=ROOT, **process)
 
 
 @pytest.mark.slow

@@ -71,6 +71,45 @@ def verdict(action, reason="trouble", **more):
     return Verdict(Action[action], reason, **more)
 
 
+# wrong responses, and encodings
+
+
+def test_wrong_responses_count_by_segment():
+    desk = Desk(sizes={"a": BIG})
+    segments = [desk.next(), desk.next(), desk.next()]
+    for segment in segments * 2:
+        assert desk.ledger.failed(segment, verdict("REFUSE")).step is Step.NOTHING
+    assert desk.ledger.failed(segments[0], verdict("REFUSE")).step is Step.GIVE_UP
+
+
+def test_parts_said_to_be_encoded_that_do_not_hash_are_asked_for_in_one_piece_and_not_counted():
+    desk = Desk(sizes={"a": BIG})
+    segments = [desk.next(), desk.next(), desk.next()]
+    segments[0].transfer.encoded = True
+    decision = desk.mismatch(segments[0])
+    assert "in one piece" in decision.detail
+    (again,) = [desk.next()]
+    assert again.range is None
+    assert desk.next() is None
+    assert not again.transfer.otherwise
+    for _ in range(TUNING.most_mismatches):
+        assert desk.mismatch(again).step is Step.NOTHING
+        again = desk.next()
+    assert desk.mismatch(again).step is Step.GIVE_UP
+
+
+def test_a_whole_body_said_to_be_encoded_that_does_not_hash_is_read_the_other_way():
+    desk = Desk()
+    first = desk.next()
+    first.transfer.encoded = True
+    desk.mismatch(first)
+    second = desk.next()
+    assert second.transfer.otherwise
+    second.transfer.encoded = True
+    desk.mismatch(second)
+    assert not desk.next().transfer.otherwise
+
+
 # one response
 
 
