@@ -38,8 +38,8 @@ END_SECONDS = 5.0
 """How long skopeo may take to end when it is asked to."""
 
 _POLL_SECONDS = 0.25  # how often a request to stop is looked for
-_MAX_LIST = 2**20  # bytes; a list of a few hundred images has some tens of thousands
-_MOST_IMAGES = 10_000
+MAX_LIST = 2**20  # bytes; a list of a few hundred images has some tens of thousands
+MOST_IMAGES = 10_000
 _DIGEST = "sha256:[0-9a-f]{64}"
 _REFERENCE = re.compile(
     rf"(?P<host>(?:\[[0-9a-f:]+\]|[\w.-]+)(?::\d+)?)/(?P<path>(?:\w[\w.-]*/)*)(?P<name>\w[\w.-]*)"
@@ -102,7 +102,7 @@ def parse_image_list(document: bytes) -> tuple[Reference, ...]:
         IntegrityError: it is something else, or two images would have one name in the lab's registry.
     """
     try:
-        listed = read_yaml_texts(document, _MOST_IMAGES) if len(document) <= _MAX_LIST else None
+        listed = read_yaml_texts(document, MOST_IMAGES) if len(document) <= MAX_LIST else None
     except ValueError:
         listed = None
     if listed is None:

@@ -21,7 +21,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {"sso": (*_SSO, _TOKEN), "remoteci": _REM
 """The variables of each kind of credentials. The first kind that is complete counts, as in dciclient."""
 
 SECRETS = frozenset({"DCI_API_SECRET", "DCI_PASSWORD", "SSO_PASSWORD", _TOKEN})
-_LARGEST_DCIRC = 2**16  # bytes
+LARGEST_DCIRC = 2**16  # bytes
 _CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 # A shell expands $, ` and \\ in double quotes, and more without quotes: a line with such a value is refused.
 _ASSIGNMENT = re.compile(
@@ -51,7 +51,7 @@ def read_dcirc(path: str) -> dict[str, str]:
     """
     hint = "--dcirc takes the dcirc.sh of your remoteci"
     try:
-        lines = user_files.read(path, _LARGEST_DCIRC, hint=hint).decode("utf-8-sig").splitlines()
+        lines = user_files.read(path, LARGEST_DCIRC, hint=hint).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise SettingsError(f"{path}: not UTF-8", hint=hint) from None
     variables = {}
