@@ -6,7 +6,6 @@ key, never a value: the response about a job holds the remoteci's secret.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -16,6 +15,10 @@ from typing import Optional
 
 from dci_downloader.errors import TransferError
 from dci_downloader.frozen_mapping import FrozenMapping
+from dci_downloader.network.json_and_yaml import read_json
+
+MOST_VALUES = 5_000_000
+"""Values of an answer; those of a job with a hundred components are some thousands."""
 
 _INSTANT = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d+))?\s*(?:Z|([+-])(\d\d):?(\d\d))?", re.ASCII | re.IGNORECASE
@@ -164,8 +167,8 @@ def fields(response: Response) -> Fields:
         TransferError: it holds something else.
     """
     try:
-        value = json.loads(response.body)
-    except (ValueError, RecursionError):  # RecursionError: brackets nested thousands deep
+        value = read_json(response.body, MOST_VALUES)
+    except ValueError:
         page = response.headers.get("content-type", "").lower().startswith("text/html")
         raise TransferError(
             f"{response.request}: {'a web page' if page else 'something that is not JSON'} came in place of an answer",
