@@ -40,6 +40,8 @@ from dci_downloader.mirror.temporaries import remove_temporaries, remove_topic_t
 from dci_downloader.mirror.version import Version, type_folder
 from dci_downloader.models import folder_name
 
+_MAX_ASKED = 8  # files of a folder that may be a version's: some of them may be damaged
+
 
 class TopicMirror:
     """The versions of one topic; made by :meth:`dci_downloader.mirror.mirror.Mirror.topic`.
@@ -234,16 +236,20 @@ class TopicMirror:
 
 
 def _holds_a_file_of(store: Store, folder: Path) -> bool:
-    """Whether the store has the smallest file of a folder, or of the first one below it that has any.
+    """Whether the store has one of the first files of a folder, the smaller ones first.
 
     Then the folder is, or was, the tree of a version.
     """
+    left = _MAX_ASKED
     for parent, folders, names in os.walk(folder):
         folders.sort()
         files = [f"{parent}/{name}" for name in names if stat.S_ISREG(os.lstat(f"{parent}/{name}").st_mode)]
-        if files:
-            (digest,) = digests([min(files, key=os.path.getsize)])
-            return bool(digest) and os.path.lexists(store.object_path(digest))
+        asked = sorted(files, key=os.path.getsize)[:left]
+        if any(digest and os.path.lexists(store.object_path(digest)) for digest in digests(asked)):
+            return True
+        left -= len(asked)
+        if not left:
+            break
     return False
 
 

@@ -83,7 +83,10 @@ def test_a_volume_of_its_own_is_a_mirror(program, mounts, public_path, kind, siz
 
 @pytest.mark.slow
 @root_only
-@pytest.mark.parametrize("place", ["objects", "objects/ab", ".versions", "topic", "versions of a type", "old tree"])
+@pytest.mark.parametrize(
+    "place",
+    ["store", "partial", "unflushed", "objects", "objects/ab", ".versions", "topic", "versions of a type", "old tree"],
+)
 @pytest.mark.parametrize("mode", [0o000, 0o555])
 def test_one_folder_with_an_odd_mode_blocks_nothing(program, place, mode):
     for _ in range(2):
@@ -92,6 +95,9 @@ def test_one_folder_with_an_odd_mode_blocks_nothing(program, place, mode):
     objects = program.dest / ".dci-downloader" / "objects"
     os.chmod(
         {
+            "store": objects.parent,
+            "partial": objects.parent / "partial",
+            "unflushed": objects.parent / "unflushed",
             "objects": objects,
             "objects/ab": next(objects.iterdir()),
             ".versions": program.versions.parent,
