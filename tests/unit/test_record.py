@@ -245,7 +245,7 @@ def test_a_record_that_only_another_user_may_read_is_told_and_replaced_by_the_ne
         (check,) = verify(sample.mirror)
         assert (check.version, check.exit_code) == ("c2", 2)
         with pytest.raises(SettingsError, match="nothing can leave the store"):
-            prune(sample.mirror, 0)
+            prune(sample.mirror, 1)
 
     with tempfile.TemporaryDirectory() as folder:  # not pytest's, which only root may enter
         os.chmod(folder, 0o755)
