@@ -6,6 +6,7 @@ than the others for some seconds is dropped, and what is left of its segment is 
 * The others are those under way, and those that ended in the meantime: where all are slow, none is.
 * At the end of a run there may be nothing to compare with but what connections brought before. Then one is dropped at a
   time, and what it brought counts with the rest: should all have become slow, that soon is what is usual.
+* One that is alone from the beginning has nothing to be compared with: it is dropped once if it brings next to nothing.
 * What will be done soon is left alone.
 * Each time that a segment is found to crawl, it is given twice as long: some things are slow on every connection.
 """
@@ -20,6 +21,7 @@ from dci_downloader.transfer.request import FetchRequest
 
 _FAR = 10.0
 _REMEMBERED = 32
+_NEXT_TO_NOTHING = 1000.0  # bytes per second, as for responses of the API
 
 
 class Crawlers:
@@ -66,9 +68,12 @@ class Crawlers:
     def _is_far_slower(self, rate: float, others: list[float], *, alone: bool, now: float) -> bool:
         if others and rate * _FAR < median_high(others):
             return True
-        if not alone or not self._ended or now - self._last_alone < self._seconds:
+        if not alone or now - self._last_alone < self._seconds:
             return False
-        if rate * _FAR >= median(rate for _, rate in self._ended):
-            return False
-        self._last_alone = now
-        return True
+        if self._ended:
+            slower = rate * _FAR < median(usual for _, usual in self._ended)
+        else:
+            slower = not others and rate < _NEXT_TO_NOTHING
+        if slower:
+            self._last_alone = now
+        return slower

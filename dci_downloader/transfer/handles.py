@@ -119,7 +119,7 @@ class HandlePool:
         handle.setopt(pycurl.TCP_NODELAY, 1)
         handle.setopt(pycurl.TCP_KEEPALIVE, 1)
         handle.setopt(pycurl.NOPROXY, "")  # else libcurl reads the environment, by rules of its own
-        with suppress(pycurl.error):  # libcurl is older
+        with suppress(pycurl.error, TypeError):  # libcurl, or what pycurl was built with, is older
             handle.setopt(_QUICK_EXIT, 1)
         folder = os.path.isdir(self._ca_bundle)
         handle.setopt(pycurl.CAPATH if folder else pycurl.CAINFO, self._ca_bundle)

@@ -230,7 +230,7 @@ def test_compressible_files_that_come_compressed_are_decoded_and_every_other_is_
 
 
 @pytest.mark.parametrize("size", [SMALL, BIG], ids=["small", "big"])
-@pytest.mark.parametrize("others", [400, 20], ids=["in the midst", "at the end"])
+@pytest.mark.parametrize("others", [400, 20, 0], ids=["in the midst", "at the end", "alone"])
 def test_a_connection_that_crawls_does_not_hold_the_run(bench: Bench, size: int, others: int):
     """It brings twenty bytes a second, for ever, while the others are quick; or when nothing else is left to do."""
     bench.add("victim", size)

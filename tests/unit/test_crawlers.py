@@ -52,7 +52,7 @@ def test_a_connection_far_slower_than_the_others_is_found_after_some_seconds(cra
     assert [rate for _, rate in line.found] == [crawls]
 
 
-@pytest.mark.parametrize("rates", [[20] * 8, [20, 30, 100, 190, 40], [1000], [0, 0, 0], [2000, 300, 900, 500]])
+@pytest.mark.parametrize("rates", [[20] * 8, [20, 30, 100, 190, 40], [1500], [0, 0, 0], [2000, 300, 900, 500]])
 def test_where_all_are_slow_none_is_found(rates):
     line = Line(*rates)
     line.pass_seconds(60)
@@ -103,6 +103,13 @@ def test_what_will_be_done_soon_is_left_alone():
     line.requests[1].segment.end = 10_000
     line.pass_seconds(4)
     assert line.found == []
+
+
+@pytest.mark.parametrize(("rate", "found"), [(20, 1), (900, 1), (1100, 0)])
+def test_one_that_is_alone_is_tried_once_more_where_it_brings_next_to_nothing(rate, found):
+    line = Line(rate)
+    line.pass_seconds(60)
+    assert len(line.found) == found
 
 
 def test_peers_are_judged_by_rules_of_their_own():
