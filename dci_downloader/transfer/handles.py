@@ -120,7 +120,7 @@ class HandlePool:
         handle.setopt(pycurl.TCP_NODELAY, 1)
         handle.setopt(pycurl.TCP_KEEPALIVE, 1)
         handle.setopt(pycurl.NOPROXY, "")  # else libcurl reads the environment, by rules of its own
-        with suppress(pycurl.error):  # libcurl is older
+        with suppress(pycurl.error, TypeError):  # libcurl, or what pycurl was built with, is older
             handle.setopt(_QUICK_EXIT, 1)
         # A proxy that is reached by https is verified as servers are; libcurl has options of its own for that. Where a
         # folder is set, the file that libcurl was built with is not: it need not be there.

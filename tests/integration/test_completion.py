@@ -105,7 +105,8 @@ def test_fish_completes_commands_options_and_files(script):
         assert offered == [wanted.rpartition("<")[2][:-1]], line
 
 
-def test_without_shtab_it_says_what_to_install(monkeypatch, capsys):
+def test_without_shtab_it_says_what_to_install(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(completion, "_BUILT", tmp_path / "nowhere")  # as in a checkout; an sdist has it
     monkeypatch.setitem(sys.modules, "shtab", None)
     assert main(["completion", "bash"]) == 2
     assert "pip install 'dci-downloader[completion]'" in capsys.readouterr().err

@@ -103,3 +103,11 @@ def test_the_way_back_leaves_an_ordinary_folder_that_holds_the_same(tmp_path):
     assert compose.is_dir()
     assert not compose.is_symlink()
     assert before == {path.relative_to(compose): path.read_bytes() for path in compose.rglob("*") if path.is_file()}
+
+
+def test_what_the_lowest_versions_are_known_to_do_wrong_is_not_used():
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "dci_downloader").rglob("*.py"))
+    safe = {"safe_load", "SafeLoader", "CSafeLoader", "BaseLoader", "CBaseLoader"}
+    assert set(re.findall(r"\byaml\.(\w*load\w*|\w*Loader)\b", sources)) <= safe
+    assert not re.search(r"verify=False|SSL_VERIFY(PEER|HOST)", sources)
+    assert set(re.findall(r"allow_redirects=(\w+)|FOLLOWLOCATION, (\w+)", sources)) == {("False", ""), ("", "0")}

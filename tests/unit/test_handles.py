@@ -217,6 +217,14 @@ def test_to_abandon_a_request_is_not_to_wait_for_its_lookup_where_libcurl_can_do
     assert 322 not in taken()
 
 
+@pytest.mark.parametrize("unknown", [1, 9_999], ids=["to libcurl", "to pycurl"])
+def test_a_libcurl_that_cannot_is_no_reason_to_fail(monkeypatch, unknown):
+    monkeypatch.setattr(handles, "_QUICK_EXIT", unknown)
+    pool = HandlePool(TransferOptions(), pycurl.CURL_HTTP_VERSION_1_1, Tuning())
+    pool.give_back(pool.take(Receiver("http://h.invalid/a"), []))
+    pool.close()
+
+
 class Ended:
     """A handle whose request failed."""
 
