@@ -173,9 +173,18 @@ def _row(row: StatusRow) -> tuple[str, ...]:
         f"{row.files:,}",
         formatting.size(row.size),
         _time(row.published_at) if row.published_at else "-",
-        "DAMAGED" if row.damaged else _time(row.last_verified) if row.last_verified else "on arrival",
+        _verified(row),
         ",".join(row.kept) or "-",
     )
+
+
+def _verified(row: StatusRow) -> str:
+    """When the published version was last found right, or that it is not."""
+    if row.damaged:
+        return "DAMAGED"
+    if row.published_at is None:
+        return "unreadable" if row.version else "-"
+    return _time(row.last_verified) if row.last_verified else "on arrival"
 
 
 def _row_document(row: StatusRow) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def _look(mirror: Mirror) -> tuple[list[VersionCheck], list[_Published], list[_O
 
 
 def _unreadable_check(topic: str, component_type: str, record: Unreadable) -> VersionCheck:
-    damage = Damage("", "a record", f"its record {record.reason}")
+    damage = Damage("", "a record", f"that it {record.reason}")
     return VersionCheck(
         topic, component_type, record.folder, 0, 0, (damage,), exit_code=record.exit_code, record_lost=True
     )
