@@ -27,7 +27,7 @@ from dci_downloader.content.manifest import IMAGE_LIST_NAME
 from dci_downloader.errors import CancelledError, IntegrityError, SettingsError, TransferError
 from dci_downloader.hooks import Progress, Stop
 from dci_downloader.network.addresses import registry_address
-from dci_downloader.network.json_and_yaml import read_yaml_texts
+from dci_downloader.network.bounded_yaml import read_yaml_texts
 from dci_downloader.options import Network
 from dci_downloader.results import ContainerImage, ContainerImageOutcome, Failure
 from dci_downloader.skopeo import SKOPEO, Login, Skopeo

@@ -64,7 +64,8 @@ def _check_paths(paths: Sequence[str]) -> None:
         raise EntryError("a path is absolute")
     parts = [path.rpartition("/") for path in paths]
     names = [name for _, _, name in parts]
-    if not _PLAIN_NAMES.fullmatch("\n".join((*names, ""))):
+    joined = "\n".join((*names, ""))
+    if joined.count("\n") > len(names) or not _PLAIN_NAMES.fullmatch(joined):  # a line end within a name, or more
         for name in names:
             check_segment(name)
     above = _folders({folder for folder, _, _ in parts})

@@ -30,7 +30,7 @@ from dci_downloader.content.names import HINT, MAX_DEPTH, MAX_PATH, PLAIN_NAME, 
 from dci_downloader.content.symlinks import check_destination, live_symlinks
 from dci_downloader.errors import ManifestError
 from dci_downloader.models import FileEntry, Manifest, SymlinkEntry
-from dci_downloader.network.json_and_yaml import read_json
+from dci_downloader.network.bounded_json import read_json
 
 MANIFEST_NAME = "dci_files_list.json"
 IMAGE_LIST_NAME = "images_list.yaml"

@@ -15,7 +15,7 @@ from typing import Optional
 
 from dci_downloader.errors import TransferError
 from dci_downloader.frozen_mapping import FrozenMapping
-from dci_downloader.network.json_and_yaml import read_json
+from dci_downloader.network.bounded_json import read_json
 
 MOST_VALUES = 5_000_000
 """Values of an answer; those of a job with a hundred components are some thousands."""

@@ -12,8 +12,8 @@ from typing import Optional
 
 from dci_downloader.control.decoding import Response
 from dci_downloader.errors import AccessError, DownloaderError, NotFoundError, StatusError
+from dci_downloader.network.bounded_json import read_json
 from dci_downloader.network.headers import http_date
-from dci_downloader.network.json_and_yaml import read_json
 from dci_downloader.network.retries import TRANSIENT
 
 _MOST_VALUES = 10_000

@@ -139,7 +139,8 @@ def test_a_certificate_that_cannot_be_trusted_ends_the_run_at_once(
     hint: str,
 ):
     authority, other = make_authority(tmp_path, "authority"), make_authority(tmp_path, "other")
-    program = make_program(**{side: server_side(authority, "right")})
+    # both, because a file list is not taken from a hop without TLS
+    program = make_program(control=server_side(authority, "control"), store=server_side(authority, "store"))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
     program.two_builds()
     program.restart(side, server_side(other if fault == "wrong authority" else authority, "wrong", **certificate))

@@ -87,11 +87,11 @@ CLAIMS = {
     "Numbers are read within bounds.": """
         property/test_headers_properties.py::test_a_content_length_is_a_number_of_bytes_or_nothing
         property/test_headers_properties.py::test_a_retry_after_is_a_number_of_seconds
-        unit/test_json_and_yaml.py::test_json_beyond_its_bounds_is_a_value_error
+        unit/test_bounded_json.py::test_json_beyond_its_bounds_is_a_value_error
         unit/test_listing.py::test_names_of_thousands_of_digits_are_sorted""",
     "YAML is read without its types.": """
-        unit/test_json_and_yaml.py::test_plain_yaml_is_text_whatever_it_looks_like
-        unit/test_json_and_yaml.py::test_a_megabyte_of_yaml_takes_seconds_at_most""",
+        unit/test_bounded_yaml.py::test_plain_yaml_is_text_whatever_it_looks_like
+        unit/test_bounded_yaml.py::test_a_megabyte_of_yaml_takes_seconds_at_most""",
     "No wait is without an end.": """
         unit/test_http_client.py::test_an_answer_that_drips_is_given_up_and_the_next_try_succeeds
         unit/test_container_images.py::test_a_registry_that_never_answers_ends_by_itself""",
