@@ -6,10 +6,8 @@ The rules:
   either the tag is ``latest``.
 * An image is copied to the lab's registry under its last name, ``<registry>/nova:17.1``, as the previous downloader
   does; with all its architectures and its digest. One whose digest is there already is not copied.
-* The source's certificate is verified, unless the source is this machine and gets no login.
-* The login of the topic goes to the registries that the topic or the settings name, whatever an image list names. It
-  goes over TLS, through a file that only this user can read and that is removed at the end; never on a command line,
-  which every user of the machine can read. Other registries get what login the user has given skopeo for them.
+* The source gets the login of the topic only where the topic or the settings say that the login is for this registry:
+  a list may name any host. Its certificate is verified, unless it is this machine and gets no login.
 * The lab's registry is written to without a login and without verifying it, as the previous downloader does: plain
   http, and certificates of its own, are what labs have. Nothing secret goes there.
 * An image that cannot be copied does not stop the others.
@@ -17,40 +15,31 @@ The rules:
 
 from __future__ import annotations
 
-import base64
-import json
-import os
 import re
 import shutil
-import subprocess
-import tempfile
-import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
-from dci_downloader import environment, formatting
 from dci_downloader.content.manifest import IMAGE_LIST_NAME
 from dci_downloader.errors import CancelledError, IntegrityError, SettingsError, TransferError
 from dci_downloader.hooks import Progress, Stop
 from dci_downloader.network.addresses import registry_address
-from dci_downloader.network.registries import RegistryLogin
+from dci_downloader.network.json_and_yaml import read_yaml_texts
 from dci_downloader.options import Network
 from dci_downloader.results import ContainerImage, ContainerImageOutcome, Failure
+from dci_downloader.skopeo import SKOPEO, Login, Skopeo
 
-SKOPEO = "skopeo"
 PARALLEL = 4
 """Images that are copied side by side."""
-INSPECT_SECONDS, COPY_SECONDS = 120.0, 6 * 3600.0
-"""How long skopeo may take to read one image's manifest, and to copy one image."""
+END_SECONDS = 5.0
+"""How long skopeo may take to end when it is asked to."""
 
 _POLL_SECONDS = 0.25  # how often a request to stop is looked for
-_MAX_LIST = 4 * 2**20  # bytes
+MAX_LIST = 2**20  # bytes; a list of a few hundred images has some tens of thousands
+MOST_IMAGES = 10_000
 _DIGEST = "sha256:[0-9a-f]{64}"
 _REFERENCE = re.compile(
     rf"(?P<host>(?:\[[0-9a-f:]+\]|[\w.-]+)(?::\d+)?)/(?P<path>(?:\w[\w.-]*/)*)(?P<name>\w[\w.-]*)"
@@ -113,10 +102,10 @@ def parse_image_list(document: bytes) -> tuple[Reference, ...]:
         IntegrityError: it is something else, or two images would have one name in the lab's registry.
     """
     try:
-        listed = yaml.safe_load(document) if len(document) <= _MAX_LIST else None
-    except (yaml.YAMLError, ValueError, KeyError, AttributeError, IndexError, RecursionError):
-        listed = None  # PyYAML lets the errors of its constructors through: KeyError for `!!bool abc`
-    if not isinstance(listed, list) or not all(isinstance(item, str) for item in listed):
+        listed = read_yaml_texts(document, MOST_IMAGES) if len(document) <= MAX_LIST else None
+    except ValueError:
+        listed = None
+    if listed is None:
         raise IntegrityError(f"{IMAGE_LIST_NAME} is not a list of images", hint="the component is broken: report it")
     references: dict[str, Reference] = {}
     for text in dict.fromkeys(listed):
@@ -144,7 +133,7 @@ def _parse_reference(text: str) -> Reference:
 
 
 def mirror(
-    document: bytes, registry: str, login: RegistryLogin, network: Network, progress: Progress, stop: Stop
+    document: bytes, registry: str, login: Login, network: Network, progress: Progress, stop: Stop
 ) -> MirroredImages:
     """Copy the images of a list into a registry.
 
@@ -153,7 +142,7 @@ def mirror(
     Args:
         document: an ``images_list.yaml``.
         registry: of the lab, ``HOST:PORT``; a path may follow.
-        login: of the topic, and the registries that may get it.
+        login: of the topic; goes to the registries that it is for, and to no other that the list names.
         network: certificates; proxies are those of the environment.
         progress: gets a line about each image.
         stop: asked several times a second.
@@ -163,23 +152,23 @@ def mirror(
         CancelledError: ``stop`` was requested; what was copied stays.
     """
     references = parse_image_list(document)
-    trusted = {reference.host for reference in references if login.is_for(reference.host)}
-    with _auth_file(login, trusted) as auth_file, stop.deferred():
-        copier = _Copier(registry, auth_file, trusted, network)
-        with ThreadPoolExecutor(PARALLEL, thread_name_prefix=SKOPEO) as pool:
-            futures = [pool.submit(copier.copy, reference) for reference in references]
-            _wait(futures, copier, progress, stop)
+    others = {reference.host for reference in references if login.user and not login.is_for(reference.host)}
+    for host in sorted(others):
+        progress.message(
+            f"note: the topic's login is not sent to {host}, which nothing says it is for: login_registries in the "
+            "settings can"
+        )
+    skopeo = Skopeo(login, {reference.host for reference in references}, network)
+    with closing(skopeo), stop.deferred(), ThreadPoolExecutor(PARALLEL, thread_name_prefix=SKOPEO) as pool:
+        futures = [pool.submit(_copy, skopeo, reference, registry) for reference in references]
+        _wait(futures, skopeo, progress, stop)
     results = [future.result() for future in futures]
-    failures = tuple(
-        Failure(image.source, reason, TransferError.exit_code, login.hint(reference.host))
-        for reference, (image, reason) in zip(references, results)
-        if reason
-    )
-    return MirroredImages(tuple(image for image, _ in results), failures)
+    failures = (Failure(image.source, reason, TransferError.exit_code) for image, reason in results if reason)
+    return MirroredImages(tuple(image for image, _ in results), tuple(failures))
 
 
 def _wait(
-    futures: Sequence[Future[tuple[ContainerImage, str]]], copier: _Copier, progress: Progress, stop: Stop
+    futures: Sequence[Future[tuple[ContainerImage, str]]], skopeo: Skopeo, progress: Progress, stop: Stop
 ) -> None:
     """Report on each image as it is done; raise CancelledError once the run is to stop."""
     left = set(futures)
@@ -190,111 +179,33 @@ def _wait(
             report = progress.detail if image.outcome is ContainerImageOutcome.PRESENT else progress.message
             report(f"image {image.source}: {reason or f'{image.outcome.value} as {image.copy}'}")
         if stop.requested():
-            for future in left:  # those that are not begun; the others are ended by abandon()
+            for future in left:  # those that are not begun; the others are ended
                 future.cancel()
-            copier.abandon()
+            skopeo.abandon()
+            if wait(left, timeout=END_SECONDS).not_done:
+                skopeo.abandon(kill=True)
             raise CancelledError("interrupted")
 
 
-class _Copier:
-    """Copies images by skopeo, one in each thread that asks, until it is abandoned.
-
-    Args:
-        registry: that images are copied to.
-        auth_file: path of the file with the login of the source, or nothing.
-        trusted: the registries that get it.
-        network: certificates.
-    """
-
-    def __init__(self, registry: str, auth_file: Sequence[str], trusted: Collection[str], network: Network) -> None:
-        self._registry = registry
-        self._auth_file = auth_file
-        self._trusted = trusted
-        # The remoteci's secret is none of skopeo's business.
-        self._environ = {name: value for name, value in environment.of_process().items() if not name.startswith("DCI_")}
-        if network.ca_bundle:
-            name = "SSL_CERT_DIR" if os.path.isdir(network.ca_bundle) else "SSL_CERT_FILE"
-            self._environ[name] = network.ca_bundle
-        self._guard = threading.Lock()
-        self._running: set[subprocess.Popen[bytes]] = set()
-        self._abandoned = False
-
-    def copy(self, reference: Reference) -> tuple[ContainerImage, str]:
-        """Copy an image unless the registry has it; with the reason where it failed, else an empty string."""
-        source, copy = f"docker://{reference.source}", f"{self._registry}/{reference.name}"
-        # without verification skopeo falls back to plain http, which is no place for a login
-        unverified = reference.host not in self._trusted and _LOOPBACK.fullmatch(reference.host)
-        verify = f"tls-verify={'false' if unverified else 'true'}"
-        login = self._login("--authfile", reference)
-        code, manifest, reason = self._run("inspect", "--raw", f"--{verify}", *login, source)
-        if code == 0:
-            # An image's digest is that of its manifest, byte for byte.
-            code, present, _ = self._run("inspect", "--raw", "--tls-verify=false", "--no-creds", f"docker://{copy}")
-            if code == 0 and present == manifest:
-                return ContainerImage(reference.text, copy, ContainerImageOutcome.PRESENT), ""
-            options = ("--quiet", "--all", "--preserve-digests", "--retry-times=3", f"--src-{verify}")
-            login = (*self._login("--src-authfile", reference), "--dest-tls-verify=false", "--dest-no-creds")
-            code, _, reason = self._run("copy", *options, *login, source, f"docker://{copy}")
-        if code == 0:
-            return ContainerImage(reference.text, copy, ContainerImageOutcome.COPIED), ""
-        return ContainerImage(reference.text, copy, ContainerImageOutcome.FAILED), reason
-
-    def abandon(self) -> None:
-        """End every skopeo that is running, and start no other."""
-        with self._guard:
-            self._abandoned = True
-            for process in self._running:
-                process.terminate()
-
-    def _login(self, option: str, reference: Reference) -> tuple[str, ...]:
-        return tuple(f"{option}={path}" for path in self._auth_file if reference.host in self._trusted)
-
-    def _run(self, *arguments: str) -> tuple[int, bytes, str]:
-        """Exit code, standard output, and the reason of a failure."""
-        with self._guard:  # held while it starts, so that abandon() misses none
-            if self._abandoned:
-                return 1, b"", "interrupted"
-            process = subprocess.Popen(
-                [SKOPEO, *arguments],
-                env=self._environ,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
-            self._running.add(process)
-        longest = COPY_SECONDS if arguments[0] == "copy" else INSPECT_SECONDS
-        with process:
-            try:
-                out, err = process.communicate(timeout=longest)
-            except subprocess.TimeoutExpired:  # a run that waits for ever would hold its locks for ever
-                process.kill()
-                out, err = process.communicate()[0], f"no end after {longest:,.0f} s".encode()
-        with self._guard:
-            self._running.discard(process)
-        return process.returncode, out, _reason(err, process.returncode)
-
-
-def _reason(stderr: bytes, code: int) -> str:
-    """The last message of skopeo, without queries of URLs, which may hold a signature."""
-    lines = stderr.decode(errors="replace").strip().splitlines() or [f"skopeo ended with {code}"]
-    match = re.search(r'\bmsg="((?:[^"\\]|\\.)*)"', lines[-1])
-    text = match[1].replace('\\"', '"') if match else lines[-1]
-    return formatting.printable(re.sub(r"\?[^\s\"']*", "", text)[:300])
-
-
-@contextmanager
-def _auth_file(login: RegistryLogin, hosts: set[str]) -> Iterator[tuple[str, ...]]:
-    """A file with the login for these hosts, as skopeo reads it (containers-auth.json(5)); gone after the block.
-
-    Its path is the only item that is given; without hosts there is none.
-    """
-    if not hosts:
-        yield ()
-        return
-    token = base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
-    document = json.dumps({"auths": {host: {"auth": token} for host in sorted(hosts)}})
-    with tempfile.TemporaryDirectory(prefix="dci-downloader-") as folder:
-        path = Path(folder) / "auth.json"
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # never for others
-            file.write(document)
-        yield (str(path),)
+def _copy(skopeo: Skopeo, reference: Reference, registry: str) -> tuple[ContainerImage, str]:
+    """Copy an image unless the registry has it; with the reason where it failed, else an empty string."""
+    source, copy = f"docker://{reference.source}", f"{registry}/{reference.name}"
+    login = skopeo.auth_option("--authfile", reference.host)
+    # without verification skopeo falls back to plain http, which is no place for a login
+    verify = f"tls-verify={'false' if _LOOPBACK.fullmatch(reference.host) and not login else 'true'}"
+    code, manifest, reason = skopeo.run("inspect", "--raw", f"--{verify}", *login, source)
+    if code == 0:
+        # An image's digest is that of its manifest, byte for byte.
+        code, present, _ = skopeo.run("inspect", "--raw", "--tls-verify=false", "--no-creds", f"docker://{copy}")
+        if code == 0 and present == manifest:
+            return ContainerImage(reference.text, copy, ContainerImageOutcome.PRESENT), ""
+        options = ("--quiet", "--all", "--preserve-digests", "--retry-times=3", f"--src-{verify}")
+        login = (
+            *skopeo.auth_option("--src-authfile", reference.host),
+            "--dest-tls-verify=false",
+            "--dest-no-creds",
+        )
+        code, _, reason = skopeo.run("copy", *options, *login, source, f"docker://{copy}")
+    if code == 0:
+        return ContainerImage(reference.text, copy, ContainerImageOutcome.COPIED), ""
+    return ContainerImage(reference.text, copy, ContainerImageOutcome.FAILED), reason

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from shlex import quote
 from typing import Optional
 
+from dci_downloader import user_files
 from dci_downloader.errors import AccessError, SettingsError
 from dci_downloader.options import AnyCredentials, LoginCredentials, Network, RemoteciCredentials, SsoCredentials
 
@@ -19,6 +21,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {"sso": (*_SSO, _TOKEN), "remoteci": _REM
 """The variables of each kind of credentials. The first kind that is complete counts, as in dciclient."""
 
 SECRETS = frozenset({"DCI_API_SECRET", "DCI_PASSWORD", "SSO_PASSWORD", _TOKEN})
+LARGEST_DCIRC = 2**16  # bytes
 _CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 # A shell expands $, ` and \\ in double quotes, and more without quotes: a line with such a value is refused.
 _ASSIGNMENT = re.compile(
@@ -46,12 +49,11 @@ def read_dcirc(path: str) -> dict[str, str]:
     Raises:
         SettingsError: the file cannot be read, or a line needs a shell. The message names the line and doesn't show it.
     """
+    hint = "--dcirc takes the dcirc.sh of your remoteci"
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            lines = file.read().splitlines()
-    except (OSError, ValueError) as error:
-        reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", None) or error
-        raise SettingsError(f"{path}: {reason}", hint="--dcirc takes the dcirc.sh of your remoteci") from None
+        lines = user_files.read(path, LARGEST_DCIRC, hint=hint).decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path}: not UTF-8", hint=hint) from None
     variables = {}
     for number, line in enumerate(lines, 1):
         assignment = _ASSIGNMENT.match(line.strip())
@@ -64,6 +66,13 @@ def read_dcirc(path: str) -> dict[str, str]:
                 hint="run `source` on this file instead of --dcirc",
             )
     return variables
+
+
+def dcirc_notes(path: Optional[str]) -> tuple[str, ...]:
+    """What is to be said about a ``dcirc.sh`` file: that others can read the secret in it; None for no file."""
+    if not path or not user_files.others_may_read(path):
+        return ()
+    return (f"{path}: every user of this machine can read the secret in it: chmod o= {quote(path)}",)
 
 
 def with_options(environ: Mapping[str, str], dcirc_path: Optional[str], url: Optional[str]) -> Mapping[str, str]:

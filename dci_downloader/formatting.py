@@ -8,8 +8,17 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
 def printable(text: str) -> str:
-    """The text with control characters escaped: a server's text may hold terminal sequences. Line ends stay."""
-    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
+    """The text with escapes in place of what a terminal obeys or cannot show; ends of lines and tabs stay.
+
+    All that is printed for people goes through this: names and answers of servers, and names of files, may hold
+    sequences that clear the screen, turn the direction of writing, or are halves of characters.
+    """
+    return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)
+
+
+def printable_line(text: str) -> str:
+    """The same on one line: a name with ends of lines in it must not look like several lines of this program's."""
+    return printable(text).replace("\n", "\\n")
 
 
 def size(count: float) -> str:
@@ -42,6 +51,7 @@ def duration(seconds: float) -> str:
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines with aligned columns, two spaces apart."""
+    """Rows as lines with aligned columns, two spaces apart; each cell is made fit to be printed."""
+    rows = [[printable_line(cell).replace("\t", "\\t") for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]

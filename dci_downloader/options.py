@@ -133,7 +133,8 @@ class SyncOptions:
         component_id: of the only component that is wanted; empty for what ``filters`` say.
         job: whose components are wanted, in place of ``filters`` and ``component_id``.
         registry: ``HOST:PORT`` that container images are copied to, by skopeo; empty to leave them out.
-        login_registries: ``HOST:PORT`` of registries that get the topic's login, beside those that the topic names.
+        login_registries: ``HOST[:PORT]`` of registries that the topic's login may be sent to, beside those that the
+            topic names.
         keep: how many older builds stay beside the published one, whatever was selected of each.
         lock_timeout: seconds to wait for another run; None for as long as it takes, 0 for not at all.
         dry_run: only report what would be done; nothing is written.
@@ -144,7 +145,7 @@ class SyncOptions:
     component_id: str = ""
     job: Optional[Job] = None
     registry: str = ""
-    login_registries: tuple[str, ...] = ()
+    login_registries: tuple[str, ...] = ("registry.distributed-ci.io",)
     keep: int = 1
     lock_timeout: Optional[float] = None
     dry_run: bool = False

@@ -28,7 +28,6 @@ from dci_downloader.mirror.retention import expired, reclaimable, retire
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import changes_since
 from dci_downloader.models import Component, Manifest, Plan, Topic
-from dci_downloader.network.registries import registry_login
 from dci_downloader.options import SyncOptions
 from dci_downloader.planning import COMPONENT_ERRORS, ComponentPlan, Planner
 from dci_downloader.results import (
@@ -44,6 +43,7 @@ from dci_downloader.results import (
     Report,
     SyncSteps,
 )
+from dci_downloader.skopeo import topic_login
 from dci_downloader.transfer.assembling import Parts
 from dci_downloader.transfer.engine import fetch
 from dci_downloader.transfer.fetched import Fetched
@@ -240,7 +240,7 @@ class _Sync:
             return (), ()
         document = self.mirror.store.read(entry.sha256)
         registry, network = self.options.registry, self.server.network
-        login = registry_login(self.topic.registry, self.options.login_registries)
+        login = topic_login(self.topic.registry, self.options.login_registries)
         mirrored = container_images.mirror(document, registry, login, network, self.progress, self.stop)
         return mirrored.images, mirrored.failures
 

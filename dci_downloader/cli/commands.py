@@ -12,17 +12,23 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dci_downloader.cli import command_parsers
 from dci_downloader.cli.arguments import parse, parse_sync
-from dci_downloader.errors import DownloaderError
 
 if TYPE_CHECKING:
     from dci_downloader.cli.listing import ListOptions
     from dci_downloader.cli.output import CommandResult
     from dci_downloader.control.client import ControlServer
     from dci_downloader.hooks import Progress
+
+
+def prepare(argv: Sequence[str]) -> None:
+    """Import what a command works with, so that nothing has to be imported while a signal may interrupt it."""
+    if not {"-h", "--help", "--version"}.intersection(argv):
+        import_module(f"dci_downloader.cli.{_MODULES.get(argv[0] if argv else '', 'mirroring')}")
 
 
 def sync(argv: Sequence[str]) -> int:
@@ -67,14 +73,11 @@ def _list(arguments: argparse.Namespace, ask: Callable[[ControlServer, ListOptio
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     options = ListOptions(arguments.sort, arguments.reverse, arguments.limit, width)
     progress = progress_for(sys.stderr)
-    try:
-        environ = environment.with_options(os.environ, arguments.dcirc, arguments.dci_cs_url)
-        with ControlServer.from_env(environ) as server:
-            result = ask(server, options, progress)
-    except DownloaderError as error:
-        if arguments.json:
-            output.print_error_document(error)
-        raise
+    environ = environment.with_options(os.environ, arguments.dcirc, arguments.dci_cs_url)
+    for note in environment.dcirc_notes(arguments.dcirc):
+        progress.message(f"note: {note}")
+    with ControlServer.from_env(environ) as server:
+        result = ask(server, options, progress)
     return output.print_result(result, as_json=arguments.json)
 
 
@@ -102,6 +105,8 @@ def verify(argv: Sequence[str]) -> int:
         from dci_downloader.control.client import ControlServer
 
         repair = partial(ControlServer.from_env, environment.with_options(os.environ, arguments.dcirc, None))
+        for note in environment.dcirc_notes(arguments.dcirc):
+            progress.message(f"note: {note}")
     peers = _peers(arguments.peers or (), arguments.settings or ())
     with Signals() as stop:
         mirror = Mirror(arguments.destination)
@@ -160,10 +165,10 @@ def systemd_units(argv: Sequence[str]) -> int:
 
     units = systemd.units(arguments.settings, arguments.dcirc)
     if arguments.unit:
-        lines = [units[arguments.unit].rstrip("\n")]
+        text = units[arguments.unit].rstrip("\n")
     else:
-        lines = [f"# {systemd.FOLDER}/dci-downloader.{name}\n{text}" for name, text in units.items()]
-    return output.print_result(output.CommandResult(lines))
+        text = "\n".join(f"# {systemd.FOLDER}/dci-downloader.{name}\n{unit}" for name, unit in units.items())
+    return output.print_result(output.CommandResult(text.split("\n")))
 
 
 def completion(argv: Sequence[str]) -> int:
@@ -171,7 +176,7 @@ def completion(argv: Sequence[str]) -> int:
     arguments = parse(command_parsers.completion_parser(), argv)
     from dci_downloader.cli import completion, output
 
-    return output.print_result(output.CommandResult([completion.script(arguments.shell)]))
+    return output.print_result(output.CommandResult(completion.script(arguments.shell).split("\n")))
 
 
 def demo(argv: Sequence[str]) -> int:
@@ -198,3 +203,17 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "demo": demo,
 }
 """The commands by name; any other first argument is the topic of a sync."""
+
+_MODULES = {
+    "topics": "listing",
+    "components": "listing",
+    "status": "maintenance",
+    "verify": "maintenance",
+    "rollback": "maintenance",
+    "prune": "maintenance",
+    "settings": "checks",
+    "systemd-units": "systemd",
+    "completion": "completion",
+    "demo": "mirroring",
+}
+"""The module that does the work of each command; of any other first argument it is the sync's."""

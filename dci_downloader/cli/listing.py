@@ -187,7 +187,7 @@ def _lines(rows: Sequence[Sequence[str]], width: Optional[int]) -> list[str]:
 
     For pipes it is each row but the header, tab-separated.
     """
-    table = [[formatting.printable(cell).replace("\n", " ") for cell in row] for row in rows]
+    table = [[formatting.printable(cell).replace("\n", " ").replace("\t", "\\t") for cell in row] for row in rows]
     if width is None:
         return ["\t".join(row) for row in table[1:]]
     widths = [max(map(len, column)) for column in zip(*table)]
@@ -203,7 +203,11 @@ def _cut(text: str, room: int) -> str:
 
 def _natural(name: str) -> list[Any]:
     """A key by which RHEL-9.10 comes after RHEL-9.9."""
-    return [part.zfill(20) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", name)]
+    parts = re.split(r"([0-9]+)", name)  # text and digits in turn
+    # digits sort by how many there are first: int() refuses thousands of them, or takes the square of their number
+    return [
+        (len(part.lstrip("0")), part.lstrip("0")) if number % 2 else part.lower() for number, part in enumerate(parts)
+    ]
 
 
 def _moment(moment: Optional[datetime], piped: bool) -> str:

@@ -1,68 +1,90 @@
-"""The program: its entry, and how an error becomes an exit code. Only this wing prints and exits."""
+"""The program: its entry, and how an error becomes an exit code. Only this wing prints and exits.
+
+Handlers of signals stand before anything heavy is imported, until the exit code is settled: half a second of imports
+would else end with a traceback, and the last moments with the signal's own code.
+"""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Optional
 
+from dci_downloader.cli import streams
+from dci_downloader.cli.signals import Signals
 from dci_downloader.errors import CancelledError, DownloaderError
 from dci_downloader.release import VERSION
+
+_JSON_OPTIONS = ("--json", "--jso", "--js")
+"""As a whole, and as argparse abbreviates it for a sync."""
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run the command line.
 
     Args:
-        arguments: without the program's name; None for those of the process.
+        arguments: without the program's name; None for those of the process, which ends then.
 
     Returns:
         The exit code, as the README lists them.
     """
-    if sys.stdout is None:  # closed by whoever started us: nobody wants what would be written there
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  as long as the process
-    argv = list(sys.argv[1:] if arguments is None else arguments)
-    try:
+    signals = Signals(last=arguments is None)
+    with signals.deferred(), signals:  # nothing is to come between an end and its exit code
+        streams.open_closed()
+        argv = list(sys.argv[1:] if arguments is None else arguments)
         try:
-            return _run(argv)
-        finally:
-            sys.stdout.flush()  # here, where a reader that went away can still be reported
-    except DownloaderError as error:
-        _complain(error)
-        _suggest_command(argv)
-        return error.exit_code
-    except KeyboardInterrupt:
-        _complain(CancelledError("interrupted"))
-        return CancelledError.exit_code
-    except OSError as error:
-        return _output_failed(error)
+            code = _run(argv, signals)
+        except SystemExit:  # of argparse, after --help
+            code = _flushed(0)
+            if code == 0:
+                raise
+        except Exception as error:
+            code = _exit_code(error, argv)
+        except KeyboardInterrupt:
+            code = _exit_code(CancelledError("interrupted"), argv)
+        return _flushed(code)
 
 
-def _run(argv: Sequence[str]) -> int:
+def _run(argv: Sequence[str], signals: Signals) -> int:
     if argv == ["--version"]:  # answered before anything is imported: scripts ask for it on every start
-        sys.stdout.write(f"dci-downloader {VERSION}\n")
+        streams.write(f"dci-downloader {VERSION}")
         return 0
-    from dci_downloader.cli.commands import COMMANDS, sync
+    from dci_downloader.cli.commands import COMMANDS, prepare, sync
 
-    return COMMANDS[argv[0]](argv[1:]) if argv and argv[0] in COMMANDS else sync(argv)
-
-
-def _complain(error: DownloaderError) -> None:
-    from dci_downloader.cli.output import complain  # needed after errors only
-
-    complain(error)
+    prepare(argv)  # here, for Python does not pass on what is raised in every moment of an import
+    with signals.interruptible():
+        return COMMANDS[argv[0]](argv[1:]) if argv and argv[0] in COMMANDS else sync(argv)
 
 
-def _output_failed(error: OSError) -> int:
-    """Report what could not be read or written: most often standard output, whose reader went away."""
-    with suppress(OSError, ValueError):
-        # Python flushes once more when it ends; what is left goes nowhere then, without another error
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    if not isinstance(error, BrokenPipeError):
-        _complain(DownloaderError(f"{error.filename or 'standard output'}: {error.strerror or error}"))
-    return DownloaderError.exit_code
+def _exit_code(error: Exception, argv: Sequence[str]) -> int:
+    """Report what ended the program, and give its exit code; what nobody foresaw is raised again."""
+    if isinstance(error, OSError):
+        from dci_downloader.mirror.disk_errors import disk_error
+
+        error = disk_error(error, str(error.filename or "the system"))
+    if not isinstance(error, DownloaderError):
+        raise error
+    from dci_downloader.cli import output  # needed after errors only
+
+    if any(option in _JSON_OPTIONS for option in argv):
+        with suppress(DownloaderError):  # what ended the run matters more than that nobody can read it
+            output.print_error_document(error)
+    output.complain(error)
+    _suggest_command(argv)
+    return error.exit_code
+
+
+def _flushed(code: int) -> int:
+    """The exit code after all is written that was printed."""
+    try:
+        streams.flush()
+    except DownloaderError as error:
+        from dci_downloader.cli import output  # needed after errors only
+
+        output.complain(error)
+        return error.exit_code
+    return code
 
 
 def _suggest_command(argv: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from dci_downloader.mirror import status as status_module
 from dci_downloader.mirror import verify as verify_module
 from dci_downloader.mirror.mend import mend_checked
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.native import native
 from dci_downloader.mirror.status import StatusRow
 from dci_downloader.mirror.verify import VersionCheck
 from dci_downloader.options import TransferOptions
@@ -145,7 +146,7 @@ def _verdict(check: VersionCheck) -> str:
 def _damage_lines(mirror: Mirror, check: VersionCheck) -> list[str]:
     """A line for each damage of a version, with the path at which it is found."""
     topic = mirror.topic(check.topic)
-    link, tree = topic.link(check.type), topic.versions_folder(check.type) / check.version
+    link, tree = topic.link(check.type), topic.versions_folder(check.type) / native(check.version)
     root = link if topic.published_folder(check.type) == check.version else tree
     places = [(root / path if path else tree, expected, found) for path, expected, found in check.damages]
     return [f"{place}: expected {expected}, found {found}" for place, expected, found in places]

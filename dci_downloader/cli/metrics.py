@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from dci_downloader import user_files
 from dci_downloader.content.patterns import matches
 from dci_downloader.errors import SettingsError
 from dci_downloader.mirror.disk_errors import disk_errors
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 _LAST_SUCCESS = "last_success_timestamp_seconds"
+_HINT = "name a file in the folder of node_exporter's textfile collector"
+_LARGEST_FILE = 2**22  # bytes; a topic has some hundreds
 _MODE = 0o644  # node_exporter runs as another user
 
 
@@ -50,8 +53,9 @@ def require(path: Path) -> None:
     if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK) or not path.parent.is_dir():
         raise SettingsError(
             f"--metrics-file {path}: there is no folder for it that can be written to, or it is a folder itself",
-            hint="name a file in the folder of node_exporter's textfile collector",
+            hint=_HINT,
         )
+    _require_safe_place(path)
 
 
 def write(path: Path, reports: Sequence[Report], now: float) -> None:
@@ -68,11 +72,20 @@ def write(path: Path, reports: Sequence[Report], now: float) -> None:
     """
     from prometheus_client import generate_latest
 
+    _require_safe_place(path)
     successes = _successes(path, reports)
     successes.update((series, now) for series, done in _by_series(reports) if not done.failures)
     registry = _registry(reports, successes, now)
     with disk_errors(path):
         replace_atomically(path, generate_latest(registry), mode=_MODE)
+
+
+def _require_safe_place(path: Path) -> None:
+    try:
+        user_files.require_safe_place(str(path))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(f"--metrics-file {path}: {reason}", hint=_HINT) from None
 
 
 def _registry(reports: Sequence[Report], successes: Mapping[_Series, float], now: float) -> CollectorRegistry:
@@ -125,11 +138,12 @@ def _successes(path: Path, reports: Sequence[Report]) -> dict[_Series, float]:
 
     successes = {}
     try:
-        for family in text_string_to_metric_families(path.read_text(encoding="utf-8")):
+        text = user_files.read(str(path), _LARGEST_FILE).decode("utf-8")
+        for family in text_string_to_metric_families(text):
             for sample in family.samples:
                 if sample.name == f"dci_downloader_{_LAST_SUCCESS}":
                     successes[_Series(sample.labels["topic"], sample.labels["type"])] = sample.value
-    except (OSError, ValueError, KeyError):  # what was read before a broken line counts
+    except (SettingsError, ValueError, KeyError):  # what was read before a broken line counts
         pass
     return {
         series: moment

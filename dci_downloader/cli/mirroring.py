@@ -8,10 +8,12 @@ from contextlib import closing, nullcontext, suppress
 from typing import Optional
 
 from dci_downloader import container_images
+from dci_downloader.cli.output import complain, print_error_document
 from dci_downloader.cli.run_output import RunOutput
 from dci_downloader.cli.signals import Signals
 from dci_downloader.control.client import ControlServer
-from dci_downloader.errors import AccessError, DownloaderError, NotFoundError
+from dci_downloader.errors import AccessError, DownloaderError, NotFoundError, worst_exit_code
+from dci_downloader.hooks import Stop
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.models import Job
 from dci_downloader.pre_run_step import JobStates
@@ -28,20 +30,28 @@ def run(command_line: CommandLine) -> int:
     Raises:
         DownloaderError: nothing can be reported on, or the only topic failed as a whole.
     """
-    with closing(RunOutput(command_line, sys.stderr)) as output:
+    with Signals() as stop, closing(RunOutput(command_line, sys.stderr)) as output:
         try:
-            reports = _mirror(command_line, output)
+            reports = _mirror(command_line, output, stop)
         except DownloaderError as error:
             output.fail(error)
             if output.for_people:
                 raise
+            if command_line.json:
+                print_error_document(error)
             return error.exit_code
-        exit_code = output.finish(reports)
-        output.write_metrics(reports)
+        with stop.deferred():  # a report is written as a whole
+            exit_code = output.finish(reports)
+            try:
+                output.write_metrics(reports)
+            except DownloaderError as error:  # the report is written, and stays the only object there
+                output.fail(error)
+                complain(error)
+                return worst_exit_code((exit_code, error.exit_code))
     return exit_code
 
 
-def _mirror(command_line: CommandLine, output: RunOutput) -> list[Report]:
+def _mirror(command_line: CommandLine, output: RunOutput, stop: Stop) -> list[Report]:
     """Mirror the topics; gives a report on each."""
     settings = load(command_line, os.environ)
     _note(settings, output)
@@ -49,7 +59,7 @@ def _mirror(command_line: CommandLine, output: RunOutput) -> list[Report]:
         if topic.options.registry:
             container_images.require_skopeo(topic.options.registry)
     try:
-        with _server(settings) as server, output.calls(), Signals() as stop:
+        with _server(settings) as server, output.calls():
             states: Optional[JobStates] = None
             if settings.job:
                 job = _job(server, settings.job)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from dci_downloader import formatting
+from dci_downloader.cli import streams
 from dci_downloader.errors import DownloaderError
 
 
@@ -37,30 +38,41 @@ def print_result(result: CommandResult, *, as_json: bool = False, quiet: bool = 
         result: of the command.
         as_json: print it for programs.
         quiet: print only what failed.
+
+    Raises:
+        DiskFullError: standard output is a file, and its disk is full.
+        SettingsError: standard output cannot be written to.
     """
     if as_json:
-        print(json.dumps(result.document, indent=2, ensure_ascii=False))
+        print_json(_json(result.document))
     elif result.exit_code or not quiet:
         lines = result.failed if quiet and result.failed is not None else result.lines
-        print("\n".join(lines))
+        print_line("\n".join(map(formatting.printable_line, lines)))
     return result.exit_code
 
 
+def print_json(text: str) -> None:
+    """Print the one JSON object that a program reads; raises as :func:`print_result` does."""
+    if (getattr(sys.stdout, "encoding", None) or "").lower() not in ("utf-8", "utf8"):
+        text = "".join(char if char.isascii() else json.dumps(char)[1:-1] for char in text)  # JSON has its own escapes
+    streams.write(text)
+
+
 def print_error_document(error: DownloaderError) -> None:
-    """Print the JSON object of a run that ended before there was anything to report."""
-    document = {"topics": [], "error": str(error), "hint": error.hint, "exit_code": error.exit_code}
-    print(json.dumps(document, indent=2))
+    """Print the JSON object of a run that ended before there was anything to report; raises as the others do."""
+    print_json(_json({"topics": [], "error": str(error), "hint": error.hint, "exit_code": error.exit_code}))
 
 
 def print_line(line: str) -> None:
-    """Print a line at once: whoever reads it through a pipe waits for it."""
-    print(line, flush=True)
+    """Print a line of a result at once: whoever reads it through a pipe waits for it. Raises as the others do."""
+    streams.write(formatting.printable(line))
 
 
 def say(line: str) -> None:
     """Write a line for people to standard error. That nobody can read it is no reason to fail."""
-    with suppress(OSError, ValueError, AttributeError):
-        print(formatting.printable(line), file=sys.stderr)
+    if sys.stderr is not None:  # print takes None for standard output
+        with suppress(OSError, ValueError):
+            print(formatting.printable(line), file=sys.stderr)
 
 
 def complain(error: DownloaderError) -> None:
@@ -68,3 +80,7 @@ def complain(error: DownloaderError) -> None:
     say(f"dci-downloader: error: {error}")
     if error.hint:
         say(f"  hint: {error.hint}")
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False)

@@ -41,18 +41,18 @@ class LineProgress:
 
     def message(self, text: str) -> None:
         """Write a line."""
-        self.emit("message", text)
+        self.emit("message", formatting.printable_line(text))
 
     def detail(self, text: str) -> None:
         """Write a line if details are wanted."""
-        self.emit("detail", text)
+        self.emit("detail", formatting.printable_line(text))
 
     def begin(self, label: str, files: int, size: int) -> None:
         """Announce the work."""
-        self._label, self._files, self._size = label, files, size
+        self._label, self._files, self._size = formatting.printable_line(label), files, size
         self._files_done = self._size_done = 0
         self._began = self._last_line = self._clock()
-        text = f"{label}: {formatting.count(files, 'file')}, {formatting.size(size)}"
+        text = f"{self._label}: {formatting.count(files, 'file')}, {formatting.size(size)}"
         self.emit("transfer", text, component=label, files=files, bytes=size)
 
     def advance(self, files: int, size: int) -> None:
@@ -189,7 +189,8 @@ class BarProgress:
 
     def message(self, text: str) -> None:
         """Write a line above the bar."""
-        self._tqdm.write(formatting.printable(text), file=self._stream)
+        with suppress(OSError, ValueError):
+            self._tqdm.write(formatting.printable_line(text), file=self._stream)
 
     def detail(self, text: str) -> None:
         """Write a line above the bar if details are wanted."""
@@ -199,24 +200,29 @@ class BarProgress:
     def begin(self, label: str, files: int, size: int) -> None:
         """Show the bar."""
         self._files, self._files_done = files, 0
-        label = formatting.printable(label)
-        self._bar = self._tqdm(
-            desc=label, total=size, unit="B", unit_scale=True, file=self._stream, dynamic_ncols=True, leave=False
-        )
-        self._bar.set_postfix_str(f"0/{files:,} files", refresh=False)
+        label = formatting.printable_line(label)
+        with suppress(OSError, ValueError):  # the terminal is gone: no reason to end a transfer
+            self._bar = self._tqdm(
+                desc=label, total=size, unit="B", unit_scale=True, file=self._stream, dynamic_ncols=True, leave=False
+            )
+            self._bar.set_postfix_str(f"0/{files:,} files", refresh=False)
 
     def advance(self, files: int, size: int) -> None:
         """Move the bar."""
-        if files:
-            self._files_done += files
-            self._bar.set_postfix_str(f"{self._files_done:,}/{self._files:,} files", refresh=False)
-        self._bar.update(size)
+        if self._bar is None:
+            return
+        with suppress(OSError, ValueError):
+            if files:
+                self._files_done += files
+                self._bar.set_postfix_str(f"{self._files_done:,}/{self._files:,} files", refresh=False)
+            self._bar.update(size)
 
     def end(self) -> None:
         """Take the bar away."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            with suppress(OSError, ValueError):
+                bar.close()
 
 
 def progress_for(stream: Optional[TextIO], *, quiet: bool = False, verbose: bool = False) -> Progress:

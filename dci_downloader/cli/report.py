@@ -76,7 +76,7 @@ def _failure(failure: Failure) -> dict[str, Any]:
 
 def to_lines(report: Report) -> Iterator[str]:
     """The report as text: a line for each component and each of the first failures, with what to do about them."""
-    return map(formatting.printable, _lines(report))
+    return map(formatting.printable_line, _lines(report))
 
 
 def _lines(report: Report) -> Iterator[str]:

@@ -19,10 +19,11 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Optional, TextIO
 
+from dci_downloader import user_files
 from dci_downloader.cli import metrics, report
-from dci_downloader.cli.output import print_error_document, print_line, say
+from dci_downloader.cli.output import print_json, print_line, say
 from dci_downloader.cli.progress import DeferredProgress, LogProgress, MultiProgress, calls_as_details, progress_for
-from dci_downloader.errors import DownloaderError, SettingsError, worst_exit_code
+from dci_downloader.errors import DownloaderError, worst_exit_code
 from dci_downloader.hooks import Progress
 from dci_downloader.results import ContainerImageOutcome, Outcome, Report
 from dci_downloader.settings.command_line import CommandLine
@@ -49,7 +50,11 @@ class RunOutput:
         if command_line.metrics_file:
             metrics.require(Path(command_line.metrics_file))
         as_json = command_line.log_format == "json"
-        self._file = _open_log(command_line.log_file) if command_line.log_file else None
+        self._file = (
+            user_files.open_to_append(command_line.log_file, hint="--log-file needs a file that can be written")
+            if command_line.log_file
+            else None
+        )
         self.for_people = not as_json or self._file is not None
         log_stream = self._file if self.for_people else stream
         verbose = self.for_people or command_line.verbose
@@ -79,9 +84,7 @@ class RunOutput:
         return time.monotonic() - self._began
 
     def fail(self, error: DownloaderError) -> None:
-        """Write that an error ended the run before there was anything to report."""
-        if self._options.json:
-            print_error_document(error)
+        """Write to the log that an error ended the run before there was anything to report."""
         self._release()
         if self._log:
             self._log.emit("error", f"error: {error}", hint=error.hint, exit_code=error.exit_code)
@@ -90,7 +93,7 @@ class RunOutput:
         """Write the report on each topic, and give the exit code of the run."""
         exit_code = worst_exit_code(each.exit_code for each in reports)
         if self._options.json:
-            print_line(report.to_json(reports, self.seconds, exit_code))
+            print_json(report.to_json(reports, self.seconds, exit_code))
         if any(map(has_news, reports)):
             self._release()
         for each in reports:
@@ -138,11 +141,3 @@ def has_news(report: Report) -> bool:
         or any(component.outcome not in (Outcome.UNCHANGED, Outcome.SKIPPED) for component in report.components)
         or any(image.outcome is not ContainerImageOutcome.PRESENT for image in images)
     )
-
-
-def _open_log(path: str) -> TextIO:
-    try:
-        return open(path, "a", encoding="utf-8", errors="backslashreplace")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise SettingsError(f"{path}: {reason}", hint="--log-file needs a file that can be written") from None

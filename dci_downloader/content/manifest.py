@@ -11,6 +11,7 @@ those of :mod:`~dci_downloader.content.names` and :mod:`~dci_downloader.content.
   one size.
 * A path is a file, a folder or a symlink, never two of them, so nothing lies below a file or a symlink. A path given
   twice alike counts once, with a warning; given twice with different content it is refused.
+* How many entries a manifest may have, and how many values of any kind, is bounded; unknown keys count, too.
 * Symlinks that lead to nothing listed, or in circles, are left out with a warning: they would be broken in the mirror.
 * ``dci_files_list.json`` itself, if listed, is left out with a warning: a list cannot hold its own digest.
 * Paths equal but for case or Unicode form are different files on Linux: they stay, with a warning for those who copy
@@ -29,11 +30,16 @@ from dci_downloader.content.names import HINT, MAX_DEPTH, MAX_PATH, PLAIN_NAME, 
 from dci_downloader.content.symlinks import check_destination, live_symlinks
 from dci_downloader.errors import ManifestError
 from dci_downloader.models import FileEntry, Manifest, SymlinkEntry
+from dci_downloader.network.json_and_yaml import read_json
 
 MANIFEST_NAME = "dci_files_list.json"
 IMAGE_LIST_NAME = "images_list.yaml"
 """The other file that describes a component, which the manifest need not list."""
 MAX_SIZE = 2**63 - 1
+MOST_ENTRIES = 500_000
+"""Files and symlinks of a component: ten times the largest compose. One takes about a kilobyte while it is read."""
+
+_MOST_VALUES = 16 * MOST_ENTRIES  # an entry has nine, and may have keys that are not used
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -184,13 +190,13 @@ class _Reading:
 def _load(document: bytes) -> tuple[list[object], list[object]]:
     """The raw entries of ``files`` and ``symlinks``."""
     try:
-        listing = json.loads(document.decode("utf-8-sig"))  # a byte order mark is harmless
+        listing = read_json(document, _MOST_VALUES)
     except UnicodeDecodeError as error:
         raise _document_error(f"it is not UTF-8 text (byte {error.start})") from None
     except json.JSONDecodeError as error:
         raise _document_error(_describe(document, error)) from None
-    except (ValueError, RecursionError):  # int() of 5,000 digits, or brackets nested thousands deep
-        raise _document_error("it holds a number or a nesting beyond all reason") from None
+    except ValueError as error:
+        raise _document_error(f"it is beyond all reason: {error}") from None
     if not isinstance(listing, dict):
         raise _document_error("it is not a JSON object")
     files, symlinks = listing.get("files"), listing.get("symlinks") or []
@@ -198,6 +204,8 @@ def _load(document: bytes) -> tuple[list[object], list[object]]:
         raise _document_error(
             "it has no list of files" if not isinstance(files, list) else "its symlinks are not a list"
         )
+    if len(files) + len(symlinks) > MOST_ENTRIES:
+        raise _document_error(f"it lists {len(files) + len(symlinks):,} entries, and at most {MOST_ENTRIES:,} are read")
     return files, symlinks
 
 

@@ -22,7 +22,7 @@ from dci_downloader.errors import NotFoundError, StatusError
 from dci_downloader.models import Component, Job, Topic
 
 MAX_RESPONSE = 64 * 2**20
-MAX_FILE = 256 * 2**20
+MAX_FILE = 128 * 2**20
 """Bytes of a file that is read through the API: a manifest, or a list of images."""
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)

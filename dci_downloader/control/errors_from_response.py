@@ -7,15 +7,16 @@ control server itself is JSON with a message; HTML comes from whatever stands be
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Optional
 
 from dci_downloader.control.decoding import Response
 from dci_downloader.errors import AccessError, DownloaderError, NotFoundError, StatusError
 from dci_downloader.network.headers import http_date
+from dci_downloader.network.json_and_yaml import read_json
 from dci_downloader.network.retries import TRANSIENT
 
+_MOST_VALUES = 10_000
 _UNKNOWN_REMOTECI = re.compile(r"remoteci\b.*\bnot found", re.IGNORECASE)
 _ACTIVATION_HINTS = {
     "remoteci": "enable the remoteci on its page of the DCI dashboard",
@@ -44,8 +45,8 @@ def error_from_response(response: Response, now: float) -> DownloaderError:
 def server_message(response: Response) -> str:
     """What a JSON error says, fit for a terminal and at most 200 characters; empty for any other body."""
     try:
-        text = json.loads(response.body)["message"]
-    except (ValueError, RecursionError, KeyError, TypeError, IndexError):
+        text = read_json(response.body, _MOST_VALUES)["message"]
+    except (ValueError, KeyError, TypeError, IndexError):
         return ""
     return " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())[:200]
 

@@ -1,5 +1,8 @@
 """One request and its complete response, bounded in size and in time.
 
+The body is read as it comes and decoded here: urllib3 decodes whatever the header says, with any number of layers, and
+its older versions without a bound.
+
 Socket timeouts restart with every byte, and name resolution has none: only another thread can tell that a response
 takes too long. So each response is received in a thread of its own, a daemon, and left there if it never ends.
 """
@@ -11,8 +14,8 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future, wait
 from http.client import HTTPException
-from http.cookiejar import DefaultCookiePolicy
-from typing import NamedTuple, Optional
+from importlib.util import find_spec
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import requests
@@ -20,15 +23,17 @@ from urllib3.exceptions import HTTPError
 
 from dci_downloader.control.decoding import Response
 from dci_downloader.control.failures import Route, failure_from_exception, stall_failure
-from dci_downloader.errors import TransferError
+from dci_downloader.control.requests_session import RequestsSession
+from dci_downloader.errors import SettingsError, TransferError
+from dci_downloader.network import encoding
 from dci_downloader.network.headers import content_length
-from dci_downloader.network.interim import InterimAdapter
-from dci_downloader.network.proxies import ca_bundle, proxy_for
+from dci_downloader.network.proxies import ca_bundle, check_proxies, proxy_for
+from dci_downloader.network.proxy_urls import SOCKS
 from dci_downloader.network.urls import redact_url
 from dci_downloader.options import Network
-from dci_downloader.release import USER_AGENT
 
 _CHUNK = 8192
+_WITHOUT_BODY = {204, 304}  # Content-Length of a 304 is that of the body which is not sent (RFC 9110, 8.6)
 _MIN_RATE = 1000
 """Bytes per second below which a response counts as stalled."""
 
@@ -62,9 +67,10 @@ class HttpClient:
     """Sends requests, and keeps connections open between them. For one thread at a time."""
 
     def __init__(self, network: Network) -> None:
+        check_proxies(network)
         self._network = network
         self._verify = ca_bundle(network)
-        self._session = _RequestsSession()
+        self._session = RequestsSession()
 
     def close(self) -> None:
         """Close idle connections. Safe to repeat."""
@@ -80,9 +86,15 @@ class HttpClient:
 
         Raises:
             RequestFailedError: no complete response came.
-            TransferError: the body is too large.
+            TransferError: the body is too large, or cannot be decoded.
+            SettingsError: the proxy speaks SOCKS, and this Python does not.
         """
         proxy = proxy_for(request.url, self._network)
+        if proxy.startswith(SOCKS) and find_spec("socks") is None:
+            raise SettingsError(
+                "API calls go through a SOCKS proxy, for which the package PySocks is needed",
+                hint="pip install PySocks, or set HTTP_PROXY and HTTPS_PROXY to an http proxy",
+            )
         route = Route(str(request), urlsplit(request.url).netloc, redact_url(proxy) if proxy else "")
         receiver = _Receiver(self._session, request, limit)
         future = Future[Response]()
@@ -97,7 +109,7 @@ class HttpClient:
         self._wait(future, receiver, route, sum(timeouts))
         try:
             return future.result()
-        except (OSError, HTTPError, HTTPException, UnicodeError) as error:
+        except (OSError, HTTPError, HTTPException, ValueError) as error:  # ValueError: of ssl, of a name's encoding
             raise failure_from_exception(error, route) from None
 
     def _wait(self, future: Future[Response], receiver: _Receiver, route: Route, seconds: float) -> None:
@@ -106,7 +118,7 @@ class HttpClient:
         while not wait([future], timeout=seconds).done:
             if receiver.received - received < seconds * _MIN_RATE:
                 receiver.abandoned = True
-                self._session = _RequestsSession()  # the old one belongs to the abandoned thread
+                self._session = RequestsSession()  # the old one belongs to the abandoned thread
                 raise stall_failure(route, time.monotonic() - start)
             received = receiver.received
 
@@ -138,36 +150,33 @@ class _Receiver:
             body = self._body(response)
             headers = {name.lower(): value for name, value in response.headers.items()}
             expected = content_length(headers.get("content-length", ""))
-            if "content-encoding" not in headers and expected not in (None, self.received):
+            if response.status_code not in _WITHOUT_BODY and expected not in (None, self.received):
                 raise requests.ConnectionError  # urllib3 1.26 takes a cut body for a complete one
+            body = self._decoded(body, headers.get("content-encoding", ""))
             return Response(str(request), response.status_code, headers, body)
 
     def _body(self, response: requests.Response) -> bytes:
         chunks = []
-        for chunk in response.iter_content(_CHUNK):
+        # read, not stream: http.client reads chunked bodies then, whose lines it bounds as urllib3 does not
+        while not self.abandoned and (chunk := response.raw.read(_CHUNK, decode_content=False)):
             chunks.append(chunk)
             self.received += len(chunk)
             if self.received > self._limit:
-                raise TransferError(
-                    f"{self._request}: the answer is larger than {self._limit // 2**20} MiB",
-                    hint="is DCI_CS_URL right?",
-                )
-            if self.abandoned:
-                break
+                raise self._too_large()
         return b"".join(chunks)
 
+    def _decoded(self, body: bytes, header: str) -> bytes:
+        try:
+            return encoding.decode(body, header, self._limit)
+        except encoding.EncodingError as error:
+            if error.too_long:
+                raise self._too_large() from None
+            raise TransferError(
+                f"{self._request}: the answer came as {header[:50]!r}, and cannot be decoded: {error}",
+                hint="run again later; does a proxy change answers on their way?",
+            ) from None
 
-class _RequestsSession(requests.Session):
-    """A session that takes nothing from the environment, keeps no cookies and follows no redirect by itself."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.trust_env = False
-        for scheme in ("http://", "https://"):
-            self.mount(scheme, InterimAdapter())
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
-
-    def get_redirect_target(self, resp: requests.Response) -> Optional[str]:
-        """None: requests would read the whole body of a redirect, whatever its size."""
-        return None
+    def _too_large(self) -> TransferError:
+        return TransferError(
+            f"{self._request}: the answer is larger than {self._limit // 2**20} MiB", hint="is DCI_CS_URL right?"
+        )

@@ -1,5 +1,7 @@
 """Requests that come to an end: signed, redirected by hand, tried again where that helps and does no harm.
 
+* Nothing that was asked for by https is answered over http: whoever sits on that way could answer anything, and a
+  manifest is what all else is proved by.
 * A redirect is signed anew as long as it stays on the control server. Once it has left, nothing is signed any more,
   even if it leads back; the client that then asks knows no credentials.
 * A request that only reads, or deletes, is tried again after a transient failure for as long as patience lasts. One
@@ -224,6 +226,12 @@ class Session:
             raise TransferError(
                 f"{response.request}: redirected to nowhere, or to something that is neither http nor https",
                 hint="nothing was fetched from there; is DCI_CS_URL right? Does a proxy answer in its place?",
+            )
+        if origin(url).scheme == "https" != origin(target).scheme:
+            raise TransferError(
+                f"{response.request}: redirected to {redact_url(target)}, from https to http, which anybody on the way "
+                "can change",
+                hint="nothing was taken from there: that address has to be https; tell the owner of the server",
             )
         if leaves and not other_servers:
             raise TransferError(

@@ -8,12 +8,14 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from shlex import quote
 from typing import Optional, Union
 
 from dci_downloader.errors import DiskFullError, DownloaderError, SettingsError
 
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
+_INSTALL = "sudo install -d -o $USER"
 _FULL = {
     errno.ENOSPC: "make room there and run again: what is complete stays",
     errno.EDQUOT: "ask for a larger quota, or make room, and run again: what is complete stays",
@@ -75,6 +77,17 @@ def disk_error(error: OSError, where: Union[Path, str]) -> DownloaderError:
     if code in _UNSUPPORTED:
         return SettingsError(message, hint="this file system cannot do that: choose another destination")
     return SettingsError(message, hint=_OTHERS.get(code or 0, "look for disk errors in the system's log"))
+
+
+def destination_error(path: Path, code: int) -> SettingsError:
+    """The error of a mirror's folder that cannot be made, or not be written to, and who can change that how."""
+    if code == errno.EROFS:
+        hint = "its file system is mounted read-only: mount it for writing, or choose another destination"
+    elif code == errno.ENOENT:
+        hint = "nobody can make a folder there: choose a destination on a disk"
+    else:
+        hint = f"choose another destination, or have this one made for this user: {_INSTALL} {quote(str(path))}"
+    return SettingsError(f"{path}: {os.strerror(code)}", hint=hint)
 
 
 def _place(error: OSError, where: Union[Path, str]) -> str:

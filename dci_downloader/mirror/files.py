@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Union
 
 from dci_downloader.errors import SettingsError
-from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.disk_errors import destination_error, disk_errors
 from dci_downloader.mirror.permissions import GROUP_FILE_MODE, GROUP_FOLDER_MODE, make_readable, set_mode, shared_mode
 
 LINK_HINT = "a folder belongs there: move it aside; to keep it on another disk, mount that there (mount --bind)"
@@ -61,7 +61,12 @@ def make_folder(path: Path) -> None:
 
 
 def make_root(path: Path) -> None:
-    """Make the folder of a mirror, and those above it; one that is there, or a link to one, is fine."""
+    """Make the folder of a mirror, and those above it; one that is there, or a link to one, is fine.
+
+    Raises:
+        SettingsError: this user cannot make it, or not write to it; the hint says who can change that how.
+    """
+    check_folder(path, links=True)
     with disk_errors(path):
         os.makedirs(path.parent, exist_ok=True)
     if not path.is_dir():
@@ -86,6 +91,7 @@ def check_folder(path: Path, *, links: bool = False) -> None:
     Raises:
         SettingsError: something else is in its place, or the nearest folder that exists may not be written to.
     """
+    asked = path
     with disk_errors(path):
         if os.path.lexists(path) and not (links and path.is_dir()):
             _require_folder(path)
@@ -99,9 +105,11 @@ def check_folder(path: Path, *, links: bool = False) -> None:
                 path = path.parent
         status = os.stat(path)
         mendable = not links and status.st_uid == os.geteuid() and status.st_mode & 0o300 != 0o300
+        if path.parts[:2] in (("/", "proc"), ("/", "sys")):
+            raise destination_error(asked, errno.ENOENT)
         if not os.access(path, os.W_OK | os.X_OK) and not mendable:
             code = errno.EROFS if os.statvfs(path).f_flag & os.ST_RDONLY else errno.EACCES
-            raise OSError(code, os.strerror(code))
+            raise destination_error(asked, code)
 
 
 def write_all(fd: int, content: bytes) -> None:

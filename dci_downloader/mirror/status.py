@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Optional
 
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.native import native
 from dci_downloader.mirror.record import RecordState
 from dci_downloader.mirror.topic import TopicMirror, is_marked
 from dci_downloader.mirror.version import Version
@@ -96,7 +97,7 @@ def _row(
     for record in unreadable:
         hint = _ADVICE_ON_LOST if record.folder in damaged - {folder} else record.hint
         problems.append(f"{record.folder}: its record {record.reason}: {hint}")
-    if folder and not os.path.lexists(topic.versions_folder(component_type) / folder):
+    if folder and not os.path.lexists(topic.versions_folder(component_type) / native(folder)):
         problems.append(f"{folder}: it is gone, though it is published: {_ADVICE}")
         damaged.add(folder)
     for version in versions:

@@ -119,7 +119,7 @@ def _look(mirror: Mirror) -> tuple[list[VersionCheck], list[_Published], list[_O
             versions, unreadable = topic.look(component_type)
             name = topic.name_of(versions[0]) if versions else topic.name
             lost += [_unreadable_check(name, component_type, record) for record in unreadable]
-            if folder and not os.path.lexists(topic.versions_folder(component_type) / folder):
+            if folder and not os.path.lexists(topic.versions_folder(component_type) / native(folder)):
                 gone = Damage("", "the version that the link points at", "nothing")
                 code = IntegrityError.exit_code
                 lost.append(VersionCheck(name, component_type, folder, 0, 0, (gone,), exit_code=code))

@@ -7,7 +7,7 @@ A header is foreign text, and what Python takes for a number is not what HTTP do
 * ``Content-Length`` (8.6) is a number of bytes. A list of equal numbers, which a recipient may accept, is not read.
 * ``Content-Range`` (14.4) of a 206 response is ``bytes first-last/size``, both ends counted, the size maybe ``*``.
 * ``Retry-After`` (10.2.3) is a number of seconds or a date.
-* A date (5.6.7) is read in any form that an e-mail may have; without a zone it means UTC.
+* A date (5.6.7) is read in any form that an e-mail may have, within 100 characters; without a zone it means UTC.
 * A status (15) is three digits.
 
 No parser raises, whatever the text.
@@ -24,6 +24,7 @@ from typing import NamedTuple, Optional
 _NUMBER = r"([0-9]{1,19})"
 _PLAIN_NUMBER = re.compile(rf"[ \t]*{_NUMBER}[ \t]*")
 _CONTENT_RANGE = re.compile(rf"\s*bytes {_NUMBER}-{_NUMBER}/(?:{_NUMBER}|\*)\s*", re.IGNORECASE | re.ASCII)
+_LONGEST_DATE = 100
 _STATUS_LINE = re.compile(rb"HTTP/[0-9.]+ +([0-9]{3})(?!\S)")
 _JUDGED = re.compile(
     rb"^(location|retry-after|content-(?:length|range|encoding|type))[ \t]*:[ \t]*([^\r\n]*)",
@@ -98,9 +99,11 @@ def retry_after(value: str, now: datetime) -> float:
 
 
 def http_date(value: str) -> Optional[datetime]:
-    """The moment, with its zone, by ``Date`` and its like; None for anything malformed."""
+    """The moment, in UTC, by ``Date`` and its like; None for anything malformed."""
     try:
-        moment = parsedate_to_datetime(value)
+        moment = parsedate_to_datetime(value) if len(value) <= _LONGEST_DATE else None
+        if moment is None or moment.tzinfo is None:
+            return moment and moment.replace(tzinfo=timezone.utc)
+        return moment.astimezone(timezone.utc)  # here, for a zone may lead out of the years that there are
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

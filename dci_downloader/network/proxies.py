@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from dci_downloader.errors import SettingsError
+from dci_downloader.network.proxy_urls import HINT, proxy_url
 from dci_downloader.network.urls import DEFAULT_PORTS
 from dci_downloader.options import Network
 
@@ -31,12 +32,32 @@ def proxy_for(url: str, network: Network) -> str:
     """URL of the proxy through which ``url`` is asked for; empty for a direct connection.
 
     It depends on scheme, host and port only, so callers with many URLs of one server may ask once.
+
+    Raises:
+        SettingsError: what is set for the URL's scheme is no proxy.
     """
-    proxies = network.proxies
-    proxy = proxies.get(urlsplit(url).scheme.lower()) or proxies.get("all", "")
-    if not proxy or _is_direct(url, network.no_proxy):
-        return ""
-    return proxy if "://" in proxy else f"http://{proxy}"
+    proxy = _configured(urlsplit(url).scheme.lower(), network)
+    return "" if not proxy or _is_direct(url, network.no_proxy) else proxy
+
+
+def check_proxies(network: Network) -> None:
+    """Make sure, before anything is asked for, that each proxy that may be used can be one.
+
+    Raises:
+        SettingsError: one cannot.
+    """
+    for scheme in ("http", "https"):
+        _configured(scheme, network)
+
+
+def _configured(scheme: str, network: Network) -> str:
+    """URL of the proxy that is set for a scheme, whatever the host; empty for none."""
+    key = scheme if network.proxies.get(scheme) else "all"
+    address = network.proxies.get(key, "")
+    try:
+        return proxy_url(address) if address.strip() else ""
+    except ValueError as error:
+        raise SettingsError(f"{key.upper()}_PROXY is not the address of a proxy: {error}", hint=HINT) from None
 
 
 def _is_direct(url: str, no_proxy: str) -> bool:

@@ -52,5 +52,8 @@ def normalize_url(url: str) -> str:
 
 def redact_url(url: str) -> str:
     """The URL without query, fragment and user information: what may be shown and logged."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(not a URL)"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -136,7 +136,7 @@ def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
         topics=tuple(_topic(values, command_line) for values in merged.topics),
         api_version=_API_VERSIONS[command_line.tech_preview],
         job=merged.job,
-        notes=merged.notes,
+        notes=(*environment.dcirc_notes(command_line.dcirc), *merged.notes),
     )
 
 

@@ -20,6 +20,8 @@ from typing import Any, NamedTuple, Optional
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from dci_downloader import user_files
+from dci_downloader.errors import SettingsError
 from dci_downloader.settings.table import settings_at
 from dci_downloader.settings.types import TEXT, Choice, Entry, Level, ListOf, Scalar, Values, ValueType
 from dci_downloader.settings.values import SettingValue
@@ -60,11 +62,9 @@ class SettingsFile(NamedTuple):
 def read(path: str) -> SettingsFile:
     """Read a settings file. A file that cannot be read is one with a problem."""
     try:
-        with open(path, "rb") as file:
-            document = file.read(LARGEST_FILE + 1)
-    except (OSError, ValueError) as error:
-        return SettingsFile(problems=(f"{path}: {getattr(error, 'strerror', None) or error}",))
-    return parse(document, path)
+        return parse(user_files.read(path, LARGEST_FILE), path)
+    except SettingsError as error:
+        return SettingsFile(problems=(str(error),))
 
 
 def parse(document: bytes, name: str) -> SettingsFile:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pycurl
 
 from dci_downloader.network.headers import Head, read_head
-from dci_downloader.network.proxies import ca_bundle, proxy_for
+from dci_downloader.network.proxies import ca_bundle, check_proxies, proxy_for
 from dci_downloader.options import Network, TransferOptions
 from dci_downloader.release import USER_AGENT
 from dci_downloader.transfer.sources import Peer
@@ -56,6 +56,7 @@ class HandlePool:
 
     def __init__(self, options: TransferOptions, http_version: int, tuning: Tuning) -> None:
         self._network = options.network or Network()
+        check_proxies(self._network)
         self._http_version = http_version
         self._receive_buffer = _receive_buffer(options, tuning)
         self._connect_seconds = min(self._network.connect_timeout, options.patience / 2)
@@ -121,10 +122,13 @@ class HandlePool:
         handle.setopt(pycurl.NOPROXY, "")  # else libcurl reads the environment, by rules of its own
         with suppress(pycurl.error, TypeError):  # libcurl, or what pycurl was built with, is older
             handle.setopt(_QUICK_EXIT, 1)
-        folder = os.path.isdir(self._ca_bundle)
-        handle.setopt(pycurl.CAPATH if folder else pycurl.CAINFO, self._ca_bundle)
-        if any(proxy.lower().startswith("https:") for proxy in self._network.proxies.values()):
-            handle.setopt(pycurl.PROXY_CAPATH if folder else pycurl.PROXY_CAINFO, self._ca_bundle)
+        # A proxy that is reached by https is verified as servers are; libcurl has options of its own for that. Where a
+        # folder is set, the file that libcurl was built with is not: it need not be there.
+        file, folder = (None, self._ca_bundle) if os.path.isdir(self._ca_bundle) else (self._ca_bundle, None)
+        for option in ("CAINFO", "PROXY_CAINFO"):
+            handle.setopt(getattr(pycurl, option), file)
+        for option in ("CAPATH", "PROXY_CAPATH") if folder else ():
+            handle.setopt(getattr(pycurl, option), folder)
         return handle
 
     def _proxy(self, url: str) -> str:

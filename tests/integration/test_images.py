@@ -235,7 +235,6 @@ def test_a_registry_that_only_the_image_list_names_gets_no_login_unless_the_user
     topic.registry = {**LOGIN, "url": "registry.example.com"}
     done = openstack("rhosp/nova:17.1")
     assert "authentication required" in done.failures[0].reason
-    assert f"not given to {registries.source}" in done.failures[0].hint
     assert "authfile" not in (registries.root / "calls").read_text()
     done = openstack("rhosp/nova:17.1", login_registries=(registries.source,))
     assert [image.outcome for image in done.images] == [ContainerImageOutcome.COPIED]
@@ -294,7 +293,7 @@ def test_without_skopeo_nothing_is_fetched(openstack, lab, monkeypatch, tmp_path
 
 def test_a_list_that_the_manifest_names_counts_as_well(registries, lab, server, tmp_path):
     registries.push("rhosp/nova:17.1", b"one")
-    topic = lab.catalog.add_topic("OSP17.1", component_types=("puddle",), registry=LOGIN)
+    topic = lab.catalog.add_topic("OSP17.1", component_types=("puddle",), registry={**LOGIN, "url": registries.source})
     listed = f"- {registries.source}/rhosp/nova:17.1\n".encode()
     lab.build({"images_list.yaml": listed}, topic=topic, type="puddle", images_list=listed)
     options = SyncOptions(registry=registries.lab, login_registries=(registries.source,))

@@ -1,9 +1,8 @@
 """Lists of container images, and how skopeo is asked to copy them; skopeo itself is tried in tests/integration."""
 
+import base64
 import json
 import os
-import stat
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,7 @@ from dci_downloader import (
     container_images,
 )
 from dci_downloader.hooks import NeverStop, NullProgress
-from dci_downloader.network.registries import RegistryLogin, registry_login
+from dci_downloader.skopeo import Login, topic_login
 
 DIGEST = "sha256:" + "a" * 64
 SECRET = 'pa"ss:wörd'
@@ -43,7 +42,8 @@ def calls(tmp_path):
 
 def mirror(*references, registry="lab:5000", login=None, network=Network(), progress=NullProgress(), stop=NeverStop()):  # noqa: B008
     document = "".join(f'- "{reference}"\n' for reference in references).encode()
-    return container_images.mirror(document, registry, login or RegistryLogin(), network, progress, stop)
+    login = topic_login({"url": "r.example.com", "second": "s.example.com:5000", **(login or {})}, ())
+    return container_images.mirror(document, registry, login, network, progress, stop)
 
 
 @pytest.mark.parametrize(
@@ -164,55 +164,61 @@ def test_what_skopeo_says_cannot_drive_a_terminal(skopeo):
     assert mirror("r.example.com/nova").failures[0].reason == "no\\x1b[31m such image"
 
 
-def test_the_login_is_in_a_file_of_ones_own_that_goes_and_nowhere_else(skopeo, calls, tmp_path, monkeypatch):
+def test_the_login_is_in_a_file_in_memory_and_nowhere_else(skopeo, calls, tmp_path, monkeypatch):
     monkeypatch.setenv("DCI_API_SECRET", "s3cret")
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     monkeypatch.setattr("tempfile.tempdir", None)
-    keep = (
-        f'for each in "$@"; do case "$each" in --*authfile=*) f="${{each#*=}}";; esac; done; cp -p "$f" {tmp_path}/kept'
-    )
-    skopeo(f'[ -z "${{f:-}}" ]; {keep} 2>/dev/null; echo "$@"')
-    login = registry_login({"login": "ü", "password": SECRET, "url": "r.example.com"}, ["s.example.com:5000"])
-    mirror("r.example.com/nova", "s.example.com:5000/neutron", "other.example.com/heat", login=login)
-    kept = tmp_path / "kept"
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    auths = json.loads(kept.read_text())["auths"]
+    (tmp_path / "temporary").mkdir()
+    keep = f'for each in "$@"; do case "$each" in --*authfile=*) cat "${{each#*=}}" > {tmp_path}/kept;; esac; done'
+    skopeo(f'{keep}; ls {tmp_path}/temporary >> {tmp_path}/files; echo "$@"')
+    mirror("r.example.com/nova", "s.example.com:5000/neutron", login={"login": "ü", "password": SECRET})
+    auths = json.loads((tmp_path / "kept").read_text())["auths"]
     assert set(auths) == {"r.example.com", "s.example.com:5000"}
+    assert base64.b64decode(auths["r.example.com"]["auth"]).decode() == f"ü:{SECRET}"
     (path,) = {word.split("=")[1] for call in calls() for word in call.split() if "authfile=" in word}
-    assert not Path(path).exists()
-    assert not Path(path).parent.exists()
+    assert path.startswith("/proc/self/fd/")
+    assert not os.path.exists(path)
+    assert (tmp_path / "files").read_text() == ""
     said = "\n".join(calls()) + (tmp_path / "environment").read_text()
     assert SECRET not in said
     assert auths["r.example.com"]["auth"] not in said
     assert "s3cret" not in said
     assert all("authfile" not in call for call in calls() if call.startswith("inspect") and "lab:5000" in call)
-    assert all("authfile" not in call for call in calls() if "other.example.com" in call)
 
 
-@pytest.mark.parametrize("login", [{}, {"login": "u"}, {"login": "", "password": "p"}, {"login": "u", "password": "p"}])
-def test_without_a_login_skopeo_uses_its_own(skopeo, calls, login):
-    skopeo('echo "$@"')
-    mirror("r.example.com/nova", "evil.example/nova2", "localhost:5000/nova3", login=registry_login(login))
-    assert "authfile" not in "".join(calls())
+def test_the_login_goes_to_no_registry_that_only_the_list_names(skopeo, calls, tmp_path):
+    keep = f'for each in "$@"; do case "$each" in --*authfile=*) cat "${{each#*=}}" > {tmp_path}/kept;; esac; done'
+    skopeo(f'{keep}; echo "$@"')
+    evil = ["evil.example.com/a", "127.0.0.1:5000/b", "localhost/c", "r.example.com:8443/d", "r.example.com.evil.com/e"]
+    notes = []
+
+    class Noted(NullProgress):
+        def message(self, text):
+            notes.append(text)
+
+    login = {"login": "lab", "password": SECRET}
+    mirror("R.example.com:443/nova", *evil, login=login, progress=Noted())
+    assert set(json.loads((tmp_path / "kept").read_text())["auths"]) == {"R.example.com:443"}
+    assert not [call for call in calls() if "authfile" in call and "/nova" not in call]
+    told = {note.split(" is not sent to ")[1].split(",")[0] for note in notes if "is not sent to" in note}
+    assert told == {image.rpartition("/")[0] for image in evil}
+    assert "login_registries" in notes[0]
 
 
 @pytest.mark.parametrize("host", ["localhost:5000", "127.0.0.1:5000", "[::1]:5000", "r.example.com"])
 def test_a_login_goes_over_verified_tls_only(skopeo, calls, host):
     skopeo('echo "$@"; case "$*" in *lab:5000*) exit 1;; esac')
-    mirror(f"{host}/nova", login=registry_login({"login": "u", "password": "p"}, [host]))
+    mirror(f"{host}/nova", login={"login": "u", "password": "p", "url": host})
     with_login = [call for call in calls() if "authfile" in call]
     assert len(with_login) == 2
-    assert all("tls-verify=true" in call.replace("--dest-tls-verify=false", "") for call in with_login)
     assert not any("--tls-verify=false" in call or "src-tls-verify=false" in call for call in with_login)
 
 
-def test_an_image_that_lacks_the_login_says_what_to_do(skopeo):
-    skopeo("exit 1")
-    login = registry_login({"login": "u", "password": SECRET, "url": "r.example.com"})
-    known, other = mirror("r.example.com/nova", "s.example.com/heat", login=login).failures
-    assert known.hint == ""
-    assert "not given to s.example.com" in other.hint
-    assert SECRET not in other.hint
+@pytest.mark.parametrize("login", [{}, {"login": "u"}, {"login": "", "password": "p"}])
+def test_without_a_login_skopeo_uses_its_own(skopeo, calls, login):
+    skopeo('echo "$@"')
+    mirror("r.example.com/nova", login=login)
+    assert "authfile" not in "".join(calls())
 
 
 @pytest.mark.parametrize(("bundle", "variable"), [("file", "SSL_CERT_FILE"), ("folder", "SSL_CERT_DIR")])
@@ -250,8 +256,8 @@ def test_a_registry_that_never_answers_ends_by_itself(tmp_path, monkeypatch):
     (tmp_path / "skopeo").write_text("#!/bin/sh\nexec sleep 60\n")
     (tmp_path / "skopeo").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr(container_images, "INSPECT_SECONDS", 0.2)
+    monkeypatch.setattr("dci_downloader.skopeo.INSPECT_SECONDS", 0.2)
     document = b"- registry.example.com/rhosp17/nova:17.1\n"
-    done = container_images.mirror(document, "127.0.0.1:1", RegistryLogin(), Network(), NullProgress(), NeverStop())
+    done = container_images.mirror(document, "127.0.0.1:1", Login(), Network(), NullProgress(), NeverStop())
     assert [image.outcome for image in done.images] == [ContainerImageOutcome.FAILED]
     assert "no end after" in done.failures[0].reason

@@ -2,12 +2,15 @@ import ctypes
 import errno
 import os
 import stat
+from functools import partial
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
 from dci_downloader.errors import SettingsError
 from dci_downloader.mirror import files
+from tests.other_user import as_other, needs_root, open_folder
 
 
 def test_boot_id_stays_the_same_and_is_empty_where_the_kernel_does_not_say(monkeypatch):
@@ -148,6 +151,26 @@ def test_what_making_a_folder_would_raise_is_known_before(tmp_path, monkeypatch)
     monkeypatch.setattr(os, "statvfs", lambda path: read_only)
     with pytest.raises(SettingsError, match="Read-only"):
         files.check_folder(tmp_path / "a")
+
+
+@pytest.mark.parametrize("make", [files.make_root, partial(files.check_folder, links=True)], ids=["make", "check"])
+@pytest.mark.parametrize("below", [".", "a", "a b/c"])
+@needs_root
+def test_a_destination_that_is_not_ours_names_the_step_that_helps(make, below):
+    with open_folder() as folder:
+        said = as_other(lambda: make(folder / below))
+    where = str(folder / below)
+    assert f"{where}: Permission denied" in said
+    assert f"sudo install -d -o $USER {quote(where)}" in said
+
+
+@pytest.mark.parametrize("place", ["/proc/x", "/proc/self/x/y", "/sys/x"])
+def test_where_no_folder_can_be_nobody_is_sent_to_make_one(place):
+    for make in (files.make_root, files.check_folder):
+        with pytest.raises(SettingsError) as caught:
+            make(Path(place))
+        assert str(caught.value).startswith(place)
+        assert "choose a destination on a disk" in caught.value.hint
 
 
 @pytest.mark.parametrize("setgid", [True, False])

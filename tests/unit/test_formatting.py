@@ -46,3 +46,31 @@ def test_durations_are_said_in_two_units_at_most(seconds, said):
 
 def test_what_a_terminal_would_obey_is_shown_instead():
     assert formatting.printable("a\x1b[31mred\u202e\n – é") == "a\\x1b[31mred\\u202e\n – é"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\x1b]0;title\x07",
+        "\x9b2J",
+        "\x7f",
+        "\x00",
+        "\r",
+        "\x85",
+        "\u2028",
+        "\u202e\u2066",
+        "\udce9",
+        "\ue000",
+        "\U000e0001",
+    ],
+)  # C0 and C1, DEL, ends of lines of Unicode, directions, half a character, private use, tags
+def test_nothing_that_a_terminal_obeys_or_cannot_show_stays(text):
+    shown = formatting.printable(f"a{text}b\n\tc")
+    assert shown == formatting.printable(shown)
+    assert shown.replace("\n", "").replace("\t", "").isprintable()
+    assert (shown[0], shown[-4:]) == ("a", "b\n\tc")
+
+
+def test_a_name_of_several_lines_is_shown_on_one():
+    assert formatting.printable_line("a\nb: whole") == "a\\nb: whole"
+    assert formatting.table([("a\nb", "c\td"), ("e", "f")]) == ["a\\nb  c\\td", "e     f"]

@@ -208,6 +208,23 @@ def test_no_topic_that_fits_is_an_error(lab):
         listing.topics(lab.server, "OSP*", ListOptions(), Notes())
 
 
+def test_names_of_thousands_of_digits_are_sorted(monkeypatch):
+    names = [
+        "RHEL-9.10",
+        "RHEL-9.9",
+        "RHEL-9.09",
+        f"RHEL-9.{'9' * 5000}",
+        f"RHEL-9.1{'0' * 5000}",
+        "RHEL-9.²",
+        "RHEL-9.٣",
+        "9",
+        "RHEL",
+    ]
+    ordered = sorted(names, key=listing._natural)
+    assert ordered.index("RHEL-9.9") < ordered.index("RHEL-9.10")
+    assert ordered.index("RHEL-9.10") < ordered.index(f"RHEL-9.{'9' * 5000}") < ordered.index(f"RHEL-9.1{'0' * 5000}")
+
+
 def test_since_and_query_narrow_the_list(lab):
     for number in range(40):
         lab.build({}, number=number, tags=("even",) if number % 2 == 0 else ())

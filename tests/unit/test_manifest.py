@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -348,3 +349,27 @@ def test_hostile_pile_of_faults_and_links_is_refused_quickly() -> None:
     links = [link("", f"l{n}", f"l{n + 1}") for n in range(5_000)]
     assert len(parse(file(), symlinks=links).symlinks) == 0
     assert time.process_time() - started < 3
+
+
+def test_more_entries_than_any_compose_has_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dci_downloader.content.manifest.MOST_ENTRIES", 3)
+    files = [file(name=str(number)) for number in range(3)]
+    assert len(parse(*files).files) == 3
+    assert "lists 4 entries, and at most 3 are read" in str(refused(*files, symlinks=[link("", "l")]))
+
+
+@pytest.mark.parametrize("item", ["{}", "[]", "0", '"a"', '{"path":""}'])
+def test_a_manifest_of_nothing_but_small_values_takes_no_memory(item: str) -> None:
+    document = ('{"files": [], "x": [' + ",".join([item] * 8_000_001) + "]}").encode()
+    tracemalloc.start()
+    try:
+        with pytest.raises(ManifestError, match="more than 8,000,000 values"):
+            parse_manifest(document, "compose")
+        assert tracemalloc.get_traced_memory()[1] < len(document) + 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_unknown_keys_change_nothing() -> None:
+    odd = {"mode": "4755", "n": 10**30, "deep": [[{}]] * 9, "path2": "../.."}
+    assert parse({**file("a", "b"), **odd}, x=[odd] * 9, directories=[odd]) == parse(file("a", "b"))

@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import logging
@@ -108,9 +109,32 @@ def test_a_reader_that_went_away_does_not_end_the_work():
         def write(self, text):
             raise BrokenPipeError
 
-    lines = LineProgress(Gone())
-    lines.begin("x", 1, 1)
-    lines.message("y")
+    for progress in (LineProgress(Gone()), BarProgress(Gone())):
+        progress.message("y")
+        progress.begin("x", 1, 1)
+        progress.advance(1, 1)
+        progress.end()
+
+
+def test_a_terminal_that_went_away_in_mid_work_does_not_end_it():
+    """As when a session is closed, and SIGHUP ignored."""
+
+    class Going(Terminal):
+        gone = False
+
+        def write(self, text):
+            if self.gone:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().write(text)
+
+    stream = Going()
+    bar = BarProgress(stream)
+    bar.begin("x", 10, 10**9)
+    stream.gone = True
+    for _ in range(10):
+        bar.advance(1, 10**8)
+    bar.message("y")
+    bar.end()
 
 
 WALL = datetime(2026, 11, 25, 3, 4, 5, 678_000, tzinfo=timezone.utc)

@@ -67,3 +67,52 @@ def test_a_signal_that_was_ignored_before_stays_so():
             assert not stop.requested()
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.fixture
+def unhandled():
+    """Whatever the tests were started under."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_work_inside_of_the_program_is_asked_to_end_by_what_the_program_heard(unhandled):
+    with Signals() as program:
+        with Signals() as work:
+            assert work is program
+        handler = signal.getsignal(signal.SIGTERM)
+        assert handler.__self__ is program
+        with program.deferred():
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(CancelledError), Signals():
+            pass
+        assert program.requested()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_what_came_while_it_was_deferred_is_raised_where_it_may_interrupt(unhandled):
+    with Signals() as stop, stop.deferred():
+        with stop.interruptible():
+            pass
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(CancelledError), stop.interruptible():
+            raise AssertionError("never here")
+        with stop.deferred():  # as before, however deep
+            stop.check()
+        stop.check()
+
+
+def test_a_signal_raises_inside_of_what_may_be_interrupted_and_not_after_it(unhandled):
+    with Signals() as stop, stop.deferred():
+        with pytest.raises(CancelledError), stop.interruptible():
+            signal.raise_signal(signal.SIGHUP)
+        stop.check()
+
+
+def test_after_the_last_work_signals_change_nothing(unhandled):
+    with Signals(last=True):
+        pass
+    signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
