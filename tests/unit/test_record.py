@@ -65,6 +65,7 @@ BAD_ENTRIES = {
     "a dot": [["./f", DIGEST, 1]],
     "two slashes": [["a//f", DIGEST, 1]],
     "a slash at the end": [["a/", DIGEST, 1]],
+    "a line end": [["a\na", DIGEST, 1]],
     "a control character": [["a\x1b[2J", DIGEST, 1]],
     "NUL": [["a\0b", DIGEST, 1]],
     "a long name": [["a" * 256, DIGEST, 1]],
