@@ -19,7 +19,10 @@ class Progress(Protocol):
         """Work on that many files and bytes starts; ``label`` names it."""
 
     def advance(self, files: int, size: int) -> None:
-        """So many more files are complete, and bytes received; a negative ``size`` says that bytes were discarded."""
+        """So many more files are complete, and bytes there, received or taken from the store.
+
+        A negative ``size`` says that bytes were discarded.
+        """
 
     def end(self) -> None:
         """The work that ``begin`` announced is over, complete or not."""

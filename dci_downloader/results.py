@@ -76,6 +76,22 @@ class SourceTotals(NamedTuple):
     bytes: int
 
 
+class Assembled(NamedTuple):
+    """Images that were put together from what the mirror held; in a dry run, that would be.
+
+    Attributes:
+        files: images.
+        bytes: of them that were taken from the store.
+    """
+
+    files: int = 0
+    bytes: int = 0
+
+    def plus(self, files: int, size: int) -> Assembled:
+        """With so many more."""
+        return Assembled(self.files + files, self.bytes + size)
+
+
 class ContainerImageOutcome(enum.Enum):
     """What a run did with a container image."""
 
@@ -135,8 +151,10 @@ class ComponentReport:
     Attributes:
         path: the published link, under which agents read the component; empty where it is not mirrored at all.
         files: how many files the version holds, with ``size`` bytes.
-        files_downloaded: files fetched by this run; with ``PLANNED``, files to fetch.
+        files_downloaded: files fetched by this run; with ``PLANNED``, files to fetch; without those assembled.
         bytes_downloaded: bytes received for them, including those discarded; without what an earlier run left.
+        files_assembled: images put together from files that the mirror held, with ``bytes_assembled`` of them; the rest
+            of their bytes is downloaded. With ``PLANNED``, what is expected at the most.
         files_reused: files whose content was in the mirror already, with ``bytes_reused``.
         versions_removed: folders of the older versions that were removed; with ``PLANNED``, that would be.
         bytes_removed: bytes that this frees.
@@ -160,6 +178,8 @@ class ComponentReport:
     size: int = 0
     files_downloaded: int = 0
     bytes_downloaded: int = 0
+    files_assembled: int = 0
+    bytes_assembled: int = 0
     files_reused: int = 0
     bytes_reused: int = 0
     versions_removed: tuple[str, ...] = ()
@@ -180,6 +200,7 @@ class SyncSteps(NamedTuple):
         wanted: the manifest after selection.
         plan: what was missing of it; None where the run did not come to that, or found everything published.
         received: what was downloaded, by source.
+        assembled: the images put together; with ``PLANNED``, what is expected of that.
         removal: the older versions that were removed; with ``PLANNED``, that would be.
         notes: one line each, beside the warnings of the manifest.
     """
@@ -193,13 +214,15 @@ class SyncSteps(NamedTuple):
     changes: Changes = Changes()
     removal: Removal = Removal()
     notes: tuple[str, ...] = ()
+    assembled: Assembled = Assembled()
 
     def report(self, component: Component, path: str, seconds: float) -> ComponentReport:
         """The report on the component, which agents read under ``path``."""
         missing = self.plan.missing if self.plan else ()
         files, size = sum(source.files for source in self.received), sum(source.bytes for source in self.received)
         if self.plan and self.outcome is Outcome.PLANNED:
-            files, size = self.plan.missing_files, self.plan.missing_bytes
+            files = self.plan.missing_files - self.assembled.files
+            size = max(0, self.plan.missing_bytes - self.assembled.bytes)
         return ComponentReport(
             id=component.id,
             name=component.name,
@@ -211,6 +234,8 @@ class SyncSteps(NamedTuple):
             size=self.wanted.size,
             files_downloaded=files,
             bytes_downloaded=size,
+            files_assembled=self.assembled.files,
+            bytes_assembled=self.assembled.bytes,
             files_reused=len(self.wanted.files) - len(missing),
             bytes_reused=self.wanted.size - sum(entry.size for entry in missing),
             versions_removed=self.removal.versions,

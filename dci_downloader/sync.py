@@ -32,6 +32,7 @@ from dci_downloader.options import SyncOptions
 from dci_downloader.planning import COMPONENT_ERRORS, ComponentPlan, Planner
 from dci_downloader.results import (
     NOT_TRIED,
+    Assembled,
     Changes,
     ComponentReport,
     ContainerImage,
@@ -40,12 +41,14 @@ from dci_downloader.results import (
     Outcome,
     Removal,
     Report,
-    SourceTotals,
     SyncSteps,
 )
 from dci_downloader.skopeo import topic_login
+from dci_downloader.transfer.assembling import Parts
 from dci_downloader.transfer.engine import fetch
+from dci_downloader.transfer.fetched import Fetched
 from dci_downloader.transfer.sources import PeerPool
+from dci_downloader.transfer.tuning import Tuning
 
 
 def sync_topic(
@@ -170,13 +173,16 @@ class _Sync:
         plan = planned.plan
         if not self.brought.isdisjoint(entry.sha256 for entry in plan.missing):
             plan = self.mirror.plan(component, wanted)
-        received, notes, failures = self._fetch(component, plan)
-        if failures:
-            return SyncSteps(Outcome.FAILED, wanted, plan, received, failures=failures, notes=notes)
+        fetched = self._fetch(component, plan)
+        received, notes, assembled = fetched.received, fetched.notes, fetched.assembled
+        if failures := fetched.failures:
+            return SyncSteps(
+                Outcome.FAILED, wanted, plan, received, failures=failures, notes=notes, assembled=assembled
+            )
         self.brought.update(entry.sha256 for entry in plan.missing)
         images, failures = self._mirror_images(wanted)
         if failures:
-            return SyncSteps(Outcome.FAILED, wanted, plan, received, images, failures, notes=notes)
+            return SyncSteps(Outcome.FAILED, wanted, plan, received, images, failures, notes=notes, assembled=assembled)
         notes += unlisted_note(self.topic_mirror.link(component.type), wanted)  # before the folder gives way to a link
         publication = publish(self.topic_mirror, component, planned.selection, wanted)
         removal = Removal()
@@ -186,7 +192,7 @@ class _Sync:
             notes += (f"older versions could not be removed: {error}",)
         notes += publication.notes
         changes = changes_since(planned.published, wanted)
-        return SyncSteps(Outcome.PUBLISHED, wanted, plan, received, images, (), changes, removal, notes)
+        return SyncSteps(Outcome.PUBLISHED, wanted, plan, received, images, (), changes, removal, notes, assembled)
 
     def preview(self, planned: ComponentPlan) -> SyncSteps:
         """Say what :meth:`bring` would do. Writes nothing."""
@@ -203,25 +209,29 @@ class _Sync:
             changes=changes_since(planned.published, wanted),
             removal=reclaimable(self.topic_mirror, old),
             notes=(*adoptable_note(planned.adoptable), *unlisted_note(folder, wanted)),
+            assembled=self._expected(planned),
         )
 
-    def _fetch(
-        self, component: Component, plan: Plan
-    ) -> tuple[tuple[SourceTotals, ...], tuple[str, ...], tuple[Failure, ...]]:
-        """Fetch what is missing; gives what was received by source, notes about peers, and what failed."""
+    def _expected(self, planned: ComponentPlan) -> Assembled:
+        """What is expected of putting images together."""
+        missing = planned.to_fetch.missing if planned.to_fetch else ()
+        return Parts(planned.wanted.files, self.mirror.store, Tuning()).expected(missing)
+
+    def _fetch(self, component: Component, plan: Plan) -> Fetched:
+        """Fetch what is missing."""
         if not plan.missing:
-            return (), (), ()
+            return Fetched(received=())
         self.progress.begin(component.name, plan.missing_files, plan.missing_bytes)
         try:
             with self.stop.deferred():
                 source, store = self.server.files(component), self.mirror.store
-                transfer = self.options.transfer
-                fetched = fetch(plan.missing, source, store, transfer, self.progress, self.stop, self.peers)
+                transfer, build = self.options.transfer, plan.wanted.files
+                fetched = fetch(plan.missing, source, store, transfer, self.progress, self.stop, self.peers, build)
         finally:
             self.progress.end()
         if self.stop.requested():  # it may have come after fetch asked for the last time
             raise CancelledError("interrupted")
-        return fetched.received, fetched.notes, fetched.failures
+        return fetched
 
     def _mirror_images(self, wanted: Manifest) -> tuple[tuple[ContainerImage, ...], tuple[Failure, ...]]:
         """Mirror the container images, where that is asked for and the component has a list of them."""

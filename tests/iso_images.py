@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 from collections.abc import Generator, Mapping
 from typing import Any, Optional, Union
 
 from dci_downloader.content.iso9660 import Layout, read_layout
+from dci_downloader.content.isomd5 import APPLICATION_USE, STEP
 from dci_downloader.content.ranges import Range
 
 SECTOR = 2048
@@ -95,6 +97,23 @@ def build(files: Mapping[str, bytes]) -> bytes:
         assert len(listed) <= sizes[name]
         content[starts[name]] = listed.ljust(sizes[name], b"\0")
     return compose(content, sizes[""], sectors=position)
+
+
+def implant(image: bytes, stated: str) -> bytes:
+    """The image with this application use."""
+    return image[: APPLICATION_USE.start] + stated.ljust(512).encode() + image[APPLICATION_USE.end :]
+
+
+def implanted(image: bytes) -> bytes:
+    """The image with sums in it, as implantisomd5 makes them, but in another way."""
+    covered = implant(image, "")[: len(image) - 15 * SECTOR]
+    part = len(covered) // 21
+    ends = [-(-number * part // STEP) * STEP + STEP for number in range(1, 21)]
+    sums = [hashlib.md5(covered[:end]).digest()[:3] for end in ends]
+    digits = "".join(f"{byte:x}"[0] for each in sums for byte in each)
+    whole = hashlib.md5(covered).hexdigest()
+    stated = f"ISO MD5SUM = {whole};SKIPSECTORS = 15;RHLISOSTATUS=1;FRAGMENT SUMS = {digits};FRAGMENT COUNT = 20;"
+    return implant(image, stated)
 
 
 def _size_of(paths: list[str]) -> int:

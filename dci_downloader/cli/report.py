@@ -35,6 +35,8 @@ def to_json(reports: Sequence[Report], seconds: float, exit_code: int) -> str:
         "topics": [topic_document(report) for report in reports],
         "files_downloaded": sum(component.files_downloaded for component in components),
         "bytes_downloaded": sum(component.bytes_downloaded for component in components),
+        "files_assembled": sum(component.files_assembled for component in components),
+        "bytes_assembled": sum(component.bytes_assembled for component in components),
         "files_reused": sum(component.files_reused for component in components),
         "bytes_reused": sum(component.bytes_reused for component in components),
         "failed": sum(len(report.failures) for report in reports),
@@ -97,13 +99,26 @@ def _outcome(component: ComponentReport) -> str:
         return "skipped"
     fetched = _amount(component.files_downloaded, component.bytes_downloaded)
     reused = _amount(component.files_reused, component.bytes_reused)
+    assembled = _assembled(component)
     if component.outcome is Outcome.FAILED:
-        return f"FAILED, nothing published ({fetched} fetched)"
+        return f"FAILED, nothing published ({fetched} fetched{assembled})"
     if component.outcome is Outcome.PLANNED:
-        return f"would fetch {fetched}, reuse {reused}, remove {_removed(component)}"
-    text = f"published in {component.path} ({fetched} fetched, {reused} reused, {_removed(component)} removed)"
+        return f"would fetch {fetched}{assembled}, reuse {reused}, remove {_removed(component)}"
+    text = (
+        f"published in {component.path} ({fetched} fetched{assembled}, {reused} reused, {_removed(component)} removed)"
+    )
     since, added, changed, removed = component.changes
     return text + (f"; {added:,} added, {changed:,} changed, {removed:,} removed since {since}" if since else "")
+
+
+def _assembled(component: ComponentReport) -> str:
+    """What is said of images that were put together, or would be: then their bytes are an upper bound."""
+    if not component.files_assembled:
+        return ""
+    images, size = formatting.count(component.files_assembled, "image"), formatting.size(component.bytes_assembled)
+    if component.outcome is Outcome.PLANNED:
+        return f", put together {images} with up to {size} of files that are here by then"
+    return f", {images} put together with {size} of files that were here"
 
 
 def _sources(totals: Sequence[SourceTotals]) -> Iterator[str]:

@@ -15,7 +15,7 @@ zeros. What proves an image is its digest: a file that is taken for another cost
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Optional
 
 from dci_downloader.content import ranges
@@ -24,9 +24,9 @@ from dci_downloader.content.ranges import Range, Ranges
 from dci_downloader.content.rock_ridge import SECTOR
 from dci_downloader.models import FileEntry
 
-SMALLEST_IMAGE = 64 << 20  # bytes
 _ALWAYS_BIG = 4 << 20  # bytes from which a file is known by its name and size, whatever it is
 _SMALL_ISLAND = 256 << 10
+_MOST_NAMESAKES = 64  # files of one name and size that are told apart; a build has some ten
 
 
 class Fill(NamedTuple):
@@ -70,45 +70,32 @@ class Assembly(NamedTuple):
 
 
 def is_image(entry: FileEntry) -> bool:
-    """Whether a file is an image that is worth putting together."""
-    return entry.path.endswith(".iso") and entry.size >= SMALLEST_IMAGE
-
-
-class Candidates:
-    """The files that images may hold.
-
-    Args:
-        entries: the files of a build.
-        holds: whether the content of an entry is here; asked only for what is in an image.
-    """
-
-    def __init__(self, entries: Iterable[FileEntry], holds: Callable[[FileEntry], bool]) -> None:
-        self._holds = holds
-        self._entries: dict[tuple[str, int], list[FileEntry]] = {}  # by name and size
-        for entry in filter(is_part, entries):
-            self._entries.setdefault((_name(entry), entry.size), []).append(entry)
-
-    def find(self, image: FileEntry, file: ImageFile) -> Optional[FileEntry]:
-        """The entry whose content a file of an image is; None where it is not known, or not here."""
-        entries = self._entries.get((file.name, file.size), [])
-        variant, arch = _tree(image)
-        named = file.folder.split("/", 1)[0]
-        trees = [(named, arch), (variant, arch), (named, ""), (variant, "")]
-        for tree in trees if len({entry.sha256 for entry in entries}) > 1 else ():
-            if nearer := [entry for entry in entries if _is_of(entry, *tree)]:
-                entries = nearer
-                break
-        if len({entry.sha256 for entry in entries}) != 1:
-            return None
-        return entries[0] if self._holds(entries[0]) else None
+    """Whether a file is an image of ISO 9660, by its name."""
+    return entry.path.endswith(".iso")
 
 
 def is_part(entry: FileEntry) -> bool:
     """Whether a file is known by its name and size where it is in an image."""
     name = _name(entry)
-    if name.endswith(".iso") or name == "efiboot.img" or not entry.size:
+    if is_image(entry) or name == "efiboot.img" or not entry.size:
         return False
     return name.endswith(".rpm") or entry.size >= _ALWAYS_BIG or name.startswith(entry.sha256)
+
+
+def expected_bytes(image: FileEntry, entries: Iterable[FileEntry]) -> int:
+    """Bytes of an image that its build is expected to have, at the most, as long as nothing of the image is known.
+
+    An image for booting holds the big files of its own tree, any other what is installed on its architecture.
+    """
+    own = _tree(image)
+    boots = "boot" in _name(image)
+    parts = {
+        entry.sha256: entry.size
+        for entry in filter(is_part, entries)
+        if "/debug/" not in entry.path
+        and (_tree(entry) == own and not entry.path.endswith(".rpm") if boots else _tree(entry)[1] == own[1])
+    }
+    return min(image.size, sum(parts.values()))
 
 
 def _name(entry: FileEntry) -> str:
@@ -126,19 +113,41 @@ def _is_of(entry: FileEntry, variant: str, arch: str) -> bool:
     return own[0] == variant and arch in ("", own[1])
 
 
-def assemble(image: FileEntry, layout: Layout, candidates: Candidates) -> Assembly:
+def assemble(
+    image: FileEntry, layout: Layout, entries: Iterable[FileEntry], holds: Callable[[FileEntry], bool]
+) -> Assembly:
     """Find out how an image is put together.
 
     Args:
         image: its entry.
         layout: where its files are; anything may be in it.
-        candidates: the files it may hold.
+        entries: the files of the build.
+        holds: whether the content of an entry is here; asked only for what is in the image.
     """
-    found = ((file, candidates.find(image, file)) for file in layout)
-    known = (fill for file, entry in found if entry is not None for fill in _fills(image, file, entry))
-    fills = list(_first_of_each_place(known))
+    candidates: dict[tuple[str, int], list[FileEntry]] = {(file.name, file.size): [] for file in layout}
+    for entry in filter(is_part, entries):
+        found = candidates.get((_name(entry), entry.size))
+        if found is not None and len(found) <= _MOST_NAMESAKES:
+            found.append(entry)
+    known = ((file, _choose(image, file, candidates[file.name, file.size])) for file in layout)
+    held = (fill for file, entry in known if entry and holds(entry) for fill in _fills(image, file, entry))
+    fills = list(_first_of_each_place(held))
     gaps = _with_islands(ranges.missing(ranges.union(fill.range for fill in fills), image.size))
     return Assembly(tuple(_outside(fills, gaps)), gaps, len(layout))
+
+
+def _choose(image: FileEntry, file: ImageFile, entries: Sequence[FileEntry]) -> Optional[FileEntry]:
+    """The entry whose content a file of an image is, among those of its name and size; None where that is open."""
+    variant, arch = _tree(image)
+    named = file.folder.split("/", 1)[0]
+    if len(entries) > _MOST_NAMESAKES:
+        return None
+    trees = [(named, arch), (variant, arch), (named, ""), (variant, "")]
+    while len({entry.sha256 for entry in entries}) > 1 and trees:
+        variant, arch = trees.pop(0)
+        if nearer := [entry for entry in entries if _is_of(entry, variant, arch)]:
+            entries, trees = nearer, []
+    return entries[0] if len({entry.sha256 for entry in entries}) == 1 else None
 
 
 def _fills(image: FileEntry, file: ImageFile, entry: FileEntry) -> Iterator[Fill]:

@@ -4,7 +4,7 @@ Source: ECMA-119, 4th edition (volume descriptors 8.4, directory records 9.1, fi
 names, see :mod:`dci_downloader.content.rock_ridge`.
 
 * The parser asks for ranges and is sent their bytes: :func:`read_layout` is a generator. Folders lie together near the
-  front, so it asks for more than it needs, and each time for more than before.
+  front, so it asks for all that it knows of at once, and for somewhat more.
 * Joliet's names may be cut, ECMA-119's own always are: an image without those of Rock Ridge is not read.
 * A file of 4 GiB and more is several records of one name, one after the other.
 * An image that is odd in any way is not read at all: it can be fetched as it is, so nothing is gained by guessing.
@@ -32,7 +32,8 @@ MOST_DEPTH = 64
 MOST_PATH = 1024  # characters
 
 _FIRST_REQUEST = 512 << 10
-_MOST_AHEAD = 6 << 20
+_MORE = 128 << 10  # what belongs to a folder may come behind it
+_MOST_AHEAD = 4 << 20
 _SUBFOLDER, _ASSOCIATED, _CONTINUED = 0x02, 0x04, 0x80  # file flags (9.1.6)
 
 
@@ -86,12 +87,16 @@ def read_layout(size: int) -> Generator[Range, bytes, Layout]:
 
 
 class _HeldRanges:
-    """The bytes that were asked for."""
+    """The bytes that were asked for.
+
+    Attributes:
+        needed: up to where bytes will be asked for, as far as that is known.
+    """
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._held: list[tuple[Range, bytes]] = []
-        self._total = 0
+        self._total = self.needed = 0
 
     def read(self, wanted: Range) -> Generator[Range, bytes, bytes]:
         """The bytes of a range; what is not held is asked for."""
@@ -110,8 +115,9 @@ class _HeldRanges:
         return next((each for each in self._held if each[0].start <= position < each[0].end), None)
 
     def _ask(self, start: int, end: int) -> Generator[Range, bytes, tuple[Range, bytes]]:
-        end = max(end, start + min(_MOST_AHEAD, 3 * self._total or _FIRST_REQUEST))
-        end = min(end, self._size, *(held.start for held, _ in self._held if held.start > start))
+        ahead = max(end, min(self.needed, start + _MOST_AHEAD)) + _MORE
+        following = (held.start for held, _ in self._held if held.start > start)
+        end = min(ahead if self._held else start + _FIRST_REQUEST, self._size, *following)
         self._total += end - start
         if len(self._held) >= MOST_REQUESTS or self._total > MOST_BYTES:
             raise ImageError("has its folders too far apart")
@@ -236,6 +242,7 @@ class _Tree:
             if len(self._known) > MOST_FOLDERS:
                 raise ImageError("has too many folders")
             heapq.heappush(self._waiting, folder)
+            self._held.needed = max(self._held.needed, min(folder.end, self._size))
 
     def _note_file(self, folder: Range, record: _Record, name: str) -> None:
         opened = self._open or _OpenFile(record.identifier, name, [])

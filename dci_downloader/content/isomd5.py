@@ -122,6 +122,20 @@ class SumCheck:
         return "".join(f"{byte:x}"[0] for byte in self._digest.digest()[: len(stated)]) == stated
 
 
+def start_check(head: bytes, size: int) -> Optional[SumCheck]:
+    """A check of an image against the sums in it; None where there are none, or this machine has no md5 (FIPS).
+
+    Args:
+        head: the image as far as the end of its application use.
+        size: bytes of the image.
+    """
+    sums = read_sums(head, size)
+    try:
+        return SumCheck(sums) if sums else None
+    except ValueError:
+        return None
+
+
 def _blanked(content: bytes, start: int) -> bytes:
     """The bytes from ``start`` on, with blanks for application use."""
     begin, end = (min(max(position - start, 0), len(content)) for position in APPLICATION_USE)

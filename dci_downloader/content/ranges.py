@@ -76,6 +76,12 @@ def within(done: Ranges, size: int) -> Ranges:
     return union((max(start, 0), min(end, size)) for start, end in done)
 
 
+def overlap(done: Ranges, other: Iterable[Range]) -> Ranges:
+    """The bytes that are in both; ``other`` may be any ranges."""
+    pieces = (Range(max(one.start, piece.start), min(one.end, piece.end)) for piece in other for one in done)
+    return union(pieces)
+
+
 def split(gaps: Ranges, segment: int) -> Ranges:
     """Cut ranges into pieces of at most ``segment`` bytes, at multiples of it, in order."""
     segments: list[Range] = []

@@ -144,7 +144,7 @@ class _Walkthrough:
             self.say(f"   Interrupted after {amount}. What is published is still the version without ISOs.")
         report = self._sync(iso=True)
         compose = report.components[0]
-        resumed = compose.size - compose.bytes_reused - compose.bytes_downloaded
+        resumed = compose.size - compose.bytes_reused - compose.bytes_downloaded - compose.bytes_assembled
         self.say(
             f"   Run again: {size_text(compose.bytes_downloaded)} fetched, {size_text(resumed)} taken up from before."
         )

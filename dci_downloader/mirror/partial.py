@@ -117,8 +117,13 @@ class Partial:
 
     @property
     def done(self) -> Ranges:
-        """The ranges that are written."""
+        """The ranges that are written; the journal lists them."""
         return ranges.union((start, end) for end, start in self._starts.items())
+
+    @property
+    def present(self) -> Ranges:
+        """The ranges that are there, wherever they are from."""
+        return self.done
 
     def write(self, offset: int, chunk: bytes) -> None:
         """Write bytes at their offset, in any order. Those that come in order are hashed at once.
@@ -161,7 +166,7 @@ class Partial:
     def _hash_next(self, limit: int) -> int:
         """Read back and hash at most ``limit`` bytes; a write in another thread waits no longer than for that."""
         with self._hashing:
-            size = min(limit, ranges.prefix(self.done) - self._hashed) if self._fd >= 0 else 0
+            size = min(limit, ranges.prefix(self.present) - self._hashed) if self._fd >= 0 else 0
             if size <= 0:
                 return 0
             chunk = os.pread(self._fd, size, self._hashed)
@@ -204,7 +209,7 @@ class Partial:
             DigestMismatchError: it is another content; the partial is discarded.
             ValueError: bytes are missing.
         """
-        if ranges.total(self.done) != self.size:
+        if ranges.total(self.present) != self.size:
             raise ValueError(f"{self.path} is not complete")
         while self._hashed < self.size:
             self.catch_up()

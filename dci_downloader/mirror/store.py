@@ -33,11 +33,12 @@ from dci_downloader.mirror.files import (
     remove_file,
     write_all,
 )
+from dci_downloader.mirror.filling import FilledPartial
 from dci_downloader.mirror.locks import FileLock
 from dci_downloader.mirror.markers import Markers
 from dci_downloader.mirror.modes import make_read_only
 from dci_downloader.mirror.object_names import ObjectMatcher, checked_digest
-from dci_downloader.mirror.partial import Partial, read_journal
+from dci_downloader.mirror.partial import read_journal
 from dci_downloader.mirror.permissions import set_mode
 from dci_downloader.mirror.reading import read_file
 from dci_downloader.mirror.store_folders import StoreFolders
@@ -206,14 +207,14 @@ class Store(StoreFolders):
         """Bytes of the entry that an earlier run left and that can be used. No side effect."""
         return ranges.total(read_journal(self.partial_path(entry.sha256), entry.size, self._boot)[0])
 
-    def open_partial(self, entry: FileEntry) -> Partial:
+    def open_partial(self, entry: FileEntry) -> FilledPartial:
         """Open what an earlier run left of an entry, or a new partial.
 
         Raises:
             LockedError: another run is writing it. From time to time ask :meth:`holds`, then this again.
             DiskFullError: no room for the whole file; nothing is left behind.
         """
-        return Partial(self.partial_path(entry.sha256), entry, self._boot, self.commit)
+        return FilledPartial(self.partial_path(entry.sha256), entry, self._boot, self.commit)
 
     def room_needed(self, entries: Sequence[FileEntry]) -> int:
         """Bytes of disk that fetching these entries takes, less what their partials occupy already."""

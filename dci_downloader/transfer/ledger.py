@@ -27,7 +27,7 @@ from typing import NamedTuple, Optional
 from dci_downloader.errors import DigestMismatchError
 from dci_downloader.models import FileEntry
 from dci_downloader.network import retries
-from dci_downloader.results import Failure
+from dci_downloader.results import Assembled, Failure
 from dci_downloader.transfer.ending import Ending
 from dci_downloader.transfer.peer_verdict import WRONG_CONTENT
 from dci_downloader.transfer.schedule import Schedule
@@ -78,6 +78,7 @@ class Ledger:
         failures: what was given up.
         ending: of the run, where it comes early.
         completed_by: how many files each peer completed.
+        assembled: how many images were put together, and bytes of them that were taken from the store.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Ledger:
         self.failures: list[Failure] = []
         self.ending = Ending(tuning.most_access_errors)
         self.completed_by: Counter[Peer] = Counter()
+        self.assembled = Assembled()
         self._mismatches: Counter[str] = Counter()
 
     def add(self, entries: Sequence[FileEntry]) -> None:
@@ -205,6 +207,9 @@ class Ledger:
     def completed(self, transfer: Transfer) -> None:
         """Note that a file is in the store."""
         self._end(transfer)
+        if transfer.filled:
+            self.assembled = self.assembled.plus(1, transfer.filled)
+            return
         giver = next(iter(transfer.givers), None) if len(transfer.givers) < 2 else transfer.source
         if giver is not None:
             self.completed_by[giver] += 1

@@ -43,6 +43,10 @@ class Meter:
         if kept:
             self._kept += size
 
+    def filled(self, size: int) -> None:
+        """Count bytes that were taken from the store; negative where they were not right."""
+        self._kept += size
+
     def lost(self, size: int) -> None:
         """Take back bytes that were kept: their file has to begin anew."""
         self._kept -= size

@@ -18,7 +18,7 @@ from typing import Optional
 
 from dci_downloader.errors import CancelledError, DigestMismatchError
 from dci_downloader.hooks import Progress, Stop
-from dci_downloader.mirror.partial import Partial
+from dci_downloader.mirror.filling import FilledPartial
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry
 from dci_downloader.options import Network, TransferOptions
@@ -68,7 +68,7 @@ class Pipeline:
         self._meter = Meter(progress, self._clock)
         self.schedule = Schedule(peers, self._open_partial, tuning, self._clock)
         self.ledger = Ledger(self.schedule, options.patience, tuning, self._clock, random.random)
-        self._sink = Sink(store, self.poller.wake, self._stored, tuning)
+        self._sink = Sink(store, self.poller.wake, self._stored, tuning, self._clock, self._stepped)
         self.locator = Locator(source, options, tuning, self.ledger.located, self._clock)
         events = self.ledger.received, self.locator.follow
         self.fetches = Fetches(options, tuning, self._meter, self._sink, *events)
@@ -160,7 +160,7 @@ class Pipeline:
         free[None] = self.locator.free(ahead) if self.ledger.ending.verdict is None else 0
         return free
 
-    def _open_partial(self, entry: FileEntry) -> Optional[Partial]:
+    def _open_partial(self, entry: FileEntry) -> Optional[FilledPartial]:
         """See :class:`Schedule`."""
         if self._store.holds(entry):
             self._meter.file()
@@ -223,6 +223,22 @@ class Pipeline:
             self._carry_out(transfer, self.ledger.mismatched(transfer, error))
         else:
             raise error
+
+    def _stepped(self, transfer: Transfer) -> None:
+        """Do what follows from a step of an image's assembly."""
+        assert transfer.assembling is not None
+        step = transfer.assembling.step
+        if step is None:
+            transfer.filled, transfer.assembling = transfer.assembling.filled, None
+        else:
+            if step.detail:
+                self._detail(step.detail)
+            self._meter.filled(step.filled)
+            transfer.kept += step.filled
+            self.schedule.more(transfer, step.wanted)
+            transfer.waiting = step.waits and transfer.unfinished > 0
+        if not transfer.waiting:
+            self._sink.finish(transfer)
 
     def _carry_out(self, transfer: Transfer, decision: Decision) -> None:
         if decision.detail:

@@ -69,6 +69,10 @@ class TransferQueue:
             given += entries[1::2]
         return given
 
+    def more(self, segments: Iterable[Segment]) -> None:
+        """Queue more segments of a file whose turn has come."""
+        self._segments.extend(segments)
+
     def again(self, entry: FileEntry) -> None:
         """Put a file in front, to be opened anew."""
         self._defer(entry, 0.0)

@@ -61,7 +61,7 @@ def repair(
             with stop.deferred():
                 source, store = server.files(component), mirror.store
                 options = transfer if transfer.network else replace(transfer, network=server.network)
-                fetched = fetch(plan.missing, source, store, options, progress, stop, peers)
+                fetched = fetch(plan.missing, source, store, options, progress, stop, peers, plan.wanted.files)
         finally:
             progress.end()
         if fetched.failures:

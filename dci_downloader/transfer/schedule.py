@@ -3,6 +3,7 @@
 * Which peer is asked first rotates from file to file; those that have room for a request now come before the others.
 * A file that is held in memory is one segment, unless an earlier run left something of it. So is one whose first
   source gets ranges wrong. Any other is cut at multiples of its segment size, less what an earlier run left of it.
+* Of an image that is put together, the steps of that say which ranges are wanted, as they come.
 * A file that begins anew is asked for only where it was not asked for in vain.
 """
 
@@ -12,9 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Optional
 
 from dci_downloader.content import ranges
+from dci_downloader.content.ranges import Ranges
 from dci_downloader.errors import LockedError
-from dci_downloader.mirror.partial import Partial
+from dci_downloader.mirror.filling import FilledPartial
 from dci_downloader.models import FileEntry
+from dci_downloader.transfer.assembling import Parts
 from dci_downloader.transfer.queue import TransferQueue
 from dci_downloader.transfer.sources import Peer
 from dci_downloader.transfer.transfers import Giver, Segment, Transfer
@@ -35,13 +38,14 @@ class Schedule:
         partials: digests of the files that an earlier run, or another process, left something of.
         queue: the segments and files that wait.
         transfers: the files under way.
-        finishable: those of them all of whose bytes an earlier run left; whoever finishes them takes them out of here.
+        finishable: those of them of which nothing is to be fetched now; whoever goes on with them takes them out.
+        parts: what images are put together from; None where every file is fetched as it is.
     """
 
     def __init__(
         self,
         peers: Sequence[Peer],
-        open_partial: Callable[[FileEntry], Optional[Partial]],
+        open_partial: Callable[[FileEntry], Optional[FilledPartial]],
         tuning: Tuning,
         clock: Callable[[], float],
     ) -> None:
@@ -50,6 +54,7 @@ class Schedule:
         self.partials: frozenset[str] = frozenset()
         self.transfers: set[Transfer] = set()
         self.finishable: list[Transfer] = []
+        self.parts: Optional[Parts] = None
         self._free: Mapping[Giver, int] = {}
         self._peers_only = False
         self._rotation = -1
@@ -79,6 +84,12 @@ class Schedule:
         if segment is not None and segment.transfer.stuck_since is None:
             segment.transfer.stuck_since = self._clock()
         return segment
+
+    def more(self, transfer: Transfer, wanted: Ranges) -> None:
+        """Have more ranges of a file under way fetched."""
+        segments = self._cut(transfer, wanted)
+        transfer.unfinished += len(segments)
+        self.queue.more(segments)
 
     def later(self, segment: Segment, seconds: float) -> None:
         """Put a segment back, to be located or asked for anew after some seconds."""
@@ -120,8 +131,9 @@ class Schedule:
                 return []
             transfer.partial, transfer.resumed = partial, bool(partial.done)
             if not self.is_rangeless(transfer):
-                gaps = ranges.split(ranges.missing(partial.done, entry.size), self._tuning.segment_size(entry.size))
-                segments = [Segment(transfer, *gap) for gap in gaps]
+                transfer.assembling = self.parts.begin(partial) if self.parts else None
+                wanted = ranges.NOTHING if transfer.assembling else ranges.missing(partial.done, entry.size)
+                segments = self._cut(transfer, wanted)
         if entry.sha256 in self._otherwise:
             self._otherwise.discard(entry.sha256)
             transfer.otherwise = True
@@ -131,6 +143,10 @@ class Schedule:
         if not segments:
             self.finishable.append(transfer)
         return segments
+
+    def _cut(self, transfer: Transfer, wanted: Ranges) -> list[Segment]:
+        pieces = ranges.split(wanted, self._tuning.segment_size(transfer.entry.size))
+        return [Segment(transfer, *piece) for piece in pieces]
 
     def _candidates(self, entry: FileEntry) -> list[Peer]:
         """The peers to ask for a file, the first of them first."""

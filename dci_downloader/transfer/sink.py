@@ -16,6 +16,7 @@ from dci_downloader.transfer.transfers import Segment, Transfer
 from dci_downloader.transfer.tuning import Tuning
 from dci_downloader.transfer.worker import Task, Worker
 
+OnStep = Callable[[Transfer], None]
 OnStored = Callable[[Transfer, Optional[Exception]], None]
 
 
@@ -27,6 +28,8 @@ class Sink:
         wake: a descriptor that gets a byte when there is something to :meth:`collect`.
         on_stored: called when a file is in the store, or with the error that keeps it out.
         tuning: how much is handed to the writer at once, and how often it is put on disk.
+        clock: seconds, monotonic.
+        on_step: called when a step of an image's assembly is done.
 
     Attributes:
         unrecorded: segments that were received whole, and that another run would fetch again if this one were killed
@@ -40,9 +43,10 @@ class Sink:
         on_stored: OnStored,
         tuning: Tuning,
         clock: Callable[[], float] = time.monotonic,
+        on_step: OnStep = lambda _: None,
     ) -> None:
         self._store = store
-        self._on_stored = on_stored
+        self._on_stored, self._on_step = on_stored, on_step
         self._writer = Worker("writer", wake, tuning.write_batch, tuning.closing_seconds)
         self._finisher = Worker("finisher", wake, tuning.write_batch, tuning.closing_seconds)
         self._closing = threading.Event()
@@ -115,7 +119,15 @@ class Sink:
         self._writer.submit(Task(self._journal.record, (transfer.partial,), 0, then))
 
     def finish(self, transfer: Transfer) -> None:
-        """Hash what is not hashed yet of a complete file, and store it."""
+        """Go on with a big file, now that what was asked for is there: take the next step of an image's assembly.
+
+        Of any other file, hash what is not hashed yet, and store it.
+        """
+        if transfer.assembling is not None:
+            transfer.waiting = False
+            self._writer.submit(Task(transfer.assembling.advance, (), 0, partial(self._advanced, transfer)))
+            self._writer.flush()
+            return
         then = partial(self._on_stored, transfer)
         self._finisher.submit(Task(self._hash_and_finish, (transfer.partial,), 0, then))
         self._finisher.flush()
@@ -168,11 +180,20 @@ class Sink:
         transfer.unfinished -= 1
         if transfer.over:
             return
-        if transfer.unfinished:
-            self._finisher.submit(Task(self._hash_along, (transfer.partial,), 0, _raise))
-            self._finisher.flush()
-        else:
+        if not transfer.unfinished and (transfer.assembling is None or transfer.waiting):
             self.finish(transfer)
+        else:
+            self._start_hashing(transfer)
+
+    def _advanced(self, transfer: Transfer, error: Optional[Exception]) -> None:
+        if not transfer.over:
+            _raise(error)
+            self._start_hashing(transfer)
+            self._on_step(transfer)
+
+    def _start_hashing(self, transfer: Transfer) -> None:
+        self._finisher.submit(Task(self._hash_along, (transfer.partial,), 0, _raise))
+        self._finisher.flush()
 
     def _hash_along(self, target: Partial) -> None:
         while not self._closing.is_set() and target.catch_up():

@@ -9,6 +9,7 @@ from typing import Optional
 from dci_downloader.content.ranges import Range
 from dci_downloader.mirror.partial import Partial
 from dci_downloader.models import FileEntry
+from dci_downloader.transfer.assembling import Assembling
 from dci_downloader.transfer.sources import Peer
 from dci_downloader.transfer.verdict import Verdict
 
@@ -26,11 +27,14 @@ class Transfer:
         unfinished: segments that are not written yet.
         in_one_piece: its bytes are received in order, from the first to the last.
         resumed: its partial holds bytes of an earlier run.
+        assembling: the steps that are left, of an image that is put together.
+        waiting: the next of these steps has to wait until all segments are written.
+        filled: bytes of it that were taken from the store.
         givers: who gave bytes of it in this run.
         stuck_since: when trying began, or last made progress; None before the first try.
         attempts: tries that failed since it last made progress.
         wrong_responses: likewise, by segment, those that had a response which is not a matter of time.
-        kept: bytes received for it that are not discarded.
+        kept: bytes received for it, or taken from the store, that are not discarded.
         encoded: bytes of it were taken as they are, though they were said to be encoded.
         otherwise: an encoded body of it is to be read the other way than seems likely, for that proved wrong.
         over: it is complete, given up, or replaced.
@@ -42,6 +46,9 @@ class Transfer:
     unfinished: int = 0
     in_one_piece: bool = False
     resumed: bool = False
+    assembling: Optional[Assembling] = None
+    waiting: bool = False
+    filled: int = 0
     givers: frozenset[Giver] = frozenset()
     stuck_since: Optional[float] = None
     attempts: int = 0

@@ -25,6 +25,11 @@ class Tuning:
     record_seconds: float = 0.5  # seconds after which what was received of big files is written and recorded
     flush_seconds: float = 10.0  # seconds after which it is put on disk, too, where that takes little of the time
 
+    # how images are put together from what is here
+    smallest_image: int = 64 * MEBIBYTE  # bytes from which that is worth the time
+    least_share: int = 64  # an image is looked into where files of a 64th of its size are here
+    assembly_step: int = 16 * MEBIBYTE  # bytes that are filled or checked before anything else has its turn
+
     # how the control server and the object store are asked
     first_locates: int = 4  # requests to the control server at once, in the beginning
     most_locates: int = 64  # requests to the control server at once, at the most

@@ -19,7 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Optional
 
-from tests.benchmarks.cases import CASES, Place, Row
+from tests.benchmarks.cases import CASES
+from tests.benchmarks.place import Place, Row
 
 README = Path(__file__).parents[2] / "README.md"
 PREVIOUS = "dci-downloader==3.2.0.*"

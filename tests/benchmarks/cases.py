@@ -3,95 +3,20 @@
 from __future__ import annotations
 
 import json
-import shutil
 import ssl
 import statistics
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Optional
 
 from tests.benchmarks import programs
-from tests.benchmarks.measure import Program, Usage, alternate, median, ratio
+from tests.benchmarks.images import images, nightly
+from tests.benchmarks.measure import Program, alternate, median, ratio
+from tests.benchmarks.place import Place, Row
 from tests.benchmarks.programs import OURS, PREVIOUS
 from tests.benchmarks.servers import TOGETHER
-from tests.benchmarks.site import Site, rpm_sizes, serve
-
-MEBIBYTE = 1 << 20
-
-
-class Row(NamedTuple):
-    """One figure of the table.
-
-    Attributes:
-        limit: what it is held against; None where it is only told.
-        least: whether the limit is the least that is good, not the most.
-    """
-
-    case: str
-    figure: str
-    value: float
-    unit: str
-    limit: Optional[float] = None
-    least: bool = False
-
-    @property
-    def met(self) -> bool:
-        """Whether the figure is on the right side of its limit."""
-        return self.limit is None or (self.value >= self.limit if self.least else self.value <= self.limit)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a benchmark works.
-
-    Attributes:
-        memory: a folder in memory, for what is served and mostly for what is fetched.
-        disk: a folder on a real disk.
-        previous: where the previous downloader is installed; None to leave it out.
-        runs: how often each program is run.
-        told: told the figures of each program as they come.
-    """
-
-    memory: Path
-    disk: Path
-    previous: Optional[Path]
-    runs: int
-    told: Callable[[str], None] = field(default=print)
-
-    @contextmanager
-    def site(self, sizes: list[int], **more: object) -> Iterator[tuple[Site, Path]]:
-        """A site, and the folder that it is in; gone afterwards."""
-        root = self.memory / "site"
-        try:
-            with serve(root, sizes, **more) as site:  # type: ignore[arg-type]
-                yield site, root
-        finally:
-            shutil.rmtree(root, ignore_errors=True)
-
-    def race(
-        self, site: Site, contestants: list[Program], dest: Optional[Path] = None, runs: int = 0
-    ) -> dict[str, list[Usage]]:
-        """Run programs in turn, see that each brought every byte, and tell what they took."""
-        size = sum(file.size for file in site.files)
-
-        def complete(program: Program, folder: Path) -> None:
-            fetched = [path for path in folder.rglob("*.rpm") if ".versions" in path.parts or program.name != OURS]
-            brought = sum(path.stat().st_size for path in fetched)
-            if (len(fetched), brought) != (len(site.files), size):
-                raise RuntimeError(f"{program.name} brought {len(fetched)} files, {brought} bytes")
-
-        used = alternate(contestants, runs or self.runs, dest or self.memory / "dest", complete)
-        for name, usages in used.items():
-            wall, cpu, peak = (median(usages, figure) for figure in ("wall", "cpu", "peak"))
-            self.told(f"    {name:24} {wall:7.2f} s  {cpu:6.2f} s CPU  {peak / MEBIBYTE:5.0f} MiB")
-        return used
-
-    def with_previous(self, site: Site, contestants: list[Program]) -> list[Program]:
-        """The programs, and the previous downloader where it is installed."""
-        return [*contestants, programs.previous(site, self.previous)] if self.previous else contestants
+from tests.benchmarks.site import Site, rpm_sizes
 
 
 def packages(place: Place) -> Iterator[Row]:
@@ -185,6 +110,5 @@ def onto_disk(place: Place) -> Iterator[Row]:
         yield Row(case, f"time, {curl.name}", ratio(used[OURS], used[curl.name]), "×", 1.5)
 
 
-CASES: dict[str, Callable[[Place], Iterator[Row]]] = {
-    case.__name__.replace("_", "-"): case for case in (packages, far_away, limited, tiny, image, memory, onto_disk)
-}
+_CASES = (packages, far_away, limited, tiny, image, images, nightly, memory, onto_disk)
+CASES: dict[str, Callable[[Place], Iterator[Row]]] = {case.__name__.replace("_", "-"): case for case in _CASES}

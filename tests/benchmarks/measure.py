@@ -36,6 +36,7 @@ class Program:
         command: what is run; ``{dest}`` stands for an empty folder.
         environ: what is in its environment beside PATH and HOME.
         flushes: whether the destination's file system is flushed (sync -f) within the time that is measured.
+        prepare: called with the new folder before each run.
         weighed: whether what its processes hold together is looked at 50 times a second, which takes some time itself.
     """
 
@@ -44,6 +45,7 @@ class Program:
     environ: Mapping[str, str] = field(default_factory=dict)
     flushes: bool = False
     weighed: bool = False
+    prepare: Callable[[Path], None] = lambda _: None
 
     def run(self, dest: Path) -> Usage:
         """Run it into a new folder.
@@ -53,6 +55,7 @@ class Program:
         """
         shutil.rmtree(dest, ignore_errors=True)
         dest.mkdir(parents=True)
+        self.prepare(dest)
         command = [part.replace("{dest}", str(dest)) for part in self.command]
         own = {"PATH": os.environ["PATH"], "HOME": str(dest.parent), "LC_ALL": "C.UTF-8", **self.environ}
         said = dest.parent / "said"

@@ -1,6 +1,6 @@
 """What stands between a program and nginx in some cases: a line with a delay, a control server that is soon full.
 
-    python -m tests.benchmarks.servers delay LISTEN TARGET SECONDS
+    python -m tests.benchmarks.servers delay LISTEN TARGET SECONDS BYTES_PER_SECOND
     python -m tests.benchmarks.servers limited LISTEN FOLDER STORE_URL
 
 Both run as processes of their own, until they are terminated.
@@ -30,10 +30,28 @@ CROWDED = 0.015
 """How much longer each request takes for every one beyond ``CROWD``."""
 
 
+class _Capacity:
+    """What all connections together may carry in one direction."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._free_at = 0.0
+
+    def due(self, now: float, size: int) -> float:
+        """When so many bytes are through that are handed in now."""
+        self._free_at = max(self._free_at, now) + (size / self._rate if self._rate else 0.0)
+        return self._free_at
+
+
+_MOST_QUEUED = 0.2
+"""Seconds of the line's time that may wait in its queues, before their senders have to wait."""
+
+
 class _Delayed(asyncio.Protocol):
     """One direction of a connection: what comes in goes out a little later."""
 
-    def __init__(self, seconds: float, first: float) -> None:
+    def __init__(self, seconds: float, first: float, capacity: _Capacity) -> None:
+        self._capacity = capacity
         self.other: Optional[asyncio.Transport] = None
         self.transport: Optional[asyncio.Transport] = None
         self._seconds = seconds
@@ -66,21 +84,38 @@ class _Delayed(asyncio.Protocol):
             elif not self.other.is_closing():
                 self.other.write(data)
 
+    def _resume(self) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+
     def _later(self, data: Optional[bytes]) -> None:
-        self._queue.append((asyncio.get_running_loop().time() + self._wait, data))
+        loop = asyncio.get_running_loop()
+        due = self._capacity.due(loop.time(), len(data or b""))
+        self._queue.append((due + self._wait, data))
+        if data and due - loop.time() > _MOST_QUEUED and self.transport is not None:
+            self.transport.pause_reading()
+            loop.call_at(due - _MOST_QUEUED / 2, self._resume)
         self._wait = self._seconds
         if self._timer is None:
             self.release()
 
 
-async def delay(listen: int, target: int, seconds: float) -> None:
-    """A line with a round trip of so many seconds, to a port of loopback. Opening a connection takes one, too."""
+async def delay(listen: int, target: int, seconds: float, rate: float) -> None:
+    """A line to a port of loopback. Opening a connection takes a round trip.
+
+    Args:
+        listen: the port of its near end.
+        target: the port that it leads to.
+        seconds: of a round trip.
+        rate: bytes per second in each direction, of all connections together; 0 for no limit.
+    """
     loop = asyncio.get_running_loop()
     one_way = seconds / 2
+    there, back = _Capacity(rate), _Capacity(rate)
 
     def accepted() -> asyncio.Protocol:
-        near = _Delayed(one_way, one_way + seconds)
-        far = _Delayed(one_way, one_way)
+        near = _Delayed(one_way, one_way + seconds, there)
+        far = _Delayed(one_way, one_way, back)
 
         async def connect() -> None:
             await loop.create_connection(lambda: far, "127.0.0.1", target)
@@ -178,6 +213,6 @@ async def limited(listen: int, folder: Path, store_url: str) -> None:
 if __name__ == "__main__":
     kind, port, *rest = sys.argv[1:]
     if kind == "delay":
-        asyncio.run(delay(int(port), int(rest[0]), float(rest[1])))
+        asyncio.run(delay(int(port), int(rest[0]), float(rest[1]), float(rest[2])))
     else:
         asyncio.run(limited(int(port), Path(rest[0]), rest[1]))

@@ -96,12 +96,18 @@ class Site:
         control: URL of the control server.
         store: URL of the component's folder in the object store, to be asked without a presigned query too.
         authority: path of the certificate to trust.
+        folder: where the files are.
     """
 
     files: list[File]
     control: str
     store: str
     authority: Path
+    folder: Path
+
+    def offer(self, files: Sequence[File]) -> None:
+        """Have the manifest list these files from now on."""
+        write_manifest(self.folder, files)
 
     def direct(self, file: File) -> str:
         """The URL of a file in the object store."""
@@ -126,6 +132,7 @@ def serve(
     *,
     connection_rate: str = "",
     round_trip: float = 0.0,
+    line_rate: float = 0.0,
     limited: bool = False,
 ) -> Iterator[Site]:
     """nginx with files of these sizes, until the block ends.
@@ -135,6 +142,7 @@ def serve(
         sizes: bytes of each file.
         connection_rate: bytes per second of each connection to the object store, as nginx writes it.
         round_trip: seconds of the lines to both servers.
+        line_rate: bytes per second of each of these lines; 0 for no limit.
         limited: whether the control server has the speed of a real one.
     """
     root.mkdir(parents=True)
@@ -162,11 +170,11 @@ def serve(
         if limited:
             running.enter_context(_started(*_SERVERS, "limited", near_control, root, store_url))
         if round_trip:
-            running.enter_context(_started(*_SERVERS, "delay", control, near_control, round_trip))
-            running.enter_context(_started(*_SERVERS, "delay", store, near_store, round_trip))
+            running.enter_context(_started(*_SERVERS, "delay", control, near_control, round_trip, line_rate))
+            running.enter_context(_started(*_SERVERS, "delay", store, near_store, round_trip, line_rate))
         for port in (near_control, near_store, control, store):
             _wait_for(port)
-        yield Site(files, f"https://127.0.0.1:{control}", store_url, authority)
+        yield Site(files, f"https://127.0.0.1:{control}", store_url, authority, root / "store" / COMPONENT_ID)
 
 
 @contextmanager
@@ -203,6 +211,17 @@ def _write_answers(root: Path, files: Sequence[File]) -> None:
         "team_id": None,
         "created_at": "2022-11-21T00:00:00",
     }
+    answers = {
+        root / "topics.json": {"_meta": {"count": 1}, "topics": [topic]},
+        root / "components.json": {"_meta": {"count": 1}, "components": [component]},
+    }
+    for path, answer in answers.items():
+        path.write_text(json.dumps(answer))
+    write_manifest(root / "store" / COMPONENT_ID, files)
+
+
+def write_manifest(folder: Path, files: Sequence[File]) -> None:
+    """Write the manifest of a component."""
     entries = [
         {
             "path": os.path.dirname(file.path),
@@ -212,10 +231,5 @@ def _write_answers(root: Path, files: Sequence[File]) -> None:
         }
         for file in files
     ]
-    answers = {
-        root / "topics.json": {"_meta": {"count": 1}, "topics": [topic]},
-        root / "components.json": {"_meta": {"count": 1}, "components": [component]},
-        root / "store" / COMPONENT_ID / "dci_files_list.json": {"directories": [], "symlinks": [], "files": entries},
-    }
-    for path, answer in answers.items():
-        path.write_text(json.dumps(answer))
+    manifest = {"directories": [], "symlinks": [], "files": entries}
+    (folder / "dci_files_list.json").write_text(json.dumps(manifest))

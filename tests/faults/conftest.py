@@ -67,6 +67,7 @@ class Bench:
 
     Attributes:
         tuning: of the next fetches.
+        build: the files that images may hold, beside those to bring.
     """
 
     def __init__(self, store: Store, tuning: Tuning = SMALL_SCALE) -> None:
@@ -75,6 +76,7 @@ class Bench:
         self.contents: dict[str, bytes] = {}
         self.entries: dict[str, FileEntry] = {}
         self.tally = Tally()
+        self.build: list[FileEntry] = []
         self.waits: list[tuple[int, float]] = []
         self._random = random.Random(20221121)
         self._closing = ExitStack()
@@ -116,6 +118,7 @@ class Bench:
             self.tally,
             stop or NeverStop(),
             PeerPool(peers),
+            build=[*self.build, *self.entries.values()],
             tuning=self.tuning,
         )
 
@@ -131,11 +134,11 @@ class Bench:
     def assert_all_arrived(self, fetched: Fetched) -> None:
         """Everything is in the store, nothing else is left, and the sums are right."""
         assert fetched.failures == ()
-        assert fetched.files == len(self.entries) == self.tally.files
+        assert fetched.files + fetched.assembled.files == len(self.entries) == self.tally.files
         assert [path for path in self.entries if not self.arrived(path)] == []
         assert self.partials() == []
         assert self.tally.size == sum(entry.size for entry in self.entries.values())
-        assert fetched.bytes >= self.tally.size
+        assert fetched.bytes + fetched.assembled.bytes >= self.tally.size
         self.assert_no_credentials()
 
     def assert_no_credentials(self) -> None:

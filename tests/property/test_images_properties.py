@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dci_downloader.content import ranges
-from dci_downloader.content.assembly import Candidates, assemble
+from dci_downloader.content.assembly import assemble
 from dci_downloader.content.iso9660 import ImageFile, read_layout
 from dci_downloader.content.isomd5 import SumCheck, read_sums
 from dci_downloader.content.ranges import Range
@@ -79,7 +79,7 @@ def test_fills_and_gaps_cover_an_image_exactly(files: list[list[Range]], held: s
     entries = [FileEntry(f"x/{file.path}", f"{index:064x}", file.size) for index, file in enumerate(layout)]
     here = {entry.sha256 for index, entry in enumerate(entries) if index in held}
     image = FileEntry("x/dvd.iso", "f" * 64, SIZE - 5)
-    made = assemble(image, layout, Candidates(entries, lambda entry: entry.sha256 in here))
+    made = assemble(image, layout, entries, lambda entry: entry.sha256 in here)
     pieces = sorted([*(fill.range for fill in made.fills), *made.gaps])
     assert [piece.start for piece in pieces] == [0, *(piece.end for piece in pieces[:-1])]
     assert pieces[-1].end == image.size

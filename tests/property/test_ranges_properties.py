@@ -43,6 +43,14 @@ def test_done_and_missing_partition_the_file(segments: list[tuple[int, int]], si
 
 
 @QUICK
+@given(PIECES, PIECES)
+def test_an_overlap_holds_exactly_the_bytes_of_both(one: list[tuple[int, int]], other: list[tuple[int, int]]) -> None:
+    both = ranges.overlap(ranges.union(one), [ranges.Range(*piece) for piece in other])
+    assert_normal(both)
+    assert members(both) == members(ranges.union(one)) & members(ranges.union(other))
+
+
+@QUICK
 @given(PIECES, st.integers(1, SIZE), st.integers(1, 20))
 def test_segments_cover_the_gaps_once_and_none_crosses_a_boundary(
     segments: list[tuple[int, int]], size: int, segment: int

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from dci_downloader.content import ranges
-from dci_downloader.content.assembly import Candidates, Fill, assemble, is_image, is_part
+from dci_downloader.content.assembly import Fill, assemble, expected_bytes, is_image, is_part
 from dci_downloader.content.iso9660 import ImageFile
 from dci_downloader.content.ranges import Range
 from dci_downloader.models import FileEntry
@@ -27,7 +27,7 @@ def file(path, start, size=MIB):
 
 
 def plan(layout, entries, image=IMAGE, here=None):
-    return assemble(image, tuple(layout), Candidates(entries, lambda each: here is None or each in here))
+    return assemble(image, tuple(layout), entries, lambda each: here is None or each in here)
 
 
 @pytest.mark.parametrize(
@@ -54,11 +54,34 @@ def test_metadata_is_known_where_its_name_holds_its_digest():
     assert not is_part(named._replace(sha256="cd" * 32))
 
 
-def test_images_are_isos_of_64_mebibytes_and_more():
+def test_images_are_known_by_their_names():
     assert is_image(IMAGE)
-    assert is_image(IMAGE._replace(size=64 * MIB))
-    assert not is_image(IMAGE._replace(size=64 * MIB - 1))
     assert not is_image(IMAGE._replace(path="BaseOS/x86_64/images/guest.qcow2"))
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("BaseOS/x86_64/iso/dvd1.iso", 12 * MIB + 5),
+        ("BaseOS/x86_64/iso/boot.iso", 5 * MIB),
+        ("BaseOS/x86_64/os/images/boot.iso", 5 * MIB),
+        ("BaseOS/aarch64/iso/dvd1.iso", 6 * MIB),
+        ("BaseOS/source/iso/dvd1.iso", 3),
+    ],
+)
+def test_what_a_build_is_expected_to_have_of_an_image(path, expected):
+    entries = [
+        entry("BaseOS/x86_64/os/images/install.img", 5 * MIB),
+        entry("BaseOS/x86_64/os/Packages/a.rpm", 5),
+        entry("BaseOS/x86_64/debug/tree/Packages/a-debuginfo.rpm", 40 * MIB),
+        entry("BaseOS/x86_64/os/images/boot.iso", 70 * MIB),
+        entry("AppStream/x86_64/os/Packages/b.rpm", 7 * MIB),
+        entry("AppStream/x86_64/os/Packages/c.rpm", 7 * MIB, content="AppStream/x86_64/os/Packages/b.rpm"),
+        entry("BaseOS/aarch64/os/images/install.img", 6 * MIB),
+        entry("BaseOS/source/tree/Packages/a.src.rpm", 3),
+    ]
+    assert expected_bytes(IMAGE._replace(path=path), entries) == expected
+    assert expected_bytes(IMAGE._replace(path=path, size=2), entries) == 2
 
 
 def test_a_fill_takes_the_rest_of_its_sector_and_gaps_are_the_rest():
@@ -115,6 +138,11 @@ def test_among_several_contents_of_the_variant_none_counts():
 def test_one_content_counts_wherever_it_is():
     entries = [entry(f"{variant}/s390x/os/a.rpm", content="same") for variant in ("CRB", "NFV")]
     assert len(plan([file("Packages/a.rpm", MIB)], entries).fills) == 1
+
+
+def test_files_that_are_called_the_same_by_the_thousand_are_not_told_apart():
+    entries = [entry(f"{number}/x86_64/os/a.rpm", content="same") for number in range(5000)]
+    assert plan([file("Packages/a.rpm", MIB)], entries).fills == ()
 
 
 def test_of_two_files_in_one_place_the_first_counts():

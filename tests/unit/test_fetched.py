@@ -1,8 +1,8 @@
 from collections import Counter
 from types import SimpleNamespace
 
-from dci_downloader.results import OBJECT_STORE, Failure, SourceTotals
-from dci_downloader.transfer.fetched import Fetched, merged, result_of
+from dci_downloader.results import OBJECT_STORE, Assembled, Failure, SourceTotals
+from dci_downloader.transfer.fetched import Fetched, followed, merged, result_of
 from dci_downloader.transfer.sources import Peer
 
 LAB1, LAB2 = Peer("http://lab1"), Peer("http://lab2", dropped="slow")
@@ -14,6 +14,7 @@ def result(files, size, failures=(), **given):
     ledger = SimpleNamespace(
         entries=files + len(failures),
         failures=list(failures),
+        assembled=Assembled(),
         completed_by=Counter({peer: given[peer.url[7:]][0] for peer in peers if peer.url[7:] in given}),
     )
     received = Counter({peer: given[peer.url[7:]][1] for peer in peers if peer.url[7:] in given})
@@ -51,3 +52,12 @@ def test_two_fetches_are_added_source_by_source_and_the_notes_are_those_of_the_f
 def test_a_fetch_that_did_nothing_adds_nothing():
     one = result(5, 500, lab1=(3, 300))
     assert merged(one, Fetched()) == merged(Fetched(notes=one.notes), one) == one
+
+
+def test_images_that_were_put_together_are_added():
+    one, other = Fetched(assembled=Assembled(1, 10)), Fetched(assembled=Assembled(2, 5))
+    assert merged(one, other).assembled == Assembled(3, 15)
+
+
+def test_of_two_fetches_one_after_the_other_the_notes_of_both_count():
+    assert followed(Fetched(notes=("a",)), Fetched(notes=("b",))).notes == ("a", "b")

@@ -155,3 +155,28 @@ def test_words_count_images_by_what_became_of_them():
     images = tuple(ContainerImage("s", "c", outcome) for outcome in outcomes)
     _, line = report.to_lines(of(component(Outcome.UNCHANGED, images=images)))
     assert line == "  images: 2 copied, 1 present, 1 failed"
+
+
+def test_images_that_were_put_together_are_counted_apart():
+    done = component(
+        Outcome.PUBLISHED,
+        files_downloaded=2,
+        bytes_downloaded=2_000_000,
+        files_assembled=1,
+        bytes_assembled=9_000_000_000,
+    )
+    (line,) = report.to_lines(of(done))
+    assert "(2 files, 2.0 MB fetched, 1 image put together with 9.0 GB of files that were here, 0 files" in line
+    document = json.loads(report.to_json([of(done)], 2.5, 0))
+    assert (document["files_assembled"], document["bytes_assembled"]) == (1, 9_000_000_000)
+    assert document["topics"][0]["components"][0]["files_assembled"] == 1
+
+
+def test_a_plan_says_what_is_expected_of_images():
+    planned = component(
+        Outcome.PLANNED, files_downloaded=1, bytes_downloaded=7, files_assembled=2, bytes_assembled=9_000
+    )
+    (line,) = report.to_lines(of(planned))
+    assert (
+        "would fetch 1 file, 7 bytes, put together 2 images with up to 9.0 kB of files that are here by then," in line
+    )
