@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+DEEPEST = 64
+"""Objects and lists within each other, beyond which whatever walks through them might run out of stack."""
+
 
 class FrozenMapping(Mapping[str, Any]):
-    """A JSON object that cannot change, nor can what is in it: objects are mappings of this kind, lists are tuples."""
+    """A JSON object that cannot change, nor can what is in it: objects are mappings of this kind, lists are tuples.
+
+    Numbers that JSON does not have, infinities among them, are None.
+
+    Args:
+        items: of the object.
+        depth: how many objects and lists it is in.
+
+    Raises:
+        ValueError: it is nested deeper than ``DEEPEST``.
+    """
 
     __slots__ = ("_items",)
 
-    def __init__(self, items: Mapping[str, Any] = MappingProxyType({})) -> None:
-        self._items = {name: _frozen(value) for name, value in items.items()}
+    def __init__(self, items: Mapping[str, Any] = MappingProxyType({}), depth: int = 0) -> None:
+        self._items = {name: _frozen(value, depth + 1) for name, value in items.items()}
 
     def __getitem__(self, name: str) -> Any:
         return self._items[name]
@@ -32,10 +46,14 @@ class FrozenMapping(Mapping[str, Any]):
         return {name: _thawed(value) for name, value in self._items.items()}
 
 
-def _frozen(value: Any) -> Any:
+def _frozen(value: Any, depth: int) -> Any:
+    if depth > DEEPEST:
+        raise ValueError("nested too deep")
     if isinstance(value, dict):
-        return FrozenMapping(value)
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+        return FrozenMapping(value, depth)
+    if isinstance(value, list):
+        return tuple(_frozen(item, depth + 1) for item in value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _thawed(value: Any) -> Any:

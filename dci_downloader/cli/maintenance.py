@@ -16,6 +16,7 @@ from dci_downloader.mirror import status as status_module
 from dci_downloader.mirror import verify as verify_module
 from dci_downloader.mirror.mend import mend_checked
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.native import native
 from dci_downloader.mirror.status import StatusRow
 from dci_downloader.mirror.verify import VersionCheck
 from dci_downloader.options import TransferOptions
@@ -88,7 +89,7 @@ def verify(
         again = verify_module.verify(mirror, timeout=timeout, progress=progress, stop=stop)
         exit_code = worst_exit_code(check.exit_code for check in again)
         repaired = not exit_code
-        failed += left if repaired else [line for check in again for line in _damage_lines(mirror, check)]
+        failed += [*left, *(line for check in again for line in _damage_lines(mirror, check))]
     ending = ["repaired: everything is whole again"] if repaired else [_ADVICE[exit_code]] if exit_code else []
     document = {"versions": [_check_document(check) for check in checks], "repaired": repaired, "left": list(left)}
     return CommandResult([*lines, *failed, *ending], document, exit_code, failed)
@@ -145,7 +146,7 @@ def _verdict(check: VersionCheck) -> str:
 def _damage_lines(mirror: Mirror, check: VersionCheck) -> list[str]:
     """A line for each damage of a version, with the path at which it is found."""
     topic = mirror.topic(check.topic)
-    link, tree = topic.link(check.type), topic.versions_folder(check.type) / check.version
+    link, tree = topic.link(check.type), topic.versions_folder(check.type) / native(check.version)
     root = link if topic.published_folder(check.type) == check.version else tree
     places = [(root / path if path else tree, expected, found) for path, expected, found in check.damages]
     return [f"{place}: expected {expected}, found {found}" for place, expected, found in places]
@@ -172,9 +173,18 @@ def _row(row: StatusRow) -> tuple[str, ...]:
         f"{row.files:,}",
         formatting.size(row.size),
         _time(row.published_at) if row.published_at else "-",
-        "DAMAGED" if row.damaged else _time(row.last_verified) if row.last_verified else "on arrival",
+        _verified(row),
         ",".join(row.kept) or "-",
     )
+
+
+def _verified(row: StatusRow) -> str:
+    """When the published version was last found right, or that it is not."""
+    if row.damaged:
+        return "DAMAGED"
+    if row.published_at is None:
+        return "unreadable" if row.version else "-"
+    return _time(row.last_verified) if row.last_verified else "on arrival"
 
 
 def _row_document(row: StatusRow) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Optional
@@ -60,6 +61,10 @@ class Fields:
             raise _unusable_error(request, key or "the document")
         self._value = value
         self._request = request
+
+    def has(self, key: str) -> bool:
+        """Whether something other than null stands under a key."""
+        return self._value.get(key) is not None
 
     def text(self, key: str) -> str:
         """A non-empty string."""
@@ -126,15 +131,24 @@ class Fields:
 
     def mapping(self, key: str) -> FrozenMapping:
         """An object as it is; empty where the key is missing or null."""
-        return FrozenMapping(self.object(key)._value) if self._value.get(key) is not None else FrozenMapping()
+        if self._value.get(key) is None:
+            return FrozenMapping()
+        try:
+            return FrozenMapping(self.object(key)._value)
+        except ValueError:
+            raise _unusable_error(self._request, key) from None
 
     def drop(self, key: str) -> None:
         """Forget what stands under a key."""
         self._value.pop(key, None)
 
     def rest(self, keys: Collection[str]) -> FrozenMapping:
-        """What stands under other keys than these, as it is."""
-        return FrozenMapping({key: value for key, value in self._value.items() if key not in keys})
+        """What stands under other keys than these, as it is; without what is nested too deep."""
+        rest = {}
+        for key in (key for key in self._value if key not in keys):
+            with suppress(ValueError):
+                rest[key] = FrozenMapping({key: self._value[key]})[key]
+        return FrozenMapping(rest)
 
     def strings(self, *keys: str) -> dict[str, str]:
         """The strings of the object at a path of keys, other values left out; empty where there is no such object."""

@@ -41,17 +41,23 @@ def product(document: Fields) -> Product:
     return Product(id=document.text("id"), name=document.text("name"), **facts)
 
 
-def topic(document: Fields) -> Topic:
-    """Read a topic."""
+def topic(document: Fields, *, next_topic: bool = True) -> Topic:
+    """Read a topic.
+
+    Args:
+        document: of the topic.
+        next_topic: also the one after it, but none after that.
+    """
     readers: _Readers = {
         **_texts(document, *_TOPIC_TEXTS),
         "export_control": document.flag,
         "data": document.mapping,
         "product": lambda key: product(document.object(key)),
-        "next_topic": lambda key: topic(document.object(key)),
         "updated_at": document.instant,
     }
-    facts = _facts(document, readers, _TOPIC)
+    if next_topic:
+        readers = {**readers, "next_topic": lambda key: topic(document.object(key), next_topic=False)}
+    facts = _facts(document, readers, {*_TOPIC, "next_topic"})
     return Topic(
         id=document.text("id"),
         name=document.text("name"),

@@ -30,6 +30,7 @@ from dci_downloader.options import Network, SsoCredentials
 
 TOKEN_PATH = "/auth/realms/redhat-external/protocol/openid-connect/token"  # noqa: S105  of the SSO
 _MAX_RESPONSE = 2**20
+_LONGEST_LIFE = 2**40  # seconds; a number with 400 digits is none that can be added to a time
 _RETRY_SECONDS = 5.0
 """Seconds after a failed renewal before the next one, while the token there is still is valid."""
 _TRUSTED_SECONDS = 60.0
@@ -199,7 +200,9 @@ def _token_in(response: Response, begin: float) -> Token:
         text = f"{response.request}: the SSO answered HTTP {response.status} where a token was due"
         raise TransferError(text, hint="is SSO_URL right? Is the SSO in trouble? Then run again later")
     answer = decoding.fields(response)
-    text, seconds = answer.text("access_token"), answer.number("expires_in")
-    if not re.fullmatch(r"[!-~]+", text) or seconds <= 0:
+    text = answer.text("access_token")
+    # RFC 6749, 5.1: expires_in may be left out
+    end = begin + min(answer.number("expires_in"), _LONGEST_LIFE) if answer.has("expires_in") else _claimed_end(text)
+    if not re.fullmatch(r"[!-~]+", text) or end <= begin:
         raise TransferError(f"{response.request}: the SSO answered with a token that cannot be used")
-    return _token(text, begin, begin + seconds)
+    return _token(text, begin, end)

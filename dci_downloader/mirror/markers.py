@@ -62,6 +62,11 @@ class Markers:
                     return True
         return False
 
+    def any_left(self) -> bool:
+        """Whether there is a marker of any run."""
+        with disk_errors(self.folder):
+            return bool(self._paths())
+
     def remove_all(self) -> None:
         """Remove every marker. Only after a flush, under the store's exclusive lock."""
         for path in self._paths():

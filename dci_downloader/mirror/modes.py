@@ -103,6 +103,8 @@ def make_read_only(fd: int, sha256: str) -> bool:
     try:
         if mode & _FILE_MODE != _FILE_MODE:
             chmod_open(fd, 0o400)
+            if stat.S_IMODE(os.fstat(fd).st_mode) != 0o400:
+                return False  # this file system only says that it has modes
             reader = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
             try:
                 if sha256_open(reader) != sha256:
@@ -114,4 +116,4 @@ def make_read_only(fd: int, sha256: str) -> bool:
         if error.errno not in UNCHANGEABLE:
             raise
         return False
-    return True
+    return stat.S_IMODE(os.fstat(fd).st_mode) == _FILE_MODE

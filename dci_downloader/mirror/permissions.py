@@ -42,7 +42,7 @@ def make_readable(path: Union[Path, str], *, made: bool = False) -> bool:
             if error.errno not in UNCHANGEABLE:
                 raise
             return False
-        return True
+        return stat.S_IMODE(os.fstat(fd).st_mode) == stat.S_IMODE(wanted)
     finally:
         os.close(fd)
 

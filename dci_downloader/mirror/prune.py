@@ -15,7 +15,7 @@ from typing import Optional
 from dci_downloader.errors import SettingsError
 from dci_downloader.hooks import NullProgress, Progress
 from dci_downloader.mirror.disk_errors import disk_errors
-from dci_downloader.mirror.files import remove_file
+from dci_downloader.mirror.files import flush_file_system, remove_file
 from dci_downloader.mirror.folders import mend_folders, real_folders
 from dci_downloader.mirror.garbage import collect_garbage
 from dci_downloader.mirror.mirror import Mirror
@@ -23,6 +23,7 @@ from dci_downloader.mirror.native import text_of
 from dci_downloader.mirror.record import referenced_digests
 from dci_downloader.mirror.removal import left_note
 from dci_downloader.mirror.retention import retire
+from dci_downloader.mirror.store import Store
 from dci_downloader.mirror.temporaries import remove_topic_temporaries
 from dci_downloader.results import Removal
 
@@ -66,7 +67,16 @@ def prune(
             raise obstacles[0]
         # after the versions, whose content is garbage now
         collected = collect_garbage(mirror.store, referenced_digests(mirror.root))
+        _remove_markers(mirror.store)
     return Removal(versions, collected.files, collected.size + partials)
+
+
+def _remove_markers(store: Store) -> None:
+    """Put on disk what killed runs of this boot have written: after the next boot nobody need hash it then."""
+    if store.markers.any_left() and not store.needs_recovery():
+        with disk_errors(store.root):
+            flush_file_system(store.root)
+            store.markers.remove_all()
 
 
 def _prune_topic(

@@ -101,13 +101,14 @@ def _is_same(version: Version, wanted_identity: str, component: Component, wante
 
 def _free_name(folder: Path, component: Component, wanted_identity: str, replaceable: Container[str]) -> str:
     """A name for a new tree: one that nothing has, or that of a version whose record cannot be read."""
-    name = native(version_folder(component.name))
+    name = version_folder(component.name)
     for candidate in (name, f"{name}+{wanted_identity[:8]}"):
         if candidate in replaceable:
             return candidate
-        if not (os.path.lexists(folder / candidate) or os.path.lexists(record_path(folder / candidate))):
+        tree_path = folder / native(candidate)
+        if not (os.path.lexists(tree_path) or os.path.lexists(record_path(tree_path))):
             return candidate
-    raise SettingsError(f"{folder / candidate} is no version of this program", hint="move it aside")
+    raise SettingsError(f"{tree_path} is no version of this program", hint="move it aside")
 
 
 def rebuild(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ...]]:
@@ -165,7 +166,7 @@ def swap_link(topic: TopicMirror, version: Version) -> tuple[str, ...]:
         SettingsError: a file is in the link's place.
     """
     link = topic.link(version.component.type)
-    target = f".versions/{type_folder(version.component.type)}/{version.folder}"
+    target = f".versions/{type_folder(version.component.type)}/{native(version.folder)}"
     if link.is_symlink() and os.readlink(link) == target:
         return ()
     if not link.is_symlink() and link.is_file():  # a folder is one of the previous downloader, a file is not

@@ -20,6 +20,7 @@ from dci_downloader.errors import IntegrityError, ManifestError, SettingsError
 from dci_downloader.mirror.disk_errors import FORBIDDEN, disk_errors
 from dci_downloader.mirror.files import replace_atomically
 from dci_downloader.mirror.folders import real_folders
+from dci_downloader.mirror.native import text_of
 from dci_downloader.mirror.reading import read_file
 from dci_downloader.mirror.version import Version, identity, record_path
 from dci_downloader.models import Component, Manifest, folder_name
@@ -114,15 +115,16 @@ def _instant(moment: datetime) -> str:
 
 def load_record(tree: Path) -> Union[Version, Unreadable]:
     """Read the record of a tree."""
+    folder = text_of(tree.name)
     try:
-        return _decode(read_file(record_path(tree), _MAX_SIZE), tree.name)
+        return _decode(read_file(record_path(tree), _MAX_SIZE), folder)
     except FileNotFoundError:
-        return Unreadable(tree.name, "is missing")
+        return Unreadable(folder, "is missing")
     except OSError as error:
         state = RecordState.FORBIDDEN if error.errno in FORBIDDEN else RecordState.DAMAGED
-        return Unreadable(tree.name, f"cannot be read: {error.strerror}", state)
+        return Unreadable(folder, f"cannot be read: {error.strerror}", state)
     except _RecordError as error:
-        return Unreadable(tree.name, str(error), error.state)
+        return Unreadable(folder, str(error), error.state)
 
 
 def read_record(tree: Path) -> Optional[Version]:

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Optional
 
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.native import native
+from dci_downloader.mirror.record import RecordState
 from dci_downloader.mirror.topic import TopicMirror, is_marked
 from dci_downloader.mirror.version import Version
 
@@ -25,7 +27,7 @@ class StatusRow:
         published_at: when it was last published.
         last_verified: when every byte of it was last found right; None if only on arrival: everything is hashed then.
         kept: the folders of the other versions, the last published first.
-        damaged: whether the published version is known to be damaged, or its record cannot be read.
+        damaged: whether the published version is known to be damaged, or its record is.
         problems: what is known to be wrong with a version, and what to do, a line each.
     """
 
@@ -89,10 +91,12 @@ def _row(
     folder = topic.published_folder(component_type)
     published = next((version for version in versions if version.folder == folder), None)
     problems = [f"{record.folder}: its record {record.reason}: {record.hint}" for record in unreadable]
-    if folder and not os.path.lexists(topic.versions_folder(component_type) / folder):
+    damaged = {record.folder for record in unreadable if record.state is RecordState.DAMAGED}
+    if folder and not os.path.lexists(topic.versions_folder(component_type) / native(folder)):
         problems.append(f"{folder}: it is gone, though it is published: {_ADVICE}")
-    damaged = [version.folder for version in versions if is_marked(version, marked)]
-    problems += [f"{name}: known to be damaged: {_ADVICE}" for name in damaged]
+        damaged.add(folder)
+    marked_folders = [version.folder for version in versions if is_marked(version, marked)]
+    problems += [f"{name}: known to be damaged: {_ADVICE}" for name in marked_folders]
     if not versions and not problems:
         return None, ()
     row = StatusRow(
@@ -101,7 +105,7 @@ def _row(
         version=folder,
         kept=tuple(version.folder for version in versions if version.folder != folder),
         problems=tuple(problems),
-        damaged=any(problem.startswith(f"{folder}: ") for problem in problems),
+        damaged=folder in damaged.union(marked_folders),
     )
     if published is None:
         return row, versions

@@ -24,7 +24,7 @@ from pathlib import Path
 from dci_downloader.content import ranges
 from dci_downloader.errors import DigestMismatchError, IntegrityError
 from dci_downloader.mirror.damage import DamageMarks
-from dci_downloader.mirror.digests import BELOW, digests
+from dci_downloader.mirror.digests import BELOW
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import (
     boot_id,
@@ -91,9 +91,17 @@ class Store(StoreFolders):
         return self.partials / checked_digest(sha256)
 
     def read(self, sha256: str) -> bytes:
-        """The content of an object, for those that fit into memory."""
+        """The content of an object, for those that fit into memory.
+
+        Raises:
+            IntegrityError: it is another content by now.
+            SettingsError: it cannot be read.
+        """
         with disk_errors(self.path(sha256)):
-            return read_file(self.path(sha256), _MAX_READ)
+            content = read_file(self.path(sha256), _MAX_READ)
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise IntegrityError(f"{self.path(sha256)} is damaged", hint="dci-downloader verify DEST --repair")
+        return content
 
     def holds(self, entry: FileEntry) -> bool:
         """Whether the entry's content is here, and not known to be damaged.
@@ -173,19 +181,6 @@ class Store(StoreFolders):
         """Take an object out of the store; trees that hold a link to it keep their content. Safe to repeat."""
         with disk_errors(self.path(sha256)):
             remove_file(self.path(sha256))
-
-    def holds_a_file_of(self, folder: Path) -> bool:
-        """Whether the store has the content of the smallest file at the top of a folder, or else further down.
-
-        Then the folder is, or was, the tree of a version.
-        """
-        for parent, folders, names in os.walk(folder):
-            folders.sort()
-            files = [f"{parent}/{name}" for name in names if stat.S_ISREG(os.lstat(f"{parent}/{name}").st_mode)]
-            if files:
-                (digest,) = digests([min(files, key=os.path.getsize)])
-                return bool(digest) and os.path.lexists(self.object_path(digest))
-        return False
 
     def make_read_only(self, sha256: str) -> None:
         """Give an object, where there is one, its mode again: read-only, for all. Safe to repeat."""

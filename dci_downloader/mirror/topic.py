@@ -10,6 +10,7 @@ Versions are only read here: publish, retention and rollback, which change them,
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -19,6 +20,7 @@ from typing import Optional
 from dci_downloader.content.names import check_name
 from dci_downloader.errors import LockedError, ManifestError, SettingsError
 from dci_downloader.mirror.comparison import TreeState, inspect
+from dci_downloader.mirror.digests import digests
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import LINK_HINT, check_folder, make_folder
 from dci_downloader.mirror.folders import mend_folders, real_folders
@@ -37,6 +39,8 @@ from dci_downloader.mirror.store import Store
 from dci_downloader.mirror.temporaries import remove_temporaries, remove_topic_temporaries
 from dci_downloader.mirror.version import Version, type_folder
 from dci_downloader.models import folder_name
+
+_MAX_ASKED = 8  # files of a folder that may be a version's: some of them may be damaged
 
 
 class TopicMirror:
@@ -123,7 +127,7 @@ class TopicMirror:
 
     def name_of(self, version: Version) -> str:
         """The topic's own name as a version has it, unless a record of another topic was put here."""
-        return version.topic if folder_name(version.topic) == self.path.name else self.name
+        return version.topic if folder_name(version.topic) == text_of(self.path.name) else self.name
 
     def types(self) -> tuple[str, ...]:
         """The component types that there are versions of, as their folders are named."""
@@ -143,7 +147,7 @@ class TopicMirror:
 
     def tree(self, version: Version) -> Path:
         """The folder of a version."""
-        return self.versions_folder(version.component.type) / version.folder
+        return self.versions_folder(version.component.type) / native(version.folder)
 
     def versions_folder(self, component_type: str) -> Path:
         """The folder that holds the versions of a type.
@@ -177,7 +181,7 @@ class TopicMirror:
         for path in real_folders(self.versions_folder(component_type)):
             record = load_record(path)
             if isinstance(record, Version) and type_folder(record.component.type) != name:
-                record = Unreadable(path.name, f"is about another type, {record.component.type}")
+                record = Unreadable(text_of(path.name), f"is about another type, {record.component.type}")
             if isinstance(record, Version):
                 versions.append(record)
             elif self._is_ours(path, record, component_type):
@@ -189,7 +193,7 @@ class TopicMirror:
         """Whether a folder without a record that can be read is the tree of a version, not something foreign."""
         if record.state is not RecordState.DAMAGED or begins_like_a_record(path):
             return True
-        return path.name == self.published_folder(component_type) or self.store.holds_a_file_of(path)
+        return text_of(path.name) == self.published_folder(component_type) or _holds_a_file_of(self.store, path)
 
     def older_versions(self, component_type: str) -> tuple[Version, ...]:
         """The versions published before the present one, the last first; none where nothing is published."""
@@ -203,7 +207,7 @@ class TopicMirror:
         folder = self.published_folder(component_type)
         if not folder:
             return None
-        path = self.versions_folder(component_type) / folder
+        path = self.versions_folder(component_type) / native(folder)
         with disk_errors(path):
             return read_record(path) if path.is_dir() and not path.is_symlink() else None
 
@@ -215,7 +219,7 @@ class TopicMirror:
             return ""
         # an own folder never begins with a dot; that of a link made by others may be ".."
         own = parent == f".versions/{type_folder(component_type)}" and not folder.startswith(".")
-        return folder if own else ""
+        return text_of(folder) if own else ""
 
     def intact(self, version: Version) -> bool:
         """Whether a version's tree is as it was built, by stat(2) alone, and not known to be damaged."""
@@ -229,6 +233,24 @@ class TopicMirror:
         """How a version's tree differs from what was built, as far as stat(2) can tell."""
         is_object = self.store.object_matcher()
         return inspect(self.tree(version), version.manifest, is_object, version.copies)
+
+
+def _holds_a_file_of(store: Store, folder: Path) -> bool:
+    """Whether the store has one of the first files of a folder, the smaller ones first.
+
+    Then the folder is, or was, the tree of a version.
+    """
+    left = _MAX_ASKED
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        files = [f"{parent}/{name}" for name in names if stat.S_ISREG(os.lstat(f"{parent}/{name}").st_mode)]
+        asked = sorted(files, key=os.path.getsize)[:left]
+        if any(digest and os.path.lexists(store.object_path(digest)) for digest in digests(asked)):
+            return True
+        left -= len(asked)
+        if not left:
+            break
+    return False
 
 
 def _may_be_a_type(name: str) -> bool:

@@ -119,7 +119,7 @@ def _look(mirror: Mirror) -> tuple[list[VersionCheck], list[_Published], list[_O
             versions, unreadable = topic.look(component_type)
             name = topic.name_of(versions[0]) if versions else topic.name
             lost += [_unreadable_check(name, component_type, record) for record in unreadable]
-            if folder and not os.path.lexists(topic.versions_folder(component_type) / folder):
+            if folder and not os.path.lexists(topic.versions_folder(component_type) / native(folder)):
                 gone = Damage("", "the version that the link points at", "nothing")
                 code = IntegrityError.exit_code
                 lost.append(VersionCheck(name, component_type, folder, 0, 0, (gone,), exit_code=code))
@@ -133,7 +133,7 @@ def _look(mirror: Mirror) -> tuple[list[VersionCheck], list[_Published], list[_O
 
 
 def _unreadable_check(topic: str, component_type: str, record: Unreadable) -> VersionCheck:
-    damage = Damage("", "a record", f"its record {record.reason}")
+    damage = Damage("", "a record", f"that it {record.reason}")
     return VersionCheck(
         topic, component_type, record.folder, 0, 0, (damage,), exit_code=record.exit_code, record_lost=True
     )

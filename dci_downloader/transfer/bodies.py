@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Optional
 
+from dci_downloader.network.headers import Head
 from dci_downloader.transfer.handles import read_response
 from dci_downloader.transfer.meter import Meter
 from dci_downloader.transfer.request import FetchRequest
@@ -38,6 +39,20 @@ class Bodies:
         if chunks:
             self._sink.write(request.segment, chunks)
         return request.judge(head)
+
+    def last_chunks(self, request: FetchRequest, head: Head) -> list[bytes]:
+        """The last bytes of a request that ended, less what of a big body is decoded: that is written meanwhile."""
+        if not head.status:
+            return []
+        transfer, chunks = request.segment.transfer, request.take(head)
+        while request.chunks:
+            if transfer.over or transfer.partial is not None:
+                if not transfer.over:
+                    self._sink.write(request.segment, chunks)
+                    self._sink.drain()
+                chunks = []
+            chunks += request.take(head)
+        return chunks
 
     def write_small(self, request: FetchRequest) -> None:
         """Write what was received of a small file so far, and treat it as a big one from now on.

@@ -162,7 +162,7 @@ class Fetches:
         request: FetchRequest = completed.request
         if request.peer is None:
             self.stage.note(completed, self._wanted)
-        chunks = request.take(completed.head) if completed.head.status else []
+        chunks = self._bodies.last_chunks(request, completed.head)
         self._at_peers -= request.peer is not None
         if request.segment.transfer.over:  # abandoned by a response that was read at the same time
             self._bodies.drop(request)

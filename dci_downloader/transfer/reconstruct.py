@@ -58,7 +58,7 @@ def reconstruct(
         unreadable = [record.folder for record in topic.look(check.type)[1]]
         if check.version not in unreadable or check.version != topic.published_folder(check.type):
             return  # a sync was faster
-        wanted = _wanted(offer, topic.versions_folder(check.type) / check.version)
+        wanted = _wanted(offer, topic.versions_folder(check.type) / native(check.version))
         for entry, content in offer.contents.items():
             if entry in wanted.files:
                 mirror.store.add(entry, [content])

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Optional
 
 from dci_downloader.control.client import ControlServer
-from dci_downloader.errors import TransferError
+from dci_downloader.errors import NotFoundError, TransferError
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.restore import rebuild_damaged
@@ -44,10 +44,9 @@ def repair(
         stop: asked several times a second.
 
     Returns:
-        Which older versions are left damaged, and why, a line each.
+        Which versions are left damaged, and why, a line each.
 
     Raises:
-        NotFoundError: the record of a published version is lost, and the server cannot say what it was.
         TransferError: something damaged could not be fetched.
         LockedError: another run holds a topic for longer than ``timeout``.
         DiskFullError: there is no room.
@@ -72,5 +71,8 @@ def repair(
     left = rebuild_damaged(mirror, checks, fetch_missing, timeout=timeout, waiting=progress.message)
     for check in checks:
         if check.record_lost and check.version == mirror.topic(check.topic).published_folder(check.type):
-            reconstruct(server, mirror, check, fetch_missing, timeout=timeout, waiting=progress.message)
+            try:
+                reconstruct(server, mirror, check, fetch_missing, timeout=timeout, waiting=progress.message)
+            except NotFoundError as error:
+                left += (f"{error} ({error.hint})",)
     return left

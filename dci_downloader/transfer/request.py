@@ -27,6 +27,9 @@ from dci_downloader.transfer.verdict import (
 ERROR_BODY = 16 * 1024
 """Bytes of an error's body that are read, so that its connection can be used again."""
 
+MOST_DECODED = 4 << 20
+"""Bytes from which no more is decoded at once: a few can hold gigabytes."""
+
 
 @dataclass(eq=False)
 class TransferRequest:
@@ -156,21 +159,35 @@ class FetchRequest(TransferRequest):
         return ["Accept-Encoding: identity", f"Range: bytes={header(wanted.start, wanted.end)}"]
 
     def take(self, head: Head) -> list[bytes]:
-        """The bytes received since the last call that belong to the file: none unless the head is as it should be."""
-        chunks = self.chunks[:]
-        self.chunks.clear()  # not replaced by another list: libcurl appends to this one
+        """The bytes received since the last call that belong to the file: none unless the head is as it should be.
+
+        Of a body that is decoded, not many at once: what remains is in ``chunks`` still.
+        """
         if self.judge(head).action is not Action.ACCEPT:
+            self.chunks.clear()
             return []
-        if self._decoder is not None and chunks:
-            try:
-                chunks = [self._decoder.decode(b"".join(chunks))]
-            except ValueError as error:
-                return self._give_up_decoding(str(error))
+        if self._decoder is not None:
+            chunks = self._decode(self._decoder)
+        else:
+            chunks = self.chunks[:]
+            self.chunks.clear()  # not replaced by another list: libcurl appends to this one
         size, room = sum(map(len, chunks)), self.segment.end - self.position
         if size > room:  # more than was asked for: the hash decides whether the file is right
             chunks, size = [b"".join(chunks)[:room]], room
         self.position += size
         return chunks
+
+    def _decode(self, decoder: Decoder) -> list[bytes]:
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            while self.chunks and size < MOST_DECODED:
+                pieces.append(decoder.decode(self.chunks.pop(0)))
+                size += len(pieces[-1])
+        except ValueError as error:
+            self.chunks.clear()
+            return self._give_up_decoding(str(error))
+        return pieces
 
     def _give_up_decoding(self, reason: str) -> list[bytes]:
         self.misread = True

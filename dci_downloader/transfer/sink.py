@@ -149,6 +149,10 @@ class Sink:
             self._changed.discard(transfer)
             self._writer.submit(Task(transfer.partial.close, (), 0, _raise))
 
+    def drain(self) -> None:
+        """Wait for the disk, where more is to be written than memory should hold."""
+        self._writer.drain()
+
     def flush(self) -> None:
         """Have the writer begin with what it has: nothing more is coming soon."""
         self._writer.flush()

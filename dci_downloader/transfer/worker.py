@@ -76,6 +76,13 @@ class Worker:
             self._batch = []
             self._batch_bytes = 0
 
+    def drain(self) -> None:
+        """Wait until all that was submitted is done; to collect it is left for later. No longer than at the end."""
+        done = threading.Event()
+        self.submit(Task(done.set, (), 0, lambda _: None))
+        self.flush()
+        done.wait(self._closing_seconds)
+
     def collect(self) -> None:
         """Call ``then``, in this thread, of every task that was done since the last call."""
         while self._results:

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import pytest
 
@@ -241,13 +241,18 @@ class Soak:
             self.fail(f"does not end: {run.arguments}")
         text = run.output.read_text(errors="replace")
         self.log.append(f"   {run.output.name} ended with {code}")
-        if killed and code in (1, -signal.SIGINT) and "dci_downloader/cli/" not in text:
+        if (
+            killed
+            and code in (0, 1, -signal.SIGINT)
+            and "KeyboardInterrupt" in text
+            and "dci_downloader/cli/" not in text
+        ):
             return code  # the interpreter itself was interrupted, before the program began
         if "Traceback" in text or code == 1 or (code < 0 and not killed) or (code >= 0 and code not in ENDINGS):
             self.fail(f"{run.arguments} ended with {code}:\n{text}")
         return code
 
-    def fail(self, what: str) -> None:
+    def fail(self, what: str) -> NoReturn:
         """End the test, with the way there."""
         done = "\n".join(self.log[-60:])
         pytest.fail(f"SOAK_SEED={SEED}, run {self.runs}: {what}\nWhat was done:\n{done}", pytrace=False)
@@ -282,8 +287,17 @@ class Soak:
                 self.fail(f"{link} is not {name}")
         self.nothing_stray()
 
+    def record(self, path: Path) -> dict[str, Any]:
+        """What a record says."""
+        try:
+            record: dict[str, Any] = json.loads(path.read_bytes())
+        except ValueError:
+            beside = [str(each) for each in path.with_suffix("").rglob("*")]
+            self.fail(f"{path} is no record: {path.read_bytes()[:80]!r}; its tree: {beside}")
+        return record
+
     def nothing_stray(self) -> None:
-        """Only what versions need is there, readable by everybody."""
+        """Only what versions need is there, and what is published can be read by everybody."""
         store = self.dest / ".dci-downloader"
         stray = [str(path) for name in ("partial", "unflushed") for path in (store / name).iterdir()]
         needed: set[str] = set()
@@ -292,12 +306,12 @@ class Soak:
             stray += [str(path) for path in (self.dest / topic).iterdir() if path.name.startswith((".new", ".old"))]
             for path in (self.dest / topic / ".versions" / "compose").iterdir():
                 if path.suffix == ".json":
-                    digests = {entry[1] for entry in json.loads(path.read_bytes())["files"]}
+                    digests = {entry[1] for entry in self.record(path)["files"]}
                     needed |= digests
                     published |= digests if path.stem in self.newest.values() else set()
                 elif path.name not in self.builds:
                     stray.append(str(path))
-                elif len(stray) < 5:
+                elif path.name in self.newest.values() and len(stray) < 5:
                     stray += [
                         f"{each} {stat.S_IMODE(each.stat().st_mode):o}"
                         for each in (path, *path.rglob("*"))

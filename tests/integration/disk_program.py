@@ -25,12 +25,12 @@ class DiskProgram:
         self.dest = dest
         self.number = 0
 
-    def build(self, files=None):
+    def build(self, files=None, **more):
         """Attach the next build; the files of the one before, but for one, are in it, too."""
         self.number += 1
         files = {"same": b"same", "a/b/own": b"build %d" % self.number, **(files or {})}
         self.files = files
-        return self.lab.build(files, number=self.number)
+        return self.lab.build(files, number=self.number, **more)
 
     def run(self, *arguments, user=USER, group=USER, environment=None, **more):
         """Run it; gives exit code, standard output and standard error."""

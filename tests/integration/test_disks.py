@@ -83,7 +83,10 @@ def test_a_volume_of_its_own_is_a_mirror(program, mounts, public_path, kind, siz
 
 @pytest.mark.slow
 @root_only
-@pytest.mark.parametrize("place", ["objects", "objects/ab", ".versions", "topic", "versions of a type", "old tree"])
+@pytest.mark.parametrize(
+    "place",
+    ["store", "partial", "unflushed", "objects", "objects/ab", ".versions", "topic", "versions of a type", "old tree"],
+)
 @pytest.mark.parametrize("mode", [0o000, 0o555])
 def test_one_folder_with_an_odd_mode_blocks_nothing(program, place, mode):
     for _ in range(2):
@@ -92,6 +95,9 @@ def test_one_folder_with_an_odd_mode_blocks_nothing(program, place, mode):
     objects = program.dest / ".dci-downloader" / "objects"
     os.chmod(
         {
+            "store": objects.parent,
+            "partial": objects.parent / "partial",
+            "unflushed": objects.parent / "unflushed",
             "objects": objects,
             "objects/ab": next(objects.iterdir()),
             ".versions": program.versions.parent,
@@ -491,17 +497,23 @@ def raw(folder):
 
 @pytest.mark.parametrize("locale", ["ascii", "latin-1"])
 def test_names_on_disk_are_utf8_under_every_locale_and_runs_under_two_see_one_tree(program, locale, public_path):
-    environment = ASCII if locale == "ascii" else latin_1(public_path)
-    program.build(NAMES)
+    environment, name = (ASCII, "stage") if locale == "ascii" else (latin_1(public_path), "Bühne")
+    program.build(NAMES, name=f"{name}-1")
     program.sync(environment=environment)
-    assert raw(program.link.resolve()) == sorted(name.encode() for name in program.files)
+    assert raw(program.link.resolve()) == sorted(path.encode() for path in program.files)
+    assert os.readlink(os.fsencode(program.link)) == f".versions/compose/{name}-1".encode()
+    inode = program.link.resolve().stat().st_ino
     for each in ({"LC_ALL": "C.UTF-8"}, environment):
-        assert "nothing new" in program.sync(environment=each).lower() or "unchanged" in program.sync(environment=each)
-        assert program.run("verify", program.dest, environment=each)[0] == 0
-    program.build(NAMES)
+        program.sync(environment=each)
+        done = program.run("verify", program.dest, environment=each)
+        assert done[0] == 0, done
+    assert program.link.resolve().stat().st_ino == inode, "nothing was built anew"
+    program.build(NAMES, name=f"{name}-2")
     program.sync("--keep", "0", environment=environment)
     program.assert_published()
     assert len(list(program.versions.iterdir())) == 2
+    (version,) = json.loads(program.run("verify", program.dest, "--json")[1])["versions"]
+    assert version["version"] == f"{name}-2"
 
 
 # Links

@@ -144,3 +144,25 @@ def test_a_file_of_a_job_is_read():
     read = documents.job_file(fields(document))
     assert (read.name, read.mime, read.size, read.extra) == (".composeinfo", "application/json", 9, {"x": 1})
     assert read.state == "active"
+
+
+def nested(depth, value="x"):
+    for _ in range(depth):
+        value = {"a": [value]}
+    return value
+
+
+@pytest.mark.parametrize("depth", [40, 300, 900])
+def test_what_is_nested_too_deep_is_left_out(depth):
+    document = topic(data=nested(depth), unheard_of=nested(depth), next_topic={"next_topic": nested(depth)}, etag="e")
+    read = documents.topic(fields(document))
+    assert (read.etag, read.data, read.extra) == ("e", {}, {})
+    assert documents.topic(fields(topic(data=nested(20)))).data["a"]
+
+
+def test_a_topic_knows_the_one_after_it_and_no_further():
+    chain = topic("T0")
+    for number in range(1, 200):
+        chain = topic(f"T{number}", next_topic=chain)
+    read = documents.topic(fields(chain))
+    assert (read.next_topic.name, read.next_topic.next_topic) == ("T198", None)

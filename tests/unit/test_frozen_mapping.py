@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from dci_downloader.frozen_mapping import FrozenMapping
+from dci_downloader.frozen_mapping import DEEPEST, FrozenMapping
 
 GIVEN = {"archs": ["x86_64", {"deep": [1]}], "channel": "nightly", "more": {"a": None}}
 
@@ -39,3 +39,17 @@ def test_copies_are_equal_also_in_another_process():
     frozen = FrozenMapping(GIVEN)
     assert copy.deepcopy(frozen) == pickle.loads(pickle.dumps(frozen)) == frozen == FrozenMapping(GIVEN)
     assert FrozenMapping() == {}
+
+
+def test_numbers_that_json_does_not_have_are_none():
+    frozen = FrozenMapping({"a": float("inf"), "b": [float("nan")], "c": 1.5})
+    assert frozen == {"a": None, "b": (None,), "c": 1.5}
+
+
+def test_it_is_not_nested_deeper_than_whatever_reads_it_can_stand():
+    value = {}
+    for _ in range(DEEPEST):
+        value = {"a": value}
+    with pytest.raises(ValueError, match="deep"):
+        FrozenMapping({"a": value})
+    assert repr(FrozenMapping(value))

@@ -1,11 +1,15 @@
 """Status, verify, repair, rollback and prune, on a mirror that a sync made."""
 
 import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from dci_downloader import IntegrityError, Mirror, NotFoundError, Outcome, Selection, TransferError, sync_topic
 from dci_downloader.cli import maintenance, output
+from dci_downloader.cli.main import main
 from dci_downloader.hooks import NeverStop, NullProgress
 from dci_downloader.mirror.removal import remove_tree
 
@@ -193,6 +197,45 @@ def test_repair_fetches_only_what_is_damaged(mirror, lab):
     assert lab.fetched() == ["metadata/same"]
     assert (mirror.root / "RHEL-9.2/compose/metadata/same").read_bytes() == b"same" * 100
     assert (mirror.root / "RHEL-9.2/.versions/compose/RHEL-9.2.0-1/metadata/same").exists()
+
+
+@pytest.fixture
+def peer(lab, tmp_path):
+    """Another mirror of the same build, behind a web server; gives its address."""
+    sync_topic(lab.server, Mirror(tmp_path / "peer"), "RHEL-9.2", Selection(all=True))
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=tmp_path / "peer"))
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_repair_asks_peers_first(mirror, lab, peer):
+    rot(mirror, "metadata/same")
+    lab.site.store.forget()
+    told = maintenance.verify(mirror, NullProgress(), NeverStop(), lambda: lab.server, 0, (peer,))
+    assert (told.exit_code, told.document["repaired"]) == (0, True)
+    assert lab.fetched() == []
+    assert (mirror.root / "RHEL-9.2/compose/metadata/same").read_bytes() == b"same" * 100
+
+
+@pytest.mark.parametrize("how", ["--peer", "--settings"])
+def test_the_command_line_names_peers_for_repair(mirror, lab, peer, how, tmp_path, monkeypatch, capsys):
+    (tmp_path / "settings.yml").write_text(f"topics:\n- topic: RHEL-9.2\n  peers: [{peer}]\n")
+    site = lab.site
+    for name, value in (("CLIENT_ID", site.client_id), ("API_SECRET", site.api_secret), ("CS_URL", site.url)):
+        monkeypatch.setenv(f"DCI_{name}", value)
+    rot(mirror, "metadata/same")
+    lab.site.store.forget()
+    value = peer if how == "--peer" else str(tmp_path / "settings.yml")
+    assert main(["verify", str(mirror.root), "--repair", how, value]) == 0
+    assert "everything is whole again" in capsys.readouterr().out
+    assert lab.fetched() == []
 
 
 def test_nothing_is_asked_of_the_server_where_nothing_is_damaged(mirror):

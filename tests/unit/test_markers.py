@@ -1,5 +1,7 @@
 import os
 
+import pytest
+
 from dci_downloader.mirror import store as store_module
 from dci_downloader.mirror.store import Store
 from tests.unit.samples import CONTENT, ENTRY, entry_of, open_store
@@ -52,3 +54,30 @@ def test_a_process_that_writes_on_behalf_of_a_run_leaves_the_marker_to_it(store)
     assert len(os.listdir(store.markers.folder)) == 1
     store.flush()
     assert os.listdir(store.markers.folder) == []
+
+
+def make_pipe(path):
+    os.mkfifo(path)
+
+
+def make_link(path):
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("make", [make_pipe, make_link, os.mkdir])
+def test_what_is_no_marker_is_neither_read_nor_removed(store, tmp_path, make):
+    place = store.markers.folder / ("0" * 16)
+    make(place)
+    (store.markers.folder / "mine").write_text("mine")
+    assert not open_store(tmp_path, "boot-2").needs_recovery()
+    store.markers.remove_all()
+    assert sorted(os.listdir(store.markers.folder)) == ["0" * 16, "mine"]
+
+
+def test_a_marker_that_cannot_be_read_is_a_doubt(store, monkeypatch):
+    def refuse(path, limit):
+        raise PermissionError(13, "Permission denied")
+
+    store.add(ENTRY, [CONTENT])
+    monkeypatch.setattr("dci_downloader.mirror.markers.read_file", refuse)
+    assert store.needs_recovery()

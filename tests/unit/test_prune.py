@@ -3,9 +3,10 @@ import os
 import pytest
 
 from dci_downloader.errors import LockedError, NotFoundError
+from dci_downloader.mirror import prune as prune_module
 from dci_downloader.mirror.prune import prune
 from dci_downloader.mirror.version import record_path
-from tests.unit.samples import FIRST, SECOND, entry_of
+from tests.unit.samples import FIRST, SECOND, Sample, entry_of
 
 
 def test_prune_keeps_what_is_published_and_so_many_older_and_no_orphan(sample):
@@ -75,3 +76,16 @@ def test_prune_of_nothing_is_an_error_and_creates_nothing(sample):
     with pytest.raises(NotFoundError):
         prune(sample.mirror)
     assert not sample.root.exists()
+
+
+@pytest.mark.parametrize("boot", ["now", "before"])
+def test_markers_of_killed_runs_go_with_a_flush_but_for_those_of_another_boot(tmp_path, monkeypatch, boot):
+    killed = Sample(tmp_path / "mirror", boot=boot)
+    killed.fill(FIRST)
+    flushed = []
+    monkeypatch.setattr(prune_module, "flush_file_system", lambda path: flushed.append(os.listdir(path / "unflushed")))
+    sample = Sample(tmp_path / "mirror", boot="now")
+    prune(sample.mirror)
+    assert len(flushed) == (1 if boot == "now" else 0)
+    assert sample.store.needs_recovery() == (boot == "before")
+    assert sample.store.markers.any_left() == (boot == "before")

@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 
@@ -155,6 +156,23 @@ def test_a_file_in_the_place_of_the_link_is_a_settings_error(sample):
     with pytest.raises(SettingsError, match="compose is a file"):
         sample.publish("c1", FIRST)
     assert sample.link.read_text() == "mine"
+
+
+@pytest.mark.parametrize("call", ["flush_folder", "rename"])
+def test_what_fails_after_the_swap_is_told_and_the_publication_stands(sample, monkeypatch, call):
+    def fail(*arguments, **options):
+        if os.path.lexists(sample.link) and sample.link.is_symlink():
+            raise OSError(errno.EIO, "Input/output error")
+        return real(*arguments, **options)
+
+    sample.link.mkdir(parents=True)  # the previous downloader's, which is moved aside
+    target = os if call == "rename" else publish_module
+    real = getattr(target, call)
+    with monkeypatch.context() as patch:
+        patch.setattr(target, call, fail)
+        done = sample.publish("c1", FIRST)
+    assert done.notes == (f"{sample.link} is published, but then: Input/output error",)
+    assert os.readlink(sample.link) == ".versions/compose/c1"
 
 
 def test_copies_are_told_once_and_hold_up_like_links(sample, monkeypatch):

@@ -2,16 +2,22 @@
 
 import json
 import os
+import tempfile
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
 from dci_downloader.errors import IntegrityError, SettingsError
 from dci_downloader.mirror import record as record_module
+from dci_downloader.mirror.prune import prune
 from dci_downloader.mirror.record import RecordState, Unreadable, load_record, read_record, referenced_digests
+from dci_downloader.mirror.status import status
+from dci_downloader.mirror.verify import verify
 from dci_downloader.mirror.version import identity, record_path
 from dci_downloader.models import FileEntry
+from tests.unit.ordinary_user import USER, as_user, give
 from tests.unit.samples import FIRST, LINKS, SECOND, Sample, component_of, entry_of
 
 DIGEST = "a" * 64
@@ -228,6 +234,33 @@ def test_one_that_this_user_may_not_read_is_told_apart(place, monkeypatch):
     monkeypatch.setattr(record_module, "read_file", refuse)
     record = load_record(place)
     assert (record.state, record.exit_code) == (RecordState.FORBIDDEN, 2)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be two users")
+def test_a_record_that_only_another_user_may_read_is_told_and_replaced_by_the_next_sync():
+    def told():
+        (row,) = status(sample.mirror).rows
+        assert (row.version, row.damaged) == ("c2", False)
+        assert "Permission denied" in row.problems[0]
+        (check,) = verify(sample.mirror)
+        assert (check.version, check.exit_code) == ("c2", 2)
+        with pytest.raises(SettingsError, match="nothing can leave the store"):
+            prune(sample.mirror, 1)
+
+    with tempfile.TemporaryDirectory() as folder:  # not pytest's, which only root may enter
+        os.chmod(folder, 0o755)
+        sample = Sample(Path(folder) / "mirror")
+        for name, files in (("c1", FIRST), ("c2", SECOND)):
+            sample.publish(name, files)
+        give(Path(folder))
+        record = sample.folder / "c2.json"
+        os.chown(record, 0, 0)
+        record.chmod(0o600)
+        as_user(told)
+        assert len(sample.objects()) == 4, "nothing was judged garbage"
+        as_user(lambda: sample.publish("c2", SECOND))
+        assert [version.folder for version in sample.topic.versions("compose")] == ["c2", "c1"]
+        assert record.stat().st_uid == USER
 
 
 def test_nothing_is_judged_garbage_while_a_record_may_not_be_read(sample, place, monkeypatch):

@@ -15,6 +15,31 @@ from dci_downloader.mirror import store as store_module
 from tests.unit.samples import CONTENT, ENTRY, entry_of, leftovers, open_store
 
 
+def test_an_object_is_read_only_while_it_has_the_content_of_its_name(store):
+    store.add(ENTRY, [CONTENT])
+    assert store.read(ENTRY.sha256) == CONTENT
+    store.path(ENTRY.sha256).chmod(0o644)
+    store.path(ENTRY.sha256).write_bytes(CONTENT[::-1])
+    with pytest.raises(IntegrityError, match="is damaged"):
+        store.read(ENTRY.sha256)
+
+
+NO_DIGESTS = ["", "abc", "../" * 20 + "etc/passwd", "A" * 64, "a" * 63 + "/", "a" * 65, "a" * 63 + "\n"]
+
+
+@pytest.mark.parametrize("name", NO_DIGESTS)
+def test_what_is_no_digest_names_nothing_in_the_store(store, name):
+    entry = ENTRY._replace(sha256=name)
+    for ask in (store.holds, store.open_partial, store.partial_bytes):
+        with pytest.raises(IntegrityError, match="is no sha256"):
+            ask(entry)
+    for ask in (store.path, store.read, store.remove, store.make_read_only, store.partial_path, store.below_objects):
+        with pytest.raises(IntegrityError, match="is no sha256"):
+            ask(name)
+    with pytest.raises(IntegrityError, match="is no sha256"):
+        store.commit("/nowhere", name)
+
+
 def test_preparing_is_repeatable(store):
     store.prepare()
     assert not store.holds(ENTRY)

@@ -13,6 +13,7 @@ from dci_downloader import (
     NotFoundError,
     Outcome,
     Selection,
+    SettingsError,
     SyncOptions,
     planning,
     sync_topic,
@@ -420,6 +421,20 @@ def test_the_report_says_what_changed_since_the_version_before(lab, root):
     (planned,) = sync(lab, root, options=SyncOptions(dry_run=True)).components
     (done,) = sync(lab, root).components
     assert (planned.changes, done.changes, done.version) == (expected, expected, "RHEL-9.2.0-2")
+
+
+def test_what_is_published_is_reported_so_though_older_versions_could_not_be_removed(lab, root, monkeypatch):
+    def fail(*_):
+        raise SettingsError("/x: Permission denied")
+
+    for number in (1, 2):
+        lab.build({"f": b"%d" % number}, number=number)
+        sync(lab, root, selection=Selection(all=True))
+    lab.build({"f": b"3"}, number=3)
+    monkeypatch.setattr("dci_downloader.sync.retire", fail)
+    (component,) = sync(lab, root, selection=Selection(all=True)).components
+    assert component.outcome is Outcome.PUBLISHED
+    assert "older versions could not be removed: /x: Permission denied" in component.notes
 
 
 def test_a_run_that_fails_changes_nothing(lab, root):

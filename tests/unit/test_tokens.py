@@ -164,7 +164,8 @@ def test_what_is_wrong_is_said_without_the_password(site, source, fields, error,
         (200, b'{"access_token": 1, "expires_in": 5}', {}),
         (200, b'{"access_token": "a b", "expires_in": 5}', {}),
         (200, b'{"access_token": "ab", "expires_in": 0}', {}),
-        (200, b'{"access_token": "ab"}', {}),
+        (200, b'{"access_token": "ab", "expires_in": "soon"}', {}),
+        (200, b'{"expires_in": 5}', {}),
         (500, b"{}", {}),
     ],
 )
@@ -172,6 +173,19 @@ def test_an_answer_without_a_usable_token_is_an_error(source, site, status, body
     intercept(site.sso, lambda exchange: exchange.answer(status, body, headers) or True)
     with pytest.raises(TransferError):
         source().current()
+
+
+def test_a_token_may_last_for_ever(source, site):
+    body = b'{"access_token": "ab", "expires_in": 1' + b"0" * 15 + b"}"
+    intercept(site.sso, lambda exchange: exchange.answer(200, body) or True)
+    assert source().current().text == "ab"
+
+
+@pytest.mark.parametrize(("text", "end"), [("opaque", float("inf")), (jwt(exp=BEGIN + 50), BEGIN + 50)])
+def test_an_answer_need_not_say_when_the_token_ends(source, site, text, end):
+    body = json.dumps({"access_token": text, "expires_in": None}).encode()
+    intercept(site.sso, lambda exchange: exchange.answer(200, body) or True)
+    assert source().current().ends == end
 
 
 @pytest.mark.parametrize("url", ["sso.example.com", "ftp://x", "https://user:pw@sso", "https://sso?x"])

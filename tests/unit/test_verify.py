@@ -224,7 +224,7 @@ def test_a_version_whose_record_cannot_be_read_is_named(sample):
     record.write_bytes(record.read_bytes()[:200])
     (one,) = verify(sample.mirror)
     assert (one.topic, one.type, one.version, one.files, one.exit_code) == ("RHEL_9.2", "compose", "c1", 0, 7)
-    assert one.damages == (("", "a record", "its record is truncated after 200 bytes"),)
+    assert one.damages == (("", "a record", "that it is truncated after 200 bytes"),)
 
 
 def test_a_published_tree_that_is_gone_is_named(sample):

@@ -129,6 +129,17 @@ def test_what_is_submitted_while_results_are_reported_is_not_lost(worker):
     assert [entry[0] for entry in log] == ["second", "second"]
 
 
+def test_draining_waits_for_what_was_submitted_and_leaves_it_to_be_collected(worker):
+    log = []
+    worker.submit(Job(log, "a").task(10))
+    worker.drain()
+    assert log == [("a", "test")]
+    assert worker.outstanding == 10
+    worker.collect()
+    assert log[1:] == [("a", "MainThread", None)]
+    assert worker.idle
+
+
 def test_a_thread_that_a_disk_holds_is_not_waited_for_without_end(pipe):
     worker = Worker("test", pipe[1], BATCH_BYTES, 0.05)
     held, log = threading.Event(), []
