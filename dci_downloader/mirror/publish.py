@@ -174,13 +174,14 @@ def swap_link(topic: TopicMirror, version: Version) -> tuple[str, ...]:
     new = new_path(topic.path)
     make_symlink(target, new)
     try:
-        displaced = tree.put_in_place(new, link)
+        with disk_errors(link):
+            displaced = tree.put_in_place(new, link)
     except BaseException:
         remove_tree(new)
         raise
     try:  # it is published now, whatever becomes of the rest
         if displaced:
-            os.rename(new, old_path(new.parent))
+            move_aside(new, old_path(new.parent))
         flush_folder(topic.path)  # before retention removes the version that the old link on disk points at
     except OSError as error:
         return (f"{link} is published, but then: {error.strerror}",)
