@@ -98,7 +98,7 @@ def _rebuild(mirror: Mirror, topic: TopicMirror, version: Version, fetch: FetchM
 def _take_from_tree(topic: TopicMirror, version: Version) -> None:
     """Link what only the store has lost from the tree, where the tree still has the right content."""
     root = os.fsencode(topic.tree(version))
-    for entry in {entry.sha256: entry for entry in version.manifest.files}.values():
+    for entry in version.manifest.files:
         if topic.store.holds(entry):
             continue
         temporary = topic.store.temporary()
@@ -109,7 +109,7 @@ def _take_from_tree(topic: TopicMirror, version: Version) -> None:
                 os.link(name, temporary, src_dir_fd=folder, follow_symlinks=False)
             finally:
                 os.close(folder)
-        # hashed under this name, under which nobody else can put another file
+        # the link is hashed, not the name in the tree, which may mean another file by now
         if digests([temporary]) == [entry.sha256]:
             topic.store.commit(temporary, entry.sha256)
             topic.store.make_read_only(entry.sha256)

@@ -14,6 +14,8 @@ from dci_downloader.mirror.topic import TopicMirror, is_marked
 from dci_downloader.mirror.version import Version
 
 _ADVICE = "the next sync, or verify --repair, puts it right"
+_ADVICE_ON_OLDER = "verify --repair puts it right"
+_ADVICE_ON_LOST = "the next build, verify --repair or prune removes it"
 
 
 @dataclass(frozen=True)
@@ -90,13 +92,19 @@ def _row(
     versions, unreadable = topic.look(component_type)
     folder = topic.published_folder(component_type)
     published = next((version for version in versions if version.folder == folder), None)
-    problems = [f"{record.folder}: its record {record.reason}: {record.hint}" for record in unreadable]
     damaged = {record.folder for record in unreadable if record.state is RecordState.DAMAGED}
+    problems = []
+    for record in unreadable:
+        hint = _ADVICE_ON_LOST if record.folder in damaged - {folder} else record.hint
+        problems.append(f"{record.folder}: its record {record.reason}: {hint}")
     if folder and not os.path.lexists(topic.versions_folder(component_type) / native(folder)):
         problems.append(f"{folder}: it is gone, though it is published: {_ADVICE}")
         damaged.add(folder)
-    marked_folders = [version.folder for version in versions if is_marked(version, marked)]
-    problems += [f"{name}: known to be damaged: {_ADVICE}" for name in marked_folders]
+    for version in versions:
+        if is_marked(version, marked):
+            advice = _ADVICE if version.folder == folder else _ADVICE_ON_OLDER
+            problems.append(f"{version.folder}: known to be damaged: {advice}")
+            damaged.add(version.folder)
     if not versions and not problems:
         return None, ()
     row = StatusRow(
@@ -105,7 +113,7 @@ def _row(
         version=folder,
         kept=tuple(version.folder for version in versions if version.folder != folder),
         problems=tuple(problems),
-        damaged=folder in damaged.union(marked_folders),
+        damaged=folder in damaged,
     )
     if published is None:
         return row, versions

@@ -196,11 +196,16 @@ class TopicMirror:
         return text_of(path.name) == self.published_folder(component_type) or _holds_a_file_of(self.store, path)
 
     def older_versions(self, component_type: str) -> tuple[Version, ...]:
-        """The versions published before the present one, the last first; none where nothing is published."""
+        """The versions published before the present one, the last first; none where nothing is published.
+
+        Where the record of the present one cannot be read, that is every version.
+        """
         versions = self.versions(component_type)
         folders = [version.folder for version in versions]
         published = self.published_folder(component_type)
-        return versions[folders.index(published) + 1 :] if published in folders else ()
+        if published in folders:
+            return versions[folders.index(published) + 1 :]
+        return versions if published else ()
 
     def published(self, component_type: str) -> Optional[Version]:
         """The version that agents read; None where nothing is published, or a plain folder is in the link's place."""

@@ -58,9 +58,13 @@ def work(mirror):
         yield lambda: sync(mirror, topic)
     for files in (FIRST, SECOND):
         for path, content in files.items():
-            yield lambda: mirror.store.open_partial(entry_of(path, content)).close()
+            yield lambda: begin(mirror, entry_of(path, content))
     yield lambda: prune(mirror, 0, now=lambda: 10.0**10)
     yield lambda: print(status(mirror), verify(mirror))
+
+def begin(mirror, entry):
+    mirror.prepare()
+    mirror.store.open_partial(entry).close()
 
 def sync(mirror, topic):
     with topic.lock(0):
@@ -380,6 +384,15 @@ ATTACKS: dict[str, Attack] = {
     "a marker that is a link": lambda site, n: marker(site).symlink_to(site.outside / "secret"),
     "a marker that is a pipe": lambda site, n: os.mkfifo(marker(site)),
     "a mark that is a link": lambda site, n: (site.store / "damaged" / ("a" * 64)).symlink_to(site.outside / "secret"),
+    "a lock that is a link": lambda site, n: forget(site.store / "lock").symlink_to(site.outside / "victim"),
+    "a topic's lock that is a link": lambda site, n: forget(site.topic(n) / ".lock").symlink_to(
+        site.outside / "victim"
+    ),
+    "objects elsewhere": lambda site, n: forget(an_object(site).parent).symlink_to(site.outside),
+    "partials elsewhere": lambda site, n: forget(site.store / "partial").symlink_to(site.outside),
+    "markers elsewhere": lambda site, n: forget(site.store / "unflushed").symlink_to(site.outside),
+    "versions elsewhere": lambda site, n: forget(site.topic(n) / ".versions").symlink_to(site.outside),
+    "versions of a type elsewhere": lambda site, n: forget(site.tree(n).parent).symlink_to(site.outside),
     "marks elsewhere": lambda site, n: forget(site.store / "damaged").symlink_to(site.outside),
 }
 

@@ -1,11 +1,14 @@
 """Marks of what is known to be damaged."""
 
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from dci_downloader.errors import SettingsError
 from dci_downloader.mirror.damage import DamageMarks, forbidden, judge
+from tests.unit.ordinary_user import USER, as_user
 from tests.unit.samples import FIRST, entry_of
 from tests.unit.test_verify import rot
 
@@ -37,6 +40,16 @@ def test_those_who_ask_often_get_the_answer_of_the_last_look(marks):
     assert A not in marks
     marks.read()
     assert A in marks
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be two users")
+def test_marks_that_root_makes_can_be_taken_away_by_the_owner_of_the_store():
+    with tempfile.TemporaryDirectory() as folder:  # not pytest's, which only root may enter
+        os.chown(folder, USER, USER)
+        marks = DamageMarks(Path(folder) / "damaged")
+        marks.add([A])
+        as_user(lambda: marks.remove([A]))
+        assert marks.read() == frozenset()
 
 
 def test_names_that_are_no_digests_are_not_ours(marks):

@@ -7,6 +7,7 @@ from dci_downloader.errors import (
     NotFoundError,
 )
 from dci_downloader.mirror.rollback import roll_back
+from dci_downloader.mirror.version import record_path
 from tests.unit.samples import FIRST, SECOND
 
 
@@ -22,6 +23,14 @@ def test_rollback_publishes_what_was_published_before_and_refuses_when_nothing_i
             roll_back(sample.topic, "compose")
         with pytest.raises(NotFoundError):
             roll_back(sample.topic, "hwcert")
+
+
+def test_rollback_works_where_the_record_of_what_is_published_is_lost(sample):
+    sample.publish("c1", FIRST)
+    version = sample.publish("c2", SECOND).version
+    record_path(sample.topic.tree(version)).write_bytes(b"")
+    with sample.topic.lock():
+        assert roll_back(sample.topic, "compose").version == "c1"
 
 
 def test_rollback_to_a_damaged_version_restores_it_first(sample):

@@ -45,13 +45,22 @@ def test_damage_that_is_known_is_shown_until_it_is_mended(sample):
     sample.store.damage.add([entry_of("", b"first").sha256])
     (row,) = status(sample.mirror).rows
     assert (row.damaged, len(row.problems)) == (False, 1)
-    assert row.problems[0].startswith("c1: known to be damaged: the next sync")
+    assert row.problems == ("c1: known to be damaged: verify --repair puts it right",)
     sample.store.damage.add([older.identity])
     (row,) = status(sample.mirror).rows
     assert (row.damaged, len(row.problems)) == (True, 2)
     sample.store.damage.remove([older.identity, entry_of("", b"first").sha256])
     (row,) = status(sample.mirror).rows
     assert (row.damaged, row.problems, row.kept) == (False, (), (version.folder,))
+
+
+def test_an_older_version_whose_record_is_damaged_is_named(sample):
+    version = sample.publish("c1", FIRST).version
+    sample.publish("c2", SECOND)
+    record_path(sample.topic.tree(version)).write_bytes(b"")
+    (row,) = status(sample.mirror).rows
+    assert (row.version, row.damaged) == ("c2", False)
+    assert row.problems == ("c1: its record is empty: the next build, verify --repair or prune removes it",)
 
 
 def test_folders_that_are_not_ours_are_passed_by(sample):
