@@ -29,11 +29,11 @@ def start(*command: str) -> subprocess.Popen[str]:
 
 
 def wait_for_handlers(process: subprocess.Popen[str]) -> None:
-    """Until the program catches SIGTERM (proc(5))."""
+    """Until the program catches the last of them (proc(5))."""
     while True:
         with open(f"/proc/{process.pid}/status") as status:
             caught = next(int(line.split()[1], 16) for line in status if line.startswith("SigCgt"))
-        if caught >> (signal.SIGTERM - 1) & 1:
+        if caught >> (NUMBERS[-1] - 1) & 1:
             return
         assert process.poll() is None
 

@@ -1,12 +1,16 @@
 """Whatever the server says: exit code 7, the entry named, nothing outside the mirror, and what is published stays."""
 
+import gzip
 import hashlib
 import json
 import os
+import resource
+import time
 
 import pytest
 
 from dci_downloader.cli.main import main
+from tests.interception import intercept
 
 CONTENT = b"content"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -146,3 +150,85 @@ def test_names_that_are_no_folder_lead_nowhere(run, lab, dest, what, name):
     assert (dest.parent / "evil").read_text() == "mine"
     assert (dest / "RHEL-9.2" / "compose" / "old").read_bytes() == b"old"
     assert not [path for path in dest.rglob("*") if path.is_symlink() and path.name != "compose"]
+
+
+BOMBS = {
+    "objects": (b'{"files": [' + b"{}," * 8_000_000 + b"{}]}", 7),
+    "lists in an unknown key": (b'{"files": [], "evil": [' + b"[]," * 8_000_000 + b"[]]}", 7),
+    "a number": (b'{"files": [{"path": "a", "name": "evil", "size": ' + b"9" * 2**20 + b"}]}", 7),
+    "brackets": (b'{"files": ' + b"[" * 2**20, 7),
+    "entries": (json.dumps({"files": [entry("a", "b")]}).encode()[:-2] + b", 0" * 600_000 + b"]}", 7),
+    "two layers of gzip": (bytes(200 * 2**20), 5),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_manifest_that_is_a_bomb_takes_little_memory_and_time(run, lab, dest, bomb):
+    document, expected = BOMBS[bomb]
+    layers = 2 if expected == 5 else 0
+    for _ in range(layers):
+        document = gzip.compress(document, mtime=0)
+    lab.build({}, number=2, manifest=document)
+
+    def encoded(exchange):
+        if not layers or not exchange.request.path.endswith("dci_files_list.json"):
+            return False
+        exchange.answer(200, document, {"Content-Encoding": ", ".join(["gzip"] * layers)})
+        return True
+
+    intercept(lab.site.store, encoded)
+    before, began = peak(), time.process_time()
+    code, said = run("RHEL-9.2", dest, "--all", "--patience", "2")
+    assert code == expected, said
+    assert "dci_files_list.json" in said
+    assert peak() - before < 600 * 2**20
+    assert time.process_time() - began < 20
+    assert os.listdir(dest / "RHEL-9.2" / "compose") == ["old"]
+
+
+def peak():
+    """The most memory that this process ever had, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+LISTS = {
+    "numbers to the base of sixty": b"- " + b"1:" * 400_000 + b"1\n",
+    "aliases": b"- &a [x, x]\n" + b"".join(b"- &%d [*a, *a]\n" % number for number in range(30_000)),
+    "too many": b"- r.example.com/x\n" * 20_000,
+    "too large": b"#" * 2**21,
+    "a tag": b"- !!python/object/apply:os.system [touch evil]\n",
+}
+
+
+@pytest.mark.parametrize("listed", LISTS)
+def test_a_list_of_images_that_is_a_bomb_is_7_within_seconds(run, lab, dest, listed, monkeypatch, tmp_path):
+    program = tmp_path / "bin" / "skopeo"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/called\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    lab.build({"x": b"new"}, number=2, images_list=LISTS[listed])
+    began = time.process_time()
+    code, said = run("RHEL-9.2", dest, "--all", "--registry", "127.0.0.1:1")
+    assert (code, "images_list.yaml" in said) == (7, True)
+    assert time.process_time() - began < 20
+    assert not (tmp_path / "called").exists()
+    assert os.listdir(dest / "RHEL-9.2" / "compose") == ["old"]
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "\u00b2", "-1", "5, 5"])
+def test_an_odd_length_of_a_manifest_neither_ends_nor_holds_up_the_run(run, lab, dest, length):
+    lab.build({"new": b"new"}, number=2)
+    document = manifest([{"path": "", "name": "new", "sha256": hashlib.sha256(b"new").hexdigest(), "size": 3}], [])
+
+    def odd(exchange):
+        if not exchange.request.path.endswith("dci_files_list.json"):
+            return False
+        exchange.open = False
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+        exchange.send(head.encode("latin-1"), document)
+        return True
+
+    intercept(lab.site.store, odd)
+    code, said = run("RHEL-9.2", dest, "--all", "--patience", "2")
+    assert code in (0, 5), said
