@@ -189,7 +189,7 @@ def test_what_a_frozen_second_process_had_left_is_fetched_here(
     shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(shared, "has_work", freeze)
-    bench.assert_all_arrived(bench.fetch(patience=1.0))
+    bench.assert_all_arrived(bench.fetch(patience=3.0))
     assert ended(shared.instances[0].pid)
 
 
@@ -206,7 +206,7 @@ def test_a_second_process_frozen_halfway_costs_no_more_than_the_patience(
 
     monkeypatch.setattr(shared, "turn", frozen)
     bench.store.pause = 0.02
-    fetched = bench.fetch(connections=2, patience=1.0)
+    fetched = bench.fetch(connections=2, patience=3.0)
     assert (fetched.failures, fetched.files) == ((), len(bench.entries))
     assert all(map(bench.arrived, bench.entries))
     assert ended(shared.instances[0].pid)
