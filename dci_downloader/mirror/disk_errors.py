@@ -35,6 +35,7 @@ _OTHERS = {
     errno.ETIMEDOUT: "the network file system does not answer: look at its server, then run again",
     errno.EMFILE: "raise the limit on open files (ulimit -n), or use fewer --connections",
     errno.ENFILE: "this machine has too many files open: end something, then run again",
+    errno.EAGAIN: "this user or container may start no more threads and processes: end some, or raise ulimit -u",
     errno.ENOMEM: "this machine is short of memory: end something, then run again",
 }
 

@@ -18,6 +18,7 @@ from dci_downloader.mirror.disk_errors import disk_errors
         (errno.ENOTDIR, SettingsError, "in the way"),
         (errno.ENAMETOOLONG, SettingsError, "shorter path"),
         (errno.EBUSY, SettingsError, "mounted there"),
+        (errno.EAGAIN, SettingsError, "ulimit -u"),
         (errno.EXDEV, SettingsError, "another file system"),
         (errno.ENOLCK, SettingsError, "locks"),
         (errno.ENOSYS, SettingsError, "file system cannot"),
