@@ -6,7 +6,7 @@ from dci_downloader.cli.main import main
 
 
 @pytest.mark.parametrize(
-    "error, says, hint",
+    ("error", "says", "hint"),
     [
         (RuntimeError("can't start new thread"), "no thread can be started", "ulimit -u"),
         (MemoryError(), "Cannot allocate memory", "short of memory"),

@@ -14,6 +14,7 @@ from dci_downloader.mirror.disk_errors import disk_errors
         (errno.EDQUOT, DiskFullError, "quota"),
         (errno.EFBIG, DiskFullError, "ulimit -f"),
         (errno.EACCES, SettingsError, "may write to"),
+        (errno.EPERM, SettingsError, "chmod u+rwx"),
         (errno.EROFS, SettingsError, "may write to"),
         (errno.ENOTDIR, SettingsError, "in the way"),
         (errno.ENAMETOOLONG, SettingsError, "shorter path"),
