@@ -6,6 +6,8 @@ would else end with a traceback, and the last moments with the signal's own code
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -59,6 +61,7 @@ def _run(argv: Sequence[str], signals: Signals) -> int:
 
 def _exit_code(error: Exception, argv: Sequence[str]) -> int:
     """Report what ended the program, and give its exit code; what nobody foresaw is raised again."""
+    error = _limit_error(error) or error
     if isinstance(error, OSError):
         from dci_downloader.mirror.disk_errors import disk_error
 
@@ -73,6 +76,15 @@ def _exit_code(error: Exception, argv: Sequence[str]) -> int:
     output.complain(error)
     _suggest_command(argv)
     return error.exit_code
+
+
+def _limit_error(error: Exception) -> Optional[OSError]:
+    """A limit of the system that Python does not report as an ``OSError``, as one; None for anything else."""
+    if isinstance(error, MemoryError):
+        return OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+    if isinstance(error, RuntimeError) and str(error) == "can't start new thread":
+        return OSError(errno.EAGAIN, "no thread can be started")
+    return None
 
 
 def _flushed(code: int) -> int:

@@ -21,6 +21,8 @@ _FULL = {
     errno.EDQUOT: "ask for a larger quota, or make room, and run again: what is complete stays",
     errno.EFBIG: "raise the limit on the size of a file (ulimit -f), or choose a file system that holds larger ones",
 }
+_READ_ONLY = "choose a destination that this user may write to"
+_FORBIDDEN = f"let this user in (where it is his own folder: chmod u+rwx), or {_READ_ONLY}"
 _IN_THE_WAY = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENOTEMPTY}
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTTY}
 _OTHERS = {
@@ -35,6 +37,7 @@ _OTHERS = {
     errno.ETIMEDOUT: "the network file system does not answer: look at its server, then run again",
     errno.EMFILE: "raise the limit on open files (ulimit -n), or use fewer --connections",
     errno.ENFILE: "this machine has too many files open: end something, then run again",
+    errno.EAGAIN: "this user or container may start no more threads and processes: end some, or raise ulimit -u",
     errno.ENOMEM: "this machine is short of memory: end something, then run again",
 }
 
@@ -71,7 +74,7 @@ def disk_error(error: OSError, where: Union[Path, str]) -> DownloaderError:
     if code in _FULL:
         return DiskFullError(message, hint=_FULL[code])
     if code in FORBIDDEN:
-        return SettingsError(message, hint="choose a destination that this user may write to")
+        return SettingsError(message, hint=_READ_ONLY if code == errno.EROFS else _FORBIDDEN)
     if code in _IN_THE_WAY:
         return SettingsError(message, hint="something else is in the way: move it aside")
     if code in _UNSUPPORTED:

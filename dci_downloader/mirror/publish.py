@@ -67,6 +67,7 @@ def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Ma
     with disk_errors(folder):
         for path in (topic.path, folder.parent, folder):
             make_folder(path)
+        _check_link(topic.link(component.type))
         wanted_identity = identity(component, selection, wanted)
         versions, unreadable = topic.look(component.type)
         existing = next((each for each in versions if _is_same(each, wanted_identity, component, wanted)), None)
@@ -156,6 +157,11 @@ def _clear(path: Path) -> None:
         os.rename(path, old_path(path.parent))
 
 
+def _check_link(link: Path) -> None:
+    if not link.is_symlink() and link.is_file():  # a folder is one of the previous downloader, a file is not
+        raise SettingsError(f"{link} is a file", hint="the link to the published version belongs there: move it aside")
+
+
 def swap_link(topic: TopicMirror, version: Version) -> tuple[str, ...]:
     """Make a version the published one, by renaming a new link over the present one.
 
@@ -169,8 +175,7 @@ def swap_link(topic: TopicMirror, version: Version) -> tuple[str, ...]:
     target = f".versions/{type_folder(version.component.type)}/{native(version.folder)}"
     if link.is_symlink() and os.readlink(link) == target:
         return ()
-    if not link.is_symlink() and link.is_file():  # a folder is one of the previous downloader, a file is not
-        raise SettingsError(f"{link} is a file", hint="the link to the published version belongs there: move it aside")
+    _check_link(link)
     new = new_path(topic.path)
     make_symlink(target, new)
     try:

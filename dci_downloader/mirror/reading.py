@@ -7,6 +7,8 @@ import os
 import stat
 from pathlib import Path
 
+_CHUNK = 1 << 20  # bytes; as much memory is taken for a read, however little comes
+
 
 def read_file(path: Path, limit: int) -> bytes:
     """The content of a regular file. A symbolic link is not followed, and nothing else is opened.
@@ -24,7 +26,7 @@ def read_file(path: Path, limit: int) -> bytes:
         status = os.fstat(fd)
         _require_regular(status)
         content = bytearray()
-        while status.st_size <= limit >= len(content) and (chunk := file.read(limit + 1 - len(content))):
+        while status.st_size <= limit >= len(content) and (chunk := file.read(min(limit + 1 - len(content), _CHUNK))):
             content += chunk
         if max(status.st_size, len(content)) > limit:
             raise OSError(errno.EFBIG, f"it is larger than {limit:,} bytes")

@@ -10,6 +10,7 @@ import enum
 import errno
 import json
 import re
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple, Optional, Union
@@ -139,6 +140,16 @@ def begins_like_a_record(tree: Path) -> bool:
         return read_file(record_path(tree), _MAX_SIZE).startswith(BEGINNING)
     except OSError as error:
         return error.errno == errno.EFBIG
+
+
+def is_remainder(tree: Path) -> bool:
+    """Whether the record beside a tree that is gone was written by this program, whole or in part."""
+    record = load_record(tree)
+    if isinstance(record, Version):
+        return True
+    with suppress(OSError):
+        return record.state is RecordState.DAMAGED and read_file(record_path(tree), _MAX_SIZE).startswith(BEGINNING)
+    return False
 
 
 def referenced_digests(root: Path) -> frozenset[str]:

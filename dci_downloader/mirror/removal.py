@@ -109,7 +109,13 @@ class _Removal:
             if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
                 os.unlink(name, dir_fd=parent)
                 return _GONE
-            reason = self._empty(parent, name, path, depth)
+            try:
+                reason = self._empty(parent, name, path, depth)
+            except PermissionError as error:  # somebody else's: it goes all the same where nothing is in it
+                with suppress(OSError):
+                    os.rmdir(name, dir_fd=parent)
+                    return _GONE
+                return error.strerror
             if reason is _GONE:
                 os.rmdir(name, dir_fd=parent)
         except FileNotFoundError:  # somebody else removed it

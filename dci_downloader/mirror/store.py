@@ -104,17 +104,21 @@ class Store(StoreFolders):
         return content
 
     def holds(self, entry: FileEntry) -> bool:
-        """Whether the entry's content is here, and not known to be damaged.
+        """Whether the entry's content is here, may be read, and is not known to be damaged.
 
         One stat(2) is enough: an object was verified before it got its name.
         """
         if entry.sha256 in self.damage:
             return False
+        path = self.object_path(entry.sha256)
         try:
-            status = os.lstat(self.object_path(entry.sha256))
+            status = os.lstat(path)
         except OSError:
             return False
-        return stat.S_ISREG(status.st_mode) and status.st_size == entry.size
+        if not stat.S_ISREG(status.st_mode) or status.st_size != entry.size:
+            return False
+        # an own one that was closed gets its mode again; another user's can neither be linked nor copied
+        return bool(status.st_mode & 0o004) or status.st_uid == os.geteuid() or os.access(path, os.R_OK)
 
     def object_matcher(self) -> ObjectMatcher:
         """Tells whether a file is the object of a digest, as of now."""
@@ -168,7 +172,8 @@ class Store(StoreFolders):
                 make_folder(Path(folder))
                 self._folders.add(folder)
             self.markers.write()  # before the object: no power cut may find one that nothing warns of
-            os.rename(path, f"{folder}/{sha256}")
+            with disk_errors(f"{folder}/{sha256}"):
+                os.rename(path, f"{folder}/{sha256}")
             if sha256 in self.damage:
                 self.damage.remove([sha256])
 

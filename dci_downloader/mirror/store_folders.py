@@ -16,6 +16,7 @@ from pathlib import Path
 from dci_downloader.errors import SettingsError
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import LINK_HINT, check_folder, make_folder, make_root
+from dci_downloader.mirror.object_names import is_digest
 
 _OBJECT_FOLDER = re.compile(r"[0-9a-f]{2}")
 
@@ -70,12 +71,12 @@ class StoreFolders:
             self._object_folders()
 
     def iter_objects(self) -> Iterator[tuple[Path, os.stat_result]]:
-        """Every regular file in ``objects/``, with its status."""
+        """Every object, with its status. Other files beside them are passed by."""
         for folder in self._object_folders():
             with disk_errors(folder), os.scandir(folder) as items:
                 for item in items:
                     with suppress(FileNotFoundError):  # removed since the folder was read
-                        if item.is_file(follow_symlinks=False):
+                        if is_digest(item.name) and item.is_file(follow_symlinks=False):
                             yield Path(item.path), item.stat(follow_symlinks=False)
 
     def _object_folders(self) -> list[Path]:

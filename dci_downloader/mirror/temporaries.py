@@ -21,7 +21,7 @@ from dci_downloader.errors import SettingsError
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
 from dci_downloader.mirror.folders import real_folders
-from dci_downloader.mirror.record import read_record
+from dci_downloader.mirror.record import is_remainder
 from dci_downloader.mirror.removal import remove_tree
 
 _TEMPORARY = re.compile(r"\.((new|old)-[0-9a-f]{8}(-aside)?|.+\.json\.[0-9a-f]{8})", re.ASCII | re.DOTALL)
@@ -60,7 +60,7 @@ def remove_topic_temporaries(path: Path) -> tuple[str, ...]:
         for folder in types:
             for record in folder.glob("*.json"):
                 tree = record.with_suffix("")
-                if not os.path.lexists(tree) and read_record(tree):  # other people's JSON files are left alone
+                if not os.path.lexists(tree) and is_remainder(tree):  # other people's JSON files are left alone
                     remove_file(record)
     return tuple(left)
 

@@ -226,6 +226,14 @@ class TopicMirror:
         own = parent == f".versions/{type_folder(component_type)}" and not folder.startswith(".")
         return text_of(folder) if own else ""
 
+    def astray(self, component_type: str) -> str:
+        """Where the link of a type leads, if that is among the versions, but not to one as this program links it."""
+        link = self.link(component_type)
+        if self.published_folder(component_type) or not link.is_symlink():
+            return ""
+        inside = f"{os.path.realpath(link)}/".startswith(f"{os.path.realpath(self.path / '.versions')}/")
+        return text_of(os.readlink(link)) if inside else ""
+
     def intact(self, version: Version) -> bool:
         """Whether a version's tree is as it was built, by stat(2) alone, and not known to be damaged."""
         return not self.known_damage(version) and self.inspect(version).intact

@@ -123,6 +123,12 @@ def _look(mirror: Mirror) -> tuple[list[VersionCheck], list[_Published], list[_O
                 gone = Damage("", "the version that the link points at", "nothing")
                 code = IntegrityError.exit_code
                 lost.append(VersionCheck(name, component_type, folder, 0, 0, (gone,), exit_code=code))
+            elif astray := topic.astray(component_type):
+                wrong = Damage("", f"that {topic.link(component_type)} leads to a version", f"a link to {astray}")
+                code = IntegrityError.exit_code
+                lost.append(
+                    VersionCheck(name, component_type, os.path.basename(astray), 0, 0, (wrong,), exit_code=code)
+                )
             for version in versions:
                 entries = tuple(entry for entry in version.manifest.files if entry.sha256 in marked) if marked else ()
                 if version.folder == folder:

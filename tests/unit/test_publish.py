@@ -156,6 +156,7 @@ def test_a_file_in_the_place_of_the_link_is_a_settings_error(sample):
     with pytest.raises(SettingsError, match="compose is a file"):
         sample.publish("c1", FIRST)
     assert sample.link.read_text() == "mine"
+    assert not sample.folder.exists() or os.listdir(sample.folder) == [], "no tree is built each time"
 
 
 @pytest.mark.parametrize("call", ["flush_folder", "rename"])

@@ -126,3 +126,17 @@ def test_what_cannot_be_moved_across_layers_is_removed_where_it_is_and_other_err
 def test_a_note_names_each_place_once_and_not_too_many():
     assert left_note(["a", "a", "b"]) == ("a", "b")
     assert left_note(list("abcdefg")) == ("a", "b", "c", "d", "e", "… and 2 more places")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="making files of another user needs root")
+def test_an_empty_folder_of_somebody_else_goes_though_it_may_not_be_entered(public_path):
+    (public_path / "tree" / "theirs").mkdir(parents=True)
+    give(public_path)
+    give(public_path / "tree")
+    os.chmod(public_path / "tree" / "theirs", 0)
+
+    def remove():
+        assert remove_tree(public_path / "tree") == ()
+
+    as_user(remove)
+    assert not (public_path / "tree").exists()

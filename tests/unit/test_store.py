@@ -12,6 +12,8 @@ from dci_downloader.errors import (
     SettingsError,
 )
 from dci_downloader.mirror import store as store_module
+from dci_downloader.mirror.garbage import collect_garbage
+from tests.unit.ordinary_user import as_user, give
 from tests.unit.samples import CONTENT, ENTRY, entry_of, leftovers, open_store
 
 
@@ -187,3 +189,41 @@ def test_other_peoples_folders_in_the_store_are_passed_by(tmp_path):
     store.prepare()
     store.add(ENTRY, [CONTENT])
     assert [path.name for path, _ in store.iter_objects()] == [ENTRY.sha256]
+
+
+def test_other_peoples_files_beside_the_objects_are_passed_by(tmp_path):
+    store = open_store(tmp_path)
+    store.add(ENTRY, [CONTENT])
+    for name in ("foreign.json", ".nfs0000000100000001", f"{ENTRY.sha256}.bak"):
+        (store.path(ENTRY.sha256).parent / name).write_text("theirs")
+    assert [path.name for path, _ in store.iter_objects()] == [ENTRY.sha256]
+    assert collect_garbage(store, frozenset()).files == 1
+    assert len(os.listdir(store.path(ENTRY.sha256).parent)) == 3
+
+
+def test_a_folder_in_the_place_of_an_object_is_named(tmp_path):
+    store = open_store(tmp_path)
+    store.path(ENTRY.sha256).mkdir(parents=True)
+    with pytest.raises(SettingsError) as caught:
+        store.add(ENTRY, [CONTENT])
+    assert str(caught.value) == f"{store.path(ENTRY.sha256)}: Is a directory"
+    assert leftovers(store) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="making files of another user needs root")
+def test_an_object_of_another_user_that_may_not_be_read_is_not_held_and_replaced(public_path):
+    store = open_store(public_path)
+    store.add(ENTRY, [CONTENT])
+    for path in (public_path, *public_path.rglob("*")):
+        give(path)
+    os.chown(store.path(ENTRY.sha256), 0, 0)
+    os.chmod(store.path(ENTRY.sha256), 0o600)
+
+    def replace():
+        assert not store.holds(ENTRY)
+        store.add(ENTRY, [CONTENT])
+        assert store.holds(ENTRY)
+        os.chmod(store.path(ENTRY.sha256), 0)
+        assert store.holds(ENTRY), "an own one gets its mode again"
+
+    as_user(replace)

@@ -308,3 +308,21 @@ def test_a_folder_in_a_tree_that_is_a_link_elsewhere_is_not_entered(sample, tmp_
     (one,) = verify(other.mirror)
     assert one.exit_code == 7
     assert entry_of("", b"hidden"[:5]).sha256 not in str(one.damages)
+
+
+@pytest.mark.parametrize("target", ["{folder}/c1", ".versions/compose", "./.versions/compose/c1"])
+def test_a_published_link_that_leads_to_a_version_otherwise_is_told_and_put_right_by_the_next_sync(sample, target):
+    sample.link.unlink()
+    sample.link.symlink_to(target.format(folder=sample.folder))
+    (one,) = verify(sample.mirror)
+    assert one.exit_code == IntegrityError.exit_code
+    assert str(sample.link) in one.damages[0].expected
+    assert os.readlink(sample.link) in one.damages[0].found
+    sample.publish("c1", FIRST)
+    assert [each.exit_code for each in verify(sample.mirror)] == [0]
+
+
+def test_a_link_of_other_peoples_beside_the_published_ones_is_no_damage(sample, tmp_path):
+    sample.link.unlink()
+    sample.link.symlink_to(tmp_path)
+    assert verify(sample.mirror) == ()
