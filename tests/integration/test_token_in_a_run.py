@@ -89,6 +89,7 @@ def test_a_token_that_ends_in_the_middle_of_a_run_costs_one_renewal(start, tmp_p
 @pytest.mark.slow
 def test_a_token_that_ends_in_the_middle_of_5000_files_costs_one_renewal(start, tmp_path):
     run = start(5000, 0.09)
+    run.hold_for = 400
     report = run.sync(tmp_path)
     assert (report.exit_code, report.components[0].files_downloaded) == (0, 5000)
     assert (len(run.site.sso.requests), run.refused) == (2, 0)
