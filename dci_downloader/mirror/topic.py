@@ -240,6 +240,21 @@ class TopicMirror:
         return inspect(self.tree(version), version.manifest, is_object, version.copies)
 
 
+def wrong_target(topic: TopicMirror, component_type: str) -> str:
+    """Where the link of a type leads if it leads to something else than a version of it; else an empty string.
+
+    One that leads to a version that is gone is none of these, and neither is a folder in the link's place.
+    """
+    try:
+        target = os.readlink(topic.link(component_type))
+    except OSError:
+        return ""
+    folder = topic.published_folder(component_type)
+    tree = topic.versions_folder(component_type) / native(folder)
+    is_right = folder and (not os.path.lexists(tree) or stat.S_ISDIR(os.lstat(tree).st_mode))
+    return "" if is_right else text_of(target)
+
+
 def _holds_a_file_of(store: Store, folder: Path) -> bool:
     """Whether the store has one of the first files of a folder, the smaller ones first.
 
