@@ -148,10 +148,8 @@ def _damage_lines(mirror: Mirror, check: VersionCheck) -> list[str]:
     topic = mirror.topic(check.topic)
     link, tree = topic.link(check.type), topic.versions_folder(check.type) / native(check.version)
     root = link if topic.published_folder(check.type) == check.version else tree
-    places = [
-        (root / path if path else tree if check.version else link, expected, found)
-        for path, expected, found in check.damages
-    ]
+    whole = tree if check.version else link
+    places = [(root / path if path else whole, expected, found) for path, expected, found in check.damages]
     return [f"{place}: expected {expected}, found {found}" for place, expected, found in places]
 
 
