@@ -40,6 +40,7 @@ END_SECONDS = 5.0
 _POLL_SECONDS = 0.25  # how often a request to stop is looked for
 MAX_LIST = 2**20  # bytes; a list of a few hundred images has some tens of thousands
 MOST_IMAGES = 10_000
+_LONGEST_REFERENCE = 1000  # characters: host, 255 of a name, 128 of a tag and a digest have no more
 _DIGEST = "sha256:[0-9a-f]{64}"
 _REFERENCE = re.compile(
     rf"(?P<host>(?:\[[0-9a-f:]+\]|[\w.-]+)(?::\d+)?)/(?P<path>(?:\w[\w.-]*/)*)(?P<name>\w[\w.-]*)"
@@ -117,7 +118,7 @@ def parse_image_list(document: bytes) -> tuple[Reference, ...]:
 
 
 def _parse_reference(text: str) -> Reference:
-    match = _REFERENCE.fullmatch(text)
+    match = _REFERENCE.fullmatch(text) if len(text) <= _LONGEST_REFERENCE else None
     host = match["host"] if match else ""
     # A first part without a dot or port is no host: docker takes "rhosp/nova" for an image of Docker Hub.
     if match is None or not (_LOOPBACK.fullmatch(host) or re.search(r"[.:]", host)):

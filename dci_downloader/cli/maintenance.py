@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dci_downloader.control.client import ControlServer
 
 _ADVICE = {
-    IntegrityError.exit_code: "the next sync fetches what is damaged; verify --repair does so now",
+    IntegrityError.exit_code: "the next sync fetches what is damaged and sets links right; verify --repair fetches it now",
     SettingsError.exit_code: "verify as the user who owns the mirror, or let this user read it",
 }
 
@@ -74,7 +74,7 @@ def verify(
     """
     checks = verify_module.verify(mirror, timeout=timeout, progress=progress, stop=stop)
     damaged = [check for check in checks if check.damages]
-    lines = [f"{check.topic} {check.type} {check.version}: {_verdict(check)}" for check in checks]
+    lines = [f"{check.topic} {check.type} {check.version or '(none)'}: {_verdict(check)}" for check in checks]
     failed = [line for check in damaged for line in _damage_lines(mirror, check)]
     repaired, exit_code = False, worst_exit_code(check.exit_code for check in checks)
     left: tuple[str, ...] = ()
@@ -148,7 +148,8 @@ def _damage_lines(mirror: Mirror, check: VersionCheck) -> list[str]:
     topic = mirror.topic(check.topic)
     link, tree = topic.link(check.type), topic.versions_folder(check.type) / native(check.version)
     root = link if topic.published_folder(check.type) == check.version else tree
-    places = [(root / path if path else tree, expected, found) for path, expected, found in check.damages]
+    whole = tree if check.version else link
+    places = [(root / path if path else whole, expected, found) for path, expected, found in check.damages]
     return [f"{place}: expected {expected}, found {found}" for place, expected, found in places]
 
 

@@ -52,10 +52,12 @@ def print_result(result: CommandResult, *, as_json: bool = False, quiet: bool = 
 
 
 def print_json(text: str) -> None:
-    """Print the one JSON object that a program reads; raises as :func:`print_result` does."""
-    if (getattr(sys.stdout, "encoding", None) or "").lower() not in ("utf-8", "utf8"):
-        text = "".join(char if char.isascii() else json.dumps(char)[1:-1] for char in text)  # JSON has its own escapes
-    streams.write(text)
+    """Print the one JSON object that a program reads; raises as :func:`print_result` does.
+
+    JSON has escapes of its own, for what a terminal obeys, too: people look at it.
+    """
+    is_utf8 = (getattr(sys.stdout, "encoding", None) or "").lower() in ("utf-8", "utf8")
+    streams.write("".join(c if c == "\n" or _is_plain(c, is_utf8) else json.dumps(c)[1:-1] for c in text))
 
 
 def print_error_document(error: DownloaderError) -> None:
@@ -80,6 +82,11 @@ def complain(error: DownloaderError) -> None:
     say(f"dci-downloader: error: {error}")
     if error.hint:
         say(f"  hint: {error.hint}")
+
+
+def _is_plain(char: str, is_utf8: bool) -> bool:
+    """Whether a character is printed as it is; ``is_utf8`` tells whether those beyond ASCII can be."""
+    return char.isprintable() and (is_utf8 or char.isascii())
 
 
 def _json(document: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Optional
 
-from dci_downloader.errors import SettingsError
+from dci_downloader.errors import ManifestError, SettingsError
 from dci_downloader.hooks import NullProgress, Progress
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import flush_file_system, remove_file
@@ -89,10 +89,13 @@ def _prune_topic(
     versions: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     try:
+        topic = mirror.topic(text_of(folder.name))
+    except ManifestError:  # not a name of ours
+        return ()
+    try:
         if real_folders(folder / ".versions"):
             mend_folders(folder)
             left += remove_topic_temporaries(folder)
-            topic = mirror.topic(text_of(folder.name))
             for component_type in topic.types():
                 versions += retire(topic, component_type, keep).versions
             left += tuple(topic.left)

@@ -10,11 +10,12 @@ from typing import Optional
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.record import RecordState
-from dci_downloader.mirror.topic import TopicMirror, is_marked
+from dci_downloader.mirror.topic import TopicMirror, is_marked, wrong_target
 from dci_downloader.mirror.version import Version
 
 _ADVICE = "the next sync, or verify --repair, puts it right"
 _ADVICE_ON_OLDER = "verify --repair puts it right"
+_ADVICE_ON_LINK = "the next sync puts it right"
 _ADVICE_ON_LOST = "the next build, verify --repair or prune removes it"
 
 
@@ -99,6 +100,9 @@ def _row(
         problems.append(f"{record.folder}: its record {record.reason}: {hint}")
     if folder and not os.path.lexists(topic.versions_folder(component_type) / native(folder)):
         problems.append(f"{folder}: it is gone, though it is published: {_ADVICE}")
+        damaged.add(folder)
+    if (versions or unreadable) and (target := wrong_target(topic, component_type)):
+        problems.append(f"its link leads to {target}, which is none of its versions: {_ADVICE_ON_LINK}")
         damaged.add(folder)
     for version in versions:
         if is_marked(version, marked):

@@ -226,14 +226,6 @@ class TopicMirror:
         own = parent == f".versions/{type_folder(component_type)}" and not folder.startswith(".")
         return text_of(folder) if own else ""
 
-    def astray(self, component_type: str) -> str:
-        """Where the link of a type leads, if that is among the versions, but not to one as this program links it."""
-        link = self.link(component_type)
-        if self.published_folder(component_type) or not link.is_symlink():
-            return ""
-        inside = f"{os.path.realpath(link)}/".startswith(f"{os.path.realpath(self.path / '.versions')}/")
-        return text_of(os.readlink(link)) if inside else ""
-
     def intact(self, version: Version) -> bool:
         """Whether a version's tree is as it was built, by stat(2) alone, and not known to be damaged."""
         return not self.known_damage(version) and self.inspect(version).intact
@@ -246,6 +238,21 @@ class TopicMirror:
         """How a version's tree differs from what was built, as far as stat(2) can tell."""
         is_object = self.store.object_matcher()
         return inspect(self.tree(version), version.manifest, is_object, version.copies)
+
+
+def wrong_target(topic: TopicMirror, component_type: str) -> str:
+    """Where the link of a type leads if it leads to something else than a version of it; else an empty string.
+
+    One that leads to a version that is gone is none of these, and neither is a folder in the link's place.
+    """
+    try:
+        target = os.readlink(topic.link(component_type))
+    except OSError:
+        return ""
+    folder = topic.published_folder(component_type)
+    tree = topic.versions_folder(component_type) / native(folder)
+    is_right = folder and (not os.path.lexists(tree) or stat.S_ISDIR(os.lstat(tree).st_mode))
+    return "" if is_right else text_of(target)
 
 
 def _holds_a_file_of(store: Store, folder: Path) -> bool:

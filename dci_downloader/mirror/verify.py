@@ -21,7 +21,7 @@ from dci_downloader.mirror.hashing import hashing
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.record import Unreadable, write_record
-from dci_downloader.mirror.topic import TopicMirror
+from dci_downloader.mirror.topic import TopicMirror, wrong_target
 from dci_downloader.mirror.version import Version
 from dci_downloader.models import FileEntry
 
@@ -84,7 +84,8 @@ def verify(
 
     Returns:
         One result for each published version, for each older one that is known to be damaged and still is, and for
-        each whose record cannot be read or whose tree is gone.
+        each whose record cannot be read or whose tree is gone. One without a version tells of a published link that
+        leads to something else.
 
     Raises:
         NotFoundError: there is no mirror.
@@ -119,16 +120,9 @@ def _look(mirror: Mirror) -> tuple[list[VersionCheck], list[_Published], list[_O
             versions, unreadable = topic.look(component_type)
             name = topic.name_of(versions[0]) if versions else topic.name
             lost += [_unreadable_check(name, component_type, record) for record in unreadable]
-            if folder and not os.path.lexists(topic.versions_folder(component_type) / native(folder)):
-                gone = Damage("", "the version that the link points at", "nothing")
+            if damage := _damaged_link(topic, component_type, bool(versions or unreadable)):
                 code = IntegrityError.exit_code
-                lost.append(VersionCheck(name, component_type, folder, 0, 0, (gone,), exit_code=code))
-            elif astray := topic.astray(component_type):
-                wrong = Damage("", f"that {topic.link(component_type)} leads to a version", f"a link to {astray}")
-                code = IntegrityError.exit_code
-                lost.append(
-                    VersionCheck(name, component_type, os.path.basename(astray), 0, 0, (wrong,), exit_code=code)
-                )
+                lost.append(VersionCheck(name, component_type, folder, 0, 0, (damage,), exit_code=code))
             for version in versions:
                 entries = tuple(entry for entry in version.manifest.files if entry.sha256 in marked) if marked else ()
                 if version.folder == folder:
@@ -136,6 +130,15 @@ def _look(mirror: Mirror) -> tuple[list[VersionCheck], list[_Published], list[_O
                 elif entries:
                     older.append((topic, version, entries))
     return lost, published, older
+
+
+def _damaged_link(topic: TopicMirror, component_type: str, has_versions: bool) -> Optional[Damage]:
+    """What is wrong with the link that agents read through; a link where there are no versions may be anybody's."""
+    folder = topic.published_folder(component_type)
+    if folder and not os.path.lexists(topic.versions_folder(component_type) / native(folder)):
+        return Damage("", "the version that the link points at", "nothing")
+    target = wrong_target(topic, component_type) if has_versions else ""
+    return Damage("", "a link to one of its versions", f"a link to {target}") if target else None
 
 
 def _unreadable_check(topic: str, component_type: str, record: Unreadable) -> VersionCheck:

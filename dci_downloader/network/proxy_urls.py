@@ -1,7 +1,8 @@
 """Addresses of proxies, as variables and callers give them: which of them can be used. Rules without I/O.
 
 * A proxy is ``[SCHEME://][USER[:PASSWORD]@]HOST[:PORT]``; the scheme is http (also where there is none), https, or one
-  of SOCKS. A path after it says nothing and is dropped, as curl does.
+  of SOCKS. A path after it says nothing and is dropped, as curl does; but ``http//proxy`` and ``https:/proxy``, which
+  would lead to a host of the scheme's name, are mistyped.
 * The authority ends at the first ``/``, ``?`` or ``#`` (RFC 3986, 3.2): a password that holds one of them as it is
   makes something else of the address. An ``@`` after it gives that away.
 * The message of an error never shows the address, which may hold a password.
@@ -40,6 +41,8 @@ def proxy_url(address: str) -> str:
         raise ValueError("its user or password holds a character that has to be written in another way")
     if parts.scheme not in _SCHEMES:
         raise ValueError(f"its scheme is none of {', '.join(_SCHEMES)}")
+    if host in _SCHEMES and parts.path.strip("/"):
+        raise ValueError("its scheme has to be followed by ://")
     if port == 0 or not _is_host(host):
         raise ValueError("it has no host" if not host else "its host or port cannot be one")
     return f"{parts.scheme}://{parts.netloc}"

@@ -82,7 +82,8 @@ def rate(text: str) -> int:
 
 def _whole(text: str, least: int) -> int:
     try:
-        number = int(text) if len(text) < 20 else least - 1  # int() takes the square of the length, or refuses it
+        # int() takes digits of any script, and the square of the length in time, or refuses it
+        number = int(text) if text.isascii() and len(text) < 20 else least - 1
     except ValueError:
         number = least - 1
     if number < least:
@@ -92,7 +93,7 @@ def _whole(text: str, least: int) -> int:
 
 def _number(text: str) -> Optional[float]:
     try:
-        number = float(text)
+        number = float(text) if text.isascii() else math.nan
     except ValueError:
         return None
     return number if math.isfinite(number) else None

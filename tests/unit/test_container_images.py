@@ -71,6 +71,7 @@ def test_an_empty_list_has_no_images():
     [
         *(b"", b"images: [a]", b"<html>", b"{", b"\xff", b"[" * 5000, b"- a: r.example.com/a", b"- rhosp/nova:1"),
         *(b"- nova", b"- --help", b"- r.example.com/a b", b"- r.example.com/a:1?x", b"- docker://r.example.com/a"),
+        b"- r.example.com/" + b"long/" * 30_000 + b"a",  # longer than an argument of a program may be
         *(b"- [r.example.com/a]", b"- r.example.com/../a", b"#" * (4 * 2**20 + 1), b'- "r.example.com/a\\n"'),
     ],
     ids=lambda document: ascii(document[:20]),

@@ -14,6 +14,14 @@ def test_a_result_is_lines_for_people_or_an_object_for_programs(capsys):
     assert capsys.readouterr() == ('{\n  "é": 1\n}\n', "")
 
 
+def test_an_object_for_programs_cannot_drive_a_terminal_either(capsys):
+    document = {"name\x9b2J\u202e": "a\x85b\u2028c\U000e0001\x7f\n"}
+    print_result(CommandResult([], document), as_json=True)
+    out = capsys.readouterr().out
+    assert json.loads(out) == document
+    assert all(char.isprintable() for char in out.replace("\n", ""))
+
+
 def test_quiet_prints_only_what_failed(capsys):
     assert (print_result(RESULT, quiet=True), print_result(FAILED, quiet=True)) == (0, 7)
     assert capsys.readouterr().out == "damage\n"

@@ -20,6 +20,7 @@ from dci_downloader.network.proxy_urls import proxy_url
         ("http://user:p@w@proxy:3128", "http://user:p@w@proxy:3128"),
         ("http://my_proxy.example.com.:8080", "http://my_proxy.example.com.:8080"),
         ("socks5h://127.0.0.1:1080", "socks5h://127.0.0.1:1080"),
+        ("http:3128/", "http://http:3128"),
         ("http://[::1]:3128", "http://[::1]:3128"),
         ("http://[fe80::1%25eth0]:3128", "http://[fe80::1%25eth0]:3128"),
     ],
@@ -37,6 +38,7 @@ def test_a_proxy_is_a_host_with_scheme_login_and_port_or_without(address, url):
         *("user:pa/ss@proxy:3128", "http://proxy:0", "http://proxy:99999", "http://proxy:port", "http://proxy:²"),
         *("http://pro xy:3128", "http://pro\nxy:3128", "http://prøxy:3128", "ftp://proxy:3128"),
         *("http://user:pässword@proxy:3128", "http://-proxy", "http://proxy:31\x0028", "file:///etc/passwd"),
+        *("http//proxy:3128", "https:/proxy:3128", "HTTP:/proxy", "socks5//proxy:1080"),
     ],
 )
 def test_what_is_no_proxy_is_refused_and_not_shown(address):

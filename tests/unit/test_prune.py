@@ -67,6 +67,16 @@ def test_hidden_files_of_folders_that_are_no_topics_are_left_alone(sample):
     assert (sample.root / "mine" / ".new-idea").exists()
 
 
+@pytest.mark.parametrize("name", ["t\x1b[2J", "a\nb"])
+def test_a_folder_that_no_topic_can_have_keeps_nothing_from_being_pruned(sample, name):
+    sample.publish("c1", FIRST)
+    sample.publish("c2", SECOND)
+    foreign = sample.root / name / ".versions" / "compose" / "v"
+    foreign.mkdir(parents=True)
+    assert prune(sample.mirror, keep=0).versions == ("c1",)
+    assert foreign.is_dir()
+
+
 def test_prune_waits_for_running_syncs_or_says_that_they_run(sample):
     with sample.topic.lock(), pytest.raises(LockedError):
         prune(sample.mirror, timeout=0)

@@ -44,5 +44,5 @@ def test_a_status_is_transient_or_a_redirect_or_neither():
 
 
 def test_every_trouble_of_a_server_passes_but_what_it_does_not_implement():
-    assert {500, 502, 503, 504, 507, 508, 509, 511, 520, 522, 525, 530, 598, 599, 408, 425, 429} <= TRANSIENT
+    assert {500, 502, 503, 504, 507, 508, 509, 511, 520, 522, 525, 530, 598, 599, 408, 421, 425, 429} <= TRANSIENT
     assert not {501, 505, 499, 600} & TRANSIENT

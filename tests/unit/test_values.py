@@ -8,7 +8,7 @@ def test_rates_have_the_suffixes_of_curl(text, rate):
     assert values.rate(text) == rate
 
 
-@pytest.mark.parametrize("text", ["", "K", "0", "-1", "0.9", "inf", "nan", "5X", "1e999"])
+@pytest.mark.parametrize("text", ["", "K", "0", "-1", "0.9", "inf", "nan", "5X", "1e999", "٣K"])
 def test_a_rate_below_one_byte_per_second_is_none(text):
     with pytest.raises(ValueError, match=r"^expected bytes per second, at least 1"):
         values.rate(text)
@@ -17,9 +17,9 @@ def test_a_rate_below_one_byte_per_second_is_none(text):
 @pytest.mark.parametrize(
     ("parse", "taken", "refused"),
     [
-        (values.not_negative, {"0": 0, "7": 7}, ["-1", "1.0", "x", ""]),
+        (values.not_negative, {"0": 0, "7": 7}, ["-1", "1.0", "x", "", "²", "٣", "9" * 5000]),
         (values.at_least_one, {"1": 1}, ["0", "0x1"]),
-        (values.seconds, {"0": 0, "1.5": 1.5}, ["-1", "inf", "nan", "x"]),
+        (values.seconds, {"0": 0, "1.5": 1.5}, ["-1", "inf", "nan", "x", "٣"]),
         (values.patience, {"1": 1}, ["0.9", "inf"]),
         (values.boolean, {"yes": True, "ON": True, "False": False, "no": False}, ["y", "1", ""]),
         (values.filled, {" a ": " a "}, ["", "  "]),
