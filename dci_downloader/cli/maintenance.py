@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dci_downloader.control.client import ControlServer
 
 _ADVICE = {
-    IntegrityError.exit_code: "the next sync fetches what is damaged and sets links right; verify --repair fetches it now",
+    IntegrityError.exit_code: "the next sync fetches what is damaged; verify --repair does so now",
     SettingsError.exit_code: "verify as the user who owns the mirror, or let this user read it",
 }
 
