@@ -69,10 +69,11 @@ def read_dcirc(path: str) -> dict[str, str]:
 
 
 def dcirc_notes(path: Optional[str]) -> tuple[str, ...]:
-    """What is to be said about a ``dcirc.sh`` file: that others can read the secret in it; None for no file."""
-    if not path or not user_files.others_may_read(path):
+    """What is to be said about a ``dcirc.sh`` file: that others can read or change the secret; None for no file."""
+    allowed = user_files.what_others_may(path) if path else ""
+    if not path or not allowed:
         return ()
-    return (f"{path}: every user of this machine can read the secret in it: chmod o= {quote(path)}",)
+    return (f"{path}: every user of this machine can {allowed} the secret in it: chmod o= {quote(path)}",)
 
 
 def with_options(environ: Mapping[str, str], dcirc_path: Optional[str], url: Optional[str]) -> Mapping[str, str]:

@@ -91,12 +91,14 @@ def require_safe_place(path: str) -> None:
     _require_own(status, os.stat(os.path.dirname(os.path.realpath(path))))
 
 
-def others_may_read(path: str) -> bool:
-    """Whether every user of this machine may read a file, as far as its own mode says."""
+def what_others_may(path: str) -> str:
+    """What every user of this machine may do with a file, as far as its own mode says: read, change, or nothing."""
     try:
-        return bool(os.stat(path).st_mode & stat.S_IROTH)
+        mode = os.stat(path).st_mode
     except (OSError, ValueError):
-        return False
+        return ""
+    allowed = {"read": mode & stat.S_IROTH, "change": mode & stat.S_IWOTH}
+    return " and ".join(verb for verb, bit in allowed.items() if bit)
 
 
 @contextmanager

@@ -76,14 +76,14 @@ def test_links_of_ones_own_are_followed_whatever_they_look_like(tmp_path):
     assert (tmp_path / "real" / "there").read_text() == "x"
 
 
-def test_whether_others_may_read_is_a_matter_of_the_mode(tmp_path):
+def test_what_others_may_is_a_matter_of_the_mode(tmp_path):
     path = tmp_path / "dcirc.sh"
     path.touch()
-    for mode, answer in ((0o600, False), (0o640, False), (0o644, True), (0o604, True)):
+    for mode, answer in ((0o660, ""), (0o640, ""), (0o644, "read"), (0o602, "change"), (0o666, "read and change")):
         path.chmod(mode)
-        assert user_files.others_may_read(str(path)) is answer
-    assert not user_files.others_may_read(str(tmp_path / "none"))
-    assert not user_files.others_may_read("a\0")
+        assert user_files.what_others_may(str(path)) == answer
+    assert user_files.what_others_may(str(tmp_path / "none")) == ""
+    assert user_files.what_others_may("a\0") == ""
 
 
 @needs_root
@@ -157,12 +157,13 @@ def test_credentials_that_all_can_read_are_told_once(lab, compose, tmp_path, cap
     lab.build(compose)
     dcirc = tmp_path / "dcirc.sh"
     dcirc.write_text("".join(f"export {name}='{value}'\n" for name, value in lab.site.environment().items()))
-    for mode, times in ((0o644, 1), (0o640, 0), (0o600, 0)):
+    for mode, said in ((0o644, "read"), (0o606, "read and change"), (0o640, ""), (0o600, "")):
         dcirc.chmod(mode)
         for words in (["RHEL-9.2", str(tmp_path / "dci"), "--all"], ["topics"]):
             assert main([*words, "--dcirc", str(dcirc)]) == 0
             err = capsys.readouterr().err
-            assert err.count("every user of this machine can read the secret") == times
+            assert err.count("every user of this machine can") == bool(said)
+            assert not said or f"every user of this machine can {said} the secret" in err
             assert lab.site.api_secret not in err
 
 
