@@ -15,9 +15,10 @@ from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from dci_downloader import container_images
+from dci_downloader.content.manifest import IMAGE_LIST_NAME
 from dci_downloader.content.selection import Selection
 from dci_downloader.control.client import ControlServer
-from dci_downloader.control.offer import IMAGE_LIST, lists, resolve_request
+from dci_downloader.control.offer import lists, resolve_request
 from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, NotFoundError
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
@@ -235,7 +236,7 @@ class _Sync:
 
     def _mirror_images(self, wanted: Manifest) -> tuple[tuple[ContainerImage, ...], tuple[Failure, ...]]:
         """Mirror the container images, where that is asked for and the component has a list of them."""
-        entry = next((entry for entry in wanted.files if entry.path == IMAGE_LIST), None)
+        entry = next((entry for entry in wanted.files if entry.path == IMAGE_LIST_NAME), None)
         if entry is None or not self.options.registry:
             return (), ()
         document = self.mirror.store.read(entry.sha256)
@@ -245,7 +246,7 @@ class _Sync:
         return mirrored.images, mirrored.failures
 
     def _planned_images(self, planned: ComponentPlan) -> tuple[ContainerImage, ...]:
-        if not self.options.registry or not lists(planned.wanted, IMAGE_LIST):
+        if not self.options.registry or not lists(planned.wanted, IMAGE_LIST_NAME):
             return ()
         return tuple(
             ContainerImage(each.text, f"{self.options.registry}/{each.name}", ContainerImageOutcome.PLANNED)

@@ -32,7 +32,7 @@ MOST_DEPTH = 64
 MOST_PATH = 1024  # characters
 
 _FIRST_REQUEST = 512 << 10
-_MORE = 128 << 10  # what belongs to a folder may come behind it
+_BEYOND = 128 << 10  # bytes read beyond a folder: continued names, and other folders, often lie there
 _MOST_AHEAD = 4 << 20
 _SUBFOLDER, _ASSOCIATED, _CONTINUED = 0x02, 0x04, 0x80  # file flags (9.1.6)
 
@@ -115,7 +115,7 @@ class _HeldRanges:
         return next((each for each in self._held if each[0].start <= position < each[0].end), None)
 
     def _ask(self, start: int, end: int) -> Generator[Range, bytes, tuple[Range, bytes]]:
-        ahead = max(end, min(self.needed, start + _MOST_AHEAD)) + _MORE
+        ahead = max(end, min(self.needed, start + _MOST_AHEAD)) + _BEYOND
         following = (held.start for held, _ in self._held if held.start > start)
         end = min(ahead if self._held else start + _FIRST_REQUEST, self._size, *following)
         self._total += end - start

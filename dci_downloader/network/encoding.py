@@ -139,7 +139,7 @@ class _Layer:
                 rest = self._inflater.unused_data if self.complete else b""
 
     def _recognizes(self, begin: bytes) -> bool:
-        """Find out from its first two bytes with which head ``deflate`` came; whether there are as many."""
+        """Find out by two bytes whether ``deflate`` came with the head of zlib; false while there are fewer."""
         if len(begin) < 2:
             self._begin = begin
             return False

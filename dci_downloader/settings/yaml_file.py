@@ -227,8 +227,8 @@ def _compose(document: bytes, name: str) -> MappingNode:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = _position(name, mark) if mark else name
-        context = f" ({error.context})" if error.context and error.problem else ""
-        raise _UnreadableError(f"{where}: this is not YAML: {error.problem or error.context}{context}") from None
+        during = f" ({error.context})" if error.context and error.problem else ""
+        raise _UnreadableError(f"{where}: this is not YAML: {error.problem or error.context}{during}") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         column = error.position - text.rfind("\n", 0, error.position)
