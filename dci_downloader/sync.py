@@ -93,7 +93,7 @@ def sync_topic(
     began = time.monotonic()
     if options.registry:
         container_images.require_skopeo(options.registry)
-    if options.transfer.network is None:  # what the server was told counts for the files it tells the way to
+    if options.transfer.network is None:  # the server's proxies and certificates count for files, too
         options = replace(options, transfer=replace(options.transfer, network=server.network))
     resolved, components, missing = resolve_request(server, topic, options, progress)
     topic_mirror, peers = mirror.topic(resolved.name), PeerPool(options.transfer.peers)
@@ -120,7 +120,7 @@ class _Sync:
     """The steps that each component takes once it is planned.
 
     Attributes:
-        brought: digests of the contents that this run has fetched.
+        fetched_digests: of the contents that this run has fetched.
     """
 
     server: ControlServer
@@ -131,7 +131,7 @@ class _Sync:
     peers: PeerPool
     progress: Progress
     stop: Stop
-    brought: set[str] = field(default_factory=set)
+    fetched_digests: set[str] = field(default_factory=set)
 
     def bring_all(self, plans: Sequence[ComponentPlan]) -> Iterator[ComponentReport]:
         """Bring the components, one after the other, until one finds the disk full."""
@@ -145,7 +145,7 @@ class _Sync:
             is_full = is_full or (planned.error is None and DiskFullError.exit_code in codes)
 
     def report(self, planned: ComponentPlan, steps: Callable[[ComponentPlan], SyncSteps]) -> ComponentReport:
-        """Take the steps of a component; an error that concerns it alone becomes its report."""
+        """Take the steps of a component, and report; an error that concerns it alone is a failure in the report."""
         began, component = time.monotonic(), planned.component
         if planned.skipped:
             taken = SyncSteps(Outcome.SKIPPED, notes=("it has no files, so there is nothing to mirror",))
@@ -157,7 +157,7 @@ class _Sync:
         except COMPONENT_ERRORS as error:
             taken = SyncSteps(Outcome.FAILED, failures=(Failure.of(error),))
         taken = taken._replace(notes=(*taken.notes, *left_note(self.topic_mirror.left)))
-        self.topic_mirror.left.clear()  # each thing is told once
+        self.topic_mirror.left.clear()  # each is reported once
         path = ""
         with suppress(ManifestError):  # its type cannot be a folder, and that is its failure
             path = str(self.topic_mirror.link(component.type))
@@ -172,7 +172,7 @@ class _Sync:
             same = Changes(planned.published.folder)
             return SyncSteps(Outcome.UNCHANGED, wanted, None, (), images, failures, same, notes=planned.notes)
         plan = planned.plan
-        if not self.brought.isdisjoint(entry.sha256 for entry in plan.missing):
+        if not self.fetched_digests.isdisjoint(entry.sha256 for entry in plan.missing):
             plan = self.mirror.plan(component, wanted)
         fetched = self._fetch(component, plan)
         received, notes, assembled = fetched.received, fetched.notes, fetched.assembled
@@ -180,7 +180,7 @@ class _Sync:
             return SyncSteps(
                 Outcome.FAILED, wanted, plan, received, failures=failures, notes=notes, assembled=assembled
             )
-        self.brought.update(entry.sha256 for entry in plan.missing)
+        self.fetched_digests.update(entry.sha256 for entry in plan.missing)
         images, failures = self._mirror_images(wanted)
         if failures:
             return SyncSteps(Outcome.FAILED, wanted, plan, received, images, failures, notes=notes, assembled=assembled)

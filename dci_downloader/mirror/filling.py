@@ -73,7 +73,7 @@ class FilledPartial(Partial):
         return ranges.overlap(lost, [piece.range for piece in pieces])
 
     def forget(self, wrong: Ranges) -> Ranges:
-        """Take filled bytes for missing again; those of them that were filled."""
+        """Count filled bytes as missing again; gives which of these ranges were filled."""
         with self._hashing:
             lost = ranges.overlap(self.filled, wrong)
             self.filled = ranges.overlap(self.filled, ranges.missing(ranges.union(wrong), self.size))

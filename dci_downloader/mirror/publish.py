@@ -152,7 +152,7 @@ def _build(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ..
 
 
 def _clear(path: Path) -> None:
-    """Move a folder aside that is in a record's place, where no file could replace it."""
+    """Move aside a folder that is in the record's place: no file could replace it."""
     if path.is_dir() and not path.is_symlink():
         os.rename(path, old_path(path.parent))
 

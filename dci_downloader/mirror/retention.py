@@ -82,7 +82,7 @@ def retire(topic: TopicMirror, component_type: str, keep: int) -> Removal:
 
 
 def _removed(topic: TopicMirror, path: Path) -> bool:
-    """Remove a tree; whether that could be done. What cannot go is told, and no reason to stop anything."""
+    """Remove a tree; whether that could be done. What cannot be removed is noted in ``topic.left``."""
     try:
         _remove_tree(topic, path)
     except (DiskFullError, SettingsError) as error:

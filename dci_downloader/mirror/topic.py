@@ -40,7 +40,7 @@ from dci_downloader.mirror.temporaries import remove_temporaries, remove_topic_t
 from dci_downloader.mirror.version import Version, type_folder
 from dci_downloader.models import folder_name
 
-_MAX_ASKED = 8  # files of a folder that may be a version's: some of them may be damaged
+_MAX_ASKED = 8  # files that are hashed to tell whether a folder is a version's: the first may be damaged
 
 
 class TopicMirror:

@@ -38,7 +38,7 @@ class Locator:
     """Obtains presigned URLs.
 
     Args:
-        source: signs the requests.
+        source: authorizes the requests.
         options: patience and network.
         tuning: limits and times.
         on_redirect: called with a segment each time it is redirected; gives the verdict where that is no longer
