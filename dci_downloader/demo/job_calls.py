@@ -22,6 +22,7 @@ from dci_downloader.demo.queries import ApiError, list_page
 JOB_STATUSES = ("new", "pre-run", "running", "post-run", "success", "failure", "error", "killed")
 
 _TEXTS = ("name", "comment", "configuration", "url")
+# the fields that an agent may set with a new job, and later
 _CREATED = (*_TEXTS, "tags", "data", "previous_job_id", "pipeline_id")
 _UPDATED = (*_TEXTS, "tags", "data", "status_reason", "status")
 

@@ -11,12 +11,10 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from dci_downloader.mirror.digests import FOLDER, descend
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.permissions import make_readable, open_up
-
-FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-"""Open a folder to work below it, without following a link in its place."""
 
 
 def real_folders(parent: Path) -> list[Path]:
@@ -74,11 +72,4 @@ def open_below(root: int, folder: str) -> int:
     Raises:
         OSError: a step is missing, or is no folder.
     """
-    fd = os.open(".", FOLDER, dir_fd=root)
-    for step in folder.split("/") if folder else ():
-        try:
-            below = os.open(native(step), FOLDER, dir_fd=fd)
-        finally:
-            os.close(fd)
-        fd = below
-    return fd
+    return descend(os.open(".", FOLDER, dir_fd=root), map(native, folder.split("/")) if folder else ())

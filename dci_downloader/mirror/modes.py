@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from dci_downloader.errors import IntegrityError
-from dci_downloader.mirror.digests import sha256_open
-from dci_downloader.mirror.folders import FOLDER, open_below
+from dci_downloader.mirror.digests import FOLDER, sha256_open
+from dci_downloader.mirror.folders import open_below
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.permissions import UNCHANGEABLE, chmod_open, make_readable
 from dci_downloader.models import Manifest

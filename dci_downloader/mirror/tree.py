@@ -17,9 +17,10 @@ from typing import NamedTuple, Optional
 
 from dci_downloader.errors import IntegrityError
 from dci_downloader.mirror.comparison import folders_of, inspect, paths_of
+from dci_downloader.mirror.digests import FOLDER
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import exchange, flush_file_system, make_symlink, write_all
-from dci_downloader.mirror.folders import FOLDER, open_below
+from dci_downloader.mirror.folders import open_below
 from dci_downloader.mirror.modes import put_modes_right
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.permissions import GROUP_FOLDER_MODE, make_readable, set_mode

@@ -22,7 +22,7 @@ MAX_MEMBERS = 1000
 _GZIP = frozenset({"gzip", "x-gzip"})
 _GZIP_MAGIC = b"\x1f\x8b\x08"
 _GZIP_WINDOW, _ZLIB_WINDOW, _RAW_WINDOW = 31, 15, -15  # of zlib.decompressobj
-_PIECE = 64 * 1024
+_PIECE = 64 * 1024  # bytes decoded at once
 _OTHERS = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip", "xz", "bzip2"})
 
 

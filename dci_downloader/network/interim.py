@@ -12,8 +12,8 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 
 _MOST_INTERIM = 100
-_MOST_LINES = 1000
-_LONGEST_LINE = 64 * 1024
+_MOST_LINES = 1000  # of each
+_LONGEST_LINE = 64 * 1024  # bytes
 
 
 class InterimAdapter(HTTPAdapter):

@@ -19,8 +19,8 @@ from statistics import median, median_high
 
 from dci_downloader.transfer.request import FetchRequest
 
-_FAR = 10.0
-_REMEMBERED = 32
+_FAR = 10.0  # times slower than most
+_REMEMBERED = 32  # requests that ended, the last ones
 _NEXT_TO_NOTHING = 1000.0  # bytes per second, as for responses of the API
 
 

@@ -221,7 +221,7 @@ class Ledger:
             self._schedule.without_ranges(transfer, transfer.source)
             detail = f"{error}; it came encoded; asking for it in one piece"
             return Decision(detail=detail, lost=self.restart(transfer))
-        transfer.otherwise ^= transfer.encoded
+        transfer.otherwise ^= transfer.encoded  # the next try decodes where this did not, or vice versa
         if not transfer.resumed and len(transfer.givers) <= 1:
             giver = next(iter(transfer.givers), None)
             if giver is not None:
