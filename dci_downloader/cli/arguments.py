@@ -48,8 +48,8 @@ class Parser(argparse.ArgumentParser):
 
     def _get_option_tuples(self, option_string: str) -> list[Any]:
         """Leave ``--set`` what it was before there was ``--set-state``: an abbreviation of ``--settings``."""
-        found: list[Any] = super()._get_option_tuples(option_string)
-        return [candidate for candidate in found if candidate[1] != "--set-state"] or found
+        candidates: list[Any] = super()._get_option_tuples(option_string)
+        return [candidate for candidate in candidates if candidate[1] != "--set-state"] or candidates
 
     def _similar_option(self, message: str) -> str:
         """The option that an unknown one resembles most; empty for other mistakes, or where none resembles it."""

@@ -126,9 +126,9 @@ def assemble(
     """
     candidates: dict[tuple[str, int], list[FileEntry]] = {(file.name, file.size): [] for file in layout}
     for entry in filter(is_part, entries):
-        found = candidates.get((_name(entry), entry.size))
-        if found is not None and len(found) <= _MOST_NAMESAKES:
-            found.append(entry)
+        namesakes = candidates.get((_name(entry), entry.size))
+        if namesakes is not None and len(namesakes) <= _MOST_NAMESAKES:
+            namesakes.append(entry)
     known = ((file, _choose(image, file, candidates[file.name, file.size])) for file in layout)
     held = (fill for file, entry in known if entry and holds(entry) for fill in _fills(image, file, entry))
     fills = list(_first_of_each_place(held))

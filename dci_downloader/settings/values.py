@@ -41,7 +41,7 @@ def output(text: str) -> str:
 
 
 def boolean(text: str) -> bool:
-    """True or false, in the words of YAML 1.1."""
+    """True or false, as YAML 1.1 writes them: yes, on, no, off too."""
     try:
         return _BOOLEANS[text.lower()]
     except KeyError:
