@@ -182,7 +182,7 @@ class JobCalls(JobChanges):
                     raise
                 return
         response = self._api.delete(path, _etag(subject_id(job), etag or ("" if isinstance(job, str) else job.etag)))
-        if response.status == 404 or response.status in _STALE:
+        if response.status in _STALE:
             error = self._stale_error(subject_id(job), "deleted", response)
             if isinstance(error, StaleJobError):
                 raise error

@@ -200,6 +200,7 @@ def _client_id(credentials: RemoteciCredentials) -> str:
 
 
 def _check_credentials(credentials: RemoteciCredentials) -> None:
+    """Raise AccessError for credentials that no ``dcirc.sh`` holds."""
     if not re.fullmatch(r"[!-~]+/[!-~]+", _client_id(credentials)):
         raise AccessError(
             "DCI_CLIENT_ID is not of the form remoteci/<id>", hint="source the dcirc.sh of your remoteci again"

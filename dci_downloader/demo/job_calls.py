@@ -149,6 +149,7 @@ class DemoApi(CatalogCalls):
         return Reply(None, headers={"Content-Type": file.mime}, content=file.content)
 
     def _new_job(self, call: Call, topic: CatalogTopic, wanted: Mapping[str, Any]) -> CatalogJob:
+        """Create a job without components, with the fields that were sent."""
         sender = call.sender
         if not isinstance(sender, RemoteCI) or sender.kind != "remoteci":
             raise ApiError(400, "Only remoteci can create job")

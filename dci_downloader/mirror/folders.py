@@ -44,7 +44,7 @@ def real_folders(parent: Path) -> list[Path]:
 
 
 def is_foreign(folder: Path) -> bool:
-    """Whether a folder belongs to somebody else, who lets this user not in."""
+    """Whether a folder belongs to somebody else, who does not let this user in."""
     if folder.name == "lost+found":  # root's own, of ext2 to ext4, may be entered by those who look after the mirror
         return True
     return not os.access(folder, os.R_OK | os.X_OK) and os.lstat(folder).st_uid != os.geteuid()

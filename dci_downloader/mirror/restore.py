@@ -28,6 +28,7 @@ from dci_downloader.mirror.version import Version
 from dci_downloader.models import Component, Plan
 
 FetchMissing = Callable[[Component, Plan], None]
+"""Brings what a plan misses of a component into the store, or raises."""
 
 
 def rebuild_damaged(

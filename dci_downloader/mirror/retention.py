@@ -127,6 +127,7 @@ def remove(topic: TopicMirror, version: Version) -> None:
 
 
 def _remove_tree(topic: TopicMirror, path: Path) -> None:
+    """Take a version's tree out of its name, then remove its record and its files."""
     old = old_path(path.parent)
     topic.has_garbage = True  # also where the following fails half way
     with disk_errors(path):

@@ -39,6 +39,7 @@ _FICLONE = 0x40049409
 _READ_SIZE = 1 << 20
 
 ObjectPath = Callable[[str], str]
+"""Gives the path of the object of a digest."""
 
 
 class BuildResult(NamedTuple):
@@ -132,6 +133,7 @@ class _Building:
             os.close(fd)
 
     def _file(self, folder: int, entry: FileEntry) -> None:
+        """Link one file into an open folder, or copy it where no hard link can be made."""
         source, name = self._object_path(entry.sha256), native(entry.path.rpartition("/")[2])
         try:
             os.link(source, name, dst_dir_fd=folder, follow_symlinks=False)  # an object is never a link

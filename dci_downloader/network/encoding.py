@@ -165,6 +165,7 @@ class _Encoding:
         return False
 
     def _member(self, rest: bytes) -> Iterator[bytes]:
+        """Decompress to the end of a member, or as far as the bytes reach."""
         full = False  # there may be more to give though all was taken
         while not self.complete and (rest or full):
             try:

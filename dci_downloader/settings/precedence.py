@@ -127,7 +127,7 @@ def _positional(command_line: CommandLine, *, alone_is_topic: bool) -> tuple[str
 
     Args:
         command_line: the options of a sync.
-        alone_is_topic: whether it is TOPIC elsewhere, even if no option names the destination.
+        alone_is_topic: whether without such an option it is TOPIC, even if no option names the destination.
     """
     given = command_line.positional
     if len(given) > 2 or not all(given):

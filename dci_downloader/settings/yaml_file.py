@@ -178,6 +178,7 @@ class _Reader:
             return self._problem(node, f"{name}: {error}")
 
     def _scalar(self, value_type: Scalar, node: Node, name: str) -> Any:
+        """The converted value of a plain node; None where it is a problem."""
         if not _is(node, *value_type.yaml_types):
             unquoted = value_type.expected == TEXT.expected and _is(node, "int", "float", "bool", "timestamp")
             return self._wrong_type(node, name, value_type.expected + (" in quotes" if unquoted else ""))

@@ -121,6 +121,7 @@ class Assembling:
         self.step = next(self._steps, None)
 
     def _assemble(self) -> Iterator[AssemblyStep]:
+        """All steps, in their order; the image is fetched as it is where its folders cannot be read."""
         path = self._partial.entry.path
         try:
             layout = yield from self._read_layout()

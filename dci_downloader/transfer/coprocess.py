@@ -160,6 +160,7 @@ class Coprocess:
         return Setup(self._source, self._store.root, self._store.marker_path(), options, peers, tuning)
 
     def _receive(self) -> None:
+        """Take in what the process sent; where it ended, do without it."""
         assert self._channel is not None
         self._last_sign = time.monotonic()
         try:
@@ -171,6 +172,7 @@ class Coprocess:
             self._take(message)
 
     def _take(self, message: Any) -> None:
+        """Take in one message, see :mod:`~dci_downloader.transfer.channel`."""
         if message is None:
             self._ready = True
         elif isinstance(message, Advance):

@@ -66,6 +66,7 @@ class Crawlers:
         return True
 
     def _is_far_slower(self, rate: float, others: list[float], *, alone: bool, now: float) -> bool:
+        """Whether a rate is far below the others, or where there are none to compare with, below what was usual."""
         if others and rate * _FAR < median_high(others):
             return True
         if not alone or now - self._last_alone < self._seconds:
