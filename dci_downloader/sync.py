@@ -105,7 +105,7 @@ def sync_topic(
         reports = [sync.report(plan, sync.preview) for plan in planner.plan(components)]
     else:
         with topic_mirror.lock(options.lock_timeout, progress.message):
-            reports = list(sync.bring_all(planner.plan(components)))
+            reports = list(sync.fetch_and_publish_all(planner.plan(components)))
     reports += [_missing_report(component_type, error) for component_type, error in missing.items()]
     return Report(resolved.name, resolved.id, tuple(reports), time.monotonic() - began, dropped_peers=peers.dropped)
 
@@ -133,13 +133,13 @@ class _Sync:
     stop: Stop
     fetched_digests: set[str] = field(default_factory=set)
 
-    def bring_all(self, plans: Sequence[ComponentPlan]) -> Iterator[ComponentReport]:
-        """Bring the components, one after the other, until one finds the disk full."""
+    def fetch_and_publish_all(self, plans: Sequence[ComponentPlan]) -> Iterator[ComponentReport]:
+        """Mirror the components in turn; once one finds the disk full, others that need room fail untried."""
         is_full = False
         for planned in plans:
             if is_full and planned.plan is not None and planned.error is None:
                 planned = replace(planned, error=DiskFullError(NOT_TRIED))
-            report = self.report(planned, self.bring)
+            report = self.report(planned, self.fetch_and_publish)
             yield report
             codes = {failure.exit_code for failure in report.failures}
             is_full = is_full or (planned.error is None and DiskFullError.exit_code in codes)
@@ -163,7 +163,7 @@ class _Sync:
             path = str(self.topic_mirror.link(component.type))
         return taken.report(component, path, planned.seconds + time.monotonic() - began)
 
-    def bring(self, planned: ComponentPlan) -> SyncSteps:
+    def fetch_and_publish(self, planned: ComponentPlan) -> SyncSteps:
         """Fetch what is missing of a component and publish it."""
         component, wanted = planned.component, planned.wanted
         if planned.plan is None:
@@ -196,7 +196,7 @@ class _Sync:
         return SyncSteps(Outcome.PUBLISHED, wanted, plan, received, images, (), changes, removal, notes, assembled)
 
     def preview(self, planned: ComponentPlan) -> SyncSteps:
-        """Say what :meth:`bring` would do. Writes nothing."""
+        """Say what :meth:`fetch_and_publish` would do. Writes nothing."""
         component, wanted = planned.component, planned.wanted
         new = planned.identity
         unchanged = planned.published is not None and planned.published.identity == new

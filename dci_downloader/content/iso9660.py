@@ -76,7 +76,7 @@ def read_layout(size: int) -> Generator[Range, bytes, Layout]:
         The files, in the order of their folders in the image.
 
     Raises:
-        ImageError: the image is none, is not as these images are, or passes a bound.
+        ImageError: it is no ISO 9660 image, has something that is not expected here, or passes a bound.
     """
     held = _HeldRanges(size)
     root = yield from _root_folder(held)

@@ -82,7 +82,7 @@ class HttpClient:
         Args:
             request: what to send.
             limit: most bytes that the body may hold.
-            timeouts: together the seconds after which a response that brings less than a trickle is given up.
+            timeouts: a response is also given up if in as many seconds as both together it brings too few bytes.
 
         Raises:
             RequestFailedError: no complete response came.

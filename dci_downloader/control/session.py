@@ -159,7 +159,7 @@ class Session:
             self.clock.sleep(pause)
 
     def _follow(self, url: str, limit: int, etag: str, other_servers: bool, attempt: int) -> Response:
-        """One try of a GET request: follow redirects to a response that is none."""
+        """One try of a GET request: follow redirects until a response is no redirect."""
         signed = True  # once false it stays so: a server elsewhere cannot have its own redirect signed
         renewed = False
         for _ in range(MAX_REDIRECTS):

@@ -243,7 +243,7 @@ class TopicMirror:
 def wrong_target(topic: TopicMirror, component_type: str) -> str:
     """Where the link of a type leads if it leads to something else than a version of it; else an empty string.
 
-    One that leads to a version that is gone is none of these, and neither is a folder in the link's place.
+    It is empty, too, where the link leads to a version that is gone, and where a folder is in the link's place.
     """
     try:
         target = os.readlink(topic.link(component_type))
