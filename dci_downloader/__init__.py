@@ -84,7 +84,7 @@ if TYPE_CHECKING:
     from dci_downloader.topics import sync_topics as sync_topics
     from dci_downloader.transfer.repair import repair as repair
 
-_HOMES = {
+_NAMES_OF_MODULE = {
     "content.selection": "Selection Variant",
     "control.client": "ControlServer",
     "control.conditions": "where",
@@ -112,12 +112,12 @@ _HOMES = {
     "topics": "SyncRequest sync_topics",
     "transfer.repair": "repair",
 }
-_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
+_MODULE_OF_NAME = {name: module for module, names in _NAMES_OF_MODULE.items() for name in names.split()}
 
-__all__ = sorted(_HOME)
+__all__ = sorted(_MODULE_OF_NAME)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _MODULE_OF_NAME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULE_OF_NAME[name]}"), name)

@@ -69,7 +69,7 @@ def read_dcirc(path: str) -> dict[str, str]:
 
 
 def dcirc_notes(path: Optional[str]) -> tuple[str, ...]:
-    """What is to be said about a ``dcirc.sh`` file: that others can read or change the secret; None for no file."""
+    """A note for people where others can read or change the secret in a ``dcirc.sh`` file; none for no file."""
     allowed = user_files.what_others_may(path) if path else ""
     if not path or not allowed:
         return ()
@@ -88,7 +88,7 @@ def with_options(environ: Mapping[str, str], dcirc_path: Optional[str], url: Opt
         SettingsError: the file cannot be used.
     """
     given = read_dcirc(dcirc_path) if dcirc_path else {}
-    # What the file does not speak of must not come before it: a token in the environment, for example.
+    # credentials of another kind in the environment are left out: a token there, for example, would count first
     named = [names for names in KINDS.values() if given.keys() & {*names}]
     others = {name for names in KINDS.values() if named and names not in named for name in names}
     kept = {name: value for name, value in environ.items() if name not in others}
@@ -120,7 +120,7 @@ def credentials(environ: Mapping[str, str]) -> AnyCredentials:
         environ: as ``os.environ``.
 
     Raises:
-        AccessError: a variable is missing or empty; all that are get named.
+        AccessError: variables are missing or empty; the message names all of them.
     """
     kind = credentials_kind(environ)
     needed = (_SERVER,) if kind else credentials_variables(environ)

@@ -4,7 +4,7 @@
     ├ SettingsError             2    usage or settings
     ├ AccessError               3    credentials missing or refused
     ├ NotFoundError             4    no such topic, component, job or version
-    │ └ NoFilesError                 a component that there are no files of
+    │ └ NoFilesError                 a component without files
     ├ TransferError             5    worth running again
     │ ├ StatusError                  an unexpected status
     │ │ └ StaleJobError              a job has changed since it was read
@@ -104,7 +104,7 @@ class StatusError(TransferError):
 
 
 class StaleJobError(StatusError):
-    """A job is not deleted, because it has changed since it was read. Read it again, and decide anew."""
+    """A job was left as it is, because it has changed since it was read. Read it again, and decide anew."""
 
 
 class StallError(TransferError):

@@ -1,4 +1,4 @@
-"""A JSON object that cannot change: what a server says without anybody here having a say in it."""
+"""A JSON object that cannot change, for the parts of a server's answer that this program only passes on."""
 
 from __future__ import annotations
 

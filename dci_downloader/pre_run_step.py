@@ -75,7 +75,7 @@ def pre_run(
         stop: asked several times a second.
 
     Raises:
-        DownloaderError: and what is below it, when something cannot be mirrored; the first of the failures.
+        DownloaderError: something cannot be mirrored: the first failure; or a state cannot be set.
     """
     job = server.job(job) if isinstance(job, str) else job
     progress = progress or NullProgress()
@@ -119,7 +119,7 @@ class JobStates:
         return self
 
     def conclude(self, reports: Iterable[Report]) -> None:
-        """Attach what was mirrored to the job, or have it end in ``error``, although nothing is raised."""
+        """Attach the ``.composeinfo`` files, or where something failed have the last state be ``error``."""
         reports = list(reports)
         failures = [failure for report in reports for failure in report.failures]
         if failures:

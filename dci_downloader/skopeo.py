@@ -93,7 +93,7 @@ class Skopeo:
     def __init__(self, login: Login, registries: Iterable[str], network: Network) -> None:
         self._login = login
         self._auth_fd = self._auth_file([registry for registry in sorted({*registries}) if login.is_for(registry)])
-        # The remoteci's secret is none of skopeo's business.
+        # The remoteci's secret is not for skopeo.
         self._environ = {name: value for name, value in environment.of_process().items() if not name.startswith("DCI_")}
         if network.ca_bundle:
             name = "SSL_CERT_DIR" if os.path.isdir(network.ca_bundle) else "SSL_CERT_FILE"

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from dci_downloader import container_images
+from dci_downloader.content.manifest import IMAGE_LIST_NAME
 from dci_downloader.content.selection import Selection
 from dci_downloader.control.client import ControlServer
-from dci_downloader.control.offer import IMAGE_LIST, lists, resolve_request
+from dci_downloader.control.offer import lists, resolve_request
 from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, NotFoundError
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
@@ -92,7 +93,7 @@ def sync_topic(
     began = time.monotonic()
     if options.registry:
         container_images.require_skopeo(options.registry)
-    if options.transfer.network is None:  # what the server was told counts for the files it tells the way to
+    if options.transfer.network is None:  # the server's proxies and certificates count for files, too
         options = replace(options, transfer=replace(options.transfer, network=server.network))
     resolved, components, missing = resolve_request(server, topic, options, progress)
     topic_mirror, peers = mirror.topic(resolved.name), PeerPool(options.transfer.peers)
@@ -104,7 +105,7 @@ def sync_topic(
         reports = [sync.report(plan, sync.preview) for plan in planner.plan(components)]
     else:
         with topic_mirror.lock(options.lock_timeout, progress.message):
-            reports = list(sync.bring_all(planner.plan(components)))
+            reports = list(sync.fetch_and_publish_all(planner.plan(components)))
     reports += [_missing_report(component_type, error) for component_type, error in missing.items()]
     return Report(resolved.name, resolved.id, tuple(reports), time.monotonic() - began, dropped_peers=peers.dropped)
 
@@ -119,7 +120,7 @@ class _Sync:
     """The steps that each component takes once it is planned.
 
     Attributes:
-        brought: digests of the contents that this run has fetched.
+        fetched_digests: of the contents that this run has fetched.
     """
 
     server: ControlServer
@@ -130,21 +131,21 @@ class _Sync:
     peers: PeerPool
     progress: Progress
     stop: Stop
-    brought: set[str] = field(default_factory=set)
+    fetched_digests: set[str] = field(default_factory=set)
 
-    def bring_all(self, plans: Sequence[ComponentPlan]) -> Iterator[ComponentReport]:
-        """Bring the components, one after the other, until one finds the disk full."""
+    def fetch_and_publish_all(self, plans: Sequence[ComponentPlan]) -> Iterator[ComponentReport]:
+        """Mirror the components in turn; once one finds the disk full, others that need room fail untried."""
         is_full = False
         for planned in plans:
             if is_full and planned.plan is not None and planned.error is None:
                 planned = replace(planned, error=DiskFullError(NOT_TRIED))
-            report = self.report(planned, self.bring)
+            report = self.report(planned, self.fetch_and_publish)
             yield report
             codes = {failure.exit_code for failure in report.failures}
             is_full = is_full or (planned.error is None and DiskFullError.exit_code in codes)
 
     def report(self, planned: ComponentPlan, steps: Callable[[ComponentPlan], SyncSteps]) -> ComponentReport:
-        """Take the steps of a component; an error that concerns it alone becomes its report."""
+        """Take the steps of a component, and report; an error that concerns it alone is a failure in the report."""
         began, component = time.monotonic(), planned.component
         if planned.skipped:
             taken = SyncSteps(Outcome.SKIPPED, notes=("it has no files, so there is nothing to mirror",))
@@ -156,13 +157,13 @@ class _Sync:
         except COMPONENT_ERRORS as error:
             taken = SyncSteps(Outcome.FAILED, failures=(Failure.of(error),))
         taken = taken._replace(notes=(*taken.notes, *left_note(self.topic_mirror.left)))
-        self.topic_mirror.left.clear()  # each thing is told once
+        self.topic_mirror.left.clear()  # each is reported once
         path = ""
         with suppress(ManifestError):  # its type cannot be a folder, and that is its failure
             path = str(self.topic_mirror.link(component.type))
         return taken.report(component, path, planned.seconds + time.monotonic() - began)
 
-    def bring(self, planned: ComponentPlan) -> SyncSteps:
+    def fetch_and_publish(self, planned: ComponentPlan) -> SyncSteps:
         """Fetch what is missing of a component and publish it."""
         component, wanted = planned.component, planned.wanted
         if planned.plan is None:
@@ -171,7 +172,7 @@ class _Sync:
             same = Changes(planned.published.folder)
             return SyncSteps(Outcome.UNCHANGED, wanted, None, (), images, failures, same, notes=planned.notes)
         plan = planned.plan
-        if not self.brought.isdisjoint(entry.sha256 for entry in plan.missing):
+        if not self.fetched_digests.isdisjoint(entry.sha256 for entry in plan.missing):
             plan = self.mirror.plan(component, wanted)
         fetched = self._fetch(component, plan)
         received, notes, assembled = fetched.received, fetched.notes, fetched.assembled
@@ -179,7 +180,7 @@ class _Sync:
             return SyncSteps(
                 Outcome.FAILED, wanted, plan, received, failures=failures, notes=notes, assembled=assembled
             )
-        self.brought.update(entry.sha256 for entry in plan.missing)
+        self.fetched_digests.update(entry.sha256 for entry in plan.missing)
         images, failures = self._mirror_images(wanted)
         if failures:
             return SyncSteps(Outcome.FAILED, wanted, plan, received, images, failures, notes=notes, assembled=assembled)
@@ -195,7 +196,7 @@ class _Sync:
         return SyncSteps(Outcome.PUBLISHED, wanted, plan, received, images, (), changes, removal, notes, assembled)
 
     def preview(self, planned: ComponentPlan) -> SyncSteps:
-        """Say what :meth:`bring` would do. Writes nothing."""
+        """Say what :meth:`fetch_and_publish` would do. Writes nothing."""
         component, wanted = planned.component, planned.wanted
         new = planned.identity
         unchanged = planned.published is not None and planned.published.identity == new
@@ -235,7 +236,7 @@ class _Sync:
 
     def _mirror_images(self, wanted: Manifest) -> tuple[tuple[ContainerImage, ...], tuple[Failure, ...]]:
         """Mirror the container images, where that is asked for and the component has a list of them."""
-        entry = next((entry for entry in wanted.files if entry.path == IMAGE_LIST), None)
+        entry = next((entry for entry in wanted.files if entry.path == IMAGE_LIST_NAME), None)
         if entry is None or not self.options.registry:
             return (), ()
         document = self.mirror.store.read(entry.sha256)
@@ -245,7 +246,7 @@ class _Sync:
         return mirrored.images, mirrored.failures
 
     def _planned_images(self, planned: ComponentPlan) -> tuple[ContainerImage, ...]:
-        if not self.options.registry or not lists(planned.wanted, IMAGE_LIST):
+        if not self.options.registry or not lists(planned.wanted, IMAGE_LIST_NAME):
             return ()
         return tuple(
             ContainerImage(each.text, f"{self.options.registry}/{each.name}", ContainerImageOutcome.PLANNED)

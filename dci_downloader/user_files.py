@@ -119,7 +119,7 @@ def _require_file(status: os.stat_result) -> None:
 
 
 def _require_own(status: os.stat_result, folder: os.stat_result) -> None:
-    """Raise for a file of somebody else in a sticky folder, or one that has another name, where we may own it."""
+    """Raise for a file of somebody else in a sticky folder, or with another name: that may be one of ours."""
     if folder.st_mode & _STICKY_FOR_ALL != _STICKY_FOR_ALL:
         return
     if status.st_uid not in (os.geteuid(), folder.st_uid) or status.st_nlink > 1:

@@ -51,6 +51,15 @@ def no_job_of_a_pipeline(monkeypatch):
     monkeypatch.delenv("DCI_JOB_ID", raising=False)
 
 
+@pytest.fixture(autouse=True)
+def same_signals():
+    """A program that ran to its end within a test ignores signals from then on; the next test must not."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 class Lab:
     """An embedded site with one topic, and a client of it."""
 

@@ -47,9 +47,9 @@ class Parser(argparse.ArgumentParser):
         raise SettingsError(message, hint=f"did you mean {similar}?" if similar else f"see `{self.prog} --help`")
 
     def _get_option_tuples(self, option_string: str) -> list[Any]:
-        """Leave ``--set`` what it was before there was ``--set-state``: an abbreviation of ``--settings``."""
-        found: list[Any] = super()._get_option_tuples(option_string)
-        return [candidate for candidate in found if candidate[1] != "--set-state"] or found
+        """Keep ``--set`` an abbreviation of ``--settings``, as it was before there was ``--set-state``."""
+        candidates: list[Any] = super()._get_option_tuples(option_string)
+        return [candidate for candidate in candidates if candidate[1] != "--set-state"] or candidates
 
     def _similar_option(self, message: str) -> str:
         """The option that an unknown one resembles most; empty for other mistakes, or where none resembles it."""
@@ -69,7 +69,7 @@ class CommandFormatter(argparse.RawDescriptionHelpFormatter):
 
 
 class _SyncFormatter(CommandFormatter):
-    """Loses no line between groups, so that many options fit a screen."""
+    """Leaves out the blank lines between most groups, so that many options fit a screen."""
 
     def format_help(self) -> str:
         return re.sub(r"\n\n(?!examples:|what to fetch:)", "\n", super().format_help())

@@ -8,13 +8,13 @@ from typing import Any
 
 from dci_downloader import environment, formatting
 from dci_downloader.cli.output import CommandResult
+from dci_downloader.cli.subject_documents import MASK
 from dci_downloader.content.selection import Variant
 from dci_downloader.options import Filter
 from dci_downloader.settings.command_line import CommandLine
 from dci_downloader.settings.precedence import MergedSettings, merge
 from dci_downloader.settings.table import DEFAULTS
 
-_MASK = "********"
 _Row = tuple[str, str, str]
 
 
@@ -52,13 +52,13 @@ def _run_rows(merged: MergedSettings, environ: Mapping[str, str]) -> Iterator[_R
     yield "credentials", kind or "-", "the first kind that is complete" if kind else "no kind is complete"
     for name in environment.credentials_variables(environ):
         value = environ.get(name, "")
-        shown = _MASK if value and name in environment.SECRETS else _without_login(value)
+        shown = MASK if value and name in environment.SECRETS else _without_login(value)
         yield name, shown or "-", "environment" if value else "not set"
 
 
 def _without_login(address: str) -> str:
     """An address without the user and password before its ``@``."""
-    return re.sub(r"(^|//)[^/]*@", rf"\1{_MASK}@", address)
+    return re.sub(r"(^|//)[^/]*@", rf"\1{MASK}@", address)
 
 
 def _value_text(value: Any) -> str:

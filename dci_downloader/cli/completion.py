@@ -2,8 +2,8 @@
 
 That is done when the program is built; what is installed holds the scripts. shtab writes scripts that know every
 command and option by themselves. (argcomplete, the other library for bash, zsh and fish, starts the program at each
-TAB.) It does not know of a first word that may be a command or a topic. A folder follows a topic, so a line is added to
-each script that says what to offer where no command stands.
+TAB.) shtab does not know of a first word that may be a command or a topic. A folder follows a topic, so a line is
+added to each script that says what to offer where no command stands.
 """
 
 from __future__ import annotations

@@ -204,7 +204,7 @@ def _cut(text: str, room: int) -> str:
 def _natural(name: str) -> list[Any]:
     """A key by which RHEL-9.10 comes after RHEL-9.9."""
     parts = re.split(r"([0-9]+)", name)  # text and digits in turn
-    # digits sort by how many there are first: int() refuses thousands of them, or takes the square of their number
+    # digits sort by how many there are first: int() refuses thousands of them, or takes long (the square of that)
     return [
         (len(part.lstrip("0")), part.lstrip("0")) if number % 2 else part.lower() for number, part in enumerate(parts)
     ]

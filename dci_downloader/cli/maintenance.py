@@ -1,4 +1,4 @@
-"""The commands for a mirror that is there: status, verify, repair, rollback and prune; in words and in JSON."""
+"""The commands for a mirror that is there: status, verify, repair, rollback and prune; as text and as JSON."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def print_result(result: CommandResult, *, as_json: bool = False, quiet: bool = 
 def print_json(text: str) -> None:
     """Print the one JSON object that a program reads; raises as :func:`print_result` does.
 
-    JSON has escapes of its own, for what a terminal obeys, too: people look at it.
+    What a terminal would obey is written as JSON's own escapes, since people look at it, too.
     """
     is_utf8 = (getattr(sys.stdout, "encoding", None) or "").lower() in ("utf-8", "utf8")
     streams.write("".join(c if c == "\n" or _is_plain(c, is_utf8) else json.dumps(c)[1:-1] for c in text))

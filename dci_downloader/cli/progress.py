@@ -256,7 +256,7 @@ def calls_as_details(progress: Progress) -> Iterator[None]:
     """Pass on what this package logs as details: every call to the control server, and why it is made again.
 
     Args:
-        progress: told in the thread that logs.
+        progress: called in the thread that logs.
     """
     log = logging.getLogger("dci_downloader")
     before, handler = log.level, _Details(progress)

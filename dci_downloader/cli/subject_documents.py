@@ -10,7 +10,8 @@ from typing import Any, Union
 
 from dci_downloader.models import Component, Topic
 
-_MASK = "********"
+MASK = "********"
+"""Stands in place of a secret."""
 _SECRET = re.compile(r"registry|secret|passw|token|credential|private_key", re.IGNORECASE)
 """Names of what topics and components hold for their agents, and nobody else: logins of registries, pull secrets."""
 
@@ -27,5 +28,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {name: _MASK if item and _SECRET.search(name) else _plain(item) for name, item in value.items()}
+        return {name: MASK if item and _SECRET.search(name) else _plain(item) for name, item in value.items()}
     return list(map(_plain, value)) if isinstance(value, tuple) else value

@@ -1,4 +1,4 @@
-"""Units for systemd, made for settings files and for who runs this."""
+"""``systemd-units``: a service and a timer that mirror what settings files name, as the user who runs this."""
 
 from __future__ import annotations
 

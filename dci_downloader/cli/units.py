@@ -79,7 +79,7 @@ def service_unit(user: str, command: Sequence[str], destination: str) -> str:
         destination: root of the mirror, the only place that is written to; an absolute path.
 
     Raises:
-        SettingsError: a word of all that holds what no unit can hold.
+        SettingsError: a word of the command, or the destination, holds a character that is not printable.
     """
     return _SERVICE.format(
         user=user,

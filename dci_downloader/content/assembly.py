@@ -25,7 +25,7 @@ from dci_downloader.content.rock_ridge import SECTOR
 from dci_downloader.models import FileEntry
 
 _ALWAYS_BIG = 4 << 20  # bytes from which a file is known by its name and size, whatever it is
-_SMALL_ISLAND = 256 << 10
+_LEAST_BETWEEN_GAPS = 256 << 10  # bytes; fewer are fetched with the gaps around them
 _MOST_NAMESAKES = 64  # files of one name and size that are told apart; a build has some ten
 
 
@@ -126,13 +126,13 @@ def assemble(
     """
     candidates: dict[tuple[str, int], list[FileEntry]] = {(file.name, file.size): [] for file in layout}
     for entry in filter(is_part, entries):
-        found = candidates.get((_name(entry), entry.size))
-        if found is not None and len(found) <= _MOST_NAMESAKES:
-            found.append(entry)
+        namesakes = candidates.get((_name(entry), entry.size))
+        if namesakes is not None and len(namesakes) <= _MOST_NAMESAKES:
+            namesakes.append(entry)
     known = ((file, _choose(image, file, candidates[file.name, file.size])) for file in layout)
     held = (fill for file, entry in known if entry and holds(entry) for fill in _fills(image, file, entry))
     fills = list(_first_of_each_place(held))
-    gaps = _with_islands(ranges.missing(ranges.union(fill.range for fill in fills), image.size))
+    gaps = _joined(ranges.missing(ranges.union(fill.range for fill in fills), image.size))
     return Assembly(tuple(_outside(fills, gaps)), gaps, len(layout))
 
 
@@ -159,6 +159,7 @@ def _fills(image: FileEntry, file: ImageFile, entry: FileEntry) -> Iterator[Fill
 
 
 def _first_of_each_place(fills: Iterable[Fill]) -> Iterator[Fill]:
+    """The fills in their order, without those that overlap one before them."""
     position = 0
     for fill in sorted(fills, key=lambda fill: fill.range.start):
         if fill.range.start >= position:
@@ -166,10 +167,11 @@ def _first_of_each_place(fills: Iterable[Fill]) -> Iterator[Fill]:
             position = fill.range.end
 
 
-def _with_islands(gaps: Ranges) -> Ranges:
+def _joined(gaps: Ranges) -> Ranges:
+    """The gaps, those with less than ``_LEAST_BETWEEN_GAPS`` between them as one."""
     merged: list[Range] = []
     for gap in gaps:
-        if merged and gap.start - merged[-1].end < _SMALL_ISLAND:
+        if merged and gap.start - merged[-1].end < _LEAST_BETWEEN_GAPS:
             merged[-1] = Range(merged[-1].start, gap.end)
         else:
             merged.append(gap)

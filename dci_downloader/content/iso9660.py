@@ -32,7 +32,7 @@ MOST_DEPTH = 64
 MOST_PATH = 1024  # characters
 
 _FIRST_REQUEST = 512 << 10
-_MORE = 128 << 10  # what belongs to a folder may come behind it
+_BEYOND = 128 << 10  # bytes read beyond a folder: continued names, and other folders, often lie there
 _MOST_AHEAD = 4 << 20
 _SUBFOLDER, _ASSOCIATED, _CONTINUED = 0x02, 0x04, 0x80  # file flags (9.1.6)
 
@@ -76,7 +76,7 @@ def read_layout(size: int) -> Generator[Range, bytes, Layout]:
         The files, in the order of their folders in the image.
 
     Raises:
-        ImageError: the image is none, is not as these images are, or passes a bound.
+        ImageError: it is no ISO 9660 image, has something that is not expected here, or passes a bound.
     """
     held = _HeldRanges(size)
     root = yield from _root_folder(held)
@@ -90,7 +90,7 @@ class _HeldRanges:
     """The bytes that were asked for.
 
     Attributes:
-        needed: up to where bytes will be asked for, as far as that is known.
+        needed: the end of the last folder that is known to be read later: requests reach ahead to it.
     """
 
     def __init__(self, size: int) -> None:
@@ -115,7 +115,8 @@ class _HeldRanges:
         return next((each for each in self._held if each[0].start <= position < each[0].end), None)
 
     def _ask(self, start: int, end: int) -> Generator[Range, bytes, tuple[Range, bytes]]:
-        ahead = max(end, min(self.needed, start + _MOST_AHEAD)) + _MORE
+        """Ask for bytes from ``start`` on, at least to ``end`` unless what is held already begins before."""
+        ahead = max(end, min(self.needed, start + _MOST_AHEAD)) + _BEYOND
         following = (held.start for held, _ in self._held if held.start > start)
         end = min(ahead if self._held else start + _FIRST_REQUEST, self._size, *following)
         self._total += end - start
@@ -150,6 +151,7 @@ def _root_folder(held: _HeldRanges) -> Generator[Range, bytes, Range]:
 
 
 def _record(content: bytes) -> _Record:
+    """A directory record of exactly these bytes."""
     identifier_end = 33 + content[32] if len(content) > 33 else 256
     if len(content) != content[0] or len(content) < identifier_end:
         raise ImageError("has a folder that cannot be read")
@@ -213,6 +215,7 @@ class _Tree:
             raise ImageError("has a file without an end")
 
     def _read_record(self, folder: Range, record: _Record) -> Generator[Range, bytes, None]:
+        """Take account of one record: a folder, a file or a part of one, or what stands for a moved folder."""
         system_use = yield from self._system_use(record)
         if self._open is not None and self._open.identifier != record.identifier:
             raise ImageError("has a file without an end")
@@ -226,6 +229,7 @@ class _Tree:
             self._note_file(folder, record, system_use.name)
 
     def _system_use(self, record: _Record) -> Generator[Range, bytes, SystemUse]:
+        """What the system use of a record says, its continuations included."""
         reading = self._rock_ridge.read(record.system_use)
         try:
             continued = next(reading)

@@ -21,7 +21,7 @@ from dci_downloader.control.session import Session
 from dci_downloader.errors import NotFoundError, StatusError
 from dci_downloader.models import Component, Job, Topic
 
-MAX_RESPONSE = 64 * 2**20
+MAX_RESPONSE = 64 * 2**20  # bytes of any other answer
 MAX_FILE = 128 * 2**20
 """Bytes of a file that is read through the API: a manifest, or a list of images."""
 

@@ -1,4 +1,4 @@
-"""The control server for Python: what ``reader`` reads, what ``jobs`` and its base change, and the files of components.
+"""The control server for Python: the calls of ``reader``, ``jobs`` and ``job_changes``, and the files of components.
 
 What only reads is safe to repeat, and is tried again by itself while that helps and ``patience`` allows; the calls that
 change a job say for themselves what a repetition does. Every call raises AccessError, NotFoundError, or TransferError

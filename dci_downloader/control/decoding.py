@@ -32,7 +32,8 @@ class Response:
     Attributes:
         request: method and URL without query, for messages.
         headers: names in lower case.
-        signed: whether the request was signed: the control server responds then, else a server that it redirected to.
+        signed: whether the request carried a signature, password or token: the control server responds then, else a
+            server that it redirected to.
     """
 
     request: str

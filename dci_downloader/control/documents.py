@@ -31,6 +31,7 @@ _JOB_TEXTS = (
     *("remoteci_id", "team_id", "product_id", "previous_job_id", "update_previous_job_id", "pipeline_id"),
 )
 _FILE_TEXTS = ("job_id", "jobstate_id", "team_id", "mime", "md5", "state", "etag")
+"""Keys by kind of document: those of ``…_TEXTS`` are only passed on, the others are checked, or left out."""
 
 _Readers = Mapping[str, Callable[[str], Any]]
 

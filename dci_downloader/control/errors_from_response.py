@@ -73,8 +73,8 @@ def _access_error(response: Response, message: str, now: float) -> Optional[Acce
             hint="DCI_API_SECRET is most likely not the one of DCI_CLIENT_ID: source your dcirc.sh again",
         )
     if response.status == 412:
-        words = message or "a condition for it is not met"
-        return AccessError(f"{response.request}: refused: {words}", hint=_activation_hint(message))
+        reason = message or "a condition for it is not met"
+        return AccessError(f"{response.request}: refused: {reason}", hint=_activation_hint(message))
     return None
 
 

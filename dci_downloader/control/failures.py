@@ -140,6 +140,7 @@ def _name_failure(causes: list[BaseException], route: Route) -> Optional[Request
 
 
 def _connection_error(causes: list[BaseException], route: Route) -> TransferError:
+    """The error where no connection came about, or one was cut or silent."""
     through = f" through the proxy {route.proxy}" if route.proxy else ""
     hint = "is the server up, and reachable from here? Is a proxy needed (HTTPS_PROXY)?"
     # A connect timeout is a timeout, too, so the order of these tests matters.

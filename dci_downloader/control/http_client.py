@@ -1,7 +1,7 @@
 """One request and its complete response, bounded in size and in time.
 
-The body is read as it comes and decoded here: urllib3 decodes whatever the header says, with any number of layers, and
-its older versions without a bound.
+The body is read as it comes and decoded here: urllib3 decodes whatever the header says, with any number of encodings,
+and its older versions without a bound.
 
 Socket timeouts restart with every byte, and name resolution has none: only another thread can tell that a response
 takes too long. So each response is received in a thread of its own, a daemon, and left there if it never ends.
@@ -82,7 +82,7 @@ class HttpClient:
         Args:
             request: what to send.
             limit: most bytes that the body may hold.
-            timeouts: together the seconds after which a response that brings less than a trickle is given up.
+            timeouts: a response is also given up if in as many seconds as both together it brings too few bytes.
 
         Raises:
             RequestFailedError: no complete response came.

@@ -103,7 +103,7 @@ class JobChanges(ControlReader):
         return documents.job_file(created.object("file"))
 
     def _present(self, component: Union[Component, str]) -> Component:
-        """A component that is there, and that one may see."""
+        """The component; raises NotFoundError or AccessError unless it is there and one may see it."""
         path_segment(component, "component")
         present = self.component(subject_id(component))
         return present if isinstance(component, str) else component

@@ -19,7 +19,7 @@ from dci_downloader.frozen_mapping import FrozenMapping
 from dci_downloader.models import Component, Job, Topic
 
 _STALE = (404, 409, 412)
-"""What the control server says of an etag that is not a job's any more; which of them, depends on its age."""
+"""Statuses by which a control server, older or newer, answers a change whose etag is no longer the job's."""
 
 
 class JobCalls(JobChanges):
@@ -182,7 +182,7 @@ class JobCalls(JobChanges):
                     raise
                 return
         response = self._api.delete(path, _etag(subject_id(job), etag or ("" if isinstance(job, str) else job.etag)))
-        if response.status == 404 or response.status in _STALE:
+        if response.status in _STALE:
             error = self._stale_error(subject_id(job), "deleted", response)
             if isinstance(error, StaleJobError):
                 raise error

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Optional
 
+from dci_downloader.content.manifest import IMAGE_LIST_NAME
 from dci_downloader.control.client import ControlServer
 from dci_downloader.control.resolver import (
     ResolvedRequest,
@@ -24,8 +25,6 @@ from dci_downloader.errors import NoFilesError, SettingsError, TransferError
 from dci_downloader.hooks import Progress
 from dci_downloader.models import Component, FileEntry, Manifest
 from dci_downloader.options import SyncOptions
-
-IMAGE_LIST = "images_list.yaml"
 
 
 def resolve_request(server: ControlServer, topic: str, options: SyncOptions, progress: Progress) -> ResolvedRequest:
@@ -80,13 +79,13 @@ def resolve_offer(server: ControlServer, component: Component, known: Optional[M
         TransferError: the server cannot be asked, or the image list is a web page.
     """
     contents = _image_list(server, component)
-    listed = [] if known is None else [entry for entry in known.files if entry.path == IMAGE_LIST]
+    listed = [] if known is None else [entry for entry in known.files if entry.path == IMAGE_LIST_NAME]
     etag = known.etag if known is not None and listed == list(contents) else ""
     try:
         manifest = server.manifest(component, etag=etag)
     except NoFilesError:
         manifest = Manifest(component.type, ())
-    if manifest is not None and not lists(manifest, IMAGE_LIST):
+    if manifest is not None and not lists(manifest, IMAGE_LIST_NAME):
         manifest = replace(manifest, files=(*manifest.files, *contents))
     return Offer(manifest, contents)
 
@@ -96,8 +95,8 @@ def _image_list(server: ControlServer, component: Component) -> dict[FileEntry, 
     if content is None:
         return {}
     if content.lstrip().startswith(b"<"):
-        raise TransferError(f"{IMAGE_LIST} of {component.name} is a web page", hint="does a proxy stand between?")
-    return {FileEntry(IMAGE_LIST, hashlib.sha256(content).hexdigest(), len(content)): content}
+        raise TransferError(f"{IMAGE_LIST_NAME} of {component.name} is a web page", hint="does a proxy stand between?")
+    return {FileEntry(IMAGE_LIST_NAME, hashlib.sha256(content).hexdigest(), len(content)): content}
 
 
 def lists(manifest: Manifest, path: str) -> bool:

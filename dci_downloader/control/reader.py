@@ -58,7 +58,7 @@ class ControlReader:
         sort: str = NEWEST_FIRST,
         limit: Optional[int] = None,
     ) -> Iterator[Component]:
-        """The active components of a topic, newest created first, page by page; one's team's private ones included.
+        """The active components of a topic, newest created first, page by page; private ones of one's own team too.
 
         Args:
             topic: whose components; None for those of every topic that one may see.

@@ -207,8 +207,8 @@ def _unknown_topic_error(server: ControlServer, pattern: str) -> NotFoundError:
 
 
 def _by_filter(server: ControlServer, topic: Topic, wanted: Filter) -> Optional[Component]:
-    found = server.components(topic, type=wanted.type, tags=wanted.tags, name=wanted.name)
-    return next((component for component in found if wanted.name or component.team_id is None), None)
+    components = server.components(topic, type=wanted.type, tags=wanted.tags, name=wanted.name)
+    return next((component for component in components if wanted.name or component.team_id is None), None)
 
 
 def _missing_error(server: ControlServer, topic: Topic, wanted: Filter) -> NotFoundError:

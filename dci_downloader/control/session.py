@@ -2,8 +2,9 @@
 
 * Nothing that was asked for by https is answered over http: whoever sits on that way could answer anything, and a
   manifest is what all else is proved by.
-* A redirect is signed anew as long as it stays on the control server. Once it has left, nothing is signed any more,
-  even if it leads back; the client that then asks knows no credentials.
+* *Signed* means here: with what authorizes a request, be it a signature, a password or a token. A redirect is signed
+  anew as long as it stays on the control server. Once it has left, nothing is signed any more, even if it leads back;
+  the client that then asks knows no credentials.
 * A request that only reads, or deletes, is tried again after a transient failure for as long as patience lasts. One
   that creates is sent once: its response may have got lost after it was done.
 * What one request waited for in vain, the next does not wait for again: a run of many calls takes one patience to
@@ -158,7 +159,7 @@ class Session:
             self.clock.sleep(pause)
 
     def _follow(self, url: str, limit: int, etag: str, other_servers: bool, attempt: int) -> Response:
-        """One try of a GET request: follow redirects to a response that is none."""
+        """One try of a GET request: follow redirects until a response is no redirect."""
         signed = True  # once false it stays so: a server elsewhere cannot have its own redirect signed
         renewed = False
         for _ in range(MAX_REDIRECTS):

@@ -142,7 +142,7 @@ class Signer(Authorization):
 
 
 class SignedRequest(NamedTuple):
-    """A request to the control server that is valid for a few minutes; the headers hold a signature."""
+    """A request that the control server accepts for a few minutes; the headers hold signature, password or token."""
 
     url: str
     headers: Mapping[str, str]
@@ -166,7 +166,7 @@ class ComponentFiles:
         self._other_servers: set[str] = set()
 
     def request(self, path: str) -> SignedRequest:
-        """Sign, afresh at each call, the request that is answered with a redirect to the file."""
+        """Authorize, afresh at each call, the request that is answered with a redirect to the file."""
         quoted = quote(path)
         to_sign = quote(unquote(path)) if "%" in path else quoted  # sent quoted once, so one of two unquotings is left
         return SignedRequest(
@@ -174,7 +174,7 @@ class ComponentFiles:
         )
 
     def follow(self, url: str) -> Optional[SignedRequest]:
-        """Sign a redirect that stays on the control server; None for one that leads elsewhere."""
+        """Authorize a redirect that stays on the control server; None for one that leads elsewhere."""
         server = "/".join(url.split("/", 3)[:3])  # parsed once: a component's files are all in one object store
         if server in self._other_servers:
             return None
@@ -200,6 +200,7 @@ def _client_id(credentials: RemoteciCredentials) -> str:
 
 
 def _check_credentials(credentials: RemoteciCredentials) -> None:
+    """Raise AccessError for credentials that no ``dcirc.sh`` holds."""
     if not re.fullmatch(r"[!-~]+/[!-~]+", _client_id(credentials)):
         raise AccessError(
             "DCI_CLIENT_ID is not of the form remoteci/<id>", hint="source the dcirc.sh of your remoteci again"

@@ -29,7 +29,7 @@ from dci_downloader.network.urls import redact_url
 from dci_downloader.options import Network, SsoCredentials
 
 TOKEN_PATH = "/auth/realms/redhat-external/protocol/openid-connect/token"  # noqa: S105  of the SSO
-_MAX_RESPONSE = 2**20
+_MAX_RESPONSE = 2**20  # bytes
 _LONGEST_LIFE = 2**40  # seconds; a number with 400 digits is none that can be added to a time
 _RETRY_SECONDS = 5.0
 """Seconds after a failed renewal before the next one, while the token there is still is valid."""

@@ -129,5 +129,5 @@ def _encoded(claims: Mapping[str, Any]) -> str:
     return _base64(json.dumps(claims).encode())
 
 
-def _base64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+def _base64(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()

@@ -1,4 +1,4 @@
-"""What the embedded servers serve: teams, remotecis, topics, components with their files, jobs.
+"""What the embedded servers serve: accounts, products, topics, components with their files, jobs.
 
 File names are plain text here, ``a%41.txt`` or ``gcc-c++.rpm``; only the servers quote them. The catalogue, and
 everything in it, may change while it is served.
@@ -35,7 +35,7 @@ class Catalog:
         remoteci: the identity of the demo's lab; one of ``remotecis``.
         user: somebody of its team; one of ``users``.
         objects: payloads by key, ``<component id>/<path>``; see ``put`` and ``drop``.
-        signing_key: signs presigned URLs.
+        signing_key: signs presigned URLs, and the tokens of the SSO.
         older: whether the server is of the older generation, which says 404 of a remoteci that it does not know.
         lock: held while a call is answered, and while topics, components and jobs are added.
     """
@@ -137,7 +137,7 @@ class Catalog:
         remoteci: Optional[RemoteCI] = None,
         created_at: datetime = _EPOCH,
     ) -> CatalogJob:
-        """Add a job of a remoteci, by default of the demo's user."""
+        """Add a job of a remoteci, by default of the demo's lab."""
         job = CatalogJob(str(uuid.uuid4()), topic, tuple(components), remoteci or self.remoteci, created_at)
         with self.lock:
             self.jobs[job.id] = job

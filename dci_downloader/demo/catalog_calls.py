@@ -1,4 +1,4 @@
-"""The embedded control server's products, topics and components: what whom may see."""
+"""The embedded control server's calls about products, topics and components, and who may see which."""
 
 from __future__ import annotations
 

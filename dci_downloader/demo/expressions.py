@@ -56,6 +56,8 @@ def parse(text: str, columns: Collection[str]) -> _Test:
 
 
 class _Parser:
+    """Reads an expression by recursive descent: each method takes its tokens from the front."""
+
     def __init__(self, text: str, columns: Collection[str]) -> None:
         self.error = ApiError(400, f"Invalid query: {text}")
         self._columns = columns

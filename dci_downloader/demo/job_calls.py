@@ -22,6 +22,7 @@ from dci_downloader.demo.queries import ApiError, list_page
 JOB_STATUSES = ("new", "pre-run", "running", "post-run", "success", "failure", "error", "killed")
 
 _TEXTS = ("name", "comment", "configuration", "url")
+# the fields that an agent may set with a new job, and later
 _CREATED = (*_TEXTS, "tags", "data", "previous_job_id", "pipeline_id")
 _UPDATED = (*_TEXTS, "tags", "data", "status_reason", "status")
 
@@ -148,6 +149,7 @@ class DemoApi(CatalogCalls):
         return Reply(None, headers={"Content-Type": file.mime}, content=file.content)
 
     def _new_job(self, call: Call, topic: CatalogTopic, wanted: Mapping[str, Any]) -> CatalogJob:
+        """Create a job without components, with the fields that were sent."""
         sender = call.sender
         if not isinstance(sender, RemoteCI) or sender.kind != "remoteci":
             raise ApiError(400, "Only remoteci can create job")

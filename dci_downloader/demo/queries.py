@@ -4,8 +4,8 @@ The rules, observed of a real server:
 
 * ``where`` is ``key:value`` pairs joined by commas, quoted as in CSV; a value may hold colons. All must hold.
 * Strings are compared without regard to case; one trailing ``*`` means *contains*. ``tags`` are exact, no wildcard.
-* ``query`` is an expression, see :mod:`dci_downloader.demo.expressions`; a ``where`` makes that it is not looked at.
-* ``created_after`` and ``updated_after`` are moments; what is none is not looked at.
+* ``query`` is an expression, see :mod:`dci_downloader.demo.expressions`; beside a ``where`` it is not looked at.
+* ``created_after`` and ``updated_after`` are points in time; any other value is ignored.
 * 20 to a page, never more than 200; ``limit`` and ``offset`` come together or not at all.
 """
 

@@ -17,6 +17,7 @@ from dci_downloader.mirror.permissions import FOLDER_MODE
 from dci_downloader.models import Manifest
 
 IsObject = Callable[[str, os.stat_result], bool]
+"""Whether a file with this status is the object of a digest."""
 
 
 class Damage(NamedTuple):

@@ -17,7 +17,8 @@ from typing import BinaryIO, Optional, Union
 
 _READ_SIZE = 256 << 10  # fits the second-level cache of most processors
 BELOW = "/./"
-_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+"""Open a folder to work below it, without following a link in its place."""
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # non-blocking: a FIFO would wait for a writer
 
 
@@ -91,10 +92,22 @@ def open_folder(root: bytes, below: bytes) -> int:
     Raises:
         OSError: there is no such folder, or a link is in its way.
     """
-    folder = os.open(root, _FOLDER)
-    for step in below.split(b"/") if below else ():
+    return descend(os.open(root, FOLDER), below.split(b"/") if below else ())
+
+
+def descend(folder: int, steps: Iterable[Union[str, bytes]]) -> int:
+    """Open the folder that steps from an open one lead to, without following a link on the way.
+
+    Args:
+        folder: where to begin; closed in any case.
+        steps: names of folders, each in the one before.
+
+    Raises:
+        OSError: a step is missing, or is no folder.
+    """
+    for step in steps:
         try:
-            inner = os.open(step, _FOLDER, dir_fd=folder)
+            inner = os.open(step, FOLDER, dir_fd=folder)
         finally:
             os.close(folder)
         folder = inner

@@ -21,6 +21,8 @@ _FULL = {
     errno.EDQUOT: "ask for a larger quota, or make room, and run again: what is complete stays",
     errno.EFBIG: "raise the limit on the size of a file (ulimit -f), or choose a file system that holds larger ones",
 }
+NO_ROOM = frozenset(_FULL)
+"""The error numbers that become a ``DiskFullError``."""
 _READ_ONLY = "choose a destination that this user may write to"
 _FORBIDDEN = f"let this user in (where it is his own folder: chmod u+rwx), or {_READ_ONLY}"
 _IN_THE_WAY = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENOTEMPTY}

@@ -130,9 +130,11 @@ def replace_atomically(path: Path, content: bytes, *, durable: bool = False, mod
         path: of the file.
         content: all of it.
         durable: put it on disk before this returns.
-        mode: its permissions, whatever the umask, but for the group's in a folder of a group; 0 leaves them to it.
+        mode: its permissions, whatever the umask, but for the group's in a folder of a group; 0 leaves them to the
+            umask.
     """
-    # as long as any name of a file may be
+    # cut, for a name may be 255 bytes long
+
     temporary = path.with_name(f".{os.fsdecode(os.fsencode(path.name)[:240])}.{secrets.token_hex(4)}")
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, GROUP_FILE_MODE)

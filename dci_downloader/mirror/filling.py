@@ -16,11 +16,10 @@ from typing import NamedTuple
 
 from dci_downloader.content import ranges
 from dci_downloader.content.ranges import NOTHING, Range, Ranges
-from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.disk_errors import NO_ROOM, disk_errors
 from dci_downloader.mirror.partial import Partial
 from dci_downloader.models import FileEntry
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _READ_SIZE = 1 << 20
 
 
@@ -73,7 +72,7 @@ class FilledPartial(Partial):
         return ranges.overlap(lost, [piece.range for piece in pieces])
 
     def forget(self, wrong: Ranges) -> Ranges:
-        """Take filled bytes for missing again; those of them that were filled."""
+        """Count filled bytes as missing again; gives which of these ranges were filled."""
         with self._hashing:
             lost = ranges.overlap(self.filled, wrong)
             self.filled = ranges.overlap(self.filled, ranges.missing(ranges.union(wrong), self.size))
@@ -130,7 +129,7 @@ def _share(source: int, target: int, piece: Piece) -> int:
                 break
             copied += size
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in NO_ROOM:
             raise
     return copied
 

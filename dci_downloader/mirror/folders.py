@@ -1,7 +1,7 @@
 """The folders of a mirror: which there are, whose they are, and their modes.
 
 A mirror often is a volume with ``lost+found``, or a place where other people keep theirs: what this user may not enter
-and does not own is passed by. What is his own and cannot be read is an error, for it may hold something.
+and does not own is passed by. What this user owns and cannot read is an error, for it may hold something.
 """
 
 from __future__ import annotations
@@ -11,12 +11,10 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from dci_downloader.mirror.digests import FOLDER, descend
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.permissions import make_readable, open_up
-
-FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-"""Open a folder to work below it, without following a link in its place."""
 
 
 def real_folders(parent: Path) -> list[Path]:
@@ -46,7 +44,7 @@ def real_folders(parent: Path) -> list[Path]:
 
 
 def is_foreign(folder: Path) -> bool:
-    """Whether a folder belongs to somebody else, who lets this user not in."""
+    """Whether a folder belongs to somebody else, who does not let this user in."""
     if folder.name == "lost+found":  # root's own, of ext2 to ext4, may be entered by those who look after the mirror
         return True
     return not os.access(folder, os.R_OK | os.X_OK) and os.lstat(folder).st_uid != os.geteuid()
@@ -74,11 +72,4 @@ def open_below(root: int, folder: str) -> int:
     Raises:
         OSError: a step is missing, or is no folder.
     """
-    fd = os.open(".", FOLDER, dir_fd=root)
-    for step in folder.split("/") if folder else ():
-        try:
-            below = os.open(native(step), FOLDER, dir_fd=fd)
-        finally:
-            os.close(fd)
-        fd = below
-    return fd
+    return descend(os.open(".", FOLDER, dir_fd=root), map(native, folder.split("/")) if folder else ())

@@ -1,4 +1,4 @@
-"""Open a file to write to it beside no other process; made where there is none."""
+"""Open a file, or make it, for this process alone to write to."""
 
 from __future__ import annotations
 

@@ -112,6 +112,7 @@ class FileLock:
                 os.pwrite(self._fd, holder.encode(), 0)
 
     def _open(self) -> int:
+        """Open the lock file, to write into it where this user may."""
         # no child keeps the lock; no link leads to a file elsewhere; no FIFO holds us up
         flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:

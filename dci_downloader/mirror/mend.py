@@ -24,8 +24,8 @@ def mend(topic: TopicMirror, version: Version) -> Optional[tuple[str, ...]]:
     Where files are no links to their objects, the tree is built anew, in one step for its readers.
 
     Returns:
-        One line for people for each kind of thing that was mended; None where content is missing, or so damaged that
-        it shows at once, and has to be brought again.
+        One line for people for each kind of thing that was mended; None where the version has to be
+        published anew, because content, a folder or a link is missing or wrong.
 
     Raises:
         IntegrityError: an object is damaged.

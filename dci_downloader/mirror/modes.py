@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from dci_downloader.errors import IntegrityError
-from dci_downloader.mirror.digests import sha256_open
-from dci_downloader.mirror.folders import FOLDER, open_below
+from dci_downloader.mirror.digests import FOLDER, sha256_open
+from dci_downloader.mirror.folders import open_below
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.permissions import UNCHANGEABLE, chmod_open, make_readable
 from dci_downloader.models import Manifest
@@ -56,7 +56,7 @@ def put_modes_right(root: Path, manifest: Manifest, paths: Iterable[str]) -> Mod
 
 
 def _file(root: Path, path: str, sha256: str) -> Optional[bool]:
-    """Do so for a file: whether its mode was changed; None where its content is wrong."""
+    """Give a file its mode again: whether it was changed; None where its content is wrong."""
     try:
         with _opened(root, path) as fd:
             return make_read_only(fd, sha256)
@@ -68,6 +68,7 @@ def _file(root: Path, path: str, sha256: str) -> Optional[bool]:
 
 @contextmanager
 def _opened(root: Path, path: str) -> Iterator[int]:
+    """A file of a tree as an O_PATH descriptor, for a block; no link on the way is followed."""
     folder, _, name = path.rpartition("/")
     top = os.open(root, FOLDER)
     try:

@@ -1,4 +1,4 @@
-"""Names in the store are digests; and which file is the object of one, by inode, without a stat(2) of each object."""
+"""Names in the store, which are digests, and a test by inode whether a file is the object of one."""
 
 from __future__ import annotations
 

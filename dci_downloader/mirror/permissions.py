@@ -21,12 +21,12 @@ UNCHANGEABLE = {errno.EPERM, errno.EACCES, errno.EROFS, errno.EOPNOTSUPP, errno.
 
 
 def make_readable(path: Union[Path, str], *, made: bool = False) -> bool:
-    """Give a folder back the mode that the mirror's have, at the least; whether that was needed and possible.
+    """Give a folder at least the mode of a mirror's folders again; whether that was needed and possible.
 
     Args:
         path: of the folder.
-        made: it has just been made, with a mode that the group has a part in: that is taken from it where no group
-            shares the folder.
+        made: whether it has just been made, with a mode that lets its group write: that permission is taken away
+            again where no group shares the folder.
     """
     fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:

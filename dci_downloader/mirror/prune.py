@@ -82,7 +82,7 @@ def _remove_markers(store: Store) -> None:
 def _prune_topic(
     mirror: Mirror, folder: Path, keep: int, obstacles: list[SettingsError], progress: Progress
 ) -> tuple[str, ...]:
-    """Remove temporaries and old versions of a topic; nothing of a folder that is none.
+    """Remove temporaries and old versions of a topic; a folder that is no topic is left as it is.
 
     An error is added to ``obstacles``: it is no reason to leave other topics as they are.
     """

@@ -27,7 +27,8 @@ from dci_downloader.mirror.version import Version, identity, record_path, type_f
 from dci_downloader.models import Component, Manifest
 
 UNKNOWN_SELECTION = {"unknown": True}
-"""Of a version whose record was lost; a version of the same files takes its place, whatever its selection."""
+"""The selection of a version whose record was lost and made anew. It counts as the same version as any of its component
+that has the same files, whatever was selected."""
 
 
 class Publication(NamedTuple):
@@ -152,7 +153,7 @@ def _build(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ..
 
 
 def _clear(path: Path) -> None:
-    """Move a folder aside that is in a record's place, where no file could replace it."""
+    """Move aside a folder that is in the record's place: no file could replace it."""
     if path.is_dir() and not path.is_symlink():
         os.rename(path, old_path(path.parent))
 

@@ -1,4 +1,4 @@
-"""Records on disk: what they hold, and that nothing else is taken for one.
+"""Records on disk: how they are written and read, and how anything else is told from one.
 
 Whoever may write to the mirror may write a record, and disks lose parts of it. So a record is input, like a manifest:
 each field is checked, entries by the manifest's rules, and all of it against the identity. What fails is no record.

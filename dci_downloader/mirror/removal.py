@@ -3,8 +3,8 @@
 * It never leaves the file system it began on: what is mounted below stays, and so does everything under it. A bind
   mount of the same device counts, too: the kernel numbers mounts (``mnt_id`` of proc(5)).
 * Symbolic links are removed, not followed: every step is taken from an open descriptor of the folder above.
-* A folder of this user that keeps even him out is opened up first.
-* What cannot go stays, and is told by its own path; it keeps nobody from his work.
+* A folder whose mode keeps even its owner out gets another mode first.
+* What cannot be removed stays, and is reported by its own path; that is no reason to stop.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def _left(path: object, reason: Optional[str]) -> str:
 
 
 _GONE = None
-_TOLD = ""
-"""Of a folder that stays because of what it holds, which is told by its own path."""
+_NOT_EMPTY = ""
+"""The reason of a folder that stays because of what it holds: that is reported by its own path, the folder is not."""
 
 
 class _Removal:
@@ -93,14 +93,14 @@ class _Removal:
 
     def remove_all(self, folder: int, names: Sequence[str], path: str, depth: int) -> bool:
         """Remove what stands in an open folder under these names; whether all of it is gone."""
-        told: dict[str, str] = {}
+        examples: dict[str, str] = {}
         complete = True
         for name in names:
             reason = self._remove(folder, name, f"{path}/{name}", depth)
             complete = complete and reason is _GONE
             if reason:  # one file of a folder that nobody may write to stands for all of them
-                told.setdefault(reason, name)
-        self.left += [_left(f"{path}/{name}", reason) for reason, name in told.items()]
+                examples.setdefault(reason, name)
+        self.left += [_left(f"{path}/{name}", reason) for reason, name in examples.items()]
         return complete
 
     def _remove(self, parent: int, name: str, path: str, depth: int) -> Optional[str]:
@@ -134,7 +134,7 @@ class _Removal:
                 return "it is nested too deeply"
             mode = os.fstat(place).st_mode
             if mode & 0o700 != 0o700:
-                with suppress(PermissionError):  # somebody else's: what cannot go then is told by its own path
+                with suppress(PermissionError):  # somebody else's: what cannot go then is reported by its own path
                     chmod_open(place, mode | 0o700)
             fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=place)
         finally:
@@ -142,7 +142,7 @@ class _Removal:
         try:
             with os.scandir(fd) as items:
                 names = [item.name for item in items]
-            return _GONE if self.remove_all(fd, names, path, depth + 1) else _TOLD
+            return _GONE if self.remove_all(fd, names, path, depth + 1) else _NOT_EMPTY
         finally:
             os.close(fd)
 
@@ -151,6 +151,6 @@ def _mount(fd: int) -> tuple[int, str]:
     """What tells the mount of an open folder from others: its device, and its number where /proc tells it."""
     number = ""
     with suppress(OSError), open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as lines:
-        found = _MOUNT_ID.search(lines.read())
-        number = found.group(1) if found else ""
+        match = _MOUNT_ID.search(lines.read())
+        number = match[1] if match else ""
     return os.fstat(fd).st_dev, number

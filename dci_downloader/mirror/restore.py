@@ -28,6 +28,7 @@ from dci_downloader.mirror.version import Version
 from dci_downloader.models import Component, Plan
 
 FetchMissing = Callable[[Component, Plan], None]
+"""Brings what a plan misses of a component into the store, or raises."""
 
 
 def rebuild_damaged(
@@ -61,10 +62,10 @@ def rebuild_damaged(
     for check in damaged:
         topic = mirror.topic(check.topic)
         tree = topic.versions_folder(check.type) / native(check.version)
-        alone = read_record(tree)  # before records without a tree are swept
+        lone_record = read_record(tree)  # before the lock removes records without a tree
         with topic.lock(timeout, waiting):
-            if alone and topic.published_folder(check.type) == check.version and not os.path.lexists(tree):
-                _rebuild(mirror, topic, alone, fetch)
+            if lone_record and topic.published_folder(check.type) == check.version and not os.path.lexists(tree):
+                _rebuild(mirror, topic, lone_record, fetch)
             remove_unreadable(topic, check.type)
             for version in topic.versions(check.type):
                 # it may have been removed since it was checked, or mended

@@ -82,7 +82,7 @@ def retire(topic: TopicMirror, component_type: str, keep: int) -> Removal:
 
 
 def _removed(topic: TopicMirror, path: Path) -> bool:
-    """Remove a tree; whether that could be done. What cannot go is told, and no reason to stop anything."""
+    """Remove a tree; whether that could be done. What cannot be removed is noted in ``topic.left``."""
     try:
         _remove_tree(topic, path)
     except (DiskFullError, SettingsError) as error:
@@ -127,6 +127,7 @@ def remove(topic: TopicMirror, version: Version) -> None:
 
 
 def _remove_tree(topic: TopicMirror, path: Path) -> None:
+    """Take a version's tree out of its name, then remove its record and its files."""
     old = old_path(path.parent)
     topic.has_garbage = True  # also where the following fails half way
     with disk_errors(path):

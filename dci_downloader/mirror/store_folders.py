@@ -1,7 +1,7 @@
 """The folders of a store, and the files in those of its objects.
 
-None of them is a link, which could lead out of the mirror. What is named otherwise than they are is other people's, and
-passed by.
+None of them is a link, which could lead out of the mirror. What has another kind of name is other people's, and is left
+alone.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ from dci_downloader.mirror.temporaries import remove_temporaries, remove_topic_t
 from dci_downloader.mirror.version import Version, type_folder
 from dci_downloader.models import folder_name
 
-_MAX_ASKED = 8  # files of a folder that may be a version's: some of them may be damaged
+_MAX_ASKED = 8  # files that are hashed to tell whether a folder is a version's: the first may be damaged
 
 
 class TopicMirror:
@@ -243,7 +243,7 @@ class TopicMirror:
 def wrong_target(topic: TopicMirror, component_type: str) -> str:
     """Where the link of a type leads if it leads to something else than a version of it; else an empty string.
 
-    One that leads to a version that is gone is none of these, and neither is a folder in the link's place.
+    It is empty, too, where the link leads to a version that is gone, and where a folder is in the link's place.
     """
     try:
         target = os.readlink(topic.link(component_type))

@@ -17,9 +17,10 @@ from typing import NamedTuple, Optional
 
 from dci_downloader.errors import IntegrityError
 from dci_downloader.mirror.comparison import folders_of, inspect, paths_of
+from dci_downloader.mirror.digests import FOLDER
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import exchange, flush_file_system, make_symlink, write_all
-from dci_downloader.mirror.folders import FOLDER, open_below
+from dci_downloader.mirror.folders import open_below
 from dci_downloader.mirror.modes import put_modes_right
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.permissions import GROUP_FOLDER_MODE, make_readable, set_mode
@@ -38,6 +39,7 @@ _FICLONE = 0x40049409
 _READ_SIZE = 1 << 20
 
 ObjectPath = Callable[[str], str]
+"""Gives the path of the object of a digest."""
 
 
 class BuildResult(NamedTuple):
@@ -131,6 +133,7 @@ class _Building:
             os.close(fd)
 
     def _file(self, folder: int, entry: FileEntry) -> None:
+        """Link one file into an open folder, or copy it where no hard link can be made."""
         source, name = self._object_path(entry.sha256), native(entry.path.rpartition("/")[2])
         try:
             os.link(source, name, dst_dir_fd=folder, follow_symlinks=False)  # an object is never a link

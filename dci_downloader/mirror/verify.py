@@ -84,8 +84,8 @@ def verify(
 
     Returns:
         One result for each published version, for each older one that is known to be damaged and still is, and for
-        each whose record cannot be read or whose tree is gone. One without a version tells of a published link that
-        leads to something else.
+        each whose record cannot be read or whose tree is gone. One with an empty ``version`` is about a published
+        link that leads to something else.
 
     Raises:
         NotFoundError: there is no mirror.

@@ -1,7 +1,7 @@
 """JSON that others wrote, read within bounds.
 
-* An integer of more than 19 digits is read as a float, one of more than 1,000 is refused: ``int`` takes the square of
-  their time, or refuses them, depending on the version of Python.
+* An integer of more than 19 digits is read as a float, one of more than 1,000 is refused: ``int`` takes time by
+  the square of the digits, or refuses so many, depending on the version of Python.
 * How many values there are is bounded before they are read, because each takes up to twenty times its bytes. Commas,
   colons and opening brackets are counted, within strings, too: no value stands without one of them but the first.
 """

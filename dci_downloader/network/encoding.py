@@ -7,8 +7,8 @@ digest: :mod:`dci_downloader.transfer.verdict` decides how they are read. For ot
 * ``gzip`` and ``deflate`` are decoded, the latter with the head of zlib, as it should have, and without.
 * What is no encoding (``identity``, ``aws-chunked``, ``utf-8``, none) says nothing. ``br``, ``zstd`` and their like
   cannot be decoded here; the body stays as it is.
-* No layer becomes longer than its limit, and no gzip file has more than a thousand members, so that a small body takes
-  neither memory nor time without bound.
+* What an undone encoding gives is bounded, and no gzip file has more than a thousand members, so that a small body
+  takes neither memory nor time without bound.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 
-MAX_LAYERS = 5
+MAX_ENCODINGS = 5
 MAX_MEMBERS = 1000
 
 _GZIP = frozenset({"gzip", "x-gzip"})
 _GZIP_MAGIC = b"\x1f\x8b\x08"
 _GZIP_WINDOW, _ZLIB_WINDOW, _RAW_WINDOW = 31, 15, -15  # of zlib.decompressobj
-_PIECE = 64 * 1024
+_PIECE = 64 * 1024  # bytes decoded at once
 _OTHERS = frozenset({"br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip", "xz", "bzip2"})
 
 
 class EncodingError(ValueError):
-    """A body cannot be decoded: it is cut or damaged, has too many layers, or becomes too long.
+    """A body cannot be decoded: it is cut or damaged, has too many encodings, or becomes too long.
 
     Attributes:
         too_long: whether it becomes longer than the limit.
@@ -52,7 +52,7 @@ def encodings(header: str) -> list[str]:
 def decodable(header: str) -> tuple[str, ...]:
     """The encodings of a header; none where one of them cannot be decoded, or where they are too many."""
     names, found = {name.strip().lower() for name in header.split(",")}, encodings(header)
-    return () if len(found) > MAX_LAYERS or not _OTHERS.isdisjoint(names) else tuple(found)
+    return () if len(found) > MAX_ENCODINGS or not _OTHERS.isdisjoint(names) else tuple(found)
 
 
 def decode(body: bytes, header: str, limit: int) -> bytes:
@@ -61,24 +61,24 @@ def decode(body: bytes, header: str, limit: int) -> bytes:
     Args:
         body: as it was received, whole.
         header: the value of ``Content-Encoding``; may be empty.
-        limit: most bytes that any layer may have.
+        limit: most bytes that any of its encodings may give when it is undone.
 
     Raises:
         EncodingError: it cannot be decoded.
     """
-    layers = encodings(header)
-    if len(layers) > MAX_LAYERS:
-        raise EncodingError(f"encoded {len(layers)} times")
-    for name in reversed(layers):
-        layer = _Layer(name, limit)
+    names = encodings(header)
+    if len(names) > MAX_ENCODINGS:
+        raise EncodingError(f"encoded {len(names)} times")
+    for name in reversed(names):
+        encoding = _Encoding(name, limit)
         if not body or (name in _GZIP and not body.startswith(_GZIP_MAGIC)):
             continue
         try:
-            decoded = b"".join(layer.decode([body]))
-            if not layer.complete:
+            decoded = b"".join(encoding.decode([body]))
+            if not encoding.complete:
                 raise EncodingError("cut, or damaged at its end")
         except EncodingError as error:
-            if layer.window != _RAW_WINDOW or error.too_long:
+            if encoding.window != _RAW_WINDOW or error.too_long:
                 raise
         else:
             body = decoded
@@ -95,8 +95,8 @@ class Decoder:
 
     def __init__(self, names: Sequence[str], size: int) -> None:
         between = size + size // 16 + _PIECE
-        self._layers = [_Layer(name, between) for name in reversed(names)]
-        self._layers[-1].limit = size
+        self._encodings = [_Encoding(name, between) for name in reversed(names)]
+        self._encodings[-1].limit = size
 
     def decode(self, chunk: bytes) -> bytes:
         """The bytes that can be had with one more chunk.
@@ -105,12 +105,12 @@ class Decoder:
             EncodingError: it is not so encoded, or holds more than it may.
         """
         pieces: Iterable[bytes] = [chunk]
-        for layer in self._layers:
-            pieces = layer.decode(pieces)
+        for encoding in self._encodings:
+            pieces = encoding.decode(pieces)
         return b"".join(pieces)
 
 
-class _Layer:
+class _Encoding:
     """Undoes one encoding.
 
     Attributes:
@@ -139,7 +139,7 @@ class _Layer:
                 rest = self._inflater.unused_data if self.complete else b""
 
     def _recognizes(self, begin: bytes) -> bool:
-        """Find out from its first two bytes with which head ``deflate`` came; whether there are as many."""
+        """Find out by two bytes whether ``deflate`` came with the head of zlib; false while there are fewer."""
         if len(begin) < 2:
             self._begin = begin
             return False
@@ -165,6 +165,7 @@ class _Layer:
         return False
 
     def _member(self, rest: bytes) -> Iterator[bytes]:
+        """Decompress to the end of a member, or as far as the bytes reach."""
         full = False  # there may be more to give though all was taken
         while not self.complete and (rest or full):
             try:

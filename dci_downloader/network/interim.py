@@ -12,8 +12,8 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 
 _MOST_INTERIM = 100
-_MOST_LINES = 1000
-_LONGEST_LINE = 64 * 1024
+_MOST_LINES = 1000  # of each
+_LONGEST_LINE = 64 * 1024  # bytes
 
 
 class InterimAdapter(HTTPAdapter):
@@ -27,10 +27,10 @@ class InterimAdapter(HTTPAdapter):
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """The pools of connections by a proxy."""
         made = proxy in self.proxy_manager
-        manager = super().proxy_manager_for(proxy, **kwargs)
+        pools = super().proxy_manager_for(proxy, **kwargs)
         if not made:
-            _read_past_interim(manager)
-        return manager
+            _read_past_interim(pools)
+        return pools
 
 
 def _read_past_interim(pools: Any) -> None:

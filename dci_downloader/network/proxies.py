@@ -80,6 +80,7 @@ def _address(text: str) -> Optional[Union[IPv4Address, IPv6Address]]:
 
 
 def _is_of_name(host: str, port: int, item: str) -> bool:
+    """Whether an item of ``no_proxy`` names this host, or a domain that it is in."""
     name, _, only = item.partition(":")
     name = name[:-1] if name.endswith(".") else name
     name = name[1:] if name.startswith(".") else name
@@ -87,6 +88,7 @@ def _is_of_name(host: str, port: int, item: str) -> bool:
 
 
 def _is_of_block(address: Union[IPv4Address, IPv6Address], port: int, item: str) -> bool:
+    """Whether an item of ``no_proxy`` is this address, or a block that it is in."""
     if address.version == 4:
         item, _, only = item.partition(":")
     else:

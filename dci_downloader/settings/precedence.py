@@ -81,7 +81,7 @@ def merge(command_line: CommandLine, environ: Mapping[str, str]) -> MergedSettin
     listed = next((file.topics for file in reversed(files) if file.topics is not None), None)
     if listed is None:
         names_topic = "component_id" in top_level or command_line.job_id or (job_id and not topic)
-        listed = ({},) if names_topic else ()
+        listed = ({},) if names_topic else ()  # one topic, whose name follows from the component or the job
     everywhere = {**DEFAULTS, **{name: value for name, value in top_level.items() if name in DEFAULTS}}
     options = {name: SettingValue(value, "command line") for name, value in command_line.topic_settings.items()}
     source = "component_id" if "component_id" in {**top_level, **options} or not job_id else "the job"
@@ -127,7 +127,7 @@ def _positional(command_line: CommandLine, *, alone_is_topic: bool) -> tuple[str
 
     Args:
         command_line: the options of a sync.
-        alone_is_topic: whether it is TOPIC elsewhere, even if no option names the destination.
+        alone_is_topic: whether without such an option it is TOPIC, even if no option names the destination.
     """
     given = command_line.positional
     if len(given) > 2 or not all(given):

@@ -41,7 +41,7 @@ def output(text: str) -> str:
 
 
 def boolean(text: str) -> bool:
-    """True or false, in the words of YAML 1.1."""
+    """True or false, as YAML 1.1 writes them: yes, on, no, off too."""
     try:
         return _BOOLEANS[text.lower()]
     except KeyError:
@@ -82,7 +82,7 @@ def rate(text: str) -> int:
 
 def _whole(text: str, least: int) -> int:
     try:
-        # int() takes digits of any script, and the square of the length in time, or refuses it
+        # int() takes digits of any script, and of thousands of them it takes long (the square of that), or none
         number = int(text) if text.isascii() and len(text) < 20 else least - 1
     except ValueError:
         number = least - 1

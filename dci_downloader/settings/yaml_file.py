@@ -178,6 +178,7 @@ class _Reader:
             return self._problem(node, f"{name}: {error}")
 
     def _scalar(self, value_type: Scalar, node: Node, name: str) -> Any:
+        """The converted value of a plain node; None where it is a problem."""
         if not _is(node, *value_type.yaml_types):
             unquoted = value_type.expected == TEXT.expected and _is(node, "int", "float", "bool", "timestamp")
             return self._wrong_type(node, name, value_type.expected + (" in quotes" if unquoted else ""))
@@ -227,8 +228,8 @@ def _compose(document: bytes, name: str) -> MappingNode:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = _position(name, mark) if mark else name
-        context = f" ({error.context})" if error.context and error.problem else ""
-        raise _UnreadableError(f"{where}: this is not YAML: {error.problem or error.context}{context}") from None
+        during = f" ({error.context})" if error.context and error.problem else ""
+        raise _UnreadableError(f"{where}: this is not YAML: {error.problem or error.context}{during}") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         column = error.position - text.rfind("\n", 0, error.position)

@@ -1,6 +1,6 @@
-"""An image on its way: its skeleton is read, what is here is filled in, the rest is fetched, and the whole is proved.
+"""An image on its way: its folders are read, what is here is filled in, the rest is fetched, and the whole is proved.
 
-    skeleton ─► fills, while the gaps are fetched ─► sha256 ─► object
+    folders ─► fills, while the gaps are fetched ─► sha256 ─► object
                                                        └► where it is wrong: sums in the image, else all that was filled
 
 It does all its work in steps of some milliseconds, for another thread than the event loop; what has to be fetched is an
@@ -121,6 +121,7 @@ class Assembling:
         self.step = next(self._steps, None)
 
     def _assemble(self) -> Iterator[AssemblyStep]:
+        """All steps, in their order; the image is fetched as it is where its folders cannot be read."""
         path = self._partial.entry.path
         try:
             layout = yield from self._read_layout()
@@ -192,6 +193,7 @@ class Assembling:
             yield step
 
     def _check(self, check: SumCheck) -> Optional[Range]:
+        """Go on with a check for the bytes of one step; where it is wrong, or None."""
         end = check.position + self._step_bytes
         while check.position < end and not check.complete:
             wrong = check.update(self._partial.read(check.position, check.next_size()))
@@ -200,6 +202,7 @@ class Assembling:
         return None
 
     def _fetch_instead(self, wrong: Range) -> AssemblyStep:
+        """The step that has what was filled in a range fetched."""
         wanted = self._partial.forget((wrong,))
         size = ranges.total(wanted)
         path = self._partial.entry.path

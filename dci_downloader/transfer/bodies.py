@@ -14,6 +14,7 @@ from dci_downloader.transfer.transfers import Giver, Segment, Transfer
 from dci_downloader.transfer.verdict import Action, Verdict
 
 OnReceived = Callable[[Segment, int, Giver], None]
+"""Called with a segment, the position up to which its bytes were received, and who gave them."""
 
 
 class Bodies:

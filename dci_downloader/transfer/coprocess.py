@@ -4,7 +4,7 @@ It is started where there is much to fetch. Once the loop here finds no time to 
 whose turn has not come, and so again when it is done with them; across a slow line that never happens. It is a fresh
 interpreter, not a fork: that would inherit the locks of whatever threads there are.
 
-Should it end by itself, on a full disk or by the hand of an admin, what it was not done with is fetched here, and what
+Should it end early, on a full disk or because somebody killed it, what it was not done with is fetched here, and what
 was in its way is met here, too. It gives signs of life while it works: where there is none for as long as the patience
 of the run, it is frozen (stopped by a signal, or by a disk that hangs), and is killed. Nothing waits for it longer.
 """
@@ -160,6 +160,7 @@ class Coprocess:
         return Setup(self._source, self._store.root, self._store.marker_path(), options, peers, tuning)
 
     def _receive(self) -> None:
+        """Take in what the process sent; where it ended, do without it."""
         assert self._channel is not None
         self._last_sign = time.monotonic()
         try:
@@ -171,6 +172,7 @@ class Coprocess:
             self._take(message)
 
     def _take(self, message: Any) -> None:
+        """Take in one message, see :mod:`~dci_downloader.transfer.channel`."""
         if message is None:
             self._ready = True
         elif isinstance(message, Advance):

@@ -36,6 +36,7 @@ def main(descriptor: int) -> None:
 
 
 def _work(setup: Setup, batches: list[Sequence[FileEntry]], channel: Channel) -> None:
+    """Fetch one list of files after the other, until nothing more can be fetched."""
     progress = _CoprocessProgress(channel, setup)
     store = Store(setup.store, marker=setup.marker)
     peers = PeerPool(setup.peers).live

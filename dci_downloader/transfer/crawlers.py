@@ -19,8 +19,8 @@ from statistics import median, median_high
 
 from dci_downloader.transfer.request import FetchRequest
 
-_FAR = 10.0
-_REMEMBERED = 32
+_FAR = 10.0  # times slower than most
+_REMEMBERED = 32  # requests that ended, the last ones
 _NEXT_TO_NOTHING = 1000.0  # bytes per second, as for responses of the API
 
 
@@ -66,6 +66,7 @@ class Crawlers:
         return True
 
     def _is_far_slower(self, rate: float, others: list[float], *, alone: bool, now: float) -> bool:
+        """Whether a rate is far below the others, or where there are none to compare with, below what was usual."""
         if others and rate * _FAR < median_high(others):
             return True
         if not alone or now - self._last_alone < self._seconds:

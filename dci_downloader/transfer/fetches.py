@@ -177,8 +177,9 @@ class Fetches:
         return None
 
     def _failed(self, request: FetchRequest, verdict: Verdict) -> Optional[Failed]:
+        """The failure of a fetch that did not bring its bytes; None where its redirect is followed instead."""
         objection: Optional[Verdict] = verdict
-        request.segment.transfer.otherwise ^= request.misread
+        request.segment.transfer.otherwise ^= request.misread  # the next try decodes where this did not, or vice versa
         self.suspicious = self.suspicious or verdict.action is Action.REFUSE
         if verdict.action is Action.REDIRECT:
             objection = self._follow(request.segment, verdict.location)

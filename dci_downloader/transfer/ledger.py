@@ -8,11 +8,11 @@
 
 * A failure that passes with time is tried again, later each time, until the file has made no progress for as long as
   the patience of the run. A wrong response is tried again as often as :mod:`dci_downloader.network.retries` says.
-* Progress of one segment forgives all segments of the file what went wrong before.
+* Once one segment makes progress, earlier failures of all segments of the file no longer count.
 * Peers are asked before the object store, each once.
 * A source that gets ranges wrong is asked for the file in one piece.
 * So is one whose parts were said to be encoded, where they do not hash.
-* Content that does not hash is held against who gave it: a peer is not asked for that file again, the object store is
+* Content with a wrong digest is held against who gave it: a peer is not asked for that file again, the object store is
   asked some times more. Where bytes of several, or of an earlier run, were put together, it is held against nobody.
 * When the run ends early (:mod:`dci_downloader.transfer.ending`), what live peers have is fetched nevertheless.
 """
@@ -221,7 +221,7 @@ class Ledger:
             self._schedule.without_ranges(transfer, transfer.source)
             detail = f"{error}; it came encoded; asking for it in one piece"
             return Decision(detail=detail, lost=self.restart(transfer))
-        transfer.otherwise ^= transfer.encoded
+        transfer.otherwise ^= transfer.encoded  # the next try decodes where this did not, or vice versa
         if not transfer.resumed and len(transfer.givers) <= 1:
             giver = next(iter(transfer.givers), None)
             if giver is not None:

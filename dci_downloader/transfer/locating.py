@@ -38,7 +38,7 @@ class Locator:
     """Obtains presigned URLs.
 
     Args:
-        source: signs the requests.
+        source: authorizes the requests.
         options: patience and network.
         tuning: limits and times.
         on_redirect: called with a segment each time it is redirected; gives the verdict where that is no longer
@@ -140,7 +140,7 @@ def _explained(verdict: Verdict, completed: CompletedRequest) -> Verdict:
     head, request = completed.head, completed.request
     response = Response(urlsplit(request.url).netloc, head.status, head.headers, b"".join(request.chunks))
     error = error_from_response(response, time.time())
-    if not isinstance(error, AccessError):  # it concerns this file alone; only words of the server's own say more
-        words = server_message(response)
-        return replace(verdict, reason=f"{verdict.reason}: {words}") if words else verdict
+    if not isinstance(error, AccessError):  # it concerns this file alone; only the server's own message says more
+        message = server_message(response)
+        return replace(verdict, reason=f"{verdict.reason}: {message}") if message else verdict
     return replace(verdict, reason=str(error), hint=error.hint, exit_code=AccessError.exit_code)

@@ -101,7 +101,7 @@ class Pipeline:
         self._start_fetches()
         self._start_segments()
         if self.ledger.ending.verdict is not None:
-            # what ends the run is no matter to peers: those that are left bring what they have
+            # what ends the run does not concern peers: what those that are left have is still fetched
             self.ended = not self.fetches.peers_asked and (not self.schedule.live_peers or self._sink.idle)
         if not self.ended:
             self._turn()

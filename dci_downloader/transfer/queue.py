@@ -1,7 +1,7 @@
 """The files that are to be fetched, and the order in which their segments are.
 
-Biggest first, so that none trails at the end; yet big files fill the line while small ones mostly wait for responses,
-so as long as there are both, big ones take no more than half of the requests.
+Biggest first, so that no big file is left over at the end; yet big files fill the line while small ones mostly wait for
+responses, so as long as there are both, big ones take no more than half of the requests.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Repair: fetch again what verification found damaged, and nothing else."""
+"""Repair: fetch again what verification found damaged, and nothing else; records that were lost are made anew."""
 
 from __future__ import annotations
 

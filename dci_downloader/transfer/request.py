@@ -178,6 +178,7 @@ class FetchRequest(TransferRequest):
         return chunks
 
     def _decode(self, decoder: Decoder) -> list[bytes]:
+        """Decode chunks until ``MOST_DECODED`` bytes are there; the others stay in ``chunks``."""
         pieces: list[bytes] = []
         size = 0
         try:

@@ -216,6 +216,7 @@ def _judge_redirect(head: Head, url: str) -> Verdict:
 
 
 def _judge_body(headers: Mapping[str, str], size: int, otherwise: bool) -> Verdict:
+    """Judge a whole file's body by its length and encoding."""
     length, encoding = content_length(headers.get("content-length", "")), headers.get("content-encoding", "")
     if not names_encoding(encoding):
         return ACCEPT if length in (None, size) else _wrong_length(headers, length, size)
@@ -237,6 +238,7 @@ def _wrong_length(headers: Mapping[str, str], length: Optional[int], size: int) 
 
 
 def _judge_part(headers: Mapping[str, str], wanted: Range, size: int) -> Verdict:
+    """Judge a part of a file by its range and encoding."""
     sent = parse_content_range(headers.get("content-range", ""))
     if sent is None or sent.start != wanted.start or sent.end > wanted.end:
         return Verdict(Action.WHOLE, "the object store sent another range than was asked for")

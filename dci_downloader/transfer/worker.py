@@ -99,6 +99,7 @@ class Worker:
         self._closed = True
 
     def _work(self) -> None:
+        """Do batches until there is a None in their place: what the thread runs."""
         while True:
             batch = self._queue.get()
             if batch is None:

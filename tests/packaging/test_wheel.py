@@ -122,7 +122,7 @@ def installed(wheel, tmp_path_factory):
 def test_the_wheel_is_installed_without_a_build_backend_and_completes_without_an_extra(installed):
     program = installed / "bin/dci-downloader"
     assert run(program, "--version") == f"dci-downloader {VERSION}\n"
-    listed = run(installed / "bin/pip", "list", "--format=freeze").splitlines()
+    listed = run("env", "-u", "PIP_QUIET", installed / "bin/pip", "list", "--format=freeze").splitlines()
     assert [line.partition("=")[0] for line in listed if not line.startswith(("pip=", "setuptools="))] == [
         "dci-downloader"
     ]

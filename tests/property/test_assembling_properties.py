@@ -34,9 +34,9 @@ ENTRIES = [
 def small_numbers() -> Iterator[None]:
     """Small packages count, and little is read ahead."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(assembly, "_SMALL_ISLAND", 4096)
+        patched.setattr(assembly, "_LEAST_BETWEEN_GAPS", 4096)
         patched.setattr(iso9660, "_FIRST_REQUEST", 4096)
-        patched.setattr(iso9660, "_MORE", 0)
+        patched.setattr(iso9660, "_BEYOND", 0)
         yield
 
 

@@ -4,7 +4,8 @@ import stat
 import pytest
 
 from dci_downloader.errors import SettingsError
-from dci_downloader.mirror.folders import FOLDER, is_foreign, mend_folders, open_below, real_folders
+from dci_downloader.mirror.digests import FOLDER
+from dci_downloader.mirror.folders import is_foreign, mend_folders, open_below, real_folders
 from tests.unit.ordinary_user import as_user, give
 
 

@@ -5,13 +5,14 @@ import hashlib
 import pytest
 
 from dci_downloader import FileEntry, NotFoundError, Selection, TransferError
-from dci_downloader.control.offer import IMAGE_LIST, lists, resolve_offer
+from dci_downloader.content.manifest import IMAGE_LIST_NAME
+from dci_downloader.control.offer import lists, resolve_offer
 
 IMAGES = b"- registry.example.com/nova:17.1\n"
 
 
 def entry(content):
-    return FileEntry(IMAGE_LIST, hashlib.sha256(content).hexdigest(), len(content))
+    return FileEntry(IMAGE_LIST_NAME, hashlib.sha256(content).hexdigest(), len(content))
 
 
 def offer_of(lab, known=None):
@@ -38,7 +39,7 @@ def test_an_image_list_is_a_file_with_its_content(lab):
     assert offer.contents == {entry(IMAGES): IMAGES}
 
 
-@pytest.mark.parametrize("path", [IMAGE_LIST, f"{IMAGE_LIST}/below"])
+@pytest.mark.parametrize("path", [IMAGE_LIST_NAME, f"{IMAGE_LIST_NAME}/below"])
 def test_what_the_manifest_lists_under_that_name_stays(lab, path):
     lab.build({path: b"listed"}, images_list=IMAGES)
     (file,) = offer_of(lab).manifest.files
@@ -68,11 +69,13 @@ def test_another_image_list_makes_another_manifest(lab, change):
     component = lab.build({"a": b"a"}, images_list=IMAGES)
     known = offer_of(lab).manifest
     if change is None:
-        lab.catalog.drop(component, IMAGE_LIST)
+        lab.catalog.drop(component, IMAGE_LIST_NAME)
     else:
-        lab.catalog.put(component, IMAGE_LIST, change)
+        lab.catalog.put(component, IMAGE_LIST_NAME, change)
     offer = offer_of(lab, known)
-    assert [file for file in offer.manifest.files if file.path == IMAGE_LIST] == ([entry(change)] if change else [])
+    assert [file for file in offer.manifest.files if file.path == IMAGE_LIST_NAME] == (
+        [entry(change)] if change else []
+    )
 
 
 def test_a_web_page_is_no_image_list(lab):
