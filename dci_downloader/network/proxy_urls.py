@@ -43,14 +43,14 @@ def proxy_url(address: str) -> str:
         raise ValueError(f"its scheme is none of {', '.join(_SCHEMES)}")
     if host in _SCHEMES and parts.path.strip("/"):
         raise ValueError("its scheme has to be followed by ://")
-    if port == 0 or not _is_host(host):
+    is_bracketed = parts.netloc.rpartition("@")[2].startswith("[")
+    if port == 0 or not (_is_ipv6(host) if is_bracketed else _HOST.fullmatch(host)):
         raise ValueError("it has no host" if not host else "its host or port cannot be one")
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _is_host(host: str) -> bool:
-    if ":" not in host:
-        return bool(_HOST.fullmatch(host))
+def _is_ipv6(host: str) -> bool:
+    """Python before 3.11 takes anything in brackets for a host, so it is looked at here."""
     try:
         ipaddress.IPv6Address(host.partition("%")[0])
     except ValueError:
