@@ -203,9 +203,16 @@ class BarProgress:
         label = formatting.printable_line(label)
         with suppress(OSError, ValueError):  # the terminal is gone: no reason to end a transfer
             self._bar = self._tqdm(
-                desc=label, total=size, unit="B", unit_scale=True, file=self._stream, dynamic_ncols=True, leave=False
+                desc=label,
+                total=size,
+                unit="B",
+                unit_scale=True,
+                file=self._stream,
+                dynamic_ncols=True,
+                leave=False,
+                delay=1e-9,  # nothing is written before it is whole: older ones complain when half of one is collected
             )
-            self._bar.set_postfix_str(f"0/{files:,} files", refresh=False)
+            self._bar.set_postfix_str(f"0/{files:,} files")
 
     def advance(self, files: int, size: int) -> None:
         """Move the bar."""
