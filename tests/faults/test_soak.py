@@ -384,15 +384,6 @@ class Reader(threading.Thread):
             self.seen.append(f"{link} -> {target}: {len(found)} of {len(self._soak.builds[name])} files")
         self.looks += 1
 
-    def _link(self, *_: list[Path]) -> str:
-        """Somebody removes the published link, or it leads to nothing."""
-        link = self.dest / QUIET[self.random.choice(TOPICS)] / "compose"
-        self.touched = True
-        link.unlink(missing_ok=True)
-        if target := self.random.choice(["", ".versions/compose/nothing", "/nowhere"]):
-            link.symlink_to(target)
-        return f"{link} -> {target or 'removed'}"
-
     def end(self) -> None:
         self._over.set()
         self.join()
