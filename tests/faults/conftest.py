@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -34,6 +35,7 @@ CREDENTIALS = {
     "x-dci-date": "20221121T000000Z",
     "Cookie": "session=topsecret",
 }
+JOURNAL_TEMPORARY = re.compile(r"\.json\.[0-9a-f]{8}$")
 SECRETS = ("topsecret", "s1gnature", "X-Amz", "?")
 
 
@@ -68,6 +70,7 @@ class Bench:
     Attributes:
         tuning: of the next fetches.
         build: the files that images may hold, beside those to bring.
+        may_leave_temporaries: a process of the next fetch is killed.
     """
 
     def __init__(self, store: Store, tuning: Tuning = SMALL_SCALE) -> None:
@@ -78,6 +81,7 @@ class Bench:
         self.tally = Tally()
         self.build: list[FileEntry] = []
         self.waits: list[tuple[int, float]] = []
+        self.may_leave_temporaries = False
         self._random = random.Random(20221121)
         self._closing = ExitStack()
         self.serve()
@@ -128,8 +132,9 @@ class Bench:
         return found.is_file() and found.read_bytes() == self.contents[path] and not found.stat().st_mode & 0o222
 
     def partials(self) -> list[str]:
-        """What is left of files on their way."""
-        return sorted(os.listdir(self.mirror.partials))
+        """What is left of files on their way; without the temporary files of journals that a killed process leaves."""
+        names = sorted(os.listdir(self.mirror.partials))
+        return [name for name in names if not (self.may_leave_temporaries and JOURNAL_TEMPORARY.search(name))]
 
     def assert_all_arrived(self, fetched: Fetched) -> None:
         """Everything is in the store, nothing else is left, and the sums are right."""

@@ -68,6 +68,11 @@ class WatchedCoprocess(coprocess.Coprocess):
         assert self._process is not None
         return self._process.pid
 
+    def send_signal(self, number: int) -> None:
+        """Kill it, or freeze it, for which it is killed later: perhaps while it writes a journal."""
+        self.bench.may_leave_temporaries = True
+        os.kill(self.pid, number)
+
 
 class SourceOfOneProcess(StubSource):
     """A source that remembers what it was asked for; a copy that is sent to another process does so there."""
@@ -162,7 +167,7 @@ def test_each_has_half_of_the_connections(
 def test_what_a_killed_second_process_had_left_is_fetched_here(
     shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(shared, "has_work", lambda one: os.kill(one.pid, signal.SIGKILL))
+    monkeypatch.setattr(shared, "has_work", lambda one: one.send_signal(signal.SIGKILL))
     bench.assert_all_arrived(bench.fetch())
 
 
@@ -171,7 +176,7 @@ def test_a_second_process_killed_halfway_costs_nothing(
 ):
     def kill(one: WatchedCoprocess) -> None:
         if one._reported.files and one.working:
-            os.kill(one.pid, signal.SIGKILL)
+            one.send_signal(signal.SIGKILL)
             bench.tally.advance(-one._reported.files, -one._reported.size)  # as if that had been on its way still
             one._reported = Advance(0, 0)
 
@@ -182,7 +187,7 @@ def test_a_second_process_killed_halfway_costs_nothing(
 
 
 def freeze(one: WatchedCoprocess) -> None:
-    os.kill(one.pid, signal.SIGSTOP)
+    one.send_signal(signal.SIGSTOP)
 
 
 def test_what_a_frozen_second_process_had_left_is_fetched_here(
@@ -243,7 +248,7 @@ def test_what_a_killed_second_process_received_inside_segments_is_not_fetched_ag
     def killed(one: WatchedCoprocess) -> None:
         turn(one)
         if one.working and bench.mirror.partial_bytes(bench.entries["2.iso"]) > SEGMENT // 4:
-            os.kill(one.pid, signal.SIGKILL)
+            one.send_signal(signal.SIGKILL)
 
     monkeypatch.setattr(shared, "turn", killed)
     bench.tune(record_seconds=0.02, write_chunks=16)
