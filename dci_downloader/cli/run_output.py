@@ -22,7 +22,8 @@ from typing import Optional, TextIO
 from dci_downloader import user_files
 from dci_downloader.cli import metrics, report
 from dci_downloader.cli.output import print_json, print_line, say
-from dci_downloader.cli.progress import DeferredProgress, LogProgress, MultiProgress, calls_as_details, progress_for
+from dci_downloader.cli.progress import LogProgress, calls_as_details, progress_for
+from dci_downloader.cli.shared_progress import DeferredProgress, MultiProgress
 from dci_downloader.errors import DownloaderError, worst_exit_code
 from dci_downloader.hooks import Progress
 from dci_downloader.results import ContainerImageOutcome, Outcome, Report
