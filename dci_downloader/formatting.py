@@ -29,15 +29,15 @@ def size(count: float) -> str:
         count /= 1000
         unit += 1
     digits = 0 if unit == 0 or abs(count) >= 99.95 else 1
-    return f"{count:,.{digits}f} {_UNITS[unit]}"
+    return f"{count:,.{digits}f} {_UNITS[unit]}" if unit or count != 1 else "1 byte"
 
 
-def part(done: float, whole: float) -> str:
+def part(done: float, whole: float, between: str = "/") -> str:
     """Bytes of bytes in the unit of the whole, so that the text keeps its length: ``0.4/1.4 GB``."""
     number, unit = size(whole).split(" ")
-    scale = 1000 ** _UNITS.index(unit)
+    scale = 1000 ** _UNITS.index(unit) if unit in _UNITS else 1
     digits = len(number.partition(".")[2])
-    return f"{done / scale:,.{digits}f}".rjust(len(number)) + f"/{number} {unit}"
+    return f"{done / scale:,.{digits}f}".rjust(len(number)) + f"{between}{number} {unit}"
 
 
 def rate(count: float, seconds: float) -> str:

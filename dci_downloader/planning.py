@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
+from dci_downloader.content.deselection import deselected
 from dci_downloader.content.selection import RULES, Selection
 from dci_downloader.control.client import ControlServer
 from dci_downloader.control.offer import resolve_offer
@@ -34,7 +35,7 @@ from dci_downloader.errors import (
     SettingsError,
     TransferError,
 )
-from dci_downloader.hooks import Progress, Stop
+from dci_downloader.hooks import Progress, Stop, phase
 from dci_downloader.mirror.adopt import adopt, adoptable
 from dci_downloader.mirror.mend import mend
 from dci_downloader.mirror.mirror import Mirror
@@ -60,7 +61,7 @@ class ComponentPlan:
         contents: the content of files that came with the offer.
         plan: what the mirror lacks of it; None where it is published as it is, or cannot be mirrored.
         adoptable: what a plain folder in the link's place may hold of that, in a dry run; others adopt it at once.
-        notes: what was put right of the published version, a line each.
+        notes: what the selection takes away of the published version, or was put right of it, a line each.
         seconds: how long it took to find out.
     """
 
@@ -117,12 +118,15 @@ class Planner:
         Raises:
             CancelledError: ``stop`` was requested.
         """
-        plans = [self._attempt(self._with_offer, ComponentPlan(component)) for component in components]
+        with phase(self.progress, f"{self.topic_mirror.name}: reading the file lists"):
+            plans = [self._attempt(self._with_offer, ComponentPlan(component)) for component in components]
         if all(plan.skipped for plan in plans):
             return [replace(plan, error=NoFilesError(plan.component.name, plan.component.type)) for plan in plans]
         conflicts = folder_conflicts(plan.component for plan in plans if plan.wanted.files)
         plans = [replace(plan, error=plan.error or conflicts.get(plan.component.id)) for plan in plans]
-        return self._with_room([self._attempt(self._with_plan, plan) for plan in plans])
+        with phase(self.progress, f"{self.topic_mirror.name}: looking for what is here already"):
+            plans = [self._attempt(self._with_plan, plan) for plan in plans]
+        return self._with_room(plans)
 
     def _attempt(self, step: Callable[[ComponentPlan], ComponentPlan], plan: ComponentPlan) -> ComponentPlan:
         """The plan after one more step; an error of the component becomes a value in it, and ends its steps."""
@@ -146,7 +150,14 @@ class Planner:
         wanted = known or _EMPTY
         if offer.manifest is not None:
             wanted = self.selection.apply(offer.manifest) if offer.manifest.files else _EMPTY
-        return replace(plan, selection=selection, published=published, wanted=wanted, contents=offer.contents)
+        notes: tuple[str, ...] = ()
+        if published and offer.manifest is not None and published.selection != selection:
+            notes = deselected(published.manifest, offer.manifest, wanted)
+            for note in notes if not self.dry_run else ():  # there it is part of the result
+                self.progress.message(f"! {component.name}: {note}")
+        return replace(
+            plan, selection=selection, published=published, wanted=wanted, contents=offer.contents, notes=notes
+        )
 
     def _with_plan(self, plan: ComponentPlan) -> ComponentPlan:
         """What the mirror lacks of the selected files, once it has what is at hand."""
@@ -161,7 +172,7 @@ class Planner:
         if published is not None and published.identity == plan.identity:
             mended = mend(self.topic_mirror, published)
             if mended is not None:
-                return replace(plan, notes=mended)
+                return replace(plan, notes=(*plan.notes, *mended))
         for entry, content in plan.contents.items():
             if entry in wanted.files:
                 store.add(entry, [content])

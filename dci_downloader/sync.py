@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Optional
 
@@ -20,8 +20,9 @@ from dci_downloader.content.selection import Selection
 from dci_downloader.control.client import ControlServer
 from dci_downloader.control.offer import lists, resolve_request
 from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, NotFoundError
-from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
+from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop, phase
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
+from dci_downloader.mirror.kept import kept_bytes, published_name
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.publish import publish
 from dci_downloader.mirror.removal import left_note
@@ -88,14 +89,15 @@ def sync_topic(
         SettingsError: the request contradicts itself, or the mirror cannot be written to.
         DiskFullError: there is no room.
         LockedError: another run holds the topic for longer than ``options.lock_timeout``.
-        CancelledError: ``stop`` was requested.
+        CancelledError: ``stop`` was requested; its ``report`` says what was done by then.
     """
     began = time.monotonic()
     if options.registry:
         container_images.require_skopeo(options.registry)
     if options.transfer.network is None:  # the server's proxies and certificates count for files, too
         options = replace(options, transfer=replace(options.transfer, network=server.network))
-    resolved, components, missing = resolve_request(server, topic, options, progress)
+    with phase(progress, f"{topic or 'the topic'}: asking which builds there are"):
+        resolved, components, missing = resolve_request(server, topic, options, progress)
     topic_mirror, peers = mirror.topic(resolved.name), PeerPool(options.transfer.peers)
     beside = planned if planned is not None and options.dry_run else []
     planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, beside)
@@ -104,15 +106,24 @@ def sync_topic(
         topic_mirror.check()
         reports = [sync.report(plan, sync.preview) for plan in planner.plan(components)]
     else:
-        with topic_mirror.lock(options.lock_timeout, progress.message):
+        with _locked(topic_mirror, options, progress):
             reports = list(sync.fetch_and_publish_all(planner.plan(components)))
-    reports += [_missing_report(component_type, error) for component_type, error in missing.items()]
-    return Report(resolved.name, resolved.id, tuple(reports), time.monotonic() - began, dropped_peers=peers.dropped)
+    reports += [sync.missing_report(component_type, error) for component_type, error in missing.items()]
+    report = Report(resolved.name, resolved.id, tuple(reports), time.monotonic() - began, dropped_peers=peers.dropped)
+    if report.exit_code == CancelledError.exit_code:
+        error = CancelledError("interrupted")
+        error.report = report
+        raise error
+    return report
 
 
-def _missing_report(component_type: str, error: NotFoundError) -> ComponentReport:
-    """The report on a type that the topic has no component of."""
-    return ComponentReport("", "", component_type, (), "", Outcome.FAILED, failures=(Failure.of(error),))
+@contextmanager
+def _locked(topic_mirror: TopicMirror, options: SyncOptions, progress: Progress) -> Iterator[None]:
+    """Be the only one to change the topic; what it takes until then is a phase."""
+    with ExitStack() as stack:
+        with phase(progress, f"{topic_mirror.name}: preparing the mirror"):
+            stack.enter_context(topic_mirror.lock(options.lock_timeout, progress.message))
+        yield
 
 
 @dataclass(frozen=True)
@@ -134,14 +145,20 @@ class _Sync:
     fetched_digests: set[str] = field(default_factory=set)
 
     def fetch_and_publish_all(self, plans: Sequence[ComponentPlan]) -> Iterator[ComponentReport]:
-        """Mirror the components in turn; once one finds the disk full, others that need room fail untried."""
-        is_full = False
+        """Mirror the components in turn.
+
+        Once one finds the disk full, others that need room fail untried; once the run is interrupted, all do.
+        """
+        is_full = is_over = False
         for planned in plans:
-            if is_full and planned.plan is not None and planned.error is None:
+            if is_over:
+                planned = replace(planned, error=CancelledError(NOT_TRIED))
+            elif is_full and planned.plan is not None and planned.error is None:
                 planned = replace(planned, error=DiskFullError(NOT_TRIED))
             report = self.report(planned, self.fetch_and_publish)
             yield report
             codes = {failure.exit_code for failure in report.failures}
+            is_over = is_over or CancelledError.exit_code in codes
             is_full = is_full or (planned.error is None and DiskFullError.exit_code in codes)
 
     def report(self, planned: ComponentPlan, steps: Callable[[ComponentPlan], SyncSteps]) -> ComponentReport:
@@ -154,14 +171,30 @@ class _Sync:
             if planned.error is not None:
                 raise planned.error
             taken = steps(planned)
-        except COMPONENT_ERRORS as error:
-            taken = SyncSteps(Outcome.FAILED, failures=(Failure.of(error),))
+        except (*COMPONENT_ERRORS, CancelledError) as error:
+            wanted = planned.wanted if planned.plan else Manifest("", ())
+            taken = SyncSteps(Outcome.FAILED, wanted, planned.plan, failures=(Failure.of(error),))
+        if taken.outcome is Outcome.FAILED:
+            taken = taken._replace(
+                kept=kept_bytes(self.mirror, component, planned.wanted),
+                published=published_name(self.topic_mirror, component.type),
+            )
+        else:
+            before = planned.published.component.name if planned.published else ""
+            taken = taken._replace(published=before if taken.outcome is Outcome.PLANNED else component.name)
+            taken = taken._replace(notes=(*planned.notes, *taken.notes))
         taken = taken._replace(notes=(*taken.notes, *left_note(self.topic_mirror.left)))
         self.topic_mirror.left.clear()  # each is reported once
         path = ""
         with suppress(ManifestError):  # its type cannot be a folder, and that is its failure
             path = str(self.topic_mirror.link(component.type))
         return taken.report(component, path, planned.seconds + time.monotonic() - began)
+
+    def missing_report(self, component_type: str, error: NotFoundError) -> ComponentReport:
+        """The report on a type that the topic has no component of."""
+        published = published_name(self.topic_mirror, component_type)
+        failures = (Failure.of(error),)
+        return ComponentReport("", "", component_type, (), "", Outcome.FAILED, failures=failures, published=published)
 
     def fetch_and_publish(self, planned: ComponentPlan) -> SyncSteps:
         """Fetch what is missing of a component and publish it."""
@@ -170,7 +203,7 @@ class _Sync:
             assert planned.published is not None
             images, failures = self._mirror_images(wanted)
             same = Changes(planned.published.folder)
-            return SyncSteps(Outcome.UNCHANGED, wanted, None, (), images, failures, same, notes=planned.notes)
+            return SyncSteps(Outcome.UNCHANGED, wanted, None, (), images, failures, same)
         plan = planned.plan
         if not self.fetched_digests.isdisjoint(entry.sha256 for entry in plan.missing):
             plan = self.mirror.plan(component, wanted)
@@ -185,10 +218,11 @@ class _Sync:
         if failures:
             return SyncSteps(Outcome.FAILED, wanted, plan, received, images, failures, notes=notes, assembled=assembled)
         notes += unlisted_note(self.topic_mirror.link(component.type), wanted)  # before the folder gives way to a link
-        publication = publish(self.topic_mirror, component, planned.selection, wanted)
+        publication = publish(self.topic_mirror, component, planned.selection, wanted, self.progress)
         removal = Removal()
         try:
-            removal = retire(self.topic_mirror, component.type, self.options.keep)
+            with phase(self.progress, f"{component.name}: removing older versions"):
+                removal = retire(self.topic_mirror, component.type, self.options.keep)
         except COMPONENT_ERRORS as error:  # what is published is published
             notes += (f"older versions could not be removed: {error}",)
         notes += publication.notes

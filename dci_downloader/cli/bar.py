@@ -102,7 +102,8 @@ class BarProgress:
     def message(self, text: str) -> None:
         """Write a line above the bar."""
         with self._guard:
-            self._write(f"\r{_ERASE}{self._style.show(formatting.printable_line(text))}\n")
+            erase = f"\r{_ERASE}" if self._shown else ""
+            self._write(f"{erase}{self._style.show(formatting.printable_line(text))}\n")
             self._shown = ""
             self._draw()
 
@@ -135,10 +136,15 @@ class BarProgress:
         self._show(work=None)
 
     def phase(self, label: str) -> None:
-        """Name the work that has no bytes, and since when it is done; or take that away."""
+        """Name the work that has no bytes, and since when it is done; or take that away.
+
+        It is drawn with the next tick: short ones would only flicker.
+        """
         with self._guard:
             self._phase, self._phase_began = formatting.printable_line(label), self._clock()
-            self._show(work=self._work)
+            self._tick_while_needed()
+            if not label:
+                self._draw()
 
     def tick(self) -> None:
         """Draw again, as time goes by."""
@@ -148,9 +154,12 @@ class BarProgress:
     def _show(self, work: Optional[Work]) -> None:
         with self._guard:
             self._work = work
-            if self._ticker is not None:
-                self._ticker.start() if work or self._phase else self._ticker.stop()
+            self._tick_while_needed()
             self._draw()
+
+    def _tick_while_needed(self) -> None:
+        if self._ticker is not None:
+            self._ticker.start() if self._work or self._phase else self._ticker.stop()
 
     def _draw(self) -> None:
         """Write the line as it should be now, unless it is so."""

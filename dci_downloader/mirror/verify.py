@@ -159,7 +159,7 @@ def _collect(
 ) -> dict[str, str]:
     """The actual digest of each object, by the digest it should have; empty where it cannot be read."""
     digests = {}
-    progress.begin("verify", len(sizes), sum(sizes.values()))
+    progress.begin("hashing", len(sizes), sum(sizes.values()))
     try:
         for path, digest in hashes:
             if stop.requested():

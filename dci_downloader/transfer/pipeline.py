@@ -201,6 +201,8 @@ class Pipeline:
             self._meter.moved()
         elif self._meter.idle_seconds() > patience:
             self.ledger.ending.lose_patience(patience)
+        else:
+            self._meter.report_idle(patience)
 
     def _failed(self, segment: Segment, peer: Giver, verdict: Verdict) -> None:
         """Do what follows from a response that did not bring what was asked for."""

@@ -1,0 +1,27 @@
+"""What a run that ends early leaves for the next one, and for those who read the mirror. Nothing here changes it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from dci_downloader.errors import DownloaderError
+from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.topic import TopicMirror
+from dci_downloader.models import Component, Manifest
+
+
+def kept_bytes(mirror: Mirror, component: Component, wanted: Manifest) -> int:
+    """How many bytes of the wanted files are in the mirror now, partial files included; 0 where nobody can tell."""
+    with suppress(DownloaderError):
+        plan = mirror.plan(component, wanted)
+        missing = {entry.sha256 for entry in plan.missing}
+        return plan.partial_bytes + sum(entry.size for entry in wanted.files if entry.sha256 not in missing)
+    return 0
+
+
+def published_name(topic: TopicMirror, component_type: str) -> str:
+    """The name of the component that agents read under this type; empty for none, and where nobody can tell."""
+    with suppress(DownloaderError):
+        published = topic.published(component_type)
+        return published.component.name if published else ""
+    return ""
