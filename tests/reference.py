@@ -62,7 +62,8 @@ def options_table():
             if default:
                 default = f" (default: {default if default.isdecimal() else f'`{default}`'})"
             repeat = "; repeat for more" if isinstance(setting.value_type, ListOf) else ""
-            yield f"| `{setting.option}` | {setting.text or setting.help}{default}{repeat} |"
+            short = f"`{setting.short}`, " if setting.short else ""
+            yield f"| {short}`{setting.option}` | {setting.text or setting.help}{default}{repeat} |"
             if setting.name == "topic":
                 yield DESTINATION
     yield from OTHER_OPTIONS

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from dci_downloader.cli import command_parsers
 from dci_downloader.cli.arguments import parse, parse_sync
+from dci_downloader.cli.corrections import is_swapped
 from dci_downloader.errors import SettingsError
 from dci_downloader.settings.table import SETTINGS
 
@@ -35,6 +36,10 @@ def prepare(argv: Sequence[str]) -> None:
 def sync(argv: Sequence[str]) -> int:
     """Mirror topics: what the program does where no command is named."""
     command_line = parse_sync(argv)
+    if is_swapped(command_line.positional):
+        topic, destination = reversed(command_line.positional)
+        hint = f"TOPIC comes before DEST: dci-downloader {topic} {destination}"
+        raise SettingsError(f"{destination} is a folder, and no topic", hint=hint)
     from dci_downloader.cli import mirroring
 
     return mirroring.run(command_line)
