@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any, NoReturn, Union
 
-from dci_downloader.cli.corrections import similar_word
+from dci_downloader.content.similarity import similar_name
 from dci_downloader.errors import SettingsError
 from dci_downloader.release import VERSION
 from dci_downloader.settings.command_line import CommandLine
@@ -68,14 +68,14 @@ class Parser(argparse.ArgumentParser):
         one_dash = _ONE_DASH.search(message)  # -variant is taken for -v with something after it
         if one_dash:
             unknown = ["".join(one_dash.groups())]
-        similar = (similar_word(f"--{word.lstrip('-').partition('=')[0]}", known) for word in unknown)
+        similar = (similar_name(f"--{word.lstrip('-').partition('=')[0]}", known) for word in unknown)
         return next(filter(None, similar), "")
 
 
 def _similar_choice(message: str) -> str:
     """The choice that a wrong one resembles most; empty for other mistakes."""
     found = _CHOICE.search(message)
-    return similar_word(found[1], re.findall(r"[\w.-]+", found[2])) or "" if found else ""
+    return similar_name(found[1], re.findall(r"[\w.-]+", found[2])) or "" if found else ""
 
 
 class CommandFormatter(argparse.RawDescriptionHelpFormatter):

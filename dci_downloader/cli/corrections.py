@@ -5,11 +5,11 @@ Looked at are the words before the first option, for those are commands, topics 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Sequence
 from itertools import takewhile
-from typing import Optional
+
+from dci_downloader.content.similarity import similar_name
 
 _NAMES_ELSEWHERE = {
     "builds": "components",
@@ -73,14 +73,6 @@ def is_swapped(words: Sequence[str]) -> bool:
     return len(words) == 2 and "/" in words[0] and "/" not in words[1]
 
 
-def similar_word(word: str, known: Collection[str], cutoff: float = 0.6) -> Optional[str]:
-    """The known word that another resembles most, whatever the case; None where none does."""
-    by_lower = {name.lower(): name for name in known}
-    for name in difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=cutoff):
-        return by_lower[name]
-    return None
-
-
 def _of_command(command: str, words: Sequence[str]) -> str:
     if command in _DEST_FIRST and len(words) > 1 and _is_path(words[1]) > _is_path(words[0]):
         return f"DEST comes before TOPIC: {_line(command, words[1], words[0], *words[2:])}"
@@ -90,7 +82,7 @@ def _of_command(command: str, words: Sequence[str]) -> str:
 
 
 def _similar(word: str, commands: Collection[str]) -> str:
-    return "" if _TOPIC.fullmatch(word) else similar_word(word, [*commands, "help"], _CUTOFF) or ""
+    return "" if _TOPIC.fullmatch(word) else similar_name(word, [*commands, "help"], _CUTOFF) or ""
 
 
 def _is_path(word: str) -> int:

@@ -35,6 +35,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple, Optional, Union
 
+from dci_downloader.content.similarity import similar_names
 from dci_downloader.content.symlinks import live_symlinks
 from dci_downloader.errors import NotFoundError
 from dci_downloader.models import FileEntry, Manifest
@@ -175,7 +176,8 @@ class Selection:
         ):
             unknown = [repr(name) for name in wanted if name not in existing]
             if unknown:
-                raise _not_found_error(f"the component has no {noun} {', '.join(unknown)}", trees)
+                similar = similar_names((name for name in wanted if name not in existing), existing)
+                raise _not_found_error(f"the component has no {noun} {', '.join(unknown)}", trees, similar)
 
 
 def trees_of(files: Iterable[FileEntry]) -> dict[str, Tree]:
@@ -217,11 +219,12 @@ def _glob_matcher(globs: tuple[str, ...]) -> Callable[[str], bool]:
     return matches
 
 
-def _not_found_error(fault: str, trees: Iterable[Tree]) -> NotFoundError:
+def _not_found_error(fault: str, trees: Iterable[Tree], similar: str = "") -> NotFoundError:
+    """The error, with what there is, and a hint: the names that are like those that are not there, where some are."""
     variants, archs = _listed(tree.variant for tree in trees), _listed(tree.arch for tree in trees if tree.arch)
     existing = f"; it has the variants {variants} and the architectures {archs}" if variants else ""
     hint = "see --arch, --variant, --package-filter, --include and --exclude; upper and lower case differ"
-    return NotFoundError(f"{fault}{existing}", hint=hint)
+    return NotFoundError(f"{fault}{existing}", hint=f"did you mean {similar}?" if similar else hint)
 
 
 def _listed(names: Iterable[str]) -> str:
