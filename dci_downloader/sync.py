@@ -15,11 +15,13 @@ from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from dci_downloader import container_images
+from dci_downloader.changes import Changes
 from dci_downloader.content.manifest import IMAGE_LIST_NAME
 from dci_downloader.content.selection import Selection
 from dci_downloader.control.client import ControlServer
 from dci_downloader.control.offer import lists, resolve_request
 from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, NotFoundError
+from dci_downloader.formatting import size
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
 from dci_downloader.mirror.mirror import Mirror
@@ -34,7 +36,6 @@ from dci_downloader.planning import COMPONENT_ERRORS, ComponentPlan, Planner
 from dci_downloader.results import (
     NOT_TRIED,
     Assembled,
-    Changes,
     ComponentReport,
     ContainerImage,
     ContainerImageOutcome,
@@ -198,6 +199,8 @@ class _Sync:
     def preview(self, planned: ComponentPlan) -> SyncSteps:
         """Say what :meth:`fetch_and_publish` would do. Writes nothing."""
         component, wanted = planned.component, planned.wanted
+        for entry in planned.to_fetch.missing if planned.to_fetch else ():
+            self.progress.detail(f"would fetch {entry.path} ({size(entry.size)})")
         new = planned.identity
         unchanged = planned.published is not None and planned.published.identity == new
         old = () if unchanged else expired(self.topic_mirror, component.type, self.options.keep, new, component.id)

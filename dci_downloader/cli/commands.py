@@ -90,6 +90,30 @@ def status(argv: Sequence[str]) -> int:
     return output.print_result(maintenance.status(Mirror(arguments.destination)), as_json=arguments.json)
 
 
+def changes(argv: Sequence[str]) -> int:
+    """Show which packages differ between two builds."""
+    arguments = parse(command_parsers.changes_parser(), argv)
+    from dci_downloader import environment
+    from dci_downloader.cli import changes, output
+    from dci_downloader.cli.progress import progress_for
+    from dci_downloader.control.client import ControlServer
+    from dci_downloader.mirror.mirror import Mirror
+
+    narrowing = changes.Narrowing(tuple(arguments.variants or ()), tuple(arguments.archs or ()), arguments.by_tree)
+    request = changes.request(arguments.positional, arguments.component_id, arguments.job_id, os.environ)
+    if request.ids:
+        progress = progress_for(sys.stderr)
+        environ = environment.with_options(os.environ, arguments.dcirc, arguments.dci_cs_url)
+        for note in environment.dcirc_notes(arguments.dcirc):
+            progress.message(f"note: {note}")
+        compare = changes.of_jobs if arguments.job_id else changes.of_components
+        with ControlServer.from_env(environ) as server:
+            result = compare(server, request.topic, request.ids, narrowing, progress)
+    else:
+        result = changes.of_mirror(Mirror(request.destination), request.topic, request.type, narrowing)
+    return output.print_result(result, as_json=arguments.json)
+
+
 def verify(argv: Sequence[str]) -> int:
     """Hash everything again, and repair it if asked to."""
     arguments = parse(command_parsers.verify_parser(), argv)
@@ -194,6 +218,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "topics": topics,
     "components": components,
     "status": status,
+    "changes": changes,
     "verify": verify,
     "rollback": rollback,
     "prune": prune,
@@ -208,6 +233,7 @@ _MODULES = {
     "topics": "listing",
     "components": "listing",
     "status": "maintenance",
+    "changes": "changes",
     "verify": "maintenance",
     "rollback": "maintenance",
     "prune": "maintenance",
