@@ -53,7 +53,12 @@ def package_changes(before: Iterable[FileEntry], after: Iterable[FileEntry]) -> 
     old, new = set(before), set(after)
     if old == new:
         return ()
-    older, newer = _packages(old), _packages(new)
+    # most files are in both builds, and a package that has no other need not be looked at
+    names = {entry.path.rpartition("/")[2].rsplit("-", 2)[0] for entry in old ^ new}
+    older, newer = (
+        _packages(entry for entry in build if entry.path.rpartition("/")[2].rsplit("-", 2)[0] in names)
+        for build in (old, new)
+    )
     changes = [
         change
         for key in sorted(older.keys() | newer.keys())
