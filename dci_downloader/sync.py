@@ -24,6 +24,7 @@ from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, 
 from dci_downloader.formatting import size
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
+from dci_downloader.mirror.fetching import forget, recorded
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.publish import publish
 from dci_downloader.mirror.removal import left_note
@@ -187,6 +188,7 @@ class _Sync:
             return SyncSteps(Outcome.FAILED, wanted, plan, received, images, failures, notes=notes, assembled=assembled)
         notes += unlisted_note(self.topic_mirror.link(component.type), wanted)  # before the folder gives way to a link
         publication = publish(self.topic_mirror, component, planned.selection, wanted)
+        forget(self.topic_mirror, component.type)
         removal = Removal()
         try:
             removal = retire(self.topic_mirror, component.type, self.options.keep)
@@ -225,14 +227,15 @@ class _Sync:
         """Fetch what is missing."""
         if not plan.missing:
             return Fetched(received=())
-        self.progress.begin(component.name, plan.missing_files, plan.missing_bytes)
-        try:
-            with self.stop.deferred():
-                source, store = self.server.files(component), self.mirror.store
-                transfer, build = self.options.transfer, plan.wanted.files
-                fetched = fetch(plan.missing, source, store, transfer, self.progress, self.stop, self.peers, build)
-        finally:
-            self.progress.end()
+        with recorded(self.topic_mirror, component.type, component.name, self.progress) as progress:
+            progress.begin(component.name, plan.missing_files, plan.missing_bytes)
+            try:
+                with self.stop.deferred():
+                    source, store = self.server.files(component), self.mirror.store
+                    transfer, build = self.options.transfer, plan.wanted.files
+                    fetched = fetch(plan.missing, source, store, transfer, progress, self.stop, self.peers, build)
+            finally:
+                progress.end()
         if self.stop.requested():  # it may have come after fetch asked for the last time
             raise CancelledError("interrupted")
         return fetched

@@ -128,7 +128,9 @@ def _maintenance_parser(command: str, description: str, *examples: str) -> Parse
 def status_parser() -> Parser:
     """``dci-downloader status``: what a mirror holds."""
     description = "Show what a mirror holds: versions, sizes, and what hard links save. No network."
-    return _maintenance_parser("status", description, "status /srv/dci")
+    parser = _maintenance_parser("status", description, "status /srv/dci", "status /srv/dci --utc")
+    parser.add_argument("--utc", action="store_true", help="times in UTC, not how long ago")
+    return parser
 
 
 def changes_parser() -> Parser:

@@ -84,10 +84,12 @@ def _list(arguments: argparse.Namespace, ask: Callable[[ControlServer, ListOptio
 def status(argv: Sequence[str]) -> int:
     """Show what a mirror holds."""
     arguments = parse(command_parsers.status_parser(), argv)
-    from dci_downloader.cli import maintenance, output
+    from dci_downloader.cli import output, status
     from dci_downloader.mirror.mirror import Mirror
 
-    return output.print_result(maintenance.status(Mirror(arguments.destination)), as_json=arguments.json)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    result = status.status(Mirror(arguments.destination), width=width, utc=arguments.utc)
+    return output.print_result(result, as_json=arguments.json)
 
 
 def changes(argv: Sequence[str]) -> int:
@@ -232,7 +234,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
 _MODULES = {
     "topics": "listing",
     "components": "listing",
-    "status": "maintenance",
+    "status": "status",
     "changes": "changes",
     "verify": "maintenance",
     "rollback": "maintenance",
