@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -42,54 +42,26 @@ class Narrowing:
     by_tree: bool = False
 
 
-@dataclass(frozen=True)
-class Request:
-    """What is to be compared.
-
-    Attributes:
-        topic: empty where ids say it.
-        ids: of two components, or of two jobs; none for what is in the mirror ``destination``.
-        type: of the mirror: one component type; empty for all.
-    """
-
-    topic: str = ""
-    ids: tuple[str, ...] = ()
-    destination: str = ""
-    type: str = ""
-
-
-def request(
-    positional: Sequence[str],
-    component_ids: Optional[Sequence[str]],
-    job_ids: Optional[Sequence[str]],
-    environ: Mapping[str, str],
-) -> Request:
-    """What a command line means.
+def two_ids(names: Sequence[str], component_ids: Sequence[str], job_ids: Sequence[str]) -> tuple[str, ...]:
+    """The ids of the components, or of the jobs, that are compared; none where the mirror is asked.
 
     Args:
-        positional: DEST TOPIC [TYPE], or the topic of the ids, or nothing.
-        component_ids: None where there are none.
+        names: a topic at most beside ids; else what names a place in a mirror.
+        component_ids: of the options.
         job_ids: likewise.
-        environ: as ``os.environ``; its ``DCI_LOCAL_REPO`` stands for DEST where only TOPIC is given.
 
     Raises:
         SettingsError: the command line is incomplete, or contradicts itself.
     """
-    ids = (*(component_ids or ()), *(job_ids or ()))
-    if ids:
-        if len(ids) != 2 or (component_ids and job_ids) or len(positional) > 1:
-            raise SettingsError(
-                "two components, or two jobs, are compared, of one TOPIC or of none",
-                hint="dci-downloader changes --component-id OLDER --component-id NEWER, or --job-id twice",
-            )
-        return Request(positional[0] if positional else "", ids)
-    default = environ.get("DCI_LOCAL_REPO", "")
-    if len(positional) == 1 and default:
-        return Request(positional[0], destination=default)
-    if len(positional) not in (2, 3):
-        raise SettingsError("it is not said what to compare", hint=_USAGE)
-    destination, topic, component_type = (*positional, "")[:3]
-    return Request(topic, destination=destination, type=component_type)
+    ids = (*component_ids, *job_ids)
+    if not ids and not names:
+        raise SettingsError("nothing says what to compare", hint=_USAGE)
+    if ids and (len(ids) != 2 or (component_ids and job_ids) or len(names) > 1):
+        raise SettingsError(
+            "two components, or two jobs, are compared, of one TOPIC or of none",
+            hint="dci-downloader changes --component-id OLDER --component-id NEWER, or --job-id twice",
+        )
+    return ids
 
 
 @dataclass(frozen=True)

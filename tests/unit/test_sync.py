@@ -19,6 +19,7 @@ from dci_downloader import (
     SettingsError,
     SyncOptions,
     planning,
+    status,
     sync_topic,
 )
 from dci_downloader import sync as sync_module
@@ -424,6 +425,30 @@ def test_the_report_says_what_changed_since_the_version_before(lab, root):
     (planned,) = sync(lab, root, options=SyncOptions(dry_run=True)).components
     (done,) = sync(lab, root).components
     assert (planned.changes, done.changes, done.version) == (expected, expected, "RHEL-9.2.0-2")
+
+
+def test_how_far_an_interrupted_run_came_is_known_until_the_component_is_published(lab, root):
+    class Interruption(NullProgress):
+        done = 0
+
+        def advance(self, files, size):
+            self.done += size
+
+        def requested(self):
+            return self.done > 0
+
+        def deferred(self):
+            return nullcontext()
+
+    lab.build({"a": b"1" * 1000, "b": b"2" * 1000})
+    stop = Interruption()
+    with pytest.raises(CancelledError):
+        sync(lab, root, selection=Selection(all=True), progress=stop, stop=stop)
+    (left,) = status(Mirror(root)).fetching
+    assert (left.type, left.name, left.running) == ("compose", "RHEL-9.2.0-0", False)
+    assert (left.size, left.size_done > 0) == (2000, True)
+    sync(lab, root, selection=Selection(all=True))
+    assert status(Mirror(root)).fetching == ()
 
 
 def test_the_report_says_which_packages_changed(lab, root):
