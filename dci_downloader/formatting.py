@@ -53,7 +53,7 @@ def duration(seconds: float) -> str:
 
 def age(moment: datetime, now: datetime) -> str:
     """How long ago an instant was: ``just now``, ``5 min ago``, ``2 h ago``, ``12 d ago``; a later one as it is."""
-    minutes = int((now - moment).total_seconds() // 60)
+    minutes = int((now - moment).total_seconds() / 60)  # towards zero
     if minutes < -1:
         return instant(moment)
     if minutes < 1:

@@ -160,7 +160,9 @@ def changes_parser() -> Parser:
         ending="Of the control server: --component-id or --job-id, the older one first,\n"
         "and the newer one; TOPIC alone may stand before them, or nothing.",
     )
-    parser.add_argument("names", nargs="*", metavar="DEST TOPIC TYPE", help="of a mirror; DEST may be set, TYPE left out")
+    parser.add_argument(
+        "names", nargs="*", metavar="DEST TOPIC TYPE", help="of a mirror; DEST and TYPE may be left out"
+    )
     add_option(parser, "component_id", action="append", help="a build; twice")
     add_option(parser, "job_id", action="append", help="the builds of a job; twice")
     add_option(parser, "variants", type=str, help="only of this variant; repeat")
