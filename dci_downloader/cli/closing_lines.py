@@ -15,6 +15,7 @@ from typing import NamedTuple, Optional
 
 from dci_downloader import formatting
 from dci_downloader.cli.failure_lines import failure_lines
+from dci_downloader.cli.package_lines import summary
 from dci_downloader.cli.style import DONE, FAILED, OTHER, WARNING
 from dci_downloader.errors import CancelledError, TransferError
 from dci_downloader.results import (
@@ -125,7 +126,7 @@ def _text(component: ComponentReport) -> str:
 
 def _is_planned_again(component: ComponentReport) -> bool:
     """Whether a dry run found published what it would publish."""
-    nothing = not (component.files_downloaded or component.files_assembled or any(component.changes[1:]))
+    nothing = not (component.files_downloaded or component.files_assembled or any(component.changes[1:4]))
     return component.outcome is Outcome.PLANNED and nothing and component.published == component.name != ""
 
 
@@ -169,10 +170,12 @@ def _of_failed(component: ComponentReport) -> Iterator[str]:
 
 def _below(component: ComponentReport, verbose: bool) -> Iterator[str]:
     """What goes with a component's line."""
-    since, *numbers = component.changes
+    since, *numbers, packages = component.changes
     changed = [f"{number:,} {verb}" for number, verb in zip(numbers, ("added", "changed", "removed")) if number]
     if since and changed and component.outcome is not Outcome.FAILED:
         yield f"files: {', '.join(changed)} since {since}"
+    if packages:
+        yield f"packages: {summary(packages)}"
     if component.versions_removed:
         would = "would remove" if component.outcome is Outcome.PLANNED else "removed"
         freed = f" ({formatting.size(component.bytes_removed)})" if component.bytes_removed else ""

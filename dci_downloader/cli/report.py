@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from dci_downloader.cli.package_lines import changes_document
 from dci_downloader.results import ComponentReport, Failure, Report
 
 
@@ -49,7 +50,7 @@ def topic_document(report: Report) -> dict[str, Any]:
 def _component(component: ComponentReport) -> dict[str, Any]:
     fields = {name: getattr(component, name) for name in component.__dataclass_fields__}
     fields["outcome"] = component.outcome.value
-    fields["changes"] = component.changes._asdict()
+    fields["changes"] = changes_document(component.changes)
     fields["seconds"] = round(component.seconds, 3)
     fields["received"] = [totals._asdict() for totals in component.received]
     fields["images"] = [{**image._asdict(), "outcome": image.outcome.value} for image in component.images]

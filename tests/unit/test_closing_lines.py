@@ -1,7 +1,7 @@
+from dci_downloader.changes import Changes, PackageChange, PackageChangeKind
 from dci_downloader.cli.closing_lines import closing_lines
 from dci_downloader.results import (
     NOT_TRIED,
-    Changes,
     ComponentReport,
     ContainerImage,
     ContainerImageOutcome,
@@ -11,6 +11,7 @@ from dci_downloader.results import (
     SourceTotals,
 )
 
+PACKAGES = (PackageChange("bash", PackageChangeKind.UPGRADED, ("5-1",), ("5-2",), ("BaseOS/x86_64",)),)
 PATH = "/srv/dci/RHEL-9.2/compose"
 
 
@@ -78,13 +79,14 @@ def test_what_changed_and_what_was_removed_stand_below():
     done = component(
         Outcome.PUBLISHED,
         files_downloaded=1,
-        changes=Changes("RHEL-9.2.0-0", 2000, 0, 1),
+        changes=Changes("RHEL-9.2.0-0", 2000, 0, 1, PACKAGES),
         versions_removed=("RHEL-9.2.0-00",),
         bytes_removed=5_000,
         notes=("x86_64 was published and is not in this selection: 100 files leave",),
     )
     assert lines(done)[1:] == [
         "    files: 2,000 added, 1 removed since RHEL-9.2.0-0",
+        "    packages: 1 upgraded (bash)",
         "    removed RHEL-9.2.0-00 (5.0 kB)",
         "    ! x86_64 was published and is not in this selection: 100 files leave",
     ]

@@ -9,7 +9,8 @@ import pytest
 from dci_downloader.cli.bar import BarProgress
 from dci_downloader.cli.progress import LineProgress, LogProgress, calls_as_details, progress_for
 from dci_downloader.cli.shared_progress import DeferredProgress, MultiProgress
-from dci_downloader.hooks import NullProgress
+from dci_downloader.hooks import NullProgress, Progress
+from dci_downloader.mirror.fetching import _Recorder
 
 
 class Terminal(io.StringIO):
@@ -234,6 +235,45 @@ def test_several_are_told_alike():
     a_run(MultiProgress(first, second), clock)
     assert one.getvalue().splitlines()[:3] == other.getvalue().splitlines()[:3]
     assert "chosen" in one.getvalue()
+
+
+CALLS = {
+    "message": ("m",),
+    "detail": ("d",),
+    "begin": ("label", 1, 2),
+    "advance": (1, 2),
+    "waiting": (8.0, 30.0),
+    "end": (),
+    "phase": ("hashing",),
+}
+
+
+class Calls:
+    """Notes every call."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __getattr__(self, name):
+        return lambda *arguments: self.seen.append((name, arguments))
+
+
+def test_every_call_of_the_protocol_has_a_default_and_is_passed_on():
+    assert set(CALLS) == {name for name in vars(Progress) if not name.startswith("_")}
+    receiver = Calls()
+    deferred = DeferredProgress(receiver)
+    deferred.release()
+    for progress in (
+        MultiProgress(receiver),
+        deferred,
+        _Recorder(receiver, lambda *_: None),
+        NullProgress(),
+        LineProgress(io.StringIO(), ticks=False),
+        BarProgress(io.StringIO(), ticks=False),
+    ):
+        for name, arguments in CALLS.items():
+            getattr(progress, name)(*arguments)
+    assert receiver.seen == 3 * list(CALLS.items())
 
 
 def test_lines_are_held_back_until_something_is_fetched():

@@ -1,5 +1,6 @@
 import json
 
+from dci_downloader.changes import Changes, PackageChange, PackageChangeKind
 from dci_downloader.cli import report
 from dci_downloader.errors import worst_exit_code
 from dci_downloader.results import (
@@ -45,6 +46,13 @@ def test_json_names_each_failure():
     assert document["topics"][0]["components"][0]["failures"] == [
         {"path": "a/b", "reason": "wrong", "exit_code": 7, "expected": "e" * 64, "actual": "f" * 64}
     ]
+
+
+def test_the_document_tells_which_packages_changed():
+    packages = (PackageChange("bash", PackageChangeKind.UPGRADED, ("5-1",), ("5-2",), ("BaseOS/x86_64",)),)
+    done = of(component(Outcome.PUBLISHED, changes=Changes("RHEL-9.2.0-0", 1, 0, 1, packages)))
+    (document,) = json.loads(report.to_json([done], 1, 0))["topics"][0]["components"]
+    assert [package["name"] for package in document["changes"]["packages"]] == ["bash"]
 
 
 def test_the_gravest_failure_gives_the_exit_code():
