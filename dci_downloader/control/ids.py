@@ -1,7 +1,7 @@
 """The ids of the control server: their form, and what else people give in their place.
 
-An id is a UUID. Of the beginning of one the server can be asked between which two ids it lies; lists have no better way,
-for there a beginning is no condition.
+An id is a UUID. A list has no condition for the beginning of one, but can be asked for what lies between the lowest and
+the highest id that begin so.
 """
 
 from __future__ import annotations

@@ -166,7 +166,7 @@ class ControlReader:
         try:
             return self._api.subject(kind, given, hint)
         except NotFoundError as error:
-            if is_id(given):
+            if is_id(given) or given in ("", ".", "..") or not given.isprintable():
                 raise
             found = self._listed(kind, beginning_as_query(given), lambda one: one.text("id").startswith(given.lower()))
             if not found and kind == "component":

@@ -16,6 +16,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
+from itertools import islice
 from types import MappingProxyType
 from typing import NamedTuple, Optional, Union
 
@@ -200,7 +201,8 @@ def _unknown_topic_error(server: ControlServer, pattern: str) -> NotFoundError:
             return NotFoundError(f"topic {inactive.name} is no longer active", hint="choose a newer one")
     names = {topic.name.lower(): topic.name for topic in server.topics()}  # reads every page, but only before an error
     close = [names[name] for name in difflib.get_close_matches(pattern.rstrip("*").lower(), names, n=5)]
-    hint = f"did you mean {', '.join(close)}?" if close else f"see `dci-downloader topics`; {_NOT_LISTED}"
+    hint = f"did you mean {', '.join(close)}?" if close else "see `dci-downloader topics`;"
+    hint += f" {_NOT_LISTED}"
     if "*" in pattern[:-1]:
         hint = "a * may only stand at the end"
     fault = "no active topic fits" if pattern.endswith("*") else "there is no topic"
@@ -227,7 +229,7 @@ def _missing_hint(server: ControlServer, topic: Topic, wanted: Filter) -> str:
         if similar and similar != wanted.type.lower():
             return f"did you mean the type {similar}?"
         return f"{topic.name} has the types {', '.join(topic.component_types) or '(none)'}; choose with --filter"
-    recent = list(server.components(topic, type=wanted.type, limit=_RECENT))
+    recent = list(islice(server.components(topic, type=wanted.type), _RECENT))
     if wanted.name:
         similar = similar_name(wanted.name, (component.name for component in recent))
         return f"did you mean {similar}?" if similar else f"the newest is {newest.name}"

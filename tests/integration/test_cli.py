@@ -147,14 +147,78 @@ def test_bad_usage_is_2_and_says_what(run, dest, arguments, says):
     [
         ("topic", "dci-downloader topics"),
         ("componets", "dci-downloader components"),
-        ("help", "dci-downloader --help"),
+        ("list", "dci-downloader topics"),
         ("RHEL-9.0", None),
     ],
 )
 def test_a_command_with_a_letter_wrong_is_named(run, dest, word, named):
     code, _, err = run(word, dest)
     assert code == 4
-    assert f"for the command: {named}" in err if named else "command" not in err
+    assert (f"hint: did you mean `{named} " in err) == bool(named)
+    assert err.count("hint: ") == 1
+
+
+def test_topic_and_destination_in_each_others_place_are_told_so_before_anybody_is_asked(run, lab, dest):
+    code, _, err = run(dest, "RHEL-9.2")
+    assert (code, lab.site.control.requests) == (2, [])
+    assert err.splitlines()[-1] == f"  hint: TOPIC comes before DEST: dci-downloader RHEL-9.2 {dest}"
+
+
+def test_a_sync_that_is_named_says_the_right_line_and_so_does_json(run, dest):
+    code, out, err = run("sync", "RHEL-9.2", dest, "--json")
+    assert code == 2
+    assert json.loads(out)["hint"] == f"a sync has no name of its own: dci-downloader RHEL-9.2 {dest}"
+    assert json.loads(out)["hint"] in err
+
+
+def test_the_beginning_of_an_id_is_enough(run, lab, dest, compose):
+    component = lab.build(compose)
+    lab.build({".composeinfo": b"newer"}, number=1)
+    code, out, _ = run("--component-id", component.id[:13].upper(), dest, "--json")
+    assert (code, json.loads(out)["topics"][0]["components"][0]["id"]) == (0, component.id)
+
+
+def test_the_beginning_of_several_ids_is_not_enough(run, lab, dest, compose):
+    first = lab.build(compose)
+    other = lab.build(compose, number=1)
+    lab.catalog.components.pop(other.id)
+    other.id = first.id[:-1] + ("0" if first.id[-1] != "0" else "1")
+    lab.catalog.components[other.id] = other
+    code, _, err = run("--component-id", first.id[:9], dest)
+    assert (code, first.id in err, other.id in err) == (2, True, True)
+
+
+def test_a_components_name_in_place_of_its_id_is_told_so(run, lab, dest, compose):
+    component = lab.build(compose)
+    code, _, err = run("--component-id", component.name, dest)
+    assert (code, "is the name of a component, and no id" in err) == (4, True)
+    assert f"its id is {component.id}; with TOPIC, --filter compose:name={component.name}" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["--variant", "appstream"], "AppStream"),
+        (["--variant", "BaseOs", "--variant", "Appstream"], "BaseOS, AppStream"),
+        (["--arch", "amd64", "--arch", "aarch65"], "x86_64, aarch64"),
+        (["--filter", "composes"], "the type compose"),
+        (["--filter", "compose:nightyl"], "the tag nightly"),
+        (["-variant", "BaseOS"], "--variant"),
+        (["--log-format", "jsno"], "json"),
+    ],
+)
+def test_what_was_probably_meant_is_named_and_nothing_else(run, lab, dest, compose, arguments, meant):
+    lab.build(compose, tags=("nightly",))
+    code, _, err = run("RHEL-9.2", dest, *arguments)
+    assert code in (2, 4)
+    assert [line.strip() for line in err.splitlines() if "hint: " in line] == [f"hint: did you mean {meant}?"]
+
+
+def test_short_options(run, lab, dest, compose):
+    lab.build(compose)
+    assert run("RHEL-9.2", dest, "-q") == (0, "", "")
+    assert "GET " in run("RHEL-9.2", dest, "-v")[2]
+    assert run("-V")[1] == f"dci-downloader {__version__}\n"
 
 
 @pytest.mark.parametrize(
