@@ -18,6 +18,7 @@ WINGS = [
     "sequences",
     "models",
     "options",
+    "changes",
     "results",
     "hooks",
     "formatting",
