@@ -59,8 +59,6 @@ def correction(arguments: Sequence[str], commands: Collection[str]) -> str:
     if first in _SYNC_ELSEWHERE and others:
         return f"a sync has no name of its own: {_line(*others)}"
     command = _NAMES_ELSEWHERE.get(first.lower()) or _similar(first, commands)
-    if command == "help" not in commands:
-        return _meant("--help")
     if command in commands:
         return _meant(command, *others)
     if len(others) == 1 and _is_path(first) > _is_path(others[0]):
@@ -82,7 +80,7 @@ def _of_command(command: str, words: Sequence[str]) -> str:
 
 
 def _similar(word: str, commands: Collection[str]) -> str:
-    return "" if _TOPIC.fullmatch(word) else similar_name(word, [*commands, "help"], _CUTOFF) or ""
+    return "" if _TOPIC.fullmatch(word) else similar_name(word, commands, _CUTOFF) or ""
 
 
 def _is_path(word: str) -> int:

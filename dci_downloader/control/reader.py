@@ -15,6 +15,7 @@ from dci_downloader.control.decoding import Fields
 from dci_downloader.control.ids import beginning_as_query, is_id
 from dci_downloader.errors import NotFoundError, SettingsError, TransferError
 from dci_downloader.models import Component, Job, JobFile, Product, Topic
+from dci_downloader.sequences import as_tuple
 
 _Dated = TypeVar("_Dated", Component, Job)
 
@@ -75,6 +76,7 @@ class ControlReader:
             sort: the order.
             limit: at most so many.
         """
+        tags = as_tuple(tags, "tags")
         required = [("type", type), ("name", name), ("state", "active"), *(("tags", tag) for tag in tags)]
         listing = Listing(where, required, query, sort)
         path = "/api/v1/components" if topic is None else f"/api/v1/topics/{path_segment(topic, 'topic')}/components"

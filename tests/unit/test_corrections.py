@@ -2,7 +2,7 @@ import pytest
 
 from dci_downloader.cli.corrections import correction, is_swapped
 
-COMMANDS = ("topics", "components", "status", "verify", "rollback", "prune", "settings", "completion", "demo")
+COMMANDS = ("topics", "components", "status", "verify", "rollback", "prune", "settings", "completion", "demo", "help")
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ COMMANDS = ("topics", "components", "status", "verify", "rollback", "prune", "se
         ("Status /srv/dci --json", "did you mean `dci-downloader status /srv/dci`?"),
         ("repair /srv/dci", "did you mean `dci-downloader verify /srv/dci`?"),
         ("gc /srv/dci", "did you mean `dci-downloader prune /srv/dci`?"),
-        ("help", "did you mean `dci-downloader --help`?"),
+        ("hlep status", "did you mean `dci-downloader help status`?"),
         ("version", "did you mean `dci-downloader --version`?"),
         ("sync RHEL-9.2 /srv/dci", "a sync has no name of its own: dci-downloader RHEL-9.2 /srv/dci"),
         ("mirror RHEL-9.2 --local-repo x", "a sync has no name of its own: dci-downloader RHEL-9.2"),
