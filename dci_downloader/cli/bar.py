@@ -5,8 +5,9 @@
 When it gets narrow the count of files goes first, then the name gets shorter and goes, then the per cent, the bar, the
 bytes and the rate; the time left stays. The bar has at least ten cells, or is not there.
 
-The cursor rests at the beginning of the line. So whatever a new size of the terminal does to it, writing the line again
-and erasing what follows leaves nothing behind, and the ``^C`` of an interruption is written over.
+The cursor rests at the beginning of the line, and the terminal cuts off a line that is too long, because it has just
+become narrower. So whatever a new size does, writing the line again and erasing what follows leaves nothing behind, and
+the ``^C`` of an interruption is written over.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from dci_downloader.cli.style import Style, style_of, width_of
 from dci_downloader.cli.work import Ticker, Work
 
 _ERASE = "\x1b[J"  # to the end of the screen
+_CUT, _WRAP = "\x1b[?7l", "\x1b[?7h"  # what a terminal does with a line that is too long
 _TICK_SECONDS = 0.25
 _DRAW_SECONDS = 0.1  # at least, between two drawings of what advances
 _LEAST_CELLS, _MOST_CELLS = 10, 40
@@ -175,7 +177,7 @@ class BarProgress:
             line += f" … {formatting.clock(seconds)}" if seconds >= 1 else " …"
         line = self._style.plain(line)
         if f"{columns} {line}" != self._shown and (line or self._shown):
-            self._write(f"\r{line}{_ERASE}\r")
+            self._write(f"\r{_CUT}{line}{_ERASE}{_WRAP}\r")
             self._shown = f"{columns} {line}" if line else ""
 
     def _write(self, text: str) -> None:

@@ -60,7 +60,7 @@ def closing_lines(
         reports: one for each topic.
         verbose: name the first files that failed.
         with_topic: name the topic of each component.
-        width: columns of the terminal; a path that does not fit in goes into a line of its own. None for any width.
+        width: columns of the terminal; what does not fit in goes into lines below. None for any width.
     """
     rows = [row for report in reports for row in _rows(report, verbose, with_topic=with_topic)]
     lines = list(_aligned(rows, width))
@@ -76,13 +76,20 @@ def _aligned(rows: Sequence[_Row], width: Optional[int]) -> Iterator[str]:
     text_width = max((formatting.columns(row.text) for row in rows if row.path), default=0)
     for head, row in zip(heads, rows):
         line = f"{_padded(head, head_width)}   {row.text}" if row.text else head
-        if row.path:
-            text = _padded(row.text, text_width)
-            whole = f"{_padded(head, head_width)}   {text}   → {row.path}"
-            fits = width is None or formatting.columns(whole) <= width
-            line = whole if fits else f"{line}\n{_INDENT}→ {row.path}"
-        yield from line.split("\n")
+        whole = f"{_padded(head, head_width)}   {_padded(row.text, text_width)}   → {row.path}" if row.path else line
+        if width is None or formatting.columns(whole) <= width:
+            yield whole
+        else:
+            yield from _folded(line, width)
+            yield from (f"{_INDENT}→ {path}" for path in (row.path,) if path)
         yield from (f"{_INDENT}{below}" for below in row.below)
+
+
+def _folded(line: str, width: int) -> Iterator[str]:
+    """The line, or where it does not fit its first part, and the others below."""
+    first, separator, rest = line.partition("; ")
+    fits = formatting.columns(line) <= width or not separator
+    yield from (line,) if fits else (first, f"{_INDENT}{rest}")
 
 
 def _padded(text: str, width: int) -> str:
@@ -112,7 +119,7 @@ def _text(component: ComponentReport) -> str:
     if component.outcome is Outcome.SKIPPED:
         return "; ".join(component.notes) or "skipped"
     if component.outcome is Outcome.FAILED:
-        return "; ".join(_of_failed(component))
+        return _of_failed(component)
     is_plan = component.outcome is Outcome.PLANNED
     parts = [_fetched(component, is_plan)]
     if component.files_assembled:
@@ -154,18 +161,15 @@ def _assembled(component: ComponentReport, is_plan: bool) -> str:
     return f"{images} put together with {size} of files that were here"
 
 
-def _of_failed(component: ComponentReport) -> Iterator[str]:
-    """Why nothing is published, and what is here."""
+def _of_failed(component: ComponentReport) -> str:
+    """Why nothing is published."""
     files = sum(bool(failure.path) for failure in component.failures)
     reasons = {failure.reason for failure in component.failures}
     if CancelledError.exit_code in {failure.exit_code for failure in component.failures} and NOT_TRIED not in reasons:
-        yield "interrupted"
-    elif files:
-        yield f"not published: {files:,} of {formatting.count(component.files, 'file')} failed"
-    else:
-        yield "not published"
-    if component.bytes_kept and component.size:
-        yield f"{formatting.part(component.bytes_kept, component.size, ' of ').strip()} are here and stay"
+        return "interrupted"
+    if files:
+        return f"not published: {files:,} of {formatting.count(component.files, 'file')} failed"
+    return "not published"
 
 
 def _below(component: ComponentReport, verbose: bool) -> Iterator[str]:
@@ -185,6 +189,8 @@ def _below(component: ComponentReport, verbose: bool) -> Iterator[str]:
     if component.outcome is not Outcome.SKIPPED:
         yield from (f"{WARNING} {note}" for note in component.notes)
     if component.outcome is Outcome.FAILED:
+        if component.bytes_kept and component.size:
+            yield f"{formatting.part(component.bytes_kept, component.size, ' of ').strip()} are here and stay"
         reasons = [failure for failure in component.failures if failure.reason != "interrupted"]
         yield from failure_lines(reasons, verbose=verbose)
         still = f"{component.published} is still published" if component.published else "nothing is published yet"

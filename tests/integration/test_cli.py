@@ -392,7 +392,7 @@ def test_a_signal_ends_it_with_130_and_the_next_run_resumes(lab, tmp_path, run, 
         process.send_signal(number)
         said = process.stderr.read()
         assert process.wait(timeout=10) == 130, said
-        assert re.search(r"interrupted; \d\.\d of 3\.0 MB are here and stay\n", said)
+        assert re.search(r"interrupted\n    \d\.\d of 3\.0 MB are here and stay\n", said)
         assert "nothing is published yet" in said
         assert said.splitlines()[-1] == "  hint: run the same command again: it goes on from there"
     assert nothing_published(tmp_path / "dci")

@@ -119,7 +119,7 @@ def big(lab):
     lab.build({"image": os.urandom(CONTENT)}, type="compose-noinstall", name="RHEL-9.2.0-20221121.2")
 
 
-SLOWLY = ("--all", "--limit-rate", "600K")
+SLOWLY = ("--all", "--limit-rate", "150K")  # far longer than a test needs, which ends it itself
 
 
 @pytest.mark.parametrize(
@@ -150,16 +150,17 @@ def test_the_bar_is_one_line_at_every_width_and_gone_after_an_interruption(lab, 
 def test_another_width_in_mid_work_leaves_nothing_behind(lab, at_terminal, tmp_path):
     big(lab)
     terminal = at_terminal("RHEL-9.2", tmp_path / "m", *SLOWLY, columns=120)
-    terminal.read_until(lambda lines: lines and "MB/s" in lines[-1])
+    terminal.read_until(lambda lines: lines and "kB/s" in lines[-1])
     for columns in (60, 100, 40):
         terminal.resize(columns)
         (line,) = terminal.read_until(lambda lines: len(lines) == 1 and lines[0].endswith("left"))
         assert len(line) < columns
     terminal.resize(120)
+    terminal.type(b"\x03")
     lines = terminal.read_until()
-    assert terminal.process.wait(30) == 0
-    assert [line for line in lines[1:] if not line.startswith("    → ")] == []  # where its path does not fit
-    assert re.match(r"✓ compose-noinstall RHEL-9\.2\.0-20221121\.2   1 new file, 3\.0 MB in ", lines[0])
+    assert terminal.process.wait(30) == 130
+    assert re.match(r"✗ compose-noinstall RHEL-9\.2\.0-20221121\.2   interrupted$", lines[0])
+    assert not any("%" in line for line in lines)
 
 
 def test_a_terminal_that_cannot_move_its_cursor_gets_lines(lab, at_terminal, tmp_path, compose):
@@ -176,8 +177,8 @@ def test_a_terminal_that_cannot_move_its_cursor_gets_lines(lab, at_terminal, tmp
     ("environ", "coloured"),
     [
         ({}, True),
-        ({"NO_COLOR": "1"}, False),
-        ({"TERM": "dumb"}, False),
+        pytest.param({"NO_COLOR": "1"}, False, marks=pytest.mark.slow),
+        pytest.param({"TERM": "dumb"}, False, marks=pytest.mark.slow),
         ({"TERM": "dumb", "CLICOLOR_FORCE": "1"}, True),
     ],
 )
@@ -217,9 +218,9 @@ def test_the_clock_ticks_while_nothing_arrives(lab, at_terminal, slow_store, tmp
         )
     lines = terminal.read_until()
     assert terminal.process.wait(60) == 5
-    text = re.sub(r"\s+", " ", " ".join(lines))
-    assert re.search(r"not published: 1 of 1 file failed; \d\.\d of 3\.0 MB are here and stay", text)
-    assert "run the same command again: it goes on from there" in text
+    assert "not published: 1 of 1 file failed" in lines[0]
+    assert re.fullmatch(r"    \d\.\d of 3\.0 MB are here and stay", lines[1])
+    assert "run the same command again: it goes on from there" in lines[-1]
 
 
 @pytest.mark.slow
@@ -243,18 +244,20 @@ def test_a_terminal_that_wraps_its_lines_anew_is_left_clean(lab, tmp_path):
             threading.Event().wait(0.1)
         return lines
 
-    shell = f"sh -c '{command}; echo ended $?; read line'"
+    shell = f"sh -c 'trap : INT; {command}; echo ended $?; read line'"
     run("new-session", "-d", "-s", "pane", "-x", "120", "-y", "30", shell)
     try:
         run("set-option", "-t", "pane", "window-size", "manual")
-        wait_for(lambda lines: lines and "MB/s" in lines[-1])
+        wait_for(lambda lines: lines and "kB/s" in lines[-1])
         for columns in (61, 100, 45):
             run("resize-window", "-t", "pane", "-x", str(columns), "-y", "30")
             lines = wait_for(lambda lines: len(lines) == 1 and lines[0].endswith("left"))
             assert len(lines[0]) < columns
         run("resize-window", "-t", "pane", "-x", "200", "-y", "30")
-        lines = wait_for(lambda lines: lines and lines[-1].startswith("ended"))
-        assert (len(lines), lines[0][:19], lines[1]) == (2, "✓ compose-noinstall", "ended 0")
+        run("send-keys", "-t", "pane", "C-c")
+        lines = wait_for(lambda lines: lines and lines[-1] == "ended 130")
+        assert lines[0] == "✗ compose-noinstall RHEL-9.2.0-20221121.2   interrupted"
+        assert not any("%" in line for line in lines)
     finally:
         run("kill-server")
 

@@ -182,6 +182,18 @@ def test_a_new_size_of_the_terminal_leaves_nothing_behind(shown, columns):
     assert screen.lines == ["before"]
 
 
+def test_a_line_that_was_written_for_a_wider_terminal_leaves_nothing_behind(shown):
+    progress, clock, screen = shown(120)
+    progress.message("before")
+    screen._screen.resize(24, 50)  # it has just become narrower, which the program does not know yet
+    half_way(progress, clock)
+    assert len(screen.lines) == 2
+    screen.columns = 50
+    progress.tick()
+    assert (screen.lines[0], len(screen.lines)) == ("before", 2)
+    assert screen.lines[1].endswith("0:20 left")
+
+
 def test_the_echo_of_an_interruption_is_written_over(shown):
     progress, clock, screen = shown()
     half_way(progress, clock)

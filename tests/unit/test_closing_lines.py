@@ -58,6 +58,11 @@ def test_a_path_that_does_not_fit_has_a_line_of_its_own():
         "    → /srv/dci/RHEL-9.2/compose",
     )
     assert third.startswith("✓ hwcert")
+    assert lines(PUBLISHED, width=60) == [
+        "✓ compose RHEL-9.2.0-20221121.2   13 new files, 472 kB in 0.7 s",
+        "    91 kept",
+        "    → /srv/dci/RHEL-9.2/compose",
+    ]
     assert len(lines(PUBLISHED, UNCHANGED, width=200)) == 2
 
 
@@ -117,15 +122,16 @@ def test_failures_say_what_is_here_and_what_is_still_published():
         published="RHEL-9.2.0-0",
     )
     assert lines(failed) == [
-        "✗ compose RHEL-9.2.0-1   not published: 98 of 1,200 files failed; 3.9 of 4.1 GB are here and stay",
+        "✗ compose RHEL-9.2.0-1   not published: 98 of 1,200 files failed",
+        "    3.9 of 4.1 GB are here and stay",
         "    98 files: gone",
         "    hint: try later",
         f"    RHEL-9.2.0-0 is still published: {PATH}",
         "  hint: run the same command again: it goes on from there",
     ]
     verbose = lines(failed, verbose=True)
-    assert verbose[2:4] == ["      f0", "      f1"]
-    assert verbose[12] == "      … and 88 more; --json lists all"
+    assert verbose[3:5] == ["      f0", "      f1"]
+    assert verbose[13] == "      … and 88 more; --json lists all"
 
 
 def test_an_interruption_says_what_is_here_and_that_the_same_command_goes_on():
@@ -134,7 +140,8 @@ def test_an_interruption_says_what_is_here_and_that_the_same_command_goes_on():
     )
     untried = component(Outcome.FAILED, type="hwcert", name="hwcert-1", failures=(Failure("", NOT_TRIED, 130),))
     assert lines(interrupted, untried) == [
-        "✗ compose RHEL-9.2.0-1   interrupted; 1.2 of 4.0 kB are here and stay",
+        "✗ compose RHEL-9.2.0-1   interrupted",
+        "    1.2 of 4.0 kB are here and stay",
         "    nothing is published yet",
         "✗ hwcert  hwcert-1       not published",
         f"    {NOT_TRIED}",
