@@ -22,6 +22,7 @@ from dci_downloader.control.offer import lists, resolve_request
 from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, NotFoundError
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
+from dci_downloader.mirror.hold import held_error
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.publish import publish
 from dci_downloader.mirror.removal import left_note
@@ -166,6 +167,8 @@ class _Sync:
     def fetch_and_publish(self, planned: ComponentPlan) -> SyncSteps:
         """Fetch what is missing of a component and publish it."""
         component, wanted = planned.component, planned.wanted
+        if planned.held:
+            return self.preview(planned)
         if planned.plan is None:
             assert planned.published is not None
             images, failures = self._mirror_images(wanted)
@@ -196,14 +199,20 @@ class _Sync:
         return SyncSteps(Outcome.PUBLISHED, wanted, plan, received, images, (), changes, removal, notes, assembled)
 
     def preview(self, planned: ComponentPlan) -> SyncSteps:
-        """Say what :meth:`fetch_and_publish` would do. Writes nothing."""
+        """Say what :meth:`fetch_and_publish` would do, for a held type once it is released. Writes nothing."""
         component, wanted = planned.component, planned.wanted
+        if planned.held and self.options.job is not None:
+            raise held_error(self.topic_mirror, component.type)  # a job must not run with another version
         new = planned.identity
         unchanged = planned.published is not None and planned.published.identity == new
-        old = () if unchanged else expired(self.topic_mirror, component.type, self.options.keep, new, component.id)
+        old = (
+            ()
+            if unchanged or planned.held
+            else expired(self.topic_mirror, component.type, self.options.keep, new, component.id)
+        )
         folder = self.topic_mirror.link(component.type)
         return SyncSteps(
-            Outcome.PLANNED,
+            Outcome.HELD if planned.held else Outcome.PLANNED,
             wanted,
             planned.plan,
             images=self._planned_images(planned),

@@ -163,7 +163,32 @@ def verify_parser() -> Parser:
 def rollback_parser() -> Parser:
     """``dci-downloader rollback``: publish the version before."""
     description = "Publish the version before the present one again. No network. The next sync brings the newest back."
-    return _topic_parser("rollback", description, "rollback /srv/dci RHEL-9.2", "rollback /srv/dci RHEL-9.2 compose")
+    parser = _topic_parser("rollback", description, "rollback /srv/dci RHEL-9.2", "rollback RHEL-9.2 compose --hold")
+    parser.add_argument("--hold", action="store_true", help="and have it stay until `release`")
+    return parser
+
+
+def hold_parser() -> Parser:
+    """``dci-downloader hold``: keep what is published."""
+    description = (
+        "Keep a topic at what is published of it. The next syncs say what they would publish, and fetch nothing."
+    )
+    return _topic_parser("hold", description, "hold /srv/dci RHEL-9.2", "hold RHEL-9.2 compose")
+
+
+def release_parser() -> Parser:
+    """``dci-downloader release``: follow the newest build again."""
+    description = "End what `hold` began: the next sync publishes the newest build again."
+    return _topic_parser("release", description, "release /srv/dci RHEL-9.2", "release RHEL-9.2 compose")
+
+
+def remove_parser() -> Parser:
+    """``dci-downloader remove``: forget a topic."""
+    description = (
+        "Remove a topic, or a type of it, from a mirror, with what is published, and say what that freed. "
+        "Asks nothing. A sync whose settings name it brings it back."
+    )
+    return _topic_parser("remove", description, "remove /srv/dci RHEL-9.1", "remove RHEL-9.2 hwcert")
 
 
 def prune_parser() -> Parser:
@@ -207,6 +232,9 @@ PARSERS: Mapping[str, Callable[[], Parser]] = {
     "status": status_parser,
     "verify": verify_parser,
     "rollback": rollback_parser,
+    "hold": hold_parser,
+    "release": release_parser,
+    "remove": remove_parser,
     "prune": prune_parser,
     "settings": settings_parser,
     "systemd-units": systemd_units_parser,

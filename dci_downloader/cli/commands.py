@@ -140,7 +140,37 @@ def rollback(argv: Sequence[str]) -> int:
 
     progress = progress_for(sys.stderr)
     root, topic, component_type = _place(arguments.names, progress)
-    result = maintenance.rollback(Mirror(root), topic, component_type, arguments.lock_timeout, progress)
+    result = maintenance.rollback(
+        Mirror(root), topic, component_type, arguments.lock_timeout, progress, hold=arguments.hold
+    )
+    return output.print_result(result, as_json=arguments.json)
+
+
+def hold(argv: Sequence[str]) -> int:
+    """Keep a topic at what is published of it."""
+    return _change_topic(parse(command_parsers.hold_parser(), argv), "hold")
+
+
+def release(argv: Sequence[str]) -> int:
+    """Have a topic follow the newest build again."""
+    return _change_topic(parse(command_parsers.release_parser(), argv), "release")
+
+
+def remove(argv: Sequence[str]) -> int:
+    """Forget a topic, or a type of it."""
+    return _change_topic(parse(command_parsers.remove_parser(), argv), "remove")
+
+
+def _change_topic(arguments: argparse.Namespace, command: str) -> int:
+    """Do with a topic of a mirror what the function of that name in ``topic_changes`` does."""
+    from dci_downloader.cli import output, topic_changes
+    from dci_downloader.cli.progress import progress_for
+    from dci_downloader.mirror.mirror import Mirror
+
+    progress = progress_for(sys.stderr)
+    root, topic, component_type = _place(arguments.names, progress)
+    change = topic_changes.CHANGES[command]
+    result = change(Mirror(root), topic, component_type, arguments.lock_timeout, progress)
     return output.print_result(result, as_json=arguments.json)
 
 
@@ -229,6 +259,9 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "status": status,
     "verify": verify,
     "rollback": rollback,
+    "hold": hold,
+    "release": release,
+    "remove": remove,
     "prune": prune,
     "settings": settings,
     "systemd-units": systemd_units,
@@ -243,6 +276,9 @@ _MODULES = {
     "status": "maintenance",
     "verify": "maintenance",
     "rollback": "maintenance",
+    "hold": "topic_changes",
+    "release": "topic_changes",
+    "remove": "topic_changes",
     "prune": "maintenance",
     "settings": "checks",
     "systemd-units": "systemd",

@@ -102,6 +102,9 @@ def _outcome(component: ComponentReport) -> str:
     assembled = _assembled(component)
     if component.outcome is Outcome.FAILED:
         return f"FAILED, nothing published ({fetched} fetched{assembled})"
+    if component.outcome is Outcome.HELD:
+        at = component.changes.since or "nothing"
+        return f"held at {at}; would fetch {fetched}{assembled}, reuse {reused} (see dci-downloader release)"
     if component.outcome is Outcome.PLANNED:
         return f"would fetch {fetched}{assembled}, reuse {reused}, remove {_removed(component)}"
     text = (
@@ -116,7 +119,7 @@ def _assembled(component: ComponentReport) -> str:
     if not component.files_assembled:
         return ""
     images, size = formatting.count(component.files_assembled, "image"), formatting.size(component.bytes_assembled)
-    if component.outcome is Outcome.PLANNED:
+    if component.outcome in (Outcome.PLANNED, Outcome.HELD):
         return f", put together {images} with up to {size} of files that are here by then"
     return f", {images} put together with {size} of files that were here"
 
