@@ -32,6 +32,7 @@ from dci_downloader.mirror.version import changes_since
 from dci_downloader.models import Component, Manifest, Plan, Topic
 from dci_downloader.options import SyncOptions
 from dci_downloader.planning import COMPONENT_ERRORS, ComponentPlan, Planner
+from dci_downloader.published_command import run_for_published
 from dci_downloader.results import (
     NOT_TRIED,
     Assembled,
@@ -108,7 +109,8 @@ def sync_topic(
         with topic_mirror.lock(options.lock_timeout, progress.message):
             reports = list(sync.fetch_and_publish_all(planner.plan(components)))
     reports += [_missing_report(component_type, error) for component_type, error in missing.items()]
-    return Report(resolved.name, resolved.id, tuple(reports), time.monotonic() - began, dropped_peers=peers.dropped)
+    report = Report(resolved.name, resolved.id, tuple(reports), time.monotonic() - began, dropped_peers=peers.dropped)
+    return run_for_published(report, options.on_published, progress, stop) if options.on_published else report
 
 
 def _missing_report(component_type: str, error: NotFoundError) -> ComponentReport:
@@ -205,11 +207,8 @@ class _Sync:
             raise held_error(self.topic_mirror, component.type)  # a job must not run with another version
         new = planned.identity
         unchanged = planned.published is not None and planned.published.identity == new
-        old = (
-            ()
-            if unchanged or planned.held
-            else expired(self.topic_mirror, component.type, self.options.keep, new, component.id)
-        )
+        stays, keep = unchanged or planned.held, self.options.keep
+        old = () if stays else expired(self.topic_mirror, component.type, keep, new, component.id)
         folder = self.topic_mirror.link(component.type)
         return SyncSteps(
             Outcome.HELD if planned.held else Outcome.PLANNED,

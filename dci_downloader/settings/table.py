@@ -122,6 +122,15 @@ _HOW = (
         fills=(TransferOptions, "patience"),
     ),
     Setting(
+        "on_published",
+        ListOf(types.WORD, "words: a program and its arguments"),
+        text="a program and its arguments, run after each publication of a component, without a shell",
+        comment="run after each publication, with the report on standard input",
+        example="[/usr/local/bin/new-build, --quiet]",
+        levels=ANY,
+        fills=(SyncOptions, "on_published"),
+    ),
+    Setting(
         "lock_timeout",
         types.SECONDS,
         "--lock-timeout SECONDS",

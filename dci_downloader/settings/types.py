@@ -171,6 +171,7 @@ def _value(entry: Values, name: str) -> Optional[Any]:
 
 PLAIN = Scalar(str)
 TEXT = Scalar(values.filled)
+WORD = Scalar(str, may_be_empty=True)
 TAG = Scalar(str, may_be_empty=True)
 PATH = Scalar(values.path)
 OUTPUT = Scalar(values.output)

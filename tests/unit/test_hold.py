@@ -1,11 +1,14 @@
 """A type that is held stays at the version that is published, whatever the server offers."""
 
+import shutil
+
 import pytest
 
 from dci_downloader import Mirror, NotFoundError, Outcome, Selection, SyncOptions, pre_run, sync_topic
 from dci_downloader.cli.main import main
 from dci_downloader.errors import DownloaderError, LockedError, SettingsError
 from dci_downloader.mirror import hold
+from dci_downloader.mirror.prune import prune
 from dci_downloader.mirror.rollback import rollback
 from tests.unit.samples import FIRST, SECOND
 
@@ -133,9 +136,6 @@ def test_a_file_that_a_power_cut_left_holds_all_the_same(sample, left):
 
 
 def test_prune_and_a_copy_of_the_mirror_keep_the_hold(sample, tmp_path):
-    import shutil
-
-    from dci_downloader.mirror.prune import prune
 
     sample.publish("c1", FIRST)
     sample.publish("c2", SECOND)
