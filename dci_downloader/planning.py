@@ -106,6 +106,7 @@ class Planner:
 
     Attributes:
         beside: the plans that need room too; those of this topic join them.
+        reserve: bytes that are to stay free.
     """
 
     server: ControlServer
@@ -116,6 +117,7 @@ class Planner:
     progress: Progress
     stop: Stop
     beside: list[Plan]
+    reserve: int = 0
 
     def plan(self, components: Sequence[Component]) -> list[ComponentPlan]:
         """Plan all components, in their order. Safe to repeat.
@@ -181,7 +183,7 @@ class Planner:
 
         def check(plan: ComponentPlan) -> ComponentPlan:
             if plan.to_fetch is not None:
-                self.mirror.check_space([*self.beside, plan.to_fetch])
+                self.mirror.check_space([*self.beside, plan.to_fetch], self.reserve)
                 self.beside.append(plan.to_fetch)
             return plan
 

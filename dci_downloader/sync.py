@@ -100,7 +100,7 @@ def sync_topic(
     resolved, components, missing = resolve_request(server, topic, options, progress)
     topic_mirror, peers = mirror.topic(resolved.name), PeerPool(options.transfer.peers)
     beside = planned if planned is not None and options.dry_run else []
-    planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, beside)
+    planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, beside, options.reserve)
     sync = _Sync(server, mirror, topic_mirror, resolved, options, peers, progress, stop)
     if options.dry_run:
         topic_mirror.check()

@@ -19,7 +19,7 @@ _USAGE = """\
        %(prog)s --settings FILE [options]   every topic of the file
        %(prog)s COMMAND --help              topics, components, status,
                      verify, rollback, hold, release, remove, prune,
-                     settings, systemd-units, completion, demo"""
+                     check, settings, systemd-units, completion, demo"""
 
 _EXAMPLES = """\
 examples:

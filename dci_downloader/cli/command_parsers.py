@@ -90,6 +90,25 @@ def completion_parser() -> Parser:
     return parser
 
 
+def check_parser() -> Parser:
+    """``dci-downloader check``: will a run work?"""
+    parser = _command_parser(
+        "check",
+        "Say whether tonight's run will work: settings, credentials, clock, topics, object store, peers, disk, and "
+        "what starts it. Changes nothing. The exit code is that of the gravest fault.",
+        "check",
+        "check RHEL-9.2 /srv/dci",
+        ending="Without TOPIC the topics of the settings are checked, those that are found or --settings names.",
+    )
+    parser.usage = "dci-downloader check [TOPIC] [DEST] [options]"
+    parser.add_argument("names", nargs="*", metavar="TOPIC", help="name or pattern, as for mirroring it")
+    parser.add_argument("--json", action="store_true", help="the same for programs")
+    add_option(parser, "settings")
+    add_option(parser, "dcirc")
+    add_option(parser, "dci_cs_url")
+    return parser
+
+
 def settings_parser() -> Parser:
     """``dci-downloader settings check``: the values of settings files."""
     parser = _command_parser(
@@ -236,6 +255,7 @@ PARSERS: Mapping[str, Callable[[], Parser]] = {
     "release": release_parser,
     "remove": remove_parser,
     "prune": prune_parser,
+    "check": check_parser,
     "settings": settings_parser,
     "systemd-units": systemd_units_parser,
     "completion": completion_parser,

@@ -208,6 +208,27 @@ def prune(argv: Sequence[str]) -> int:
     return output.print_result(result, as_json=arguments.json)
 
 
+def check(argv: Sequence[str]) -> int:
+    """Say whether a run would work."""
+    arguments = parse(command_parsers.check_parser(), argv)
+    from dci_downloader.cli import check, output
+    from dci_downloader.settings.command_line import CommandLine
+
+    names = arguments.names
+    if len(names) > 2 or not all(names):
+        raise SettingsError("expected TOPIC DEST, which may be left out")
+    root = names[-1] if len(names) == 2 or any("/" in name for name in names[-1:]) else ""
+    topic = names[: -1 if root else None]
+    command_line = CommandLine(
+        positional=tuple(topic),
+        settings=tuple(arguments.settings or ()),
+        local_repo=root,
+        dcirc=arguments.dcirc or "",
+        dci_cs_url=arguments.dci_cs_url or "",
+    )
+    return output.print_result(check.check(command_line, os.environ), as_json=arguments.json)
+
+
 def settings(argv: Sequence[str]) -> int:
     """Check settings files."""
     arguments = parse(command_parsers.settings_parser(), argv)
@@ -263,6 +284,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "release": release,
     "remove": remove,
     "prune": prune,
+    "check": check,
     "settings": settings,
     "systemd-units": systemd_units,
     "completion": completion,
@@ -280,6 +302,7 @@ _MODULES = {
     "release": "topic_changes",
     "remove": "topic_changes",
     "prune": "maintenance",
+    "check": "check",
     "settings": "checks",
     "systemd-units": "systemd",
     "completion": "completion",

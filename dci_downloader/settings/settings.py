@@ -138,7 +138,7 @@ def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
         credentials=variables.credentials(),
         network=environment.network(variables.environ),
         destination=Path(merged.destination.value),
-        topics=tuple(_topic(values, command_line) for values in merged.topics),
+        topics=tuple(topic_settings(values, command_line) for values in merged.topics),
         api_version=_API_VERSIONS[command_line.tech_preview],
         job=merged.job,
         notes=(*variables.notes, *merged.notes),
@@ -161,7 +161,8 @@ def _check_commands(topics: Iterable[Values]) -> None:
             raise SettingsError(text, hint=f"chmod o-w {quote(path)}")
 
 
-def _topic(values: Values, command_line: CommandLine) -> TopicSettings:
+def topic_settings(values: Values, command_line: CommandLine) -> TopicSettings:
+    """What to mirror of one topic, and how, from the values that count for it."""
     transfer = TransferOptions(**_attributes(TransferOptions, values))
     options = SyncOptions(
         **_attributes(SyncOptions, values),

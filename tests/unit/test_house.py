@@ -36,6 +36,7 @@ WINGS = [
     "pre_run_step",
     "topics",
     "settings",
+    "check",
     "demo",
     "cli",
     "main",
