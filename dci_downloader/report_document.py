@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dci_downloader.changes import Changes, PackageChange
 from dci_downloader.results import ComponentReport, Failure, Report
 
 
@@ -22,7 +23,7 @@ def topic_document(report: Report) -> dict[str, Any]:
 def _component(component: ComponentReport) -> dict[str, Any]:
     fields = {name: getattr(component, name) for name in component.__dataclass_fields__}
     fields["outcome"] = component.outcome.value
-    fields["changes"] = component.changes._asdict()
+    fields["changes"] = changes_document(component.changes)
     fields["seconds"] = round(component.seconds, 3)
     fields["received"] = [totals._asdict() for totals in component.received]
     fields["images"] = [{**image._asdict(), "outcome": image.outcome.value} for image in component.images]
@@ -33,3 +34,20 @@ def _component(component: ComponentReport) -> dict[str, Any]:
 def _failure(failure: Failure) -> dict[str, Any]:
     fields = {name: getattr(failure, name) for name in failure.__dataclass_fields__}
     return {name: value for name, value in fields.items() if value or name in ("path", "reason")}
+
+
+def changes_document(changes: Changes) -> dict[str, Any]:
+    """What differs, as a JSON object."""
+    return {**changes._asdict(), "packages": [_package_document(change) for change in changes.packages]}
+
+
+def _package_document(change: PackageChange) -> dict[str, Any]:
+    return {
+        "name": change.name,
+        "kind": change.kind.value,
+        "from": list(change.before),
+        "to": list(change.after),
+        "trees": list(change.trees),
+        "everywhere": change.everywhere,
+        "source": change.source,
+    }

@@ -15,13 +15,16 @@ from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from dci_downloader import container_images
+from dci_downloader.changes import Changes
 from dci_downloader.content.manifest import IMAGE_LIST_NAME
 from dci_downloader.content.selection import Selection
 from dci_downloader.control.client import ControlServer
 from dci_downloader.control.offer import lists, resolve_request
 from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, NotFoundError
+from dci_downloader.formatting import size
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
+from dci_downloader.mirror.fetching import forget, recorded
 from dci_downloader.mirror.hold import held_error
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.publish import publish
@@ -36,7 +39,6 @@ from dci_downloader.published_command import run_for_published
 from dci_downloader.results import (
     NOT_TRIED,
     Assembled,
-    Changes,
     ComponentReport,
     ContainerImage,
     ContainerImageOutcome,
@@ -191,6 +193,7 @@ class _Sync:
             return SyncSteps(Outcome.FAILED, wanted, plan, received, images, failures, notes=notes, assembled=assembled)
         notes += unlisted_note(self.topic_mirror.link(component.type), wanted)  # before the folder gives way to a link
         publication = publish(self.topic_mirror, component, planned.selection, wanted)
+        forget(self.topic_mirror, component.type)
         removal = Removal()
         try:
             removal = retire(self.topic_mirror, component.type, self.options.keep)
@@ -205,6 +208,8 @@ class _Sync:
         component, wanted = planned.component, planned.wanted
         if planned.held and self.options.job is not None:
             raise held_error(self.topic_mirror, component.type)  # a job must not run with another version
+        for entry in planned.to_fetch.missing if planned.to_fetch else ():
+            self.progress.detail(f"would fetch {entry.path} ({size(entry.size)})")
         new = planned.identity
         unchanged = planned.published is not None and planned.published.identity == new
         stays, keep = unchanged or planned.held, self.options.keep
@@ -230,14 +235,15 @@ class _Sync:
         """Fetch what is missing."""
         if not plan.missing:
             return Fetched(received=())
-        self.progress.begin(component.name, plan.missing_files, plan.missing_bytes)
-        try:
-            with self.stop.deferred():
-                source, store = self.server.files(component), self.mirror.store
-                transfer, build = self.options.transfer, plan.wanted.files
-                fetched = fetch(plan.missing, source, store, transfer, self.progress, self.stop, self.peers, build)
-        finally:
-            self.progress.end()
+        with recorded(self.topic_mirror, component.type, component.name, self.progress) as progress:
+            progress.begin(component.name, plan.missing_files, plan.missing_bytes)
+            try:
+                with self.stop.deferred():
+                    source, store = self.server.files(component), self.mirror.store
+                    transfer, build = self.options.transfer, plan.wanted.files
+                    fetched = fetch(plan.missing, source, store, transfer, progress, self.stop, self.peers, build)
+            finally:
+                progress.end()
         if self.stop.requested():  # it may have come after fetch asked for the last time
             raise CancelledError("interrupted")
         return fetched

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from dci_downloader import formatting
+from dci_downloader.cli.package_lines import summary
 from dci_downloader.report_document import topic_document
 from dci_downloader.results import (
     OBJECT_STORE,
@@ -58,6 +59,7 @@ def _lines(report: Report) -> Iterator[str]:
     for component in report.components:
         names = filter(None, (report.topic, component.type, component.name))  # a type without a component has no name
         yield f"{' '.join(names)}: {_outcome(component)}"
+        yield from _packages(component)
         yield from _sources(component.received)
         yield from _images(component.images)
         yield from (f"  note: {note}" for note in component.notes)
@@ -82,7 +84,7 @@ def _outcome(component: ComponentReport) -> str:
     text = (
         f"published in {component.path} ({fetched} fetched{assembled}, {reused} reused, {_removed(component)} removed)"
     )
-    since, added, changed, removed = component.changes
+    since, added, changed, removed, _ = component.changes
     return text + (f"; {added:,} added, {changed:,} changed, {removed:,} removed since {since}" if since else "")
 
 
@@ -94,6 +96,11 @@ def _assembled(component: ComponentReport) -> str:
     if component.outcome in (Outcome.PLANNED, Outcome.HELD):
         return f", put together {images} with up to {size} of files that are here by then"
     return f", {images} put together with {size} of files that were here"
+
+
+def _packages(component: ComponentReport) -> Iterator[str]:
+    if component.changes.packages:
+        yield f"  packages: {summary(component.changes.packages)}"
 
 
 def _sources(totals: Sequence[SourceTotals]) -> Iterator[str]:
