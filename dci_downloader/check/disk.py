@@ -78,7 +78,9 @@ def room(mirror: Mirror, plans: Sequence[Plan], reserve: int) -> Iterator[Findin
     free, total = status.f_bavail * status.f_frsize, status.f_blocks * status.f_frsize
     missing = {entry.sha256: entry.size for plan in plans for entry in plan.missing}
     needed = sum(missing.values())
-    text = f"{formatting.size(needed)} are to be fetched, {formatting.size(free)} are free"
+    text = f"{formatting.size(free)} are free"
+    if plans:
+        text = f"{formatting.size(needed)} are to be fetched, {text}"
     if status.f_files and status.f_favail < _INODES * len(missing):
         text = f"{status.f_favail:,} inodes are left for {len(missing):,} files"
         yield warning("inodes", text, "choose a file system with more of them, or remove files there")

@@ -108,7 +108,8 @@ class _Check:
         if merged.destination is not None:
             yield good("destination", f"{merged.destination.value} ({merged.destination.origin})")
         if not merged.topics:
-            yield warning("topics", "none is named", "name TOPIC, or list topics in the settings")
+            error = SettingsError("none is named", hint="name TOPIC, or list topics in the settings")
+            yield failure("topics", error)
 
     def _server(
         self, variables: Variables, topics: Sequence[TopicSettings], mirror: Optional[Mirror]

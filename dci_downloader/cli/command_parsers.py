@@ -250,13 +250,16 @@ def systemd_units_parser() -> Parser:
     """``dci-downloader systemd-units``: a service and a timer."""
     parser = _command_parser(
         "systemd-units",
-        "Print a hardened systemd service that mirrors what settings files name, as the user who runs this, and a "
-        "timer that starts it every night.",
-        "systemd-units --settings settings.yml",
-        "systemd-units timer --settings settings.yml",
+        "Print a hardened systemd service that mirrors what settings files name, and a timer that starts it every "
+        "night.",
+        "systemd-units --settings settings.yml --user dci",
+        "systemd-units timer",
     )
     parser.add_argument("unit", nargs="?", choices=("service", "timer"), metavar="service|timer", help="default: both")
-    add_option(parser, "settings", required=True)
+    add_option(parser, "settings", help="YAML (default: /etc/dci-downloader/settings.yml)")
+    parser.add_argument(
+        "--user", default="", metavar="NAME", help="whom it runs as (default: you; see the note as root)"
+    )
     add_option(parser, "dcirc", default="/etc/dci-downloader/dcirc.sh", help="credentials (default: %(default)s)")
     return parser
 

@@ -240,11 +240,11 @@ def check(argv: Sequence[str]) -> int:
     if len(names) > 2 or not all(names):
         raise SettingsError("expected TOPIC DEST, which may be left out")
     root = names[-1] if len(names) == 2 or any("/" in name for name in names[-1:]) else ""
-    topic = names[: -1 if root else None]
+    alone = len(names) == 1 and bool(root)
     command_line = CommandLine(
-        positional=tuple(topic),
+        positional=() if alone else tuple(names),
         settings=tuple(arguments.settings or ()),
-        local_repo=root,
+        local_repo=root if alone else "",
         dcirc=arguments.dcirc or "",
         dci_cs_url=arguments.dci_cs_url or "",
     )
@@ -269,11 +269,13 @@ def systemd_units(argv: Sequence[str]) -> int:
     arguments = parse(command_parsers.systemd_units_parser(), argv)
     from dci_downloader.cli import output, systemd
 
-    units = systemd.units(arguments.settings, arguments.dcirc)
+    units = systemd.units(arguments.settings or (), arguments.dcirc, arguments.user)
+    for note in units.notes:
+        output.say(f"note: {note}")
     if arguments.unit:
-        text = units[arguments.unit].rstrip("\n")
+        text = units.texts[arguments.unit].rstrip("\n")
     else:
-        text = "\n".join(f"# {systemd.FOLDER}/dci-downloader.{name}\n{unit}" for name, unit in units.items())
+        text = "\n".join(f"# {systemd.FOLDER}/dci-downloader.{name}\n{unit}" for name, unit in units.texts.items())
     return output.print_result(output.CommandResult(text.split("\n")))
 
 
