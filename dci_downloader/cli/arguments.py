@@ -20,7 +20,7 @@ _USAGE = """\
        %(prog)s COMMAND --help              topics, components, status,
                      changes, verify, rollback, hold, release, remove,
                      prune, check, settings, systemd-units, completion,
-                     demo"""
+                     demo, help"""
 
 _EXAMPLES = """\
 examples:

@@ -134,7 +134,7 @@ def _settings_help() -> str:
         "in variants": settings_at(Level.VARIANT),
     }
     lines = ["DCI_* variables count too, as they would in a run; secrets are not shown.", ""]
-    lines += ["settings, explained by README and downloader.yml.example:"]
+    lines += ["settings, explained by `dci-downloader help settings`:"]
     for title, names in groups.items():
         heading = f"  {title + ':':21}"
         lines += textwrap.wrap(", ".join(names), 80, initial_indent=heading, subsequent_indent=" " * len(heading))
@@ -257,9 +257,7 @@ def systemd_units_parser() -> Parser:
     )
     parser.add_argument("unit", nargs="?", choices=("service", "timer"), metavar="service|timer", help="default: both")
     add_option(parser, "settings", help="YAML (default: /etc/dci-downloader/settings.yml)")
-    parser.add_argument(
-        "--user", default="", metavar="NAME", help="whom it runs as (default: you; see the note as root)"
-    )
+    parser.add_argument("--user", default="", metavar="NAME", help="whom it runs as (default: you)")
     add_option(parser, "dcirc", default="/etc/dci-downloader/dcirc.sh", help="credentials (default: %(default)s)")
     return parser
 
@@ -272,6 +270,19 @@ def demo_parser() -> Parser:
         "destination", nargs="?", metavar="DEST", help="an empty or new folder (default: a temporary one)"
     )
     parser.add_argument("--serve", action="store_true", help="only keep the server up, and print its DCI_* variables")
+    return parser
+
+
+def help_parser() -> Parser:
+    """``dci-downloader help``: the pages."""
+    parser = _command_parser(
+        "help",
+        "Show a page of the manual, or what a command does. On a terminal through $PAGER, or less.",
+        "help",
+        "help settings",
+        "help verify",
+    )
+    parser.add_argument("page", nargs="?", default="", metavar="PAGE", help="a page or a command (default: list them)")
     return parser
 
 
@@ -291,5 +302,6 @@ PARSERS: Mapping[str, Callable[[], Parser]] = {
     "systemd-units": systemd_units_parser,
     "completion": completion_parser,
     "demo": demo_parser,
+    "help": help_parser,
 }
 """The parser of each command, in the order of ``--help``."""

@@ -1,7 +1,7 @@
 """``systemd-units``: a service and a timer that mirror what settings files name.
 
-The service runs as the user who is named, else as the one who runs this. Root seldom means itself: then the owner of the
-mirror is taken, where there is one, and in any case it is said who it is.
+The service runs as the user who is named, else as the one who runs this. Root seldom means itself: then the owner of
+the mirror is taken, where there is one, and in any case it is said who it is.
 """
 
 from __future__ import annotations
