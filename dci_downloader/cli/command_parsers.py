@@ -98,7 +98,7 @@ def check_parser() -> Parser:
         "what starts it. Changes nothing. The exit code is that of the gravest fault.",
         "check",
         "check RHEL-9.2 /srv/dci",
-        ending="Without TOPIC the topics of the settings are checked, those that are found or --settings names.",
+        ending="Without TOPIC it is about those of the settings that are found, or named.",
     )
     parser.usage = "dci-downloader check [TOPIC] [DEST] [options]"
     parser.add_argument("names", nargs="*", metavar="TOPIC", help="name or pattern, as for mirroring it")
