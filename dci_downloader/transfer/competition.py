@@ -27,9 +27,10 @@ _FELL = 0.85  # of what peers brought alone, below which they share a line with 
 _GROWS = 1.2  # times what the object store brought in the window before, from which it is not up to speed yet
 _MOST_WINDOWS = 12  # for it to answer at all, and to come up to speed
 _GOOD_PART = 1 / 3  # of what all bring, from which peers are tried alone again
+_SOME_PART = 1 / 12  # the same where they were not alone before
 _HALF = 0.5  # of what all bring, from which peers are tried alone again if they brought that much alone
 _MUCH_LESS = 0.4  # of what peers brought before, below which the object store is tried at once
-_LEAST_PAUSE, _MOST_PAUSE = 2.0, 64.0  # seconds between two tries
+_LEAST_PAUSE, _MOST_PAUSE = 4.0, 64.0  # seconds between two tries
 
 
 class _Phase(enum.Enum):
@@ -72,6 +73,7 @@ class Competition:
         self._began = now
         self._window: Optional[_Totals] = None
         self._first_work: Optional[float] = None
+        self._measured = False
         self._alone = self._beside = _Totals(0, 0, 0, 0)
         self._windows = 0
         self._pause = _LEAST_PAUSE
@@ -88,12 +90,13 @@ class Competition:
             idle: seconds so far that were spent waiting for them.
         """
         totals = _Totals(now, peers, store, idle)
-        if self._window is None:
-            self._window = totals._replace(time=self._began)
+        if self._window is None or (peers and self._first_work is None):
+            self._window = totals._replace(time=self._began if self._window is None else now)
         if peers and self._first_work is None:
             self._first_work = now
         if not self._is_over(now):
             return
+        self._measured = True
         rates = totals.rates(self._window)
         self._window = totals
         self._decide(rates, now)
@@ -101,7 +104,7 @@ class Competition:
     def _is_over(self, now: float) -> bool:
         """Whether the window over which is measured has ended. The first one ends with the head start."""
         assert self._window is not None
-        if self._window.time > self._began or self._phase is not _Phase.PREFERRED:
+        if self._measured or self._phase is not _Phase.PREFERRED:
             return now - self._window.time >= self._tuning.compare_seconds
         if now - self._began < self._tuning.head_start:
             return False
@@ -116,9 +119,7 @@ class Competition:
                 self._enter(_Phase.TRYING)
         elif self._phase is _Phase.COMPETING:
             self._beside = rates
-            everything = rates.peers + rates.store
-            is_good = rates.peers >= everything * _GOOD_PART or self._alone.peers >= everything * _HALF
-            if now >= self._due and is_good:
+            if now >= self._due and self._may_be_as_fast(rates):
                 self._enter(_Phase.ALONE)
         else:
             self._try(rates, now)
@@ -141,6 +142,13 @@ class Competition:
         self._due, self._pause = now + self._pause, min(self._pause * 2, _MOST_PAUSE)
         self._usual = self._alone.peers
         self._enter(_Phase.PREFERRED if self._peers_are_as_fast() else _Phase.COMPETING)
+
+    def _may_be_as_fast(self, rates: _Totals) -> bool:
+        """Whether it is worth a try to leave peers alone, by what they bring beside the object store."""
+        everything = rates.peers + rates.store
+        if not self._alone.time:  # they were not alone yet, and have fewer connections than the object store
+            return rates.peers >= everything * _SOME_PART
+        return rates.peers >= everything * _GOOD_PART or self._alone.peers >= everything * _HALF
 
     def _peers_are_as_fast(self) -> bool:
         alone = self._alone.peers + self._alone.store  # it brings what no peer has, too

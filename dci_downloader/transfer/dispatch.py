@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import islice
+
 from dci_downloader.transfer.fetches import Fetches
 from dci_downloader.transfer.ledger import Ledger
 from dci_downloader.transfer.locating import Locator
 from dci_downloader.transfer.request import FetchRequest
 from dci_downloader.transfer.schedule import Schedule
 from dci_downloader.transfer.sink import Sink
+from dci_downloader.transfer.sources import Peer
 from dci_downloader.transfer.transfers import Giver, Segment
 from dci_downloader.transfer.tuning import Tuning
 
 _LEAST_AHEAD = 8  # segments that are located ahead of their fetch
+_LOCATE_WINDOWS = 5  # times as long as a fetch is measured, the control server may take before peers are asked instead
 
 
 class Dispatcher:
@@ -32,6 +37,7 @@ class Dispatcher:
         self._schedule, self._ledger, self._sink = schedule, ledger, sink
         self._locator, self._fetches = locator, fetches
         self._url_seconds = tuning.url_seconds
+        self._locate_seconds = _LOCATE_WINDOWS * tuning.straggler_window
         self._ending = False
 
     def start_all(self, now: float) -> None:
@@ -53,6 +59,16 @@ class Dispatcher:
             instead = {request.segment: giver for request, giver in stragglers.items()}
             for segment in self._fetches.withdraw(stragglers.__contains__):
                 self._ledger.moved(segment, instead[segment])
+        self._move_unlocated([giver for giver in room if giver is not None])
+
+    def _move_unlocated(self, peers: Sequence[Peer]) -> None:
+        """Have peers with room asked for what the control server lets wait for long."""
+        instead: dict[Segment, Peer] = {}
+        for segment in self._locator.waiting(self._locate_seconds) if peers else ():
+            others = (peer for peer in peers if peer in segment.transfer.peers and peer not in segment.left)
+            instead.update((segment, peer) for peer in islice(others, 1))
+        for segment in self._locator.withdraw(instead.__contains__) if instead else ():
+            self._ledger.moved(segment, instead[segment])
 
     def leave_to_peers(self) -> None:
         """Have peers asked for all that the object store was, now that the run ends early for its sake."""

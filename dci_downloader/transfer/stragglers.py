@@ -31,7 +31,7 @@ class _Measured(NamedTuple):
 
     began: float
     since: float
-    seen: int = 0
+    seen: int
     pace: Optional[float] = None
 
 
@@ -53,7 +53,7 @@ class Stragglers:
         """Measure the requests under way, which were looked at just now."""
         before, self._measured, self._now = self._measured, {}, now
         for request in requests:
-            measured = before.get(request) or _Measured(now, now)
+            measured = before.get(request) or _Measured(now, now, request.seen)
             if now - measured.since >= self._seconds:
                 pace = (request.seen - measured.seen) / (now - measured.since)
                 measured = _Measured(measured.began, now, request.seen, pace)
