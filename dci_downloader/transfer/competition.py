@@ -154,7 +154,7 @@ class Competition:
         alone = self._alone.peers + self._alone.store  # it brings what no peer has, too
         share = self._beside.peers < self._alone.peers * _FELL
         enough = _NEARLY_AS_FAST if self._beside.idle < _BUSY else _AS_FAST
-        return alone >= enough * (self._beside.store + share * self._beside.peers)
+        return alone > 0 and alone >= enough * (self._beside.store + share * self._beside.peers)
 
     def _enter(self, phase: _Phase) -> None:
         self._phase, self._windows = phase, 0

@@ -92,7 +92,7 @@ class Dispatcher:
                 self._schedule.later(segment, 0.0)
 
     def _start_segments(self) -> None:
-        self._schedule.choice.competing = self._fetches.competing
+        self._schedule.choice.competing = self._fetches.balance.competing
         free, ending = self._free(), self._ledger.ending.verdict is not None
         while max(free.values()) > 0:
             big_may_go = len(self._fetches.segments) * 2 < self._fetches.stage.limit.value

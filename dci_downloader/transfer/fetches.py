@@ -40,6 +40,7 @@ class Fetches:
     Attributes:
         stage: the requests under way.
         segments: of big files, from the queue to the sink.
+        balance: how much each source is asked for.
         suspicious: whether bodies were not what they should be, maybe encoded, so that every head is read.
     """
 
@@ -59,7 +60,7 @@ class Fetches:
         self.stage: Stage[FetchRequest] = Stage(options, pycurl.CURL_HTTP_VERSION_1_1, limit, tuning)
         self.segments = self._bodies.segments
         self._crawlers = Crawlers(tuning.crawl_seconds)
-        self._balance = Balance(tuning, self.stage.now())
+        self.balance = Balance(tuning, self.stage.now())
         self._at_peers = 0
         self.suspicious = False
         self._wanted = False
@@ -72,23 +73,13 @@ class Fetches:
     def free_at(self, peers: Iterable[Peer]) -> dict[Giver, int]:
         """How many fetches may start at each peer."""
         busy, room = Counter(request.peer for request in self.stage.under_way.values()), self.room
-        most, at_peer, connections = self._balance.most, self._peer_connections, self._connections
+        most, at_peer, connections = self.balance.most, self._peer_connections, self._connections
         return {peer: min(most(peer, at_peer, connections) - busy[peer], room) for peer in peers}
-
-    @property
-    def competing(self) -> bool:
-        """Whether the object store is asked for what peers have, too."""
-        return self._balance.competing
-
-    @property
-    def silent_peers(self) -> list[Peer]:
-        """The peers that have answered nothing, and that something was moved from."""
-        return self._balance.silent_peers()
 
     def stragglers(self, room: Mapping[Giver, int]) -> dict[FetchRequest, Giver]:
         """The fetches that are better asked elsewhere, and of whom; see :meth:`Balance.stragglers`."""
         under_way = self.stage.under_way.values()
-        return self._balance.stragglers(under_way, room, self._peer_connections, self._connections)
+        return self.balance.stragglers(under_way, room, self._peer_connections, self._connections)
 
     @property
     def room(self) -> int:
@@ -135,7 +126,7 @@ class Fetches:
             idle: seconds so far that were spent waiting for the sources.
         """
         size, now = self.stage.look(), self.stage.now()
-        self._balance.look(self.stage.under_way.values(), now, idle)
+        self.balance.look(self.stage.under_way.values(), now, idle)
         for request in self._crawlers.find(self.stage.under_way.values(), now):
             request.slow = True
         return self._meter.look(size)
@@ -170,7 +161,7 @@ class Fetches:
             head = read_response(request.handle, request.headers)
             self._at_peers -= request.peer is not None
             self._bodies.keep(request, request.take(head) if head.status else [])
-            self._balance.ended(request, whole=False)
+            self.balance.ended(request, whole=False)
             self.segments.discard(request.segment)
         return [request.segment for request in cancelled]
 
@@ -194,10 +185,10 @@ class Fetches:
             request.peer.silent = False
         if request.segment.transfer.over:  # abandoned by a response that was read at the same time
             self._bodies.drop(request)
-            self._balance.ended(request, whole=False)
+            self.balance.ended(request, whole=False)
             return None
         verdict = request.outcome(completed.code, completed.message, completed.head)
-        self._balance.ended(request, whole=verdict.action is Action.ACCEPT)
+        self.balance.ended(request, whole=verdict.action is Action.ACCEPT)
         if request.peer is None and (verdict.action is Action.ACCEPT or request.slow):
             self._crawlers.ended(request.taken, self.stage.seconds_of(request), self.stage.now())
         self._bodies.keep(request, chunks, code=completed.code)

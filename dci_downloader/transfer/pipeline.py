@@ -119,7 +119,7 @@ class Pipeline:
     def result(self) -> Fetched:
         """What became of the files, now that nothing is unfinished; where it cannot go on, every file left failed."""
         self.ledger.fail_the_rest()
-        for peer in self.fetches.silent_peers:
+        for peer in self.fetches.balance.silent_peers():
             peer.record(NO_ANSWER, self._tuning)
         self.fetches.look()
         return result_of(self.ledger, self._meter, self._peers)

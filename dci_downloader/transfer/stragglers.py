@@ -5,7 +5,7 @@ request is taken from its source where that will take far longer than the other 
 
 * How long a request will take follows from what it brought in the last moments. Where that is nothing, it is expected
   to stand still for as long as it did so far, and then to go on as before.
-* What another source takes follows from its speed; of one that was not asked yet, half a second is expected.
+* What another source takes follows from its speed; of one that was not asked yet, a quarter of a second is expected.
 * Each time that a segment is taken from a source, the next has to be slower still: it may be the line that is slow.
 * Where it is connections that are lacking, a source that has more than its share of them gives up its slowest.
 """
@@ -23,7 +23,7 @@ from dci_downloader.transfer.transfers import Giver
 from dci_downloader.transfer.tuning import Tuning
 
 _FAR_LONGER = 2.0  # times as long
-_UNKNOWN_SECONDS = 0.5
+_UNKNOWN_SECONDS = 0.25
 
 
 class _Measured(NamedTuple):

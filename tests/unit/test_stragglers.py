@@ -118,13 +118,13 @@ def test_a_source_that_never_brought_anything_takes_nothing(watch):
     assert watch.found(other=8) == {}
 
 
-def test_a_source_that_was_not_asked_yet_is_expected_to_take_half_a_second(watch):
+def test_a_source_that_was_not_asked_yet_is_expected_to_take_a_quarter_of_a_second(watch):
     watch.speeds.by_giver.clear()
     request = watch.ask()
     request.seen = SIZE - 100_000
     watch.after(0.5, each=50_000)
     assert watch.found(store=1) == {request: None}  # it would take 1.5 s
-    request.seen = SIZE - 50_000
+    request.seen = SIZE - 25_000
     assert watch.found(store=1) == {}
 
 
