@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Protocol
 
 
@@ -74,6 +74,15 @@ def phase(progress: Progress, label: str) -> Iterator[None]:
         yield
     finally:
         progress.phase("")
+
+
+@contextmanager
+def entering(progress: Progress, label: str, context: AbstractContextManager[object]) -> Iterator[None]:
+    """Enter a context for a block; what it takes to enter it is reported as work without bytes to count."""
+    with ExitStack() as stack:
+        with phase(progress, label):
+            stack.enter_context(context)
+        yield
 
 
 class Stop(Protocol):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Optional
 
@@ -22,9 +22,10 @@ from dci_downloader.control.client import ControlServer
 from dci_downloader.control.offer import lists, resolve_request
 from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, NotFoundError
 from dci_downloader.formatting import size
-from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop, phase
+from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop, entering, phase
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
 from dci_downloader.mirror.fetching import forget, recorded
+from dci_downloader.mirror.hold import held_error
 from dci_downloader.mirror.kept import kept_bytes, published_name
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.publish import publish
@@ -35,6 +36,7 @@ from dci_downloader.mirror.version import changes_since
 from dci_downloader.models import Component, Manifest, Plan, Topic
 from dci_downloader.options import SyncOptions
 from dci_downloader.planning import COMPONENT_ERRORS, ComponentPlan, Planner
+from dci_downloader.published_command import run_for_published
 from dci_downloader.results import (
     NOT_TRIED,
     Assembled,
@@ -102,13 +104,14 @@ def sync_topic(
         resolved, components, missing = resolve_request(server, topic, options, progress)
     topic_mirror, peers = mirror.topic(resolved.name), PeerPool(options.transfer.peers)
     beside = planned if planned is not None and options.dry_run else []
-    planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, beside)
+    planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, beside, options.reserve)
     sync = _Sync(server, mirror, topic_mirror, resolved, options, peers, progress, stop)
     if options.dry_run:
         topic_mirror.check()
         reports = [sync.report(plan, sync.preview) for plan in planner.plan(components)]
     else:
-        with _locked(topic_mirror, options, progress):
+        lock = topic_mirror.lock(options.lock_timeout, progress.message)
+        with entering(progress, f"{resolved.name}: preparing the mirror", lock):
             reports = list(sync.fetch_and_publish_all(planner.plan(components)))
     reports += [sync.missing_report(component_type, error) for component_type, error in missing.items()]
     report = Report(resolved.name, resolved.id, tuple(reports), time.monotonic() - began, dropped_peers=peers.dropped)
@@ -116,16 +119,7 @@ def sync_topic(
         error = CancelledError("interrupted")
         error.report = report
         raise error
-    return report
-
-
-@contextmanager
-def _locked(topic_mirror: TopicMirror, options: SyncOptions, progress: Progress) -> Iterator[None]:
-    """Be the only one to change the topic; what it takes until then is a phase."""
-    with ExitStack() as stack:
-        with phase(progress, f"{topic_mirror.name}: preparing the mirror"):
-            stack.enter_context(topic_mirror.lock(options.lock_timeout, progress.message))
-        yield
+    return run_for_published(report, options.on_published, progress, stop) if options.on_published else report
 
 
 @dataclass(frozen=True)
@@ -183,8 +177,9 @@ class _Sync:
             )
         else:
             before = planned.published.component.name if planned.published else ""
-            taken = taken._replace(published=before if taken.outcome is Outcome.PLANNED else component.name)
-            taken = taken._replace(notes=(*planned.notes, *taken.notes))
+            is_there = taken.outcome in (Outcome.PUBLISHED, Outcome.UNCHANGED)
+            published = component.name if is_there else before
+            taken = taken._replace(published=published, notes=(*planned.notes, *taken.notes))
         taken = taken._replace(notes=(*taken.notes, *left_note(self.topic_mirror.left)))
         self.topic_mirror.left.clear()  # each is reported once
         path = ""
@@ -201,6 +196,8 @@ class _Sync:
     def fetch_and_publish(self, planned: ComponentPlan) -> SyncSteps:
         """Fetch what is missing of a component and publish it."""
         component, wanted = planned.component, planned.wanted
+        if planned.held:
+            return self.preview(planned)
         if planned.plan is None:
             assert planned.published is not None
             images, failures = self._mirror_images(wanted)
@@ -233,16 +230,19 @@ class _Sync:
         return SyncSteps(Outcome.PUBLISHED, wanted, plan, received, images, (), changes, removal, notes, assembled)
 
     def preview(self, planned: ComponentPlan) -> SyncSteps:
-        """Say what :meth:`fetch_and_publish` would do. Writes nothing."""
+        """Say what :meth:`fetch_and_publish` would do, for a held type once it is released. Writes nothing."""
         component, wanted = planned.component, planned.wanted
+        if planned.held and self.options.job is not None:
+            raise held_error(self.topic_mirror, component.type)  # a job must not run with another version
         for entry in planned.to_fetch.missing if planned.to_fetch else ():
             self.progress.detail(f"would fetch {entry.path} ({size(entry.size)})")
         new = planned.identity
         unchanged = planned.published is not None and planned.published.identity == new
-        old = () if unchanged else expired(self.topic_mirror, component.type, self.options.keep, new, component.id)
+        stays, keep = unchanged or planned.held, self.options.keep
+        old = () if stays else expired(self.topic_mirror, component.type, keep, new, component.id)
         folder = self.topic_mirror.link(component.type)
         return SyncSteps(
-            Outcome.PLANNED,
+            Outcome.HELD if planned.held else Outcome.PLANNED,
             wanted,
             planned.plan,
             images=self._planned_images(planned),

@@ -120,8 +120,10 @@ def _text(component: ComponentReport) -> str:
         return "; ".join(component.notes) or "skipped"
     if component.outcome is Outcome.FAILED:
         return _of_failed(component)
-    is_plan = component.outcome is Outcome.PLANNED
+    is_plan = component.outcome in (Outcome.PLANNED, Outcome.HELD)
     parts = [_fetched(component, is_plan)]
+    if component.outcome is Outcome.HELD:
+        parts.insert(0, f"held at {component.changes.since or 'nothing'}")
     if component.files_assembled:
         parts.append(_assembled(component, is_plan))
     if component.bytes_resumed:

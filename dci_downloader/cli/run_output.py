@@ -29,6 +29,7 @@ from dci_downloader.cli.shared_progress import DeferredProgress, MultiProgress
 from dci_downloader.cli.style import width_of
 from dci_downloader.errors import DownloaderError, worst_exit_code
 from dci_downloader.hooks import Progress
+from dci_downloader.report_document import topic_document
 from dci_downloader.results import ContainerImageOutcome, Outcome, Report
 from dci_downloader.settings.command_line import CommandLine
 
@@ -111,7 +112,7 @@ class RunOutput:
         for each in reports if self._log else ():
             assert self._log is not None
             lines = closing_lines([each], verbose=True, with_topic=True)
-            self._log.emit("topic", "\n".join(lines), **report.topic_document(each))
+            self._log.emit("topic", "\n".join(lines), **topic_document(each))
         if self._log:
             text = f"finished with exit code {exit_code}"
             self._log.emit("finished", text, exit_code=exit_code, seconds=round(self.seconds, 3))
