@@ -5,6 +5,7 @@
     <topic>/.versions/<type>/.new-…      a tree being built
     <topic>/.versions/<type>/.old-…      a tree that was replaced or removed
     <topic>/.versions/<type>/.….json.…   a record being written
+    <topic>/.versions/<type>/..….digests.…   a digest list being written
 
 The next run of the topic removes them.
 """
@@ -14,17 +15,16 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from contextlib import suppress
 from pathlib import Path
 
-from dci_downloader.errors import SettingsError
+from dci_downloader.mirror.digest_list import SUFFIX, is_digest_list, tree_of
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
 from dci_downloader.mirror.folders import real_folders
 from dci_downloader.mirror.record import is_remainder
 from dci_downloader.mirror.removal import remove_tree
 
-_TEMPORARY = re.compile(r"\.((new|old)-[0-9a-f]{8}(-aside)?|.+\.json\.[0-9a-f]{8})", re.ASCII | re.DOTALL)
+_TEMPORARY = re.compile(r"\.((new|old)-[0-9a-f]{8}(-aside)?|.+\.(json|digests)\.[0-9a-f]{8})", re.ASCII | re.DOTALL)
 """Exactly the names made here: what an admin has set aside as ``.old-backup`` is not removed."""
 
 
@@ -39,7 +39,7 @@ def old_path(folder: Path) -> Path:
 
 
 def remove_topic_temporaries(path: Path) -> tuple[str, ...]:
-    """Remove a topic's temporaries, and records without a tree. To be called under the topic's lock.
+    """Remove a topic's temporaries, and records and digest lists without a tree. To be called under the topic's lock.
 
     Args:
         path: the folder of the topic.
@@ -62,12 +62,7 @@ def remove_topic_temporaries(path: Path) -> tuple[str, ...]:
                 tree = record.with_suffix("")
                 if not os.path.lexists(tree) and is_remainder(tree):  # other people's JSON files are left alone
                     remove_file(record)
+            for path in folder.glob(f".*{SUFFIX}"):
+                if not os.path.lexists(tree_of(path)) and is_digest_list(path):
+                    remove_file(path)
     return tuple(left)
-
-
-def remove_temporaries(root: Path) -> None:
-    """Do the same in every topic of a mirror, where it can be done. To be called under the store's exclusive lock."""
-    for path in real_folders(root):
-        with suppress(SettingsError):  # a topic that cannot be read must not keep others from their work
-            if real_folders(path / ".versions"):
-                remove_topic_temporaries(path)

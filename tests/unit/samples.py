@@ -92,4 +92,4 @@ class Sample:
         return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
     def objects(self):
-        return {path.name for path, _ in self.store.iter_objects()}
+        return set(self.store.object_names())
