@@ -34,11 +34,6 @@ def list_path(tree: Path) -> Path:
     return tree.with_name(f".{tree.name}{SUFFIX}")
 
 
-def tree_of(path: Path) -> Path:
-    """The tree of a list."""
-    return path.with_name(path.name[1 : -len(SUFFIX)])
-
-
 def write_digest_list(tree: Path, identity: str, digests: Iterable[str]) -> None:
     """Write the list of a tree atomically. Safe to repeat; where it cannot be written it is made when it is needed.
 

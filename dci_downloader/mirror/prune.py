@@ -67,9 +67,9 @@ def prune(
             versions += _prune_topic(mirror, folder, keep, timeout, progress)
         except (LockedError, SettingsError) as error:  # noqa: PERF203  once for each topic
             obstacles.append(error)
-    for error in obstacles:
-        if isinstance(error, LockedError):
-            raise error
+    for obstacle in obstacles:
+        if isinstance(obstacle, LockedError):
+            raise obstacle
     with store.lock().holding(timeout=timeout, waiting=progress.message):
         freed = _remove_partials(store.partials, now() - _PARTIAL_AGE) + remove_unsure(store)
         markers = [] if store.needs_recovery() else store.markers.left()  # no run is alive to whom one belongs

@@ -18,19 +18,20 @@ from dci_downloader.mirror.digest_list import each_digest, list_path, remembered
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
 from dci_downloader.mirror.folders import real_folders
+from dci_downloader.mirror.head import Head, head_path
 from dci_downloader.mirror.native import native
-from dci_downloader.mirror.record import RecordState
+from dci_downloader.mirror.record import RecordState, Unreadable
 from dci_downloader.mirror.references import named_by
 from dci_downloader.mirror.removal import move_aside, remove_tree
 from dci_downloader.mirror.temporaries import old_path
 from dci_downloader.mirror.topic import TopicMirror
-from dci_downloader.mirror.version import Version, record_path
+from dci_downloader.mirror.version import record_path
 from dci_downloader.results import Removal
 
 
 def expired(
     topic: TopicMirror, component_type: str, keep: int, next_identity: str = "", next_build: str = ""
-) -> tuple[Version, ...]:
+) -> tuple[Head, ...]:
     """The versions that :func:`retire` would remove. No side effect.
 
     Args:
@@ -42,7 +43,7 @@ def expired(
     """
     published = topic.published_folder(component_type)
     others, current = [], {next_build}
-    for version in topic.versions(component_type):
+    for version in topic.heads(component_type):
         if version.identity == next_identity if next_identity else version.folder == published:
             current.add(version.component.id)
         else:
@@ -54,11 +55,13 @@ def expired(
     return tuple(version for version in others if version.component.id not in kept)
 
 
-def reclaimable(topic: TopicMirror, versions: Sequence[Version]) -> Removal:
+def reclaimable(topic: TopicMirror, versions: Sequence[Head]) -> Removal:
     """What removing these versions frees: the files and bytes that nothing else in the mirror holds."""
     links: Counter[str] = Counter()  # by digest
     sizes = []
-    for version in versions:
+    for version in map(topic.load, versions):
+        if isinstance(version, Unreadable):
+            continue
         tree = str(topic.tree(version))
         for entry in version.manifest.files:
             if entry.path not in version.copies:
@@ -67,7 +70,7 @@ def reclaimable(topic: TopicMirror, versions: Sequence[Version]) -> Removal:
             with suppress(OSError):  # a damaged tree lacks some: they free nothing
                 sizes.append(os.lstat(f"{tree}/{native(entry.path)}").st_size)
     unshared = set(map(bytes.fromhex, links))
-    for sibling in _siblings([topic.tree(version) for version in versions]):
+    for sibling in _siblings([topic.tree(head) for head in versions]):
         _subtract(sibling, unshared)
     for sha256 in (digest.hex() for digest in unshared):  # asked one by one: what another topic may have
         with suppress(OSError):
@@ -75,7 +78,7 @@ def reclaimable(topic: TopicMirror, versions: Sequence[Version]) -> Removal:
             # besides the links counted here there is one in the store; any other belongs to a version that stays
             if status.st_nlink <= links[sha256] + 1:
                 sizes.append(status.st_size)
-    return Removal(tuple(version.folder for version in versions), len(sizes), sum(sizes))
+    return Removal(tuple(head.folder for head in versions), len(sizes), sum(sizes))
 
 
 def _siblings(trees: Sequence[Path]) -> Iterator[Path]:
@@ -106,7 +109,7 @@ def remove_expired(topic: TopicMirror, component_type: str, keep: int) -> tuple[
     return _remove_all(topic, component_type, expired(topic, component_type, keep))
 
 
-def _remove_all(topic: TopicMirror, component_type: str, versions: Sequence[Version]) -> tuple[str, ...]:
+def _remove_all(topic: TopicMirror, component_type: str, versions: Sequence[Head]) -> tuple[str, ...]:
     """Remove versions, and those whose record is damaged; gives their folders."""
     removed = [version.folder for version in versions if _removed(topic, topic.tree(version))]
     topic.store.damage.remove(version.identity for version in versions)
@@ -145,7 +148,7 @@ def remove_unreadable(topic: TopicMirror, component_type: str) -> tuple[str, ...
     return tuple(name for name in damaged if _removed(topic, folder / native(name)))
 
 
-def remove(topic: TopicMirror, version: Version) -> None:
+def remove(topic: TopicMirror, version: Head) -> None:
     """Remove a version that is not the published one.
 
     Raises:
@@ -169,6 +172,7 @@ def _remove_tree(topic: TopicMirror, path: Path) -> None:
         except IsADirectoryError:
             topic.left += remove_tree(record_path(path))
         remove_file(list_path(path))
+        remove_file(head_path(path))
         topic.left += remove_tree(place)
 
 

@@ -82,9 +82,7 @@ class StoreFolders:
 
     def unsure_names(self) -> list[str]:
         """The digests of what recovery has moved aside and nobody has hashed yet."""
-        with suppress(FileNotFoundError):  # a store of an older release
-            return list(_digests_in(self.unsure))
-        return []
+        return list(_digests_in(self.unsure))
 
     def _object_folders(self) -> list[Path]:
         """The folders in ``objects/``; what is not named like one of them is other people's, and passed by.
@@ -103,6 +101,6 @@ class StoreFolders:
 
 
 def _digests_in(folder: Path) -> Iterator[str]:
-    """The names of the regular files in a folder that are digests; no file is asked for more than its name."""
-    with disk_errors(folder), os.scandir(folder) as items:
+    """The names of the regular files in a folder, where there is one, that are digests."""
+    with disk_errors(folder), suppress(FileNotFoundError), os.scandir(folder) as items:
         yield from (item.name for item in items if is_digest(item.name) and item.is_file(follow_symlinks=False))
