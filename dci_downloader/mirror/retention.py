@@ -136,14 +136,14 @@ def remove_unreadable(topic: TopicMirror, component_type: str) -> tuple[str, ...
     Returns:
         Their folders.
     """
-    if topic.published(component_type) is None:
-        return ()
     published = topic.published_folder(component_type)
     damaged = [
         record.folder
         for record in topic.look(component_type)[1]
         if record.state is RecordState.DAMAGED and record.folder != published
     ]
+    if damaged and topic.published(component_type) is None:  # asked last, for it reads a whole record
+        return ()
     folder = topic.versions_folder(component_type)
     return tuple(name for name in damaged if _removed(topic, folder / native(name)))
 
