@@ -4,7 +4,7 @@ What is needed is told by the records, which are the more the larger the mirror 
 out. So the order is:
 
 1. without a lock: which of the objects in question does no version name? (:class:`References`)
-2. with the store's lock alone: is that still so? If so, remove some, for a tenth of a second at most; else go to 1.
+2. with the store's lock alone: is that still so? If so, remove some, for a quarter of a second at most; else go to 1.
 
 Why nothing is lost that somebody is about to link to: whoever looks for objects holds the store's lock shared, from
 before the first look until the record of the tree he built is on disk. So while the lock is held alone, every content
@@ -32,7 +32,8 @@ from dci_downloader.mirror.references import References
 from dci_downloader.mirror.store import Store
 from dci_downloader.results import Removal
 
-_HOLD = 0.1  # seconds that the store's lock is held alone, and then left to others
+_HOLD = 0.25  # seconds that the store's lock is held alone; less than others wait for it: see BRIEF in locks.py
+_PAUSE = 0.05  # seconds that it is left to others then, who look every 0.02 s
 _TRIES = 3  # of a run that has its work done; versions changed meanwhile each time
 
 
@@ -127,7 +128,7 @@ class _Collection:
                 if not self._queue:
                     finish(self._left)
                     return True
-            time.sleep(_HOLD)
+            time.sleep(_PAUSE)
 
     def _remove_some(self) -> None:
         deadline = time.monotonic() + _HOLD

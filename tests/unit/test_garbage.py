@@ -12,12 +12,6 @@ def digest(content):
     return bytes.fromhex(entry_of("", content).sha256)
 
 
-@pytest.fixture
-def no_pause(monkeypatch):
-    """Holds of the lock in which one object is removed, and no pause after them."""
-    monkeypatch.setattr(garbage, "_HOLD", 0)
-
-
 def swept(sample):
     return sweep(sample.store, sample.root, 0, print)
 
@@ -118,7 +112,7 @@ def test_versions_that_change_all_the_time_end_a_collection_and_not_a_sweep(samp
     assert swept(sample).files == 1
 
 
-def test_many_objects_go_in_several_short_holds_and_a_kill_between_them_loses_none(sample, no_pause, monkeypatch):
+def test_many_objects_go_in_several_short_holds_and_a_kill_between_them_loses_none(sample, monkeypatch):
     contents = [b"%d" % number for number in range(10)]
     sample.fill({content.decode(): content for content in contents})
     sample.store.candidates.add(map(digest, contents))
