@@ -94,12 +94,34 @@ def _connector(dcirc: str, url: str, progress: Progress) -> Callable[[], Control
 def status(argv: Sequence[str]) -> int:
     """Show what a mirror holds."""
     arguments = parse(command_parsers.status_parser(), argv)
-    from dci_downloader.cli import maintenance, output
+    from dci_downloader.cli import output, status
     from dci_downloader.mirror.mirror import Mirror
     from dci_downloader.settings.destination import destination
 
     mirror = Mirror(destination(arguments.destination, os.environ).path)
-    return output.print_result(maintenance.status(mirror), as_json=arguments.json)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    result = status.status(mirror, width=width, utc=arguments.utc)
+    return output.print_result(result, as_json=arguments.json)
+
+
+def changes(argv: Sequence[str]) -> int:
+    """Show which packages differ between two builds."""
+    arguments = parse(command_parsers.changes_parser(), argv)
+    from dci_downloader.cli import changes, output
+    from dci_downloader.cli.progress import progress_for
+    from dci_downloader.mirror.mirror import Mirror
+
+    progress = progress_for(sys.stderr)
+    narrowing = changes.Narrowing(tuple(arguments.variants or ()), tuple(arguments.archs or ()), arguments.by_tree)
+    ids = changes.two_ids(arguments.names, arguments.component_id or (), arguments.job_id or ())
+    if ids:
+        compare = changes.of_jobs if arguments.job_id else changes.of_components
+        with _connector(arguments.dcirc, arguments.dci_cs_url, progress)() as server:
+            result = compare(server, "".join(arguments.names), ids, narrowing, progress)
+    else:
+        root, topic, component_type = _place(arguments.names, progress)
+        result = changes.of_mirror(Mirror(root), topic, component_type, narrowing)
+    return output.print_result(result, as_json=arguments.json)
 
 
 def verify(argv: Sequence[str]) -> int:
@@ -212,6 +234,14 @@ def completion(argv: Sequence[str]) -> int:
     return output.print_result(output.CommandResult(completion.script(arguments.shell).split("\n")))
 
 
+def show_help(argv: Sequence[str]) -> int:
+    """Show a page, or the help of a command."""
+    arguments = parse(command_parsers.help_parser(), argv)
+    from dci_downloader.cli import pages
+
+    return pages.show(arguments.page, os.environ)
+
+
 def demo(argv: Sequence[str]) -> int:
     """Mirror from a server inside this program."""
     arguments = parse(command_parsers.demo_parser(), argv)
@@ -227,6 +257,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "topics": topics,
     "components": components,
     "status": status,
+    "changes": changes,
     "verify": verify,
     "rollback": rollback,
     "prune": prune,
@@ -234,13 +265,15 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "systemd-units": systemd_units,
     "completion": completion,
     "demo": demo,
+    "help": show_help,
 }
 """The commands by name; any other first argument is the topic of a sync."""
 
 _MODULES = {
     "topics": "listing",
     "components": "listing",
-    "status": "maintenance",
+    "status": "status",
+    "changes": "changes",
     "verify": "maintenance",
     "rollback": "maintenance",
     "prune": "maintenance",
@@ -248,5 +281,6 @@ _MODULES = {
     "systemd-units": "systemd",
     "completion": "completion",
     "demo": "mirroring",
+    "help": "pages",
 }
 """The module that does the work of each command; of any other first argument it is the sync's."""
