@@ -59,7 +59,7 @@ def terminal(*words, columns=80, lines=24, **environ):
         stdin=slave,
         stdout=slave,
         stderr=slave,
-        env={**kept, "TERM": "xterm", "LC_ALL": "C.UTF-8", **environ},
+        env={**kept, "TERM": "xterm", "LC_ALL": "C.UTF-8", "LESSSECURE": "1", **environ},
         cwd=Path(__file__).parents[2],
     )
     os.close(slave)
