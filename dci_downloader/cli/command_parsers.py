@@ -201,7 +201,7 @@ def verify_parser() -> Parser:
     add_option(parser, "dcirc", help="credentials for that, in place of `source FILE`")
     add_option(parser, "peers", help="ask this mirror first; repeat")
     add_option(parser, "settings", help="ask the peers that it names first")
-    parser.add_argument("--quiet", action="store_true", help="nothing but damage and errors")
+    parser.add_argument("-q", "--quiet", action="store_true", help="nothing but damage and errors")
     add_option(parser, "lock_timeout")
     return parser
 

@@ -73,11 +73,13 @@ def _list(arguments: argparse.Namespace, ask: Callable[[ControlServer, ListOptio
     from dci_downloader.cli import output
     from dci_downloader.cli.listing import ListOptions
     from dci_downloader.cli.progress import progress_for
+    from dci_downloader.hooks import phase
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     options = ListOptions(arguments.sort, arguments.reverse, arguments.limit, width)
     progress = progress_for(sys.stderr)
-    with _connector(arguments.dcirc, arguments.dci_cs_url, progress)() as server:
+    connect = _connector(arguments.dcirc, arguments.dci_cs_url, progress)
+    with connect() as server, phase(progress, "asking the control server"):
         result = ask(server, options, progress)
     return output.print_result(result, as_json=arguments.json)
 
