@@ -72,7 +72,7 @@ def is_swapped(words: Sequence[str]) -> bool:
 
 
 def _of_command(command: str, words: Sequence[str]) -> str:
-    if command in _DEST_FIRST and len(words) > 1 and _is_path(words[1]) > _is_path(words[0]):
+    if command in _DEST_FIRST and len(words) > 1 and _is_path(words[1]) == 2 > _is_path(words[0]):
         return f"DEST comes before TOPIC: {_line(command, words[1], words[0], *words[2:])}"
     if command == "settings" and words and words[0].endswith((".yml", ".yaml")):
         return _meant(command, "check", *words)

@@ -28,6 +28,7 @@ COMMANDS = ("topics", "components", "status", "verify", "rollback", "prune", "se
         ),
         ("settings a.yml b.yml", "did you mean `dci-downloader settings check a.yml b.yml`?"),
         ("changes /srv/dci", ""),
+        ("rollback RHEL-9.2 compose", ""),
         ("diff /srv/dci", ""),
         ("hold /srv/dci", ""),
         ("rollback /srv/dci RHEL-9.2", ""),
