@@ -47,6 +47,7 @@ class Settings:
         job: the job whose components are mirrored; None for those that the topics name.
         notes: what of the settings is without effect, a line each.
         details: which files were found, a line each.
+        status_page: path of the page of HTML about the mirror; None for none.
     """
 
     credentials: AnyCredentials
@@ -57,6 +58,7 @@ class Settings:
     job: Optional[JobRequest] = None
     notes: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
+    status_page: Optional[Path] = None
 
     @property
     def patience(self) -> float:
@@ -141,6 +143,7 @@ def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
         job=merged.job,
         notes=(*variables.notes, *merged.notes),
         details=(*merged.details, *variables.details),
+        status_page=Path(merged.status_page.value) if merged.status_page else None,
     )
 
 

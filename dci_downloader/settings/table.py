@@ -160,6 +160,15 @@ _OUTPUT = (
         "for Prometheus' node_exporter",
         "figures of the run for [Prometheus](#from-cron-and-timers)",
     ),
+    Setting(
+        "status_page",
+        types.OUTPUT,
+        "--status-page FILE",
+        "write a page of HTML about the mirror after each run",
+        comment="a page of HTML about the mirror, written by each run",
+        example="/srv/dci/index.html",
+        levels=Level.FILE,
+    ),
 )
 GROUPS = {"what to fetch": WHAT, "from where, to where": _WHERE, "how": _HOW, "output": _OUTPUT}
 """The settings in the order and the groups of ``--help``."""

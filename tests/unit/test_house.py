@@ -34,6 +34,7 @@ WINGS = [
     "pre_run_step",
     "topics",
     "settings",
+    "page",
     "demo",
     "cli",
     "main",
