@@ -29,7 +29,6 @@ class CommandLine:
         log_file: path of the log.
         log_format: ``text`` or ``json``.
         metrics_file: path of the file with figures for Prometheus.
-        status_page: path of the page of HTML about the mirror.
     """
 
     positional: tuple[str, ...] = ()
@@ -49,7 +48,6 @@ class CommandLine:
     log_file: str = ""
     log_format: str = "text"
     metrics_file: str = ""
-    status_page: str = ""
 
     @property
     def says_what(self) -> bool:

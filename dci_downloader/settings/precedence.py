@@ -100,8 +100,6 @@ def merge(command_line: CommandLine, environ: Mapping[str, str], found: Sequence
         notes.append(f"DCI_JOB_ID is not used, because component_id ({topics[0]['component_id'].origin}) is set")
         job = None
     details = tuple(f"settings found: {path}" for path in found)
-    if command_line.status_page:
-        top_level["status_page"] = SettingValue(command_line.status_page, "--status-page")
     return MergedSettings(
         destination or top_level.get("local_repo"),
         topics,

@@ -163,9 +163,8 @@ _OUTPUT = (
     Setting(
         "status_page",
         types.OUTPUT,
-        "--status-page FILE",
-        "write a page of HTML about the mirror after each run",
-        comment="a page of HTML about the mirror, written by each run",
+        text="a page of HTML about the mirror, which each run writes anew: in the mirror itself, say",
+        comment="a page about the mirror, written by each run",
         example="/srv/dci/index.html",
         levels=Level.FILE,
     ),

@@ -153,20 +153,27 @@ def test_each_run_writes_the_page_anew_and_a_failure_is_on_it(real, tmp_path):
     source = tmp_path / "source"
     source.mkdir()
     topic = real.catalog.add_topic("RHEL-9.2", component_types=("compose",))
+    settings = tmp_path / "settings.yml"
+    settings.write_text(f"local_repo: {dci}\nstatus_page: {page}\n")
+
+    def run(topic, *words):
+        return real.run(topic, "--all", "--settings", settings, *words)
+
     for number in (1, 2):
         (source / "bash-5-1.noarch.rpm").unlink(missing_ok=True)
         (source / f"bash-5-{number}.noarch.rpm").write_text(str(number))
         real.publish(topic, f"c{number}", source)
-        assert real.run("RHEL-9.2", dci, "--all", "--status-page", page).returncode == 0
+        assert run("RHEL-9.2").returncode == 0
     text = page.read_text()
     assert "c2" in text
     assert "Packages since c1" in text
     before = page.stat().st_ino
-    assert real.run("RHEL-9.2", dci, "--all", "--dry-run", "--status-page", page).returncode == 0
+    assert run("RHEL-9.2", "--dry-run").returncode == 0
     assert page.stat().st_ino == before
-    assert real.run("RHEL-9.9", dci, "--status-page", page).returncode == 4
+    assert run("RHEL-9.9").returncode == 4
     assert "there is no topic RHEL-9.9" in page.read_text()
-    done = real.run("RHEL-9.2", dci, "--all", "--status-page", tmp_path / "missing/page.html")
+    settings.write_text(f"local_repo: {dci}\nstatus_page: {tmp_path}/missing/page.html\n")
+    done = run("RHEL-9.2")
     assert (done.returncode, "there is no such folder" in done.stderr) == (2, True)
     shown = real.run("status", dci, "--html", tmp_path / "page.html", "--json")
     assert json.loads(shown.stdout)["versions"][0]["version"] == "c2"
@@ -185,7 +192,9 @@ def test_a_run_whose_page_cannot_be_written_reports_what_it_did_and_fails(lab, t
         raise OSError(28, "No space left on device", str(page))
 
     monkeypatch.setattr("dci_downloader.page.page.replace_atomically", full)
-    code = cli.main(["RHEL-9.2", str(tmp_path / "dci"), "--all", "--json", "--status-page", str(page)])
+    settings = tmp_path / "settings.yml"
+    settings.write_text(f"local_repo: {tmp_path}/dci\nstatus_page: {page}\n")
+    code = cli.main(["RHEL-9.2", "--all", "--json", "--settings", str(settings)])
     out, err = capsys.readouterr()
     assert (code, json.loads(out)["exit_code"]) == (6, 0)
     assert "page.html" in err
