@@ -74,7 +74,7 @@ def _remember(settings: Settings, dry_run: bool, seconds: float, reports: Sequen
         return
     mirror = Mirror(settings.destination)
     record_run(mirror, reports, seconds)
-    if settings.status_page and mirror.store.root.is_dir():
+    if settings.status_page and os.path.isdir(mirror.store.root):
         from dci_downloader.page.page import write_page
 
         write_page(mirror, settings.status_page)

@@ -9,6 +9,7 @@ whatever in it is damaged or foreign is left out, and what cannot be written is 
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -122,7 +123,7 @@ def record_run(mirror: Mirror, reports: Sequence[Report], seconds: float) -> Non
         reports: one for each topic.
         seconds: how long the run took.
     """
-    if not mirror.store.root.is_dir() or mirror.store.root.is_symlink():
+    if not os.path.isdir(mirror.store.root) or os.path.islink(mirror.store.root):
         return
     now = mirror.clock()
     run = Run(now, seconds, worst_exit_code(report.exit_code for report in reports), tuple(map(_topic_run, reports)))

@@ -77,6 +77,8 @@ def test_a_reason_holds_no_login_and_is_not_longer_than_a_line_or_two(mirror, pa
 
 def test_where_there_is_no_mirror_nothing_is_made(tmp_path):
     record_run(Mirror(tmp_path / "no"), [report(component())], 1)
+    record_run(Mirror(f"/{'x' * 300}"), [report(component())], 1)
+    record_run(Mirror(f"{tmp_path}{'/x' * 3000}"), [report(component())], 1)
     assert list(tmp_path.iterdir()) == []
     assert read_history(Mirror(tmp_path / "no")) == History()
 
