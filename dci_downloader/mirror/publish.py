@@ -8,18 +8,20 @@ topic's lock.
 from __future__ import annotations
 
 import os
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 from dci_downloader.content.names import version_folder
 from dci_downloader.errors import IntegrityError, SettingsError
 from dci_downloader.mirror import tree
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import flush_folder, make_folder, make_symlink
+from dci_downloader.mirror.head import Head
 from dci_downloader.mirror.native import native
-from dci_downloader.mirror.record import MAX_NUMBER, RecordState, write_record
+from dci_downloader.mirror.record import RecordState, Unreadable, write_record
+from dci_downloader.mirror.record_fields import MAX_NUMBER
 from dci_downloader.mirror.removal import move_aside, remove_tree
 from dci_downloader.mirror.temporaries import new_path, old_path
 from dci_downloader.mirror.topic import TopicMirror
@@ -70,9 +72,10 @@ def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Ma
             make_folder(path)
         _check_link(topic.link(component.type))
         wanted_identity = identity(component, selection, wanted)
-        versions, unreadable = topic.look(component.type)
-        existing = next((each for each in versions if _is_same(each, wanted_identity, component, wanted)), None)
-        replaceable = [each.folder for each in unreadable if each.state is not RecordState.NEWER]
+        heads, unreadable = topic.look(component.type)
+        topic.refresh_heads(component.type)
+        existing, damaged = _existing(topic, heads, component, wanted_identity, wanted)
+        replaceable = [each.folder for each in (*damaged, *unreadable) if each.state is not RecordState.NEWER]
         version = Version(
             folder=existing.folder if existing else _free_name(folder, component, wanted_identity, replaceable),
             identity=wanted_identity,
@@ -83,7 +86,7 @@ def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Ma
             published_at=topic.clock(),
             last_verified=existing.last_verified if existing else None,
             copies=existing.copies if existing else frozenset(),
-            number=min(max((each.number for each in versions), default=0) + 1, MAX_NUMBER),
+            number=min(max((head.number for head in heads), default=0) + 1, MAX_NUMBER),
         )
         if existing and topic.intact(existing):
             write_record(topic.tree(version), version)  # tags and the time of publication may be new
@@ -93,9 +96,30 @@ def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Ma
     return Publication(topic.link(component.type), version, notes)
 
 
-def _is_same(version: Version, wanted_identity: str, component: Component, wanted: Manifest) -> bool:
-    """Whether a version is what is to be published."""
-    if version.selection == UNKNOWN_SELECTION and version.component.id == component.id:
+def _existing(
+    topic: TopicMirror, heads: Iterable[Head], component: Component, wanted_identity: str, wanted: Manifest
+) -> tuple[Optional[Version], list[Unreadable]]:
+    """The version that is what is to be published, if there is one; and those with unreadable records."""
+    damaged = []
+    for head in heads:
+        if _may_be_same(head, wanted_identity, component):
+            version = topic.load(head)
+            if isinstance(version, Unreadable):
+                damaged.append(version)
+            elif _is_same(version, wanted_identity, wanted):
+                return version, damaged
+    return None, damaged
+
+
+def _may_be_same(head: Head, wanted_identity: str, component: Component) -> bool:
+    """Whether a version is what is to be published, as far as can be told without its files."""
+    is_unknown = head.selection == UNKNOWN_SELECTION and head.component.id == component.id
+    return is_unknown or head.identity == wanted_identity
+
+
+def _is_same(version: Version, wanted_identity: str, wanted: Manifest) -> bool:
+    """Whether a version that may be what is to be published is that."""
+    if version.selection == UNKNOWN_SELECTION:
         held = version.manifest
         return (sorted(held.files), sorted(held.symlinks)) == (sorted(wanted.files), sorted(wanted.symlinks))
     return version.identity == wanted_identity
