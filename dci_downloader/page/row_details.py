@@ -10,6 +10,7 @@ from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.repositories import repositories
 from dci_downloader.mirror.status import StatusRow
+from dci_downloader.mirror.version import Version
 from dci_downloader.models import folder_name
 from dci_downloader.page.repository_lines import Source, sources
 
@@ -44,6 +45,7 @@ def _changes(mirror: Mirror, row: StatusRow) -> Changes:
         published, older = topic.published(row.type), topic.older_versions(row.type)
     except DownloaderError:
         return Changes()
-    if published is None or not older:
+    before = topic.load(older[0]) if older else None
+    if published is None or not isinstance(before, Version):
         return Changes()
-    return changes(older[0].folder, older[0].manifest, published.manifest)
+    return changes(before.folder, before.manifest, published.manifest)
