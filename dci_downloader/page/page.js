@@ -3,7 +3,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const up = document.documentElement.dataset.up;
   if (up && location.protocol.startsWith("http")) {
     const base = new URL(up, location.href);
-    base.username = base.password = base.search = base.hash = "";
+    base.username = base.password = "";
     for (const part of document.querySelectorAll(".base")) part.textContent = base.href.replace(/\/$/, "");
   }
   for (const time of document.querySelectorAll("time")) {

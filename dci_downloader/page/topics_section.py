@@ -56,13 +56,15 @@ def _type(row: StatusRow, builds: Sequence[Build], sources: Sequence[Source], ro
 
 
 def _pills(row: StatusRow) -> Iterator[Element]:
-    """The health of what is published, in a word."""
+    """The health of what is published, in a word, and whether it is held."""
     if row.damaged:
         yield pill("damaged", "bad")
     elif row.published_at is None:
         yield pill("unreadable" if row.version else "not published", "bad" if row.version else "odd")
     else:
         yield pill("whole", "good")
+    if row.held:
+        yield pill("held", "odd")
 
 
 def pill(text: str, kind: str) -> Element:

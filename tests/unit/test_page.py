@@ -12,6 +12,7 @@ from dci_downloader.errors import NotFoundError, SettingsError
 from dci_downloader.hooks import NullProgress
 from dci_downloader.mirror.fetching import recorded
 from dci_downloader.mirror.history import record_run
+from dci_downloader.mirror.hold import hold
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.page.page import page, require_place, write_page
 from dci_downloader.results import ComponentReport, Failure, Outcome, Report
@@ -154,6 +155,11 @@ def test_after_a_rollback_the_changes_are_those_of_what_is_published(two):
     text = Reader(page(two.mirror, two.root / "index.html")).text
     assert "compose whole c1" in text
     assert "Packages since" not in text
+
+
+def test_what_is_held_is_said(two):
+    hold(two.mirror, "RHEL 9.2", "compose")
+    assert "compose whole held c2" in Reader(page(two.mirror, two.root / "index.html")).text
 
 
 def test_an_empty_mirror_has_a_page(sample):
