@@ -83,6 +83,8 @@ class ComponentPlan:
     @property
     def identity(self) -> str:
         """That of the version it is to become."""
+        if self.published is not None and self.wanted is self.published.manifest:  # of the same component and selection
+            return self.published.identity
         return identity(self.component, self.selection, self.wanted)
 
     @property
