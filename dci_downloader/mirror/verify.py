@@ -190,8 +190,7 @@ def _check(
 ) -> VersionCheck:
     """Put together what is wrong with a version; each path is named once, with its content first.
 
-    Args:
-        own: paths of files whose bytes are not those of their objects.
+    ``own`` are the paths of files whose bytes are not those of their objects.
     """
     wrong_objects = damaged_objects(damages)
     paths = {damage.path for damage in damages}
