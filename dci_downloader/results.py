@@ -1,4 +1,4 @@
-"""What became of a run: reports, failures and changes, all immutable. Sizes are bytes, durations seconds."""
+"""What became of a run: reports and failures, all immutable. Sizes are bytes, durations seconds."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import enum
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
-from dci_downloader.errors import DownloaderError, worst_exit_code
+from dci_downloader.changes import Changes
+from dci_downloader.errors import DownloaderError, error_class, worst_exit_code
 from dci_downloader.models import Component, Manifest, Plan
+from dci_downloader.short_repr import short_repr
 
 
 @dataclass(frozen=True)
@@ -30,14 +32,21 @@ class Failure:
     expected: str = ""
     actual: str = ""
 
+    __repr__ = short_repr
+
     @classmethod
     def of(cls, error: DownloaderError) -> Failure:
         """The failure of a component or a topic as a whole."""
         return cls("", str(error), error.exit_code, error.hint)
 
-    def error(self) -> DownloaderError:
-        """The error that this failure stands for; its exit code is that of the failure."""
-        error = DownloaderError(str(self), hint=self.hint)
+    def error(self, before: str = "", after: str = "") -> DownloaderError:
+        """The error that this failure stands for, of the class that has its exit code.
+
+        Args:
+            before: what its message begins with.
+            after: what it ends with.
+        """
+        error = error_class(self.exit_code)(f"{before}{self}{after}", hint=self.hint)
         error.exit_code = self.exit_code
         return error
 
@@ -114,22 +123,6 @@ class ContainerImage(NamedTuple):
     outcome: ContainerImageOutcome
 
 
-class Changes(NamedTuple):
-    """How many files differ between two versions.
-
-    Attributes:
-        since: the older version; empty where there is none, and then every file is added.
-        added: paths that only the newer version has.
-        changed: paths with another content.
-        removed: paths that only the older version has.
-    """
-
-    since: str = ""
-    added: int = 0
-    changed: int = 0
-    removed: int = 0
-
-
 class Removal(NamedTuple):
     """What was removed; in a dry run, what would be.
 
@@ -191,6 +184,8 @@ class ComponentReport:
     images: tuple[ContainerImage, ...] = ()
     version: str = ""
     changes: Changes = field(default_factory=Changes)
+
+    __repr__ = short_repr
 
 
 class SyncSteps(NamedTuple):
@@ -268,6 +263,8 @@ class Report:
     failure: Optional[Failure] = None
     dropped_peers: tuple[str, ...] = ()
 
+    __repr__ = short_repr
+
     @property
     def failures(self) -> tuple[Failure, ...]:
         """Every failure: that of the topic as a whole, and those of its components."""
@@ -278,3 +275,19 @@ class Report:
     def exit_code(self) -> int:
         """0, or that of the worst failure."""
         return worst_exit_code(failure.exit_code for failure in self.failures)
+
+    @property
+    def ok(self) -> bool:
+        """Whether all of it was mirrored, or was there already: the exit code is 0."""
+        return not self.failures
+
+    def raise_for_failures(self) -> None:
+        """Raise the worst failure, and say how many there are besides; do nothing where there is none.
+
+        Raises:
+            DownloaderError: or the class below it that has the exit code of the failure.
+        """
+        for failure in self.failures:
+            if failure.exit_code == self.exit_code:
+                others = len(self.failures) - 1
+                raise failure.error(f"{self.topic}: ", f" (and {others:,} more)" if others else "")

@@ -9,6 +9,8 @@ from dci_downloader.cli.arguments import CommandFormatter, Parser, add_option, c
 from dci_downloader.settings.table import SETTINGS, settings_at
 from dci_downloader.settings.types import COUNT, Level
 
+_DEFAULT = "default: by DCI_LOCAL_REPO or settings"
+
 SHELLS = ("bash", "zsh", "fish")
 """The shells that there are completion scripts for."""
 
@@ -97,7 +99,9 @@ def settings_parser() -> Parser:
         ending=_settings_help(),
     )
     parser.add_argument("action", choices=("check",), metavar="check", help="what to do")
-    parser.add_argument("settings", nargs="+", metavar="FILE", help="YAML; later over earlier")
+    parser.add_argument(
+        "settings", nargs="*", metavar="FILE", help="YAML; later over earlier (default: those that are found)"
+    )
     return parser
 
 
@@ -111,7 +115,7 @@ def _settings_help() -> str:
         "in variants": settings_at(Level.VARIANT),
     }
     lines = ["DCI_* variables count too, as they would in a run; secrets are not shown.", ""]
-    lines += ["settings, explained by README and downloader.yml.example:"]
+    lines += ["settings, explained by `dci-downloader help settings`:"]
     for title, names in groups.items():
         heading = f"  {title + ':':21}"
         lines += textwrap.wrap(", ".join(names), 80, initial_indent=heading, subsequent_indent=" " * len(heading))
@@ -119,16 +123,55 @@ def _settings_help() -> str:
 
 
 def _maintenance_parser(command: str, description: str, *examples: str) -> Parser:
+    """The parser of a command about a whole mirror."""
     parser = _command_parser(command, description, *examples)
-    parser.add_argument("destination", metavar="DEST", help="root of the mirror")
+    parser.add_argument("destination", nargs="?", default="", metavar="DEST", help=f"root of the mirror ({_DEFAULT})")
     parser.add_argument("--json", action="store_true", help="the same for programs")
+    return parser
+
+
+def _topic_parser(command: str, description: str, *examples: str) -> Parser:
+    """The parser of a command about a topic of a mirror."""
+    ending = f"DEST is the root of the mirror ({_DEFAULT});\nTYPE one component type (default: all)."
+    parser = _command_parser(command, description, *examples, ending=ending)
+    parser.usage = f"dci-downloader {command} [DEST] TOPIC [TYPE] [options]"
+    parser.add_argument("names", nargs="+", metavar="TOPIC", help="the topic's name")
+    parser.add_argument("--json", action="store_true", help="the same for programs")
+    add_option(parser, "lock_timeout")
     return parser
 
 
 def status_parser() -> Parser:
     """``dci-downloader status``: what a mirror holds."""
     description = "Show what a mirror holds: versions, sizes, and what hard links save. No network."
-    return _maintenance_parser("status", description, "status /srv/dci")
+    parser = _maintenance_parser("status", description, "status /srv/dci", "status /srv/dci --utc")
+    parser.add_argument("--utc", action="store_true", help="times in UTC, not how long ago")
+    return parser
+
+
+def changes_parser() -> Parser:
+    """``dci-downloader changes``: which packages differ between two builds."""
+    parser = _command_parser(
+        "changes",
+        "Show which packages differ: between what is published in a mirror and what was published before it, or "
+        "between two builds on the control server, of which nothing is downloaded.",
+        "changes /srv/dci RHEL-9.2",
+        "changes /srv/dci RHEL-9.2 compose --arch x86_64",
+        ending="Of the control server: --component-id or --job-id, the older one first,\n"
+        "and the newer one; TOPIC alone may stand before them, or nothing.",
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="DEST TOPIC TYPE", help="of a mirror; DEST and TYPE may be left out"
+    )
+    add_option(parser, "component_id", action="append", help="a build; twice")
+    add_option(parser, "job_id", action="append", help="the builds of a job; twice")
+    add_option(parser, "variants", type=str, help="only of this variant; repeat")
+    add_option(parser, "archs", help="only of this architecture; repeat")
+    parser.add_argument("--by-tree", action="store_true", help="each variant and architecture on its own")
+    parser.add_argument("--json", action="store_true", help="the same for programs")
+    add_option(parser, "dcirc")
+    add_option(parser, "dci_cs_url")
+    return parser
 
 
 def verify_parser() -> Parser:
@@ -147,20 +190,14 @@ def verify_parser() -> Parser:
 def rollback_parser() -> Parser:
     """``dci-downloader rollback``: publish the version before."""
     description = "Publish the version before the present one again. No network. The next sync brings the newest back."
-    parser = _maintenance_parser(
-        "rollback", description, "rollback /srv/dci RHEL-9.2", "rollback /srv/dci RHEL-9.2 compose"
-    )
-    parser.add_argument("topic", metavar="TOPIC", help="the topic's name")
-    parser.add_argument("type", nargs="?", default="", metavar="TYPE", help="one component type (default: all)")
-    add_option(parser, "lock_timeout")
-    return parser
+    return _topic_parser("rollback", description, "rollback /srv/dci RHEL-9.2", "rollback /srv/dci RHEL-9.2 compose")
 
 
 def prune_parser() -> Parser:
     """``dci-downloader prune``: remove old versions and garbage."""
     description = "Remove old versions, stale partial files, and what no version holds any more."
     parser = _maintenance_parser("prune", description, "prune /srv/dci", "prune /srv/dci --keep 0")
-    add_option(parser, "keep", default=SETTINGS["keep"].default)
+    add_option(parser, "keep")
     add_option(parser, "lock_timeout")
     return parser
 
@@ -191,10 +228,24 @@ def demo_parser() -> Parser:
     return parser
 
 
+def help_parser() -> Parser:
+    """``dci-downloader help``: the pages."""
+    parser = _command_parser(
+        "help",
+        "Show a page of the manual, or what a command does. On a terminal through $PAGER, or less.",
+        "help",
+        "help settings",
+        "help verify",
+    )
+    parser.add_argument("page", nargs="?", default="", metavar="PAGE", help="a page or a command (default: list them)")
+    return parser
+
+
 PARSERS: Mapping[str, Callable[[], Parser]] = {
     "topics": topics_parser,
     "components": components_parser,
     "status": status_parser,
+    "changes": changes_parser,
     "verify": verify_parser,
     "rollback": rollback_parser,
     "prune": prune_parser,
@@ -202,5 +253,6 @@ PARSERS: Mapping[str, Callable[[], Parser]] = {
     "systemd-units": systemd_units_parser,
     "completion": completion_parser,
     "demo": demo_parser,
+    "help": help_parser,
 }
 """The parser of each command, in the order of ``--help``."""

@@ -11,12 +11,13 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dci_downloader.cli import command_parsers
 from dci_downloader.cli.arguments import parse, parse_sync
+from dci_downloader.errors import SettingsError
+from dci_downloader.settings.table import SETTINGS
 
 if TYPE_CHECKING:
     from dci_downloader.cli.listing import ListOptions
@@ -64,52 +65,79 @@ def components(argv: Sequence[str]) -> int:
 
 def _list(arguments: argparse.Namespace, ask: Callable[[ControlServer, ListOptions, Progress], CommandResult]) -> int:
     """Print what the control server offers, as a table for a terminal, as plain lines for a pipe."""
-    from dci_downloader import environment
     from dci_downloader.cli import output
     from dci_downloader.cli.listing import ListOptions
     from dci_downloader.cli.progress import progress_for
-    from dci_downloader.control.client import ControlServer
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     options = ListOptions(arguments.sort, arguments.reverse, arguments.limit, width)
     progress = progress_for(sys.stderr)
-    environ = environment.with_options(os.environ, arguments.dcirc, arguments.dci_cs_url)
-    for note in environment.dcirc_notes(arguments.dcirc):
-        progress.message(f"note: {note}")
-    with ControlServer.from_env(environ) as server:
+    with _connector(arguments.dcirc, arguments.dci_cs_url, progress)() as server:
         result = ask(server, options, progress)
     return output.print_result(result, as_json=arguments.json)
+
+
+def _connector(dcirc: str, url: str, progress: Progress) -> Callable[[], ControlServer]:
+    """What connects to the control server, with the credentials of a file, of the environment, or those found."""
+    from dci_downloader import environment
+    from dci_downloader.control.client import ControlServer
+    from dci_downloader.settings.discovery import with_credentials
+
+    variables = with_credentials(os.environ, dcirc, url)
+    for note in variables.notes:
+        progress.message(f"note: {note}")
+    for detail in variables.details:
+        progress.detail(detail)
+    return lambda: ControlServer(variables.credentials(), network=environment.network(variables.environ))
 
 
 def status(argv: Sequence[str]) -> int:
     """Show what a mirror holds."""
     arguments = parse(command_parsers.status_parser(), argv)
-    from dci_downloader.cli import maintenance, output
+    from dci_downloader.cli import output, status
+    from dci_downloader.mirror.mirror import Mirror
+    from dci_downloader.settings.destination import destination
+
+    mirror = Mirror(destination(arguments.destination, os.environ).path)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    result = status.status(mirror, width=width, utc=arguments.utc)
+    return output.print_result(result, as_json=arguments.json)
+
+
+def changes(argv: Sequence[str]) -> int:
+    """Show which packages differ between two builds."""
+    arguments = parse(command_parsers.changes_parser(), argv)
+    from dci_downloader.cli import changes, output
+    from dci_downloader.cli.progress import progress_for
     from dci_downloader.mirror.mirror import Mirror
 
-    return output.print_result(maintenance.status(Mirror(arguments.destination)), as_json=arguments.json)
+    progress = progress_for(sys.stderr)
+    narrowing = changes.Narrowing(tuple(arguments.variants or ()), tuple(arguments.archs or ()), arguments.by_tree)
+    ids = changes.two_ids(arguments.names, arguments.component_id or (), arguments.job_id or ())
+    if ids:
+        compare = changes.of_jobs if arguments.job_id else changes.of_components
+        with _connector(arguments.dcirc, arguments.dci_cs_url, progress)() as server:
+            result = compare(server, "".join(arguments.names), ids, narrowing, progress)
+    else:
+        root, topic, component_type = _place(arguments.names, progress)
+        result = changes.of_mirror(Mirror(root), topic, component_type, narrowing)
+    return output.print_result(result, as_json=arguments.json)
 
 
 def verify(argv: Sequence[str]) -> int:
     """Hash everything again, and repair it if asked to."""
     arguments = parse(command_parsers.verify_parser(), argv)
-    from dci_downloader import environment
     from dci_downloader.cli import maintenance, output
     from dci_downloader.cli.progress import progress_for
     from dci_downloader.cli.signals import Signals
     from dci_downloader.mirror.mirror import Mirror
+    from dci_downloader.settings.destination import destination
 
     progress = progress_for(sys.stderr, quiet=arguments.quiet)
-    repair = None
-    if arguments.repair:
-        from dci_downloader.control.client import ControlServer
-
-        repair = partial(ControlServer.from_env, environment.with_options(os.environ, arguments.dcirc, None))
-        for note in environment.dcirc_notes(arguments.dcirc):
-            progress.message(f"note: {note}")
+    repair = _connector(arguments.dcirc, "", progress) if arguments.repair else None
     peers = _peers(arguments.peers or (), arguments.settings or ())
     with Signals() as stop:
-        mirror = Mirror(arguments.destination)
+        mirror = Mirror(destination(arguments.destination, os.environ, arguments.settings or ()).path)
         result = maintenance.verify(mirror, progress, stop, repair, arguments.lock_timeout, peers)
     return output.print_result(result, as_json=arguments.json, quiet=arguments.quiet)
 
@@ -133,9 +161,25 @@ def rollback(argv: Sequence[str]) -> int:
     from dci_downloader.mirror.mirror import Mirror
 
     progress = progress_for(sys.stderr)
-    mirror = Mirror(arguments.destination)
-    result = maintenance.rollback(mirror, arguments.topic, arguments.type, arguments.lock_timeout, progress)
+    root, topic, component_type = _place(arguments.names, progress)
+    result = maintenance.rollback(Mirror(root), topic, component_type, arguments.lock_timeout, progress)
     return output.print_result(result, as_json=arguments.json)
+
+
+def _place(names: Sequence[str], progress: Progress) -> tuple[str, str, str]:
+    """DEST, TOPIC and TYPE of a command for which the first and the last may be left out; TYPE is empty then.
+
+    Raises:
+        SettingsError: there are more names, or nothing names the mirror.
+    """
+    from dci_downloader.settings.destination import split_destination
+
+    root, rest = split_destination(names, os.environ)
+    if not 0 < len(rest) < 3 or not all(rest):
+        raise SettingsError("expected DEST TOPIC TYPE, of which DEST and TYPE may be left out")
+    if root.origin != "DEST":
+        progress.message(f"DEST is {root.path} ({root.origin})")
+    return root.path, rest[0], rest[1] if len(rest) > 1 else ""
 
 
 def prune(argv: Sequence[str]) -> int:
@@ -144,9 +188,15 @@ def prune(argv: Sequence[str]) -> int:
     from dci_downloader.cli import maintenance, output
     from dci_downloader.cli.progress import progress_for
     from dci_downloader.mirror.mirror import Mirror
+    from dci_downloader.settings.destination import destination
 
     progress = progress_for(sys.stderr)
-    result = maintenance.prune(Mirror(arguments.destination), arguments.keep, arguments.lock_timeout, progress)
+    root = destination(arguments.destination, os.environ)
+    if root.origin != "DEST":
+        progress.message(f"DEST is {root.path} ({root.origin})")
+    kept = SETTINGS["keep"].default if root.keep is None else root.keep
+    keep = kept if arguments.keep is None else arguments.keep
+    result = maintenance.prune(Mirror(root.path), keep, arguments.lock_timeout, progress)
     return output.print_result(result, as_json=arguments.json)
 
 
@@ -154,8 +204,13 @@ def settings(argv: Sequence[str]) -> int:
     """Check settings files."""
     arguments = parse(command_parsers.settings_parser(), argv)
     from dci_downloader.cli import checks, output
+    from dci_downloader.settings import discovery
 
-    return output.print_result(checks.check_settings(arguments.settings, os.environ))
+    files = arguments.settings or discovery.find(os.environ).settings
+    if not files:
+        where = " and ".join(discovery.folders(os.environ))
+        raise SettingsError(f"no settings are found in {where}", hint="name a file: settings check FILE")
+    return output.print_result(checks.check_settings(files, os.environ))
 
 
 def systemd_units(argv: Sequence[str]) -> int:
@@ -179,6 +234,14 @@ def completion(argv: Sequence[str]) -> int:
     return output.print_result(output.CommandResult(completion.script(arguments.shell).split("\n")))
 
 
+def show_help(argv: Sequence[str]) -> int:
+    """Show a page, or the help of a command."""
+    arguments = parse(command_parsers.help_parser(), argv)
+    from dci_downloader.cli import pages
+
+    return pages.show(arguments.page, os.environ)
+
+
 def demo(argv: Sequence[str]) -> int:
     """Mirror from a server inside this program."""
     arguments = parse(command_parsers.demo_parser(), argv)
@@ -194,6 +257,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "topics": topics,
     "components": components,
     "status": status,
+    "changes": changes,
     "verify": verify,
     "rollback": rollback,
     "prune": prune,
@@ -201,13 +265,15 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "systemd-units": systemd_units,
     "completion": completion,
     "demo": demo,
+    "help": show_help,
 }
 """The commands by name; any other first argument is the topic of a sync."""
 
 _MODULES = {
     "topics": "listing",
     "components": "listing",
-    "status": "maintenance",
+    "status": "status",
+    "changes": "changes",
     "verify": "maintenance",
     "rollback": "maintenance",
     "prune": "maintenance",
@@ -215,5 +281,6 @@ _MODULES = {
     "systemd-units": "systemd",
     "completion": "completion",
     "demo": "mirroring",
+    "help": "pages",
 }
 """The module that does the work of each command; of any other first argument it is the sync's."""

@@ -38,13 +38,16 @@ from typing import Any, NamedTuple, Optional, Union
 from dci_downloader.content.symlinks import live_symlinks
 from dci_downloader.errors import NotFoundError
 from dci_downloader.models import FileEntry, Manifest
+from dci_downloader.sequences import freeze
+from dci_downloader.short_repr import short_repr
 
 RULES = 1
 """The edition of these rules: one more for each change by which a selection chooses other files than before. Versions
 record it, so that the same selection under older rules does not count as the same."""
 COMPOSE_TYPES = ("compose", "compose-noinstall")
 
-_TREE = re.compile(r"(.+?)/(?:(source)/tree|(?!source/)([^/]+)/(os|debug|iso))(?:/|$)")
+TREE = re.compile(r"(.+?)/(?:(source)/tree|(?!source/)([^/]+)/(os|debug|iso))(?:/|$)")
+"""The beginning of paths in a compose: variant, ``source`` or empty, architecture, content."""
 
 
 class _Tree(NamedTuple):
@@ -69,6 +72,8 @@ class Variant:
     debug: Optional[bool] = None
     src: Optional[bool] = None
     iso: Optional[bool] = None
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,11 @@ class Selection:
     packages: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+
+    __repr__ = short_repr
+
+    def __post_init__(self) -> None:
+        freeze(self, "archs", "variants", "packages", "include", "exclude")
 
     def apply(self, manifest: Manifest) -> Manifest:
         """The part of a manifest that is wanted, with its warnings and etag.
@@ -182,7 +192,7 @@ def _trees(files: Iterable[FileEntry]) -> dict[str, _Tree]:
     """The part of the compose that each folder with files belongs to; folders that belong to none are left out."""
     trees = {}
     for folder in {entry.path.rpartition("/")[0] for entry in files}:
-        match = _TREE.match(folder)
+        match = TREE.match(folder)
         if match:
             variant, source, arch, content = match.groups()
             start = match.end() + (match[0][-1] != "/")  # where the match ended with the folder, a slash follows

@@ -7,11 +7,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Optional
 
+from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.fetching import Fetching, fetchings, unfinished
+from dci_downloader.mirror.files import free_bytes
 from dci_downloader.mirror.head import Head
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.record import RecordState, Unreadable
 from dci_downloader.mirror.topic import TopicMirror, is_marked, wrong_target
+from dci_downloader.short_repr import short_repr
 
 _ADVICE = "the next sync, or verify --repair, puts it right"
 _ADVICE_ON_OLDER = "verify --repair puts it right"
@@ -46,6 +50,8 @@ class StatusRow:
     damaged: bool = False
     problems: tuple[str, ...] = ()
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class Status:
@@ -55,15 +61,25 @@ class Status:
         rows: one for each type of each topic.
         size: bytes of all versions, each file of each counted.
         saved: how many of these bytes hard links save.
+        free: bytes that may still be written to the file system.
+        fetching: what is being fetched, or what an interrupted run left.
+        unfinished_files: how many files the next sync goes on with, ``unfinished_bytes`` of which are here.
     """
 
     rows: tuple[StatusRow, ...] = field(repr=False)
     size: int
     saved: int
+    free: int = 0
+    fetching: tuple[Fetching, ...] = ()
+    unfinished_files: int = 0
+    unfinished_bytes: int = 0
 
 
 def status(mirror: Mirror) -> Status:
     """What is here. Reads records only; needs no network and has no side effect.
+
+    Args:
+        mirror: whose versions.
 
     Raises:
         NotFoundError: there is no mirror.
@@ -85,7 +101,10 @@ def status(mirror: Mirror) -> Status:
                     if entry.sha256 in seen and entry.path not in version.copies:  # a link to what is counted
                         saved += entry.size
                     seen.add(entry.sha256)
-    return Status(tuple(rows), size, saved)
+    with disk_errors(mirror.root):
+        free = free_bytes(mirror.store.root)
+    now = fetchings(mirror.store.root, mirror.clock())
+    return Status(tuple(rows), size, saved, free, now, *unfinished(mirror.store))
 
 
 def _row(

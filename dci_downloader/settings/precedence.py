@@ -10,6 +10,9 @@ The rules:
 * ``--job-id`` asks for what that job was created with: only TOPIC, or else one of the topics of the files, may say how.
 * ``DCI_JOB_ID`` asks for the same, of the topic that is the job's, and changes nothing of the others: of TOPIC, else of
   the files. It gives way to whatever names a component. A single argument is DEST where nothing else names that.
+* Files that are found (see :mod:`~dci_downloader.settings.discovery`) count like those of ``--settings`` where nothing
+  says what to mirror. Where something does, they count only if nothing else says where to: then TOPIC is as they have
+  it.
 """
 
 from __future__ import annotations
@@ -52,20 +55,23 @@ class MergedSettings:
         topics: for each topic its ``topic``, empty where the component id says it, and all of ``DEFAULTS``.
         job: the job whose components are wanted; None where none is named.
         notes: what is without effect, a line each.
+        details: which of the files that are found count, a line each.
     """
 
     destination: Optional[SettingValue]
     topics: tuple[Values, ...]
     notes: tuple[str, ...]
     job: Optional[JobRequest] = None
+    details: tuple[str, ...] = ()
 
 
-def merge(command_line: CommandLine, environ: Mapping[str, str]) -> MergedSettings:
-    """Merge command line, environment and settings files. Reads the files that the command line names.
+def merge(command_line: CommandLine, environ: Mapping[str, str], found: Sequence[str] = ()) -> MergedSettings:
+    """Merge command line, environment and settings files. Reads the files.
 
     Args:
         command_line: the options of a sync.
         environ: as ``os.environ``.
+        found: paths of the settings files that are found where the command line names none.
 
     Raises:
         SettingsError: a file or the command line cannot be used, or two topics would be published in one folder.
@@ -73,11 +79,46 @@ def merge(command_line: CommandLine, environ: Mapping[str, str]) -> MergedSettin
     files = _read(command_line.settings)
     if command_line.topic_settings.get("component_id") and command_line.job_id:
         raise SettingsError("--component-id and --job-id each say which components: choose one")
-    top_level: dict[str, SettingValue] = {}
-    for values in (*(file.values for file in files), _environment(environ)):
-        top_level.update(values)
+    variables = _environment(environ)
     job_id = command_line.job_id or environ.get(SETTINGS["job_id"].variable, "").strip()
-    topic, destination = _positional(command_line, alone_is_topic="local_repo" in top_level or not job_id)
+    has_root = any("local_repo" in values for values in (*(file.values for file in files), variables))
+    topic, destination = _positional(command_line, alone_is_topic=has_root or not job_id)
+    if command_line.says_what or job_id:
+        found = () if command_line.settings or destination or has_root else found
+        files += [_narrowed(file, topic) for file in _read(found)]
+    else:
+        files = _read(found)
+    top_level: dict[str, SettingValue] = {}
+    for values in (*(file.values for file in files), variables):
+        top_level.update(values)
+    topics = _topics(files, top_level, topic, job_id, command_line)
+    notes = [*(note for file in files for note in file.notes), *_unused_filters(topics, command_line)]
+    job = JobRequest(job_id, topic, implied=not command_line.job_id) if job_id and topics else None
+    if job is not None and job.implied and all(values["component_id"].value for values in topics):
+        notes.append(f"DCI_JOB_ID is not used, because component_id ({topics[0]['component_id'].origin}) is set")
+        job = None
+    details = tuple(f"settings found: {path}" for path in found)
+    return MergedSettings(destination or top_level.get("local_repo"), topics, tuple(dict.fromkeys(notes)), job, details)
+
+
+def _narrowed(file: SettingsFile, topic: str) -> SettingsFile:
+    """A settings file with no other topics than this one; with none where the name is empty."""
+    topics = tuple(own for own in file.topics or () if topic and _name(own).lower() == topic.lower())
+    return file._replace(topics=topics or None)
+
+
+def _topics(
+    files: Sequence[SettingsFile],
+    top_level: Values,
+    topic: str,
+    job_id: str,
+    command_line: CommandLine,
+) -> tuple[Values, ...]:
+    """Everything that counts for each topic to mirror.
+
+    Raises:
+        SettingsError: two would be published in one folder, or the command line cannot be used.
+    """
     listed = next((file.topics for file in reversed(files) if file.topics is not None), None)
     if listed is None:
         names_topic = "component_id" in top_level or command_line.job_id or (job_id and not topic)
@@ -88,12 +129,7 @@ def merge(command_line: CommandLine, environ: Mapping[str, str]) -> MergedSettin
     unnamed = {"topic": SettingValue("", source)}
     topics = tuple({**unnamed, **everywhere, **own, **options} for own in _chosen(topic, listed, command_line))
     _check_folders(topics)
-    notes = [*(note for file in files for note in file.notes), *_unused_filters(topics, command_line)]
-    job = JobRequest(job_id, topic, implied=not command_line.job_id) if job_id and topics else None
-    if job is not None and job.implied and all(values["component_id"].value for values in topics):
-        notes.append(f"DCI_JOB_ID is not used, because component_id ({topics[0]['component_id'].origin}) is set")
-        job = None
-    return MergedSettings(destination or top_level.get("local_repo"), topics, tuple(dict.fromkeys(notes)), job)
+    return topics
 
 
 def _read(paths: Iterable[str]) -> list[SettingsFile]:

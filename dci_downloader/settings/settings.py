@@ -13,7 +13,9 @@ from dci_downloader.content.selection import Selection
 from dci_downloader.errors import SettingsError
 from dci_downloader.models import Job
 from dci_downloader.options import AnyCredentials, Network, SyncOptions, TransferOptions
+from dci_downloader.settings import discovery
 from dci_downloader.settings.command_line import CommandLine
+from dci_downloader.settings.destination import no_destination
 from dci_downloader.settings.precedence import JobRequest, merge
 from dci_downloader.settings.table import TOPIC_SETTINGS
 from dci_downloader.settings.types import Values
@@ -44,6 +46,7 @@ class Settings:
         api_version: of the control server, for files.
         job: the job whose components are mirrored; None for those that the topics name.
         notes: what of the settings is without effect, a line each.
+        details: which files were found, a line each.
     """
 
     credentials: AnyCredentials
@@ -53,6 +56,7 @@ class Settings:
     api_version: str = "v1"
     job: Optional[JobRequest] = None
     notes: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
 
     @property
     def patience(self) -> float:
@@ -84,13 +88,13 @@ class Settings:
             others = ", ".join(topic.topic for topic in eligible)
             text = f"job {job.id} is of topic {job.topic.name}, not of {others}"
             if implied:
-                return replace(self, notes=(f"DCI_JOB_ID is not used: {text}",))
+                return replace(self, notes=(f"DCI_JOB_ID is not used: {text}",), details=())
             hint = "leave TOPIC out, for it follows from the job; of settings files, one topic must fit"
             raise SettingsError(text, hint=hint)
         chosen = min(matching, key=lambda topic: (not topic.topic, topic.topic.endswith("*")))
         with_job = replace(chosen, options=replace(chosen.options, job=job))
         if not implied:
-            return replace(self, topics=(with_job,), notes=())
+            return replace(self, topics=(with_job,), notes=(), details=())
         name = chosen.topic.lower()  # another entry for it would publish other components in their place
         topics = tuple(
             with_job if topic is chosen else topic
@@ -99,7 +103,7 @@ class Settings:
         )
         beside = ", and no filters count for it" if chosen.options.filters else ""
         note = f"DCI_JOB_ID: of {job.topic.name} exactly the components of job {job.id} are mirrored{beside}"
-        return replace(self, topics=topics, notes=(note,))
+        return replace(self, topics=topics, notes=(note,), details=())
 
 
 def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
@@ -113,30 +117,30 @@ def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
         SettingsError: a file or the command line cannot be used, or topic or destination are missing.
         AccessError: there are no credentials.
     """
-    environ = environment.with_options(environ, command_line.dcirc, command_line.dci_cs_url)
-    merged = merge(command_line, environ)
+    variables = discovery.with_credentials(environ, command_line.dcirc, command_line.dci_cs_url)
+    found = variables.found
+    merged = merge(command_line, variables.environ, found.settings)
     if not merged.topics:
         raise SettingsError(
             "there is no topic to mirror: TOPIC and DEST are needed, or settings that name them",
-            hint="for example: dci-downloader RHEL-9.2 /srv/dci",
+            hint=found.explain("for example: dci-downloader RHEL-9.2 /srv/dci"),
         )
     if merged.destination is None:
-        raise SettingsError(
-            "there is no destination", hint="name DEST, or set local_repo in a settings file or DCI_LOCAL_REPO"
-        )
+        raise no_destination(found)
     if command_line.set_state and (merged.job is None or command_line.dry_run):
         raise SettingsError(
             "--set-state is about the job of --job-id or DCI_JOB_ID, and is not for --dry-run",
             hint="name the job, or leave --set-state out",
         )
     return Settings(
-        credentials=environment.credentials(environ),
-        network=environment.network(environ),
+        credentials=variables.credentials(),
+        network=environment.network(variables.environ),
         destination=Path(merged.destination.value),
         topics=tuple(_topic(values, command_line) for values in merged.topics),
         api_version=_API_VERSIONS[command_line.tech_preview],
         job=merged.job,
-        notes=(*environment.dcirc_notes(command_line.dcirc), *merged.notes),
+        notes=(*variables.notes, *merged.notes),
+        details=(*merged.details, *variables.details),
     )
 
 
