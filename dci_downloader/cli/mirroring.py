@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext, suppress
 from typing import Optional
 
@@ -22,6 +22,7 @@ from dci_downloader.errors import (
     worst_exit_code,
 )
 from dci_downloader.hooks import Stop
+from dci_downloader.mirror.history import record_run
 from dci_downloader.mirror.kept import still_published
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.models import Job
@@ -41,7 +42,7 @@ def run(command_line: CommandLine) -> int:
     """
     with Signals() as stop, closing(RunOutput(command_line, sys.stderr)) as output:
         try:
-            reports = _mirror(command_line, output, stop)
+            settings, reports = _mirror(command_line, output, stop)
         except DownloaderError as error:
             output.fail(error)
             if output.for_people:
@@ -51,18 +52,49 @@ def run(command_line: CommandLine) -> int:
             return error.exit_code
         with stop.deferred():  # a report is written as a whole
             exit_code = output.finish(reports)
-            try:
-                output.write_metrics(reports)
-            except DownloaderError as error:  # the report is written, and stays the only object there
-                output.fail(error)
-                complain(error)
-                return worst_exit_code((exit_code, error.exit_code))
-    return exit_code
+            # the report is written, and stays the only object there
+            codes = (
+                _attempt(lambda: output.write_metrics(reports), output),
+                _attempt(lambda: _remember(settings, command_line.dry_run, output.seconds, reports), output),
+            )
+    return worst_exit_code((exit_code, *codes))
 
 
-def _mirror(command_line: CommandLine, output: RunOutput, stop: Stop) -> list[Report]:
-    """Mirror the topics; gives a report on each."""
+def _attempt(step: Callable[[], None], output: RunOutput) -> int:
+    """Take a step after a run: 0, or the exit code of its error, which is told."""
+    try:
+        step()
+    except DownloaderError as error:
+        output.fail(error)
+        complain(error)
+        return error.exit_code
+    return 0
+
+
+def _remember(settings: Settings, dry_run: bool, seconds: float, reports: Sequence[Report]) -> None:
+    """Add the run to the history of the mirror, and write the status page where it is asked for.
+
+    Raises:
+        SettingsError: the page cannot be written.
+        DiskFullError: no room for it.
+    """
+    if dry_run:
+        return
+    mirror = Mirror(settings.destination)
+    record_run(mirror, reports, seconds)
+    if settings.status_page and os.path.isdir(mirror.store.root):
+        from dci_downloader.page.page import write_page
+
+        write_page(mirror, settings.status_page)
+
+
+def _mirror(command_line: CommandLine, output: RunOutput, stop: Stop) -> tuple[Settings, list[Report]]:
+    """Mirror the topics; gives the settings that count, and a report on each topic."""
     settings = load(command_line, os.environ)
+    if settings.status_page:
+        from dci_downloader.page.page import require_place  # most runs write none
+
+        require_place(Mirror(settings.destination), settings.status_page)
     _note(settings, output)
     for topic in settings.topics:
         if topic.options.registry:
@@ -85,13 +117,16 @@ def _mirror(command_line: CommandLine, output: RunOutput, stop: Stop) -> list[Re
             raise reports[0].failure.error()
         _say_what_stays(settings, output, [report for report in reports if report.failure])
     except DownloaderError as error:
-        _say_what_stays(settings, output, [request.failure_report(error, 0.0) for request in _requests(settings)])
         if error.exit_code == CancelledError.exit_code:
             error.hint = error.hint or "run the same command again: it goes on from there"
+        failed = [request.failure_report(error, output.seconds) for request in _requests(settings)]
+        _say_what_stays(settings, output, failed)
         with suppress(DownloaderError):  # what ended the run matters more
-            output.write_metrics([request.failure_report(error, output.seconds) for request in _requests(settings)])
+            output.write_metrics(failed)
+        with suppress(DownloaderError):
+            _remember(settings, command_line.dry_run, output.seconds, failed)
         raise
-    return reports
+    return settings, reports
 
 
 def _say_what_stays(settings: Settings, output: RunOutput, failed: Sequence[Report]) -> None:

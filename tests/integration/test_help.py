@@ -104,7 +104,7 @@ def test_a_command_loads_no_library_that_it_does_not_need(site, words, wanted):
         "import sys; from dci_downloader.cli.main import main\n"
         "try: code = main(sys.argv[1:])\n"
         "except SystemExit as ended: code = ended.code\n"
-        "loaded = {'pycurl', 'requests', 'yaml', 'prometheus_client', 'multiprocessing'} & set(sys.modules)\n"
+        "loaded = {'pycurl', 'requests', 'yaml', 'tqdm', 'prometheus_client', 'multiprocessing'} & set(sys.modules)\n"
         "print(code, *loaded, file=sys.stderr)"
     )
     environ = {**os.environ, **site.environment()}
