@@ -34,6 +34,7 @@ WINGS = [
     "skopeo",
     "container_images",
     "published_command",
+    "room",
     "planning",
     "sync",
     "pre_run_step",
