@@ -20,6 +20,7 @@ from dci_downloader.mirror.damage import forbidden, judge
 from dci_downloader.mirror.digests import BELOW
 from dci_downloader.mirror.hashing import hashing
 from dci_downloader.mirror.head import Head, write_head
+from dci_downloader.mirror.locks import BRIEF
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.record import Unreadable, load_head
@@ -99,7 +100,7 @@ def verify(
     """
     mirror.require()
     lock = mirror.store.lock()
-    with lock.holding(shared=True, timeout=timeout, waiting=progress.message):
+    with lock.holding(shared=True, timeout=timeout, waiting=progress.message, patience=BRIEF):
         lock.sign()  # names this run to those who wait for it
         lost, published, older = _look(mirror)
         sizes = {entry.sha256: entry.size for _, version in published for entry in version.manifest.files}
