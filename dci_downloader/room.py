@@ -66,7 +66,7 @@ class Room:
         """Remove older versions, once; all has to be planned anew then. To be called without the topic's lock."""
         self._may_make = False
         del self._beside[self._before :]
-        removal = make_room(self._mirror, shortage, self._progress.message)
+        removal = make_room(self._mirror, shortage, self._progress.message, self._options.lock_timeout)
         if removal.versions:
             self._say("removed", removal)
 

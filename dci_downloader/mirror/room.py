@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from dci_downloader.errors import LockedError, SettingsError
 from dci_downloader.mirror.head import Head
@@ -40,13 +40,18 @@ def removable(mirror: Mirror, shortage: int) -> Removal:
     return _estimate(_chosen(mirror, shortage))
 
 
-def make_room(mirror: Mirror, shortage: int, waiting: Callable[[str], None]) -> Removal:
+def make_room(
+    mirror: Mirror, shortage: int, waiting: Callable[[str], None], timeout: Optional[float] = None
+) -> Removal:
     """Remove unpublished versions, the oldest first, until so much is free. Safe to repeat, and to be killed.
+
+    While another run is working, what they held could not leave the store: those that run already are waited for.
 
     Args:
         mirror: which.
         shortage: bytes that lack.
-        waiting: called with a line for people about each topic that another run keeps.
+        waiting: called with a line for people before a wait, and about each topic that another run keeps.
+        timeout: seconds to wait for other runs; None waits for ever, 0 not at all.
 
     Returns:
         The versions that were removed, and what that was expected to free.
@@ -54,9 +59,14 @@ def make_room(mirror: Mirror, shortage: int, waiting: Callable[[str], None]) -> 
     Raises:
         SettingsError: a folder cannot be read or written.
         DiskFullError: not even a removal has room.
+        LockedError: another run is working for longer than ``timeout``; nothing was removed.
     """
     removed = []
-    for topic, head in _chosen(mirror, shortage):
+    chosen = _chosen(mirror, shortage)
+    if chosen:
+        with mirror.store.lock().holding(timeout=timeout, waiting=waiting):
+            pass
+    for topic, head in chosen:
         try:
             with topic.lock(0):
                 if head.folder != topic.published_folder(head.component.type):  # a rollback may have come in between

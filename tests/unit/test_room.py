@@ -4,7 +4,9 @@ import pytest
 
 from dci_downloader import Mirror, Outcome, Selection, SyncOptions, SyncRequest, sync_topic, sync_topics
 from dci_downloader.cli.main import main
+from dci_downloader.errors import LockedError
 from dci_downloader.hooks import NullProgress
+from dci_downloader.mirror.locks import FileLock
 from dci_downloader.mirror.rollback import rollback
 from dci_downloader.mirror.room import make_room, removable
 
@@ -33,7 +35,7 @@ def disk(mirror, monkeypatch):
     """A disk that has room for so many files of this size beside what the store holds when the test begins."""
 
     def used():
-        return sum(status.st_size for _, status in mirror.store.iter_objects())
+        return sum(mirror.store.path(digest).stat().st_size for digest in mirror.store.object_names())
 
     def disk(files):
         capacity = used() + int(files * SIZE)
@@ -107,10 +109,13 @@ def test_contents_that_a_version_shares_with_one_that_stays_free_nothing(lab, mi
 
 def test_a_topic_that_another_run_works_on_keeps_its_own(mirror):
     said = []
-    with mirror.topic("RHEL-9.2").lock():
+    with mirror.topic("RHEL-9.2").lock(), pytest.raises(LockedError):
+        make_room(mirror, 2 * SIZE, said.append, timeout=0)
+    assert (len(named(mirror)), len(named(mirror, "RHEL-9.3"))) == (3, 3)
+    with FileLock(mirror.root / "RHEL-9.2/.lock").holding():
         removal = make_room(mirror, 2 * SIZE, said.append)
     assert removal.versions == ("RHEL-9.3.1",)
-    assert said[0].startswith("RHEL-9.2: RHEL-9.2.1 stays")
+    assert said[-1].startswith("RHEL-9.2: RHEL-9.2.1 stays")
 
 
 def test_a_dry_run_says_what_would_go_and_removes_nothing(lab, mirror, disk):
