@@ -41,6 +41,7 @@ WINGS = [
     "pre_run_step",
     "topics",
     "settings",
+    "page",
     "check",
     "demo",
     "cli",
