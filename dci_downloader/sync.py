@@ -49,6 +49,7 @@ from dci_downloader.results import (
     Report,
     SyncSteps,
 )
+from dci_downloader.room import Room
 from dci_downloader.skopeo import topic_login
 from dci_downloader.transfer.sources import PeerPool
 
@@ -102,16 +103,15 @@ def sync_topic(
     with phase(progress, f"{topic or 'the topic'}: asking which builds there are"):
         resolved, components, missing = resolve_request(server, topic, options, progress)
     topic_mirror, peers = mirror.topic(resolved.name), PeerPool(options.transfer.peers)
-    beside = planned if planned is not None and options.dry_run else []
-    planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, beside, options.reserve)
+    room = Room(mirror, options, planned if planned is not None and options.dry_run else [], progress)
+    planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, room)
     sync = _Sync(server, mirror, topic_mirror, resolved, options, peers, progress, stop)
     if options.dry_run:
         topic_mirror.check()
         reports = [sync.report(plan, sync.preview) for plan in planner.plan(components)]
     else:
-        lock = topic_mirror.lock(options.lock_timeout, progress.message)
-        with entering(progress, f"{resolved.name}: preparing the mirror", lock):
-            reports = list(sync.fetch_and_publish_all(planner.plan(components)))
+        reports = _fetch_and_publish(sync, planner, components)
+    reports = room.noted(reports)
     reports += [sync.missing_report(component_type, error) for component_type, error in missing.items()]
     report = Report(resolved.name, resolved.id, tuple(reports), time.monotonic() - began, dropped_peers=peers.dropped)
     if report.exit_code == CancelledError.exit_code:
@@ -119,6 +119,18 @@ def sync_topic(
         error.report = report
         raise error
     return run_for_published(report, options.on_published, progress, stop) if options.on_published else report
+
+
+def _fetch_and_publish(sync: _Sync, planner: Planner, components: Sequence[Component]) -> list[ComponentReport]:
+    """Mirror the components under the topic's lock; where room is made for them, they are planned anew after that."""
+    while True:
+        lock = sync.topic_mirror.lock(sync.options.lock_timeout, sync.progress.message)
+        with entering(sync.progress, f"{sync.topic.name}: preparing the mirror", lock):
+            plans = planner.plan(components)
+            lacking = planner.room.lacking([plan.to_fetch for plan in plans])
+            if not lacking:
+                return list(sync.fetch_and_publish_all(plans))
+        planner.room.make(lacking)  # once, and without the lock, for it takes those of other topics, too
 
 
 @dataclass(frozen=True)
