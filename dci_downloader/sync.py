@@ -22,6 +22,7 @@ from dci_downloader.control.offer import lists, resolve_request
 from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, NotFoundError
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
+from dci_downloader.mirror.index import refresh_index
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.publish import publish
 from dci_downloader.mirror.removal import left_note
@@ -97,6 +98,7 @@ def sync_topic(
         options = replace(options, transfer=replace(options.transfer, network=server.network))
     resolved, components, missing = resolve_request(server, topic, options, progress)
     topic_mirror, peers = mirror.topic(resolved.name), PeerPool(options.transfer.peers)
+    topic_mirror.created_at = resolved.created_at
     beside = planned if planned is not None and options.dry_run else []
     planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, beside)
     sync = _Sync(server, mirror, topic_mirror, resolved, options, peers, progress, stop)
@@ -168,9 +170,10 @@ class _Sync:
         component, wanted = planned.component, planned.wanted
         if planned.plan is None:
             assert planned.published is not None
+            notes = (*planned.notes, *refresh_index(self.topic_mirror, component.type))
             images, failures = self._mirror_images(wanted)
             same = Changes(planned.published.folder)
-            return SyncSteps(Outcome.UNCHANGED, wanted, None, (), images, failures, same, notes=planned.notes)
+            return SyncSteps(Outcome.UNCHANGED, wanted, None, (), images, failures, same, notes=notes)
         plan = planned.plan
         if not self.fetched_digests.isdisjoint(entry.sha256 for entry in plan.missing):
             plan = self.mirror.plan(component, wanted)

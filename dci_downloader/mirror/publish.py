@@ -18,6 +18,7 @@ from dci_downloader.errors import IntegrityError, SettingsError
 from dci_downloader.mirror import tree
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import flush_folder, make_folder, make_symlink
+from dci_downloader.mirror.index import note_index
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.record import MAX_NUMBER, RecordState, write_record
 from dci_downloader.mirror.removal import move_aside, remove_tree
@@ -124,7 +125,8 @@ def rebuild(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, .
         DiskFullError: no room.
     """
     with disk_errors(topic.tree(version)):
-        return _build(topic, version)
+        version, notes = _build(topic, version)
+    return version, (*notes, *note_index(topic, version.component.type))
 
 
 def _build(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ...]]:
@@ -164,7 +166,7 @@ def _check_link(link: Path) -> None:
 
 
 def swap_link(topic: TopicMirror, version: Version) -> tuple[str, ...]:
-    """Make a version the published one, by renaming a new link over the present one.
+    """Make a version the published one, by renaming a new link over the present one; the index follows.
 
     Returns:
         What went wrong once it was published, for people.
@@ -175,7 +177,7 @@ def swap_link(topic: TopicMirror, version: Version) -> tuple[str, ...]:
     link = topic.link(version.component.type)
     target = f".versions/{type_folder(version.component.type)}/{native(version.folder)}"
     if link.is_symlink() and os.readlink(link) == target:
-        return ()
+        return note_index(topic, version.component.type)
     _check_link(link)
     new = new_path(topic.path)
     make_symlink(target, new)
@@ -191,7 +193,7 @@ def swap_link(topic: TopicMirror, version: Version) -> tuple[str, ...]:
         flush_folder(topic.path)  # before retention removes the version that the old link on disk points at
     except OSError as error:
         return (f"{link} is published, but then: {error.strerror}",)
-    return ()
+    return note_index(topic, version.component.type)
 
 
 def _replace(new: Path, path: Path) -> None:

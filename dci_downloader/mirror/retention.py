@@ -16,6 +16,7 @@ from pathlib import Path
 from dci_downloader.errors import DiskFullError, IntegrityError, SettingsError
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
+from dci_downloader.mirror.index import write_index
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.record import RecordState
 from dci_downloader.mirror.removal import move_aside, remove_tree
@@ -76,6 +77,8 @@ def retire(topic: TopicMirror, component_type: str, keep: int) -> Removal:
     """
     versions = expired(topic, component_type, keep)
     removal = reclaimable(topic, versions)
+    if versions:
+        write_index(topic, component_type, without={version.folder for version in versions})
     removed = [version.folder for version in versions if _removed(topic, topic.tree(version))]
     topic.store.damage.remove(version.identity for version in versions)
     return removal._replace(versions=(*removed, *remove_unreadable(topic, component_type)))

@@ -59,6 +59,7 @@ class TopicMirror:
         path: the folder of the topic.
         left: what could not be removed, one line for people each.
         has_garbage: whether versions were removed whose content is still in the store.
+        created_at: when the topic was created on the control server, UTC; None where that is not known.
 
     Raises:
         ManifestError: the name cannot be a folder.
@@ -72,6 +73,7 @@ class TopicMirror:
         self.clock = clock
         self.left: list[str] = []
         self.has_garbage = False
+        self.created_at: Optional[datetime] = None
 
     @contextmanager
     def lock(
