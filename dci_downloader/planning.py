@@ -19,10 +19,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
+from dci_downloader.content.coverage import select
 from dci_downloader.content.selection import RULES, Selection
-from dci_downloader.control.client import ControlServer
 from dci_downloader.control.offer import resolve_offer
 from dci_downloader.control.resolver import folder_conflicts
+from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import (
     AccessError,
     DiskFullError,
@@ -102,7 +103,7 @@ class Planner:
         beside: the plans that need room too; those of this topic join them.
     """
 
-    server: ControlServer
+    server: Upstream
     mirror: Mirror
     topic_mirror: TopicMirror
     selection: Selection
@@ -145,7 +146,7 @@ class Planner:
         offer = resolve_offer(self.server, component, known)
         wanted = known or _EMPTY
         if offer.manifest is not None:
-            wanted = self.selection.apply(offer.manifest) if offer.manifest.files else _EMPTY
+            wanted = select(self.selection, offer.manifest) if offer.manifest.files else _EMPTY
         return replace(plan, selection=selection, published=published, wanted=wanted, contents=offer.contents)
 
     def _with_plan(self, plan: ComponentPlan) -> ComponentPlan:

@@ -17,8 +17,9 @@ from typing import Optional
 from dci_downloader import container_images
 from dci_downloader.content.manifest import IMAGE_LIST_NAME
 from dci_downloader.content.selection import Selection
-from dci_downloader.control.client import ControlServer
 from dci_downloader.control.offer import lists, resolve_request
+from dci_downloader.control.resolver import creation_order
+from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, NotFoundError
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
@@ -54,7 +55,7 @@ from dci_downloader.transfer.tuning import Tuning
 
 
 def sync_topic(
-    server: ControlServer,
+    server: Upstream,
     mirror: Mirror,
     topic: str = "",
     selection: Selection = Selection(),  # noqa: B008  frozen
@@ -108,6 +109,13 @@ def sync_topic(
     else:
         with topic_mirror.lock(options.lock_timeout, progress.message):
             reports = list(sync.fetch_and_publish_all(planner.plan(components)))
+            failed = {report.type for report in reports if report.outcome is Outcome.FAILED}
+            if failed and server.outdated():
+                progress.message(f"{server.mirror} has changed meanwhile: trying again with what it has now")
+                now = resolve_request(server, topic, options, progress).components
+                again = planner.plan([component for component in now if component.type in failed])
+                reports = [report for report in reports if report.type not in failed]
+                reports += sync.fetch_and_publish_all(again)
     reports += [_missing_report(component_type, error) for component_type, error in missing.items()]
     return Report(resolved.name, resolved.id, tuple(reports), time.monotonic() - began, dropped_peers=peers.dropped)
 
@@ -125,7 +133,7 @@ class _Sync:
         fetched_digests: of the contents that this run has fetched.
     """
 
-    server: ControlServer
+    server: Upstream
     mirror: Mirror
     topic_mirror: TopicMirror
     topic: Topic
@@ -195,6 +203,7 @@ class _Sync:
         except COMPONENT_ERRORS as error:  # what is published is published
             notes += (f"older versions could not be removed: {error}",)
         notes += publication.notes
+        notes += self._older_note(planned)
         changes = changes_since(planned.published, wanted)
         return SyncSteps(Outcome.PUBLISHED, wanted, plan, received, images, (), changes, removal, notes, assembled)
 
@@ -212,9 +221,18 @@ class _Sync:
             images=self._planned_images(planned),
             changes=changes_since(planned.published, wanted),
             removal=reclaimable(self.topic_mirror, old),
-            notes=(*adoptable_note(planned.adoptable), *unlisted_note(folder, wanted)),
+            notes=(*adoptable_note(planned.adoptable), *unlisted_note(folder, wanted), *self._older_note(planned)),
             assembled=self._expected(planned),
         )
+
+    def _older_note(self, planned: ComponentPlan) -> tuple[str, ...]:
+        """For people, that the mirror that is asked went back to an older build, and is followed."""
+        before, now = planned.published, planned.component
+        if before is None or not self.server.mirror or self.options.component_id:
+            return ()
+        if creation_order(before.component) <= creation_order(now):
+            return ()
+        return (f"{self.server.mirror} went back from {before.component.name} to {now.name}: this mirror follows",)
 
     def _expected(self, planned: ComponentPlan) -> Assembled:
         """What is expected of putting images together."""

@@ -48,6 +48,9 @@ def _run_rows(merged: MergedSettings, environ: Mapping[str, str]) -> Iterator[_R
         yield "local_repo", "-", "not set: DEST must name it"
     if merged.job:
         yield "job_id", merged.job.id, "DCI_JOB_ID"
+    if merged.upstream:
+        yield "from", merged.upstream.value, merged.upstream.origin
+        return
     kind = environment.credentials_kind(environ)
     yield "credentials", kind or "-", "the first kind that is complete" if kind else "no kind is complete"
     for name in environment.credentials_variables(environ):

@@ -21,7 +21,7 @@ from dci_downloader.cli.arguments import parse, parse_sync
 if TYPE_CHECKING:
     from dci_downloader.cli.listing import ListOptions
     from dci_downloader.cli.output import CommandResult
-    from dci_downloader.control.client import ControlServer
+    from dci_downloader.control.upstream import Upstream
     from dci_downloader.hooks import Progress
 
 
@@ -44,7 +44,7 @@ def topics(argv: Sequence[str]) -> int:
     arguments = parse(command_parsers.topics_parser(), argv)
     from dci_downloader.cli import listing
 
-    def ask(server: ControlServer, options: ListOptions, progress: Progress) -> CommandResult:
+    def ask(server: Upstream, options: ListOptions, progress: Progress) -> CommandResult:
         return listing.topics(server, arguments.pattern, options, progress)
 
     return _list(arguments, ask)
@@ -55,28 +55,25 @@ def components(argv: Sequence[str]) -> int:
     arguments = parse(command_parsers.components_parser(), argv)
     from dci_downloader.cli import listing
 
-    def ask(server: ControlServer, options: ListOptions, progress: Progress) -> CommandResult:
+    def ask(server: Upstream, options: ListOptions, progress: Progress) -> CommandResult:
         filters, options = arguments.filters or (), replace(options, since=arguments.since, query=arguments.query)
         return listing.components(server, arguments.topic, filters, options, progress, sizes=arguments.sizes)
 
     return _list(arguments, ask)
 
 
-def _list(arguments: argparse.Namespace, ask: Callable[[ControlServer, ListOptions, Progress], CommandResult]) -> int:
+def _list(arguments: argparse.Namespace, ask: Callable[[Upstream, ListOptions, Progress], CommandResult]) -> int:
     """Print what the control server offers, as a table for a terminal, as plain lines for a pipe."""
-    from dci_downloader import environment
     from dci_downloader.cli import output
     from dci_downloader.cli.listing import ListOptions
     from dci_downloader.cli.progress import progress_for
-    from dci_downloader.control.client import ControlServer
+    from dci_downloader.cli.upstreams import upstream_for
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     options = ListOptions(arguments.sort, arguments.reverse, arguments.limit, width)
     progress = progress_for(sys.stderr)
-    environ = environment.with_options(os.environ, arguments.dcirc, arguments.dci_cs_url)
-    for note in environment.dcirc_notes(arguments.dcirc):
-        progress.message(f"note: {note}")
-    with ControlServer.from_env(environ) as server:
+    address = getattr(arguments, "from") or ""
+    with upstream_for(address, arguments.dcirc, arguments.dci_cs_url, os.environ, progress) as server:
         result = ask(server, options, progress)
     return output.print_result(result, as_json=arguments.json)
 
@@ -93,7 +90,6 @@ def status(argv: Sequence[str]) -> int:
 def verify(argv: Sequence[str]) -> int:
     """Hash everything again, and repair it if asked to."""
     arguments = parse(command_parsers.verify_parser(), argv)
-    from dci_downloader import environment
     from dci_downloader.cli import maintenance, output
     from dci_downloader.cli.progress import progress_for
     from dci_downloader.cli.signals import Signals
@@ -102,11 +98,10 @@ def verify(argv: Sequence[str]) -> int:
     progress = progress_for(sys.stderr, quiet=arguments.quiet)
     repair = None
     if arguments.repair:
-        from dci_downloader.control.client import ControlServer
+        from dci_downloader.cli.upstreams import upstream_for
 
-        repair = partial(ControlServer.from_env, environment.with_options(os.environ, arguments.dcirc, None))
-        for note in environment.dcirc_notes(arguments.dcirc):
-            progress.message(f"note: {note}")
+        address = getattr(arguments, "from") or ""
+        repair = partial(upstream_for, address, arguments.dcirc, None, os.environ, progress)
     peers = _peers(arguments.peers or (), arguments.settings or ())
     with Signals() as stop:
         mirror = Mirror(arguments.destination)

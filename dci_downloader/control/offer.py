@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from dci_downloader.content.manifest import IMAGE_LIST_NAME
-from dci_downloader.control.client import ControlServer
 from dci_downloader.control.resolver import (
     ResolvedRequest,
     resolve_component,
@@ -21,13 +20,14 @@ from dci_downloader.control.resolver import (
     resolve_job,
     resolve_topic,
 )
+from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import NoFilesError, SettingsError, TransferError
 from dci_downloader.hooks import Progress
 from dci_downloader.models import Component, FileEntry, Manifest
 from dci_downloader.options import SyncOptions
 
 
-def resolve_request(server: ControlServer, topic: str, options: SyncOptions, progress: Progress) -> ResolvedRequest:
+def resolve_request(server: Upstream, topic: str, options: SyncOptions, progress: Progress) -> ResolvedRequest:
     """Find the topic and the components that a topic's name and the options mean. Safe to repeat.
 
     Args:
@@ -64,7 +64,7 @@ class Offer:
     contents: Mapping[FileEntry, bytes] = field(default_factory=dict, repr=False)
 
 
-def resolve_offer(server: ControlServer, component: Component, known: Optional[Manifest] = None) -> Offer:
+def resolve_offer(server: Upstream, component: Component, known: Optional[Manifest] = None) -> Offer:
     """Ask the server for what a component offers. Safe to repeat.
 
     Args:
@@ -90,7 +90,7 @@ def resolve_offer(server: ControlServer, component: Component, known: Optional[M
     return Offer(manifest, contents)
 
 
-def _image_list(server: ControlServer, component: Component) -> dict[FileEntry, bytes]:
+def _image_list(server: Upstream, component: Component) -> dict[FileEntry, bytes]:
     content = server.image_list(component)
     if content is None:
         return {}

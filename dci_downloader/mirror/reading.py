@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from pathlib import Path
+from typing import Optional
 
 _CHUNK = 1 << 20  # bytes; as much memory is taken for a read, however little comes
 
@@ -20,8 +21,13 @@ def read_file(path: Path, limit: int) -> bytes:
     Raises:
         OSError: it cannot be read; EINVAL where it is no regular file, EFBIG where it is longer than ``limit``.
     """
-    _require_regular(os.lstat(path))  # before it is opened: to open a device may do something
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    return read_open(os.fspath(path), limit)
+
+
+def read_open(name: str, limit: int, folder: Optional[int] = None) -> bytes:
+    """The same for a name that is relative to an open folder; None for the working folder."""
+    _require_regular(os.lstat(name, dir_fd=folder))  # before it is opened: to open a device may do something
+    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     with open(fd, "rb", buffering=0) as file:
         status = os.fstat(fd)
         _require_regular(status)

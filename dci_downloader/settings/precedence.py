@@ -8,6 +8,8 @@ The rules:
 * ``--component-id`` asks for that component alone: for TOPIC, else for the only topic of the files, whose name then
   follows from the component.
 * ``--job-id`` asks for what that job was created with: only TOPIC, or else one of the topics of the files, may say how.
+* ``--from`` names another mirror in place of the control server, which alone knows jobs: ``DCI_JOB_ID`` does not count
+  then, nor does whatever else is said about that server.
 * ``DCI_JOB_ID`` asks for the same, of the topic that is the job's, and changes nothing of the others: of TOPIC, else of
   the files. It gives way to whatever names a component. A single argument is DEST where nothing else names that.
 """
@@ -51,6 +53,7 @@ class MergedSettings:
         destination: the root of the mirror; None where it is not named.
         topics: for each topic its ``topic``, empty where the component id says it, and all of ``DEFAULTS``.
         job: the job whose components are wanted; None where none is named.
+        upstream: the address of the mirror that takes the control server's place; None where there is none.
         notes: what is without effect, a line each.
     """
 
@@ -58,6 +61,7 @@ class MergedSettings:
     topics: tuple[Values, ...]
     notes: tuple[str, ...]
     job: Optional[JobRequest] = None
+    upstream: Optional[SettingValue] = None
 
 
 def merge(command_line: CommandLine, environ: Mapping[str, str]) -> MergedSettings:
@@ -76,7 +80,11 @@ def merge(command_line: CommandLine, environ: Mapping[str, str]) -> MergedSettin
     top_level: dict[str, SettingValue] = {}
     for values in (*(file.values for file in files), _environment(environ)):
         top_level.update(values)
+    upstream = upstream_of(command_line.upstream, top_level)
     job_id = command_line.job_id or environ.get(SETTINGS["job_id"].variable, "").strip()
+    if upstream and command_line.job_id:
+        raise SettingsError(f"--job-id asks the control server, and from ({upstream.origin}) has none asked")
+    job_id = "" if upstream else job_id
     topic, destination = _positional(command_line, alone_is_topic="local_repo" in top_level or not job_id)
     listed = next((file.topics for file in reversed(files) if file.topics is not None), None)
     if listed is None:
@@ -93,7 +101,26 @@ def merge(command_line: CommandLine, environ: Mapping[str, str]) -> MergedSettin
     if job is not None and job.implied and all(values["component_id"].value for values in topics):
         notes.append(f"DCI_JOB_ID is not used, because component_id ({topics[0]['component_id'].origin}) is set")
         job = None
-    return MergedSettings(destination or top_level.get("local_repo"), topics, tuple(dict.fromkeys(notes)), job)
+    if upstream:
+        notes += _unused_with_upstream(command_line, environ, topics, upstream)
+    destination = destination or top_level.get("local_repo")
+    return MergedSettings(destination, topics, tuple(dict.fromkeys(notes)), job, upstream)
+
+
+def upstream_of(option: str, values: Values) -> Optional[SettingValue]:
+    """The mirror that takes the control server's place: of the option, else of environment or files."""
+    value = SettingValue(option, "--from") if option else values.get("from")
+    return value if value and value.value else None
+
+
+def environment_upstream(environ: Mapping[str, str], option: str) -> str:
+    """The same for a command that reads no settings files; empty where there is none.
+
+    Raises:
+        SettingsError: the variable cannot be used.
+    """
+    value = upstream_of(option, _environment(environ))
+    return value.value if value else ""
 
 
 def _read(paths: Iterable[str]) -> list[SettingsFile]:
@@ -188,6 +215,26 @@ def _unused_filters(topics: Sequence[Values], command_line: CommandLine) -> Iter
         if component_id.value and filters.value:
             reason = f"because component_id ({component_id.origin}) names the component"
             yield f"filters ({filters.origin}) are not used, {reason}"
+
+
+def _unused_with_upstream(
+    command_line: CommandLine, environ: Mapping[str, str], topics: Sequence[Values], upstream: SettingValue
+) -> Iterator[str]:
+    """Notes on what is about the control server, or other servers, and so without effect."""
+    because = f"because from ({upstream.origin}) names another mirror"
+    if environ.get(SETTINGS["job_id"].variable, "").strip():
+        yield f"DCI_JOB_ID is not used, {because}"
+    for option, value in (("--dcirc", command_line.dcirc), ("--dci-cs-url", command_line.dci_cs_url)):
+        if value:
+            yield f"{option} is not used, {because}"
+    registries = [values["registry"] for values in topics if values["registry"].value]
+    if registries:
+        if "registry" in command_line.topic_settings:
+            raise SettingsError(
+                f"--registry copies container images from other servers, and from ({upstream.origin}) has none asked",
+                hint="copy the images on a machine that asks the control server",
+            )
+        yield f"registry ({registries[0].origin}) is not used, {because}: images come from other servers"
 
 
 def _check_folders(topics: Sequence[Values]) -> None:

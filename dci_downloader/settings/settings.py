@@ -39,20 +39,23 @@ class Settings:
     """Everything that one run is to do.
 
     Attributes:
+        credentials: for the control server; None where another mirror takes its place.
         destination: the root of the mirror.
         topics: at least one, in the order in which they are mirrored.
         api_version: of the control server, for files.
+        upstream: the address of the mirror that takes the control server's place; empty for none.
         job: the job whose components are mirrored; None for those that the topics name.
         notes: what of the settings is without effect, a line each.
     """
 
-    credentials: AnyCredentials
+    credentials: Optional[AnyCredentials]
     network: Network
     destination: Path
     topics: tuple[TopicSettings, ...]
     api_version: str = "v1"
     job: Optional[JobRequest] = None
     notes: tuple[str, ...] = ()
+    upstream: str = ""
 
     @property
     def patience(self) -> float:
@@ -113,8 +116,10 @@ def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
         SettingsError: a file or the command line cannot be used, or topic or destination are missing.
         AccessError: there are no credentials.
     """
-    environ = environment.with_options(environ, command_line.dcirc, command_line.dci_cs_url)
     merged = merge(command_line, environ)
+    if command_line.dcirc and not merged.upstream:  # the file may set more variables than those of credentials
+        environ = environment.with_options(environ, command_line.dcirc, None)
+        merged = merge(command_line, environ)
     if not merged.topics:
         raise SettingsError(
             "there is no topic to mirror: TOPIC and DEST are needed, or settings that name them",
@@ -129,18 +134,24 @@ def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
             "--set-state is about the job of --job-id or DCI_JOB_ID, and is not for --dry-run",
             hint="name the job, or leave --set-state out",
         )
+    credentials, notes = None, merged.notes
+    if not merged.upstream:  # else none are read
+        environ = environment.with_options(environ, None, command_line.dci_cs_url or None)
+        credentials = environment.credentials(environ)
+        notes = (*environment.dcirc_notes(command_line.dcirc), *notes)
     return Settings(
-        credentials=environment.credentials(environ),
+        credentials=credentials,
         network=environment.network(environ),
         destination=Path(merged.destination.value),
-        topics=tuple(_topic(values, command_line) for values in merged.topics),
+        topics=tuple(_topic(values, command_line, merged.upstream is not None) for values in merged.topics),
         api_version=_API_VERSIONS[command_line.tech_preview],
         job=merged.job,
-        notes=(*environment.dcirc_notes(command_line.dcirc), *merged.notes),
+        notes=notes,
+        upstream=merged.upstream.value if merged.upstream else "",
     )
 
 
-def _topic(values: Values, command_line: CommandLine) -> TopicSettings:
+def _topic(values: Values, command_line: CommandLine, has_upstream: bool) -> TopicSettings:
     transfer = TransferOptions(**_attributes(TransferOptions, values))
     options = SyncOptions(
         **_attributes(SyncOptions, values),
@@ -148,6 +159,8 @@ def _topic(values: Values, command_line: CommandLine) -> TopicSettings:
         dry_run=command_line.dry_run,
         transfer=transfer,
     )
+    if has_upstream:  # the images of containers would come from other servers
+        options = replace(options, registry="")
     return TopicSettings(values["topic"].value, Selection(**_attributes(Selection, values)), options)
 
 

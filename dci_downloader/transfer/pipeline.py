@@ -33,7 +33,7 @@ from dci_downloader.transfer.poller import Poller
 from dci_downloader.transfer.request import FetchRequest
 from dci_downloader.transfer.schedule import Schedule
 from dci_downloader.transfer.sink import Sink
-from dci_downloader.transfer.sources import Peer, Source
+from dci_downloader.transfer.sources import Origin, Peer
 from dci_downloader.transfer.transfers import Giver, Segment, Transfer
 from dci_downloader.transfer.tuning import Tuning
 from dci_downloader.transfer.verdict import Action, Verdict
@@ -55,7 +55,7 @@ class Pipeline:
 
     def __init__(
         self,
-        source: Source,
+        source: Origin,
         store: Store,
         options: TransferOptions,
         progress: Progress,

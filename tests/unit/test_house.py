@@ -25,6 +25,7 @@ WINGS = [
     "content",
     "control",
     "mirror",
+    "upstream",
     "transfer",
     "skopeo",
     "container_images",
