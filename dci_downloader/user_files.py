@@ -101,6 +101,18 @@ def what_others_may(path: str) -> str:
     return " and ".join(verb for verb, bit in allowed.items() if bit)
 
 
+def distrust(path: str) -> str:
+    """Why somebody else may have written a file or folder that nobody named; empty where nobody else can have.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    status = os.stat(path)
+    if status.st_uid not in (0, os.geteuid()):
+        return f"{path} belongs to user {status.st_uid}, neither to this one nor to root"
+    return f"every user of this machine may write to {path}" if status.st_mode & stat.S_IWOTH else ""
+
+
 @contextmanager
 def _file_errors(path: str, hint: str) -> Iterator[None]:
     try:

@@ -15,6 +15,7 @@ from dci_downloader.control.client import ControlServer
 from dci_downloader.demo.catalog import Catalog
 from dci_downloader.demo.site import DemoSite
 from dci_downloader.mirror.removal import remove_tree
+from dci_downloader.settings import discovery
 
 FIRST = datetime(2026, 11, 1, tzinfo=timezone.utc)
 
@@ -49,6 +50,15 @@ def ordinary_buffering(monkeypatch):
 def no_job_of_a_pipeline(monkeypatch):
     """The pipeline that runs the tests has a job of its own."""
     monkeypatch.delenv("DCI_JOB_ID", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_the_machine(monkeypatch, tmp_path_factory):
+    """The machine that runs the tests may have settings and credentials that are found."""
+    nowhere = tmp_path_factory.getbasetemp() / "no settings"
+    monkeypatch.setattr(discovery, "SYSTEM_FOLDER", str(nowhere / "system"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(nowhere / "home"))
+    monkeypatch.delenv("DCI_LOCAL_REPO", raising=False)
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,8 @@ from dci_downloader.cli.arguments import CommandFormatter, Parser, add_option, c
 from dci_downloader.settings.table import SETTINGS, settings_at
 from dci_downloader.settings.types import COUNT, Level
 
+_DEFAULT = "default: by DCI_LOCAL_REPO or settings"
+
 SHELLS = ("bash", "zsh", "fish")
 """The shells that there are completion scripts for."""
 
@@ -98,7 +100,9 @@ def settings_parser() -> Parser:
         ending=_settings_help(),
     )
     parser.add_argument("action", choices=("check",), metavar="check", help="what to do")
-    parser.add_argument("settings", nargs="+", metavar="FILE", help="YAML; later over earlier")
+    parser.add_argument(
+        "settings", nargs="*", metavar="FILE", help="YAML; later over earlier (default: those that are found)"
+    )
     return parser
 
 
@@ -120,9 +124,21 @@ def _settings_help() -> str:
 
 
 def _maintenance_parser(command: str, description: str, *examples: str) -> Parser:
+    """The parser of a command about a whole mirror."""
     parser = _command_parser(command, description, *examples)
-    parser.add_argument("destination", metavar="DEST", help="root of the mirror")
+    parser.add_argument("destination", nargs="?", default="", metavar="DEST", help=f"root of the mirror ({_DEFAULT})")
     parser.add_argument("--json", action="store_true", help="the same for programs")
+    return parser
+
+
+def _topic_parser(command: str, description: str, *examples: str) -> Parser:
+    """The parser of a command about a topic of a mirror."""
+    ending = f"DEST is the root of the mirror ({_DEFAULT});\nTYPE one component type (default: all)."
+    parser = _command_parser(command, description, *examples, ending=ending)
+    parser.usage = f"dci-downloader {command} [DEST] TOPIC [TYPE] [options]"
+    parser.add_argument("names", nargs="+", metavar="TOPIC", help="the topic's name")
+    parser.add_argument("--json", action="store_true", help="the same for programs")
+    add_option(parser, "lock_timeout")
     return parser
 
 
@@ -149,20 +165,14 @@ def verify_parser() -> Parser:
 def rollback_parser() -> Parser:
     """``dci-downloader rollback``: publish the version before."""
     description = "Publish the version before the present one again. No network. The next sync brings the newest back."
-    parser = _maintenance_parser(
-        "rollback", description, "rollback /srv/dci RHEL-9.2", "rollback /srv/dci RHEL-9.2 compose"
-    )
-    parser.add_argument("topic", metavar="TOPIC", help="the topic's name")
-    parser.add_argument("type", nargs="?", default="", metavar="TYPE", help="one component type (default: all)")
-    add_option(parser, "lock_timeout")
-    return parser
+    return _topic_parser("rollback", description, "rollback /srv/dci RHEL-9.2", "rollback /srv/dci RHEL-9.2 compose")
 
 
 def prune_parser() -> Parser:
     """``dci-downloader prune``: remove old versions and garbage."""
     description = "Remove old versions, stale partial files, and what no version holds any more."
     parser = _maintenance_parser("prune", description, "prune /srv/dci", "prune /srv/dci --keep 0")
-    add_option(parser, "keep", default=SETTINGS["keep"].default)
+    add_option(parser, "keep")
     add_option(parser, "lock_timeout")
     return parser
 

@@ -11,12 +11,13 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dci_downloader.cli import command_parsers
 from dci_downloader.cli.arguments import parse, parse_sync
+from dci_downloader.errors import SettingsError
+from dci_downloader.settings.table import SETTINGS
 
 if TYPE_CHECKING:
     from dci_downloader.cli.listing import ListOptions
@@ -67,13 +68,12 @@ def _list(arguments: argparse.Namespace, ask: Callable[[Upstream, ListOptions, P
     from dci_downloader.cli import output
     from dci_downloader.cli.listing import ListOptions
     from dci_downloader.cli.progress import progress_for
-    from dci_downloader.cli.upstreams import upstream_for
+    from dci_downloader.cli.upstreams import connector
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     options = ListOptions(arguments.sort, arguments.reverse, arguments.limit, width)
     progress = progress_for(sys.stderr)
-    address = getattr(arguments, "from") or ""
-    with upstream_for(address, arguments.dcirc, arguments.dci_cs_url, os.environ, progress) as server:
+    with connector(getattr(arguments, "from"), arguments.dcirc, arguments.dci_cs_url, progress)() as server:
         result = ask(server, options, progress)
     return output.print_result(result, as_json=arguments.json)
 
@@ -83,8 +83,10 @@ def status(argv: Sequence[str]) -> int:
     arguments = parse(command_parsers.status_parser(), argv)
     from dci_downloader.cli import maintenance, output
     from dci_downloader.mirror.mirror import Mirror
+    from dci_downloader.settings.destination import destination
 
-    return output.print_result(maintenance.status(Mirror(arguments.destination)), as_json=arguments.json)
+    mirror = Mirror(destination(arguments.destination, os.environ).path)
+    return output.print_result(maintenance.status(mirror), as_json=arguments.json)
 
 
 def verify(argv: Sequence[str]) -> int:
@@ -93,18 +95,16 @@ def verify(argv: Sequence[str]) -> int:
     from dci_downloader.cli import maintenance, output
     from dci_downloader.cli.progress import progress_for
     from dci_downloader.cli.signals import Signals
+    from dci_downloader.cli.upstreams import connector
     from dci_downloader.mirror.mirror import Mirror
+    from dci_downloader.settings.destination import destination
 
     progress = progress_for(sys.stderr, quiet=arguments.quiet)
-    repair = None
-    if arguments.repair:
-        from dci_downloader.cli.upstreams import upstream_for
-
-        address = getattr(arguments, "from") or ""
-        repair = partial(upstream_for, address, arguments.dcirc, None, os.environ, progress)
+    address = getattr(arguments, "from")  # a word of Python
+    repair = connector(address, arguments.dcirc, "", progress) if arguments.repair else None
     peers = _peers(arguments.peers or (), arguments.settings or ())
     with Signals() as stop:
-        mirror = Mirror(arguments.destination)
+        mirror = Mirror(destination(arguments.destination, os.environ, arguments.settings or ()).path)
         result = maintenance.verify(mirror, progress, stop, repair, arguments.lock_timeout, peers)
     return output.print_result(result, as_json=arguments.json, quiet=arguments.quiet)
 
@@ -128,9 +128,25 @@ def rollback(argv: Sequence[str]) -> int:
     from dci_downloader.mirror.mirror import Mirror
 
     progress = progress_for(sys.stderr)
-    mirror = Mirror(arguments.destination)
-    result = maintenance.rollback(mirror, arguments.topic, arguments.type, arguments.lock_timeout, progress)
+    root, topic, component_type = _place(arguments.names, progress)
+    result = maintenance.rollback(Mirror(root), topic, component_type, arguments.lock_timeout, progress)
     return output.print_result(result, as_json=arguments.json)
+
+
+def _place(names: Sequence[str], progress: Progress) -> tuple[str, str, str]:
+    """DEST, TOPIC and TYPE of a command for which the first and the last may be left out; TYPE is empty then.
+
+    Raises:
+        SettingsError: there are more names, or nothing names the mirror.
+    """
+    from dci_downloader.settings.destination import split_destination
+
+    root, rest = split_destination(names, os.environ)
+    if not 0 < len(rest) < 3 or not all(rest):
+        raise SettingsError("expected DEST TOPIC TYPE, of which DEST and TYPE may be left out")
+    if root.origin != "DEST":
+        progress.message(f"DEST is {root.path} ({root.origin})")
+    return root.path, rest[0], rest[1] if len(rest) > 1 else ""
 
 
 def prune(argv: Sequence[str]) -> int:
@@ -139,9 +155,15 @@ def prune(argv: Sequence[str]) -> int:
     from dci_downloader.cli import maintenance, output
     from dci_downloader.cli.progress import progress_for
     from dci_downloader.mirror.mirror import Mirror
+    from dci_downloader.settings.destination import destination
 
     progress = progress_for(sys.stderr)
-    result = maintenance.prune(Mirror(arguments.destination), arguments.keep, arguments.lock_timeout, progress)
+    root = destination(arguments.destination, os.environ)
+    if root.origin != "DEST":
+        progress.message(f"DEST is {root.path} ({root.origin})")
+    kept = SETTINGS["keep"].default if root.keep is None else root.keep
+    keep = kept if arguments.keep is None else arguments.keep
+    result = maintenance.prune(Mirror(root.path), keep, arguments.lock_timeout, progress)
     return output.print_result(result, as_json=arguments.json)
 
 
@@ -149,8 +171,13 @@ def settings(argv: Sequence[str]) -> int:
     """Check settings files."""
     arguments = parse(command_parsers.settings_parser(), argv)
     from dci_downloader.cli import checks, output
+    from dci_downloader.settings import discovery
 
-    return output.print_result(checks.check_settings(arguments.settings, os.environ))
+    files = arguments.settings or discovery.find(os.environ).settings
+    if not files:
+        where = " and ".join(discovery.folders(os.environ))
+        raise SettingsError(f"no settings are found in {where}", hint="name a file: settings check FILE")
+    return output.print_result(checks.check_settings(files, os.environ))
 
 
 def systemd_units(argv: Sequence[str]) -> int:

@@ -95,6 +95,8 @@ def _job(server: ControlServer, request: JobRequest) -> Job:
 def _note(settings: Settings, output: RunOutput) -> None:
     for note in settings.notes:
         output.progress.message(f"note: {note}")
+    for detail in settings.details:
+        output.progress.detail(detail)
 
 
 def _server(settings: Settings) -> Upstream:

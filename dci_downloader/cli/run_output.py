@@ -61,7 +61,8 @@ class RunOutput:
         self._log = LogProgress(log_stream, as_json=as_json, verbose=verbose) if log_stream is not None else None
         visible = progress_for(stream, quiet=command_line.quiet or not self.for_people, verbose=command_line.verbose)
         unattended = stream is None or not stream.isatty()
-        self._only_news = bool(command_line.settings) and unattended and not command_line.verbose
+        by_settings = bool(command_line.settings) or not command_line.says_what
+        self._only_news = by_settings and unattended and not command_line.verbose
         self._deferred = DeferredProgress(visible) if self._only_news else None
         self.progress: Progress = MultiProgress(self._deferred or visible, *([self._log] if self._log else []))
 

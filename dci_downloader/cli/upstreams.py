@@ -1,45 +1,45 @@
-"""Whom a command asks: the control server, or the mirror that ``--from`` or ``DCI_FROM`` names in its place."""
+"""Whom a command asks: the control server, or the mirror that option, environment or settings name in its place."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Optional
+import os
+from collections.abc import Callable
+from functools import partial
 
 from dci_downloader import environment
 from dci_downloader.control.upstream import Upstream
 from dci_downloader.hooks import Progress
 from dci_downloader.options import Network
-from dci_downloader.settings.precedence import environment_upstream
+from dci_downloader.settings import discovery
+from dci_downloader.settings.command_line import CommandLine
+from dci_downloader.settings.precedence import merge
 
 
-def upstream_for(
-    address: str,
-    dcirc: Optional[str],
-    url: Optional[str],
-    environ: Mapping[str, str],
-    progress: Progress,
-) -> Upstream:
-    """Whom a command asks that reads no settings files. No credentials are read where that is a mirror.
+def connector(address: str, dcirc: str, url: str, progress: Progress) -> Callable[[], Upstream]:
+    """What connects a command that is about no settings of its own. Of a mirror, no credentials are read.
 
     Args:
-        address: of ``--from``; empty for that of the environment, if it names one.
-        dcirc: path of the file with credentials; None for those of the environment.
-        url: of the control server; None for that of file or environment.
-        environ: as ``os.environ``.
+        address: of ``--from``; empty for that of the environment, or of settings that are found.
+        dcirc: path of the file with credentials; empty for those of the environment, or those found.
+        url: of the control server; empty for that of file or environment.
         progress: gets notes.
 
     Raises:
-        SettingsError: the mirror, or a file, cannot be used.
-        AccessError: there are no credentials.
+        SettingsError: an address or a file cannot be used.
     """
-    if mirror := environment_upstream(environ, address):
-        return open_mirror(mirror, environment.network(environ))
+    variables = {name: value for name, value in os.environ.items() if name == "DCI_FROM"}
+    found = () if address or variables.get("DCI_FROM") else discovery.find(os.environ).settings
+    upstream = merge(CommandLine(upstream=address), variables, found).upstream
+    if upstream:
+        return partial(open_mirror, upstream.value, environment.network(os.environ))
     from dci_downloader.control.client import ControlServer
 
-    environ = environment.with_options(environ, dcirc, url)
-    for note in environment.dcirc_notes(dcirc):
+    named = discovery.with_credentials(os.environ, dcirc, url)
+    for note in named.notes:
         progress.message(f"note: {note}")
-    return ControlServer.from_env(environ)
+    for detail in named.details:
+        progress.detail(detail)
+    return lambda: ControlServer(named.credentials(), network=environment.network(named.environ))
 
 
 def open_mirror(address: str, network: Network, patience: float = 30.0) -> Upstream:

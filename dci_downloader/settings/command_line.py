@@ -50,3 +50,8 @@ class CommandLine:
     log_file: str = ""
     log_format: str = "text"
     metrics_file: str = ""
+
+    @property
+    def says_what(self) -> bool:
+        """Whether it says what to mirror, so that the topics of settings that are found do not count."""
+        return bool(self.settings or self.positional or self.job_id or self.topic_settings.get("component_id"))

@@ -8,10 +8,13 @@ The rules:
 * ``--component-id`` asks for that component alone: for TOPIC, else for the only topic of the files, whose name then
   follows from the component.
 * ``--job-id`` asks for what that job was created with: only TOPIC, or else one of the topics of the files, may say how.
-* ``--from`` names another mirror in place of the control server, which alone knows jobs: ``DCI_JOB_ID`` does not count
+* ``from`` names another mirror in place of the control server, which alone knows jobs: ``DCI_JOB_ID`` does not count
   then, nor does whatever else is said about that server.
 * ``DCI_JOB_ID`` asks for the same, of the topic that is the job's, and changes nothing of the others: of TOPIC, else of
   the files. It gives way to whatever names a component. A single argument is DEST where nothing else names that.
+* Files that are found (see :mod:`~dci_downloader.settings.discovery`) count like those of ``--settings`` where nothing
+  says what to mirror. Where something does, they count only if nothing else says where to: then TOPIC is as they have
+  it.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from dci_downloader.settings import yaml_file
 from dci_downloader.settings.command_line import CommandLine
 from dci_downloader.settings.table import DEFAULTS, SETTINGS
 from dci_downloader.settings.types import Level, Scalar, Values
+from dci_downloader.settings.unused import unused_filters, unused_with_upstream
 from dci_downloader.settings.values import SettingValue, path
 from dci_downloader.settings.yaml_file import SettingsFile
 
@@ -53,23 +57,26 @@ class MergedSettings:
         destination: the root of the mirror; None where it is not named.
         topics: for each topic its ``topic``, empty where the component id says it, and all of ``DEFAULTS``.
         job: the job whose components are wanted; None where none is named.
-        upstream: the address of the mirror that takes the control server's place; None where there is none.
         notes: what is without effect, a line each.
+        upstream: the address of the mirror that takes the control server's place; None where there is none.
+        details: which of the files that are found count, a line each.
     """
 
     destination: Optional[SettingValue]
     topics: tuple[Values, ...]
     notes: tuple[str, ...]
     job: Optional[JobRequest] = None
+    details: tuple[str, ...] = ()
     upstream: Optional[SettingValue] = None
 
 
-def merge(command_line: CommandLine, environ: Mapping[str, str]) -> MergedSettings:
-    """Merge command line, environment and settings files. Reads the files that the command line names.
+def merge(command_line: CommandLine, environ: Mapping[str, str], found: Sequence[str] = ()) -> MergedSettings:
+    """Merge command line, environment and settings files. Reads the files.
 
     Args:
         command_line: the options of a sync.
         environ: as ``os.environ``.
+        found: paths of the settings files that are found where the command line names none.
 
     Raises:
         SettingsError: a file or the command line cannot be used, or two topics would be published in one folder.
@@ -77,15 +84,52 @@ def merge(command_line: CommandLine, environ: Mapping[str, str]) -> MergedSettin
     files = _read(command_line.settings)
     if command_line.topic_settings.get("component_id") and command_line.job_id:
         raise SettingsError("--component-id and --job-id each say which components: choose one")
-    top_level: dict[str, SettingValue] = {}
-    for values in (*(file.values for file in files), _environment(environ)):
-        top_level.update(values)
-    upstream = upstream_of(command_line.upstream, top_level)
+    variables = _environment(environ)
     job_id = command_line.job_id or environ.get(SETTINGS["job_id"].variable, "").strip()
-    if upstream and command_line.job_id:
-        raise SettingsError(f"--job-id asks the control server, and from ({upstream.origin}) has none asked")
-    job_id = "" if upstream else job_id
-    topic, destination = _positional(command_line, alone_is_topic="local_repo" in top_level or not job_id)
+    has_root = any("local_repo" in values for values in (*(file.values for file in files), variables))
+    topic, destination = _positional(command_line, alone_is_topic=has_root or not job_id)
+    if command_line.says_what or job_id:
+        found = () if command_line.settings or destination or has_root else found
+        files += [_narrowed(file, topic) for file in _read(found)]
+    else:
+        files = _read(found)
+    top_level: dict[str, SettingValue] = {}
+    for values in (*(file.values for file in files), variables):
+        top_level.update(values)
+    upstream = SettingValue(command_line.upstream, "--from") if command_line.upstream else top_level.get("from")
+    job_id = "" if upstream and upstream.value else job_id
+    topics = _topics(files, top_level, topic, job_id, command_line)
+    notes = [*(note for file in files for note in file.notes), *unused_filters(topics, command_line)]
+    job = JobRequest(job_id, topic, implied=not command_line.job_id) if job_id and topics else None
+    if job is not None and job.implied and all(values["component_id"].value for values in topics):
+        notes.append(f"DCI_JOB_ID is not used, because component_id ({topics[0]['component_id'].origin}) is set")
+        job = None
+    if upstream and upstream.value:
+        notes += unused_with_upstream(upstream, topics, command_line, environ)
+    details = tuple(f"settings found: {path}" for path in found)
+    destination = destination or top_level.get("local_repo")
+    upstream = upstream if upstream and upstream.value else None
+    return MergedSettings(destination, topics, tuple(dict.fromkeys(notes)), job, details, upstream)
+
+
+def _narrowed(file: SettingsFile, topic: str) -> SettingsFile:
+    """A settings file with no other topics than this one; with none where the name is empty."""
+    topics = tuple(own for own in file.topics or () if topic and _name(own).lower() == topic.lower())
+    return file._replace(topics=topics or None)
+
+
+def _topics(
+    files: Sequence[SettingsFile],
+    top_level: Values,
+    topic: str,
+    job_id: str,
+    command_line: CommandLine,
+) -> tuple[Values, ...]:
+    """Everything that counts for each topic to mirror.
+
+    Raises:
+        SettingsError: two would be published in one folder, or the command line cannot be used.
+    """
     listed = next((file.topics for file in reversed(files) if file.topics is not None), None)
     if listed is None:
         names_topic = "component_id" in top_level or command_line.job_id or (job_id and not topic)
@@ -96,31 +140,7 @@ def merge(command_line: CommandLine, environ: Mapping[str, str]) -> MergedSettin
     unnamed = {"topic": SettingValue("", source)}
     topics = tuple({**unnamed, **everywhere, **own, **options} for own in _chosen(topic, listed, command_line))
     _check_folders(topics)
-    notes = [*(note for file in files for note in file.notes), *_unused_filters(topics, command_line)]
-    job = JobRequest(job_id, topic, implied=not command_line.job_id) if job_id and topics else None
-    if job is not None and job.implied and all(values["component_id"].value for values in topics):
-        notes.append(f"DCI_JOB_ID is not used, because component_id ({topics[0]['component_id'].origin}) is set")
-        job = None
-    if upstream:
-        notes += _unused_with_upstream(command_line, environ, topics, upstream)
-    destination = destination or top_level.get("local_repo")
-    return MergedSettings(destination, topics, tuple(dict.fromkeys(notes)), job, upstream)
-
-
-def upstream_of(option: str, values: Values) -> Optional[SettingValue]:
-    """The mirror that takes the control server's place: of the option, else of environment or files."""
-    value = SettingValue(option, "--from") if option else values.get("from")
-    return value if value and value.value else None
-
-
-def environment_upstream(environ: Mapping[str, str], option: str) -> str:
-    """The same for a command that reads no settings files; empty where there is none.
-
-    Raises:
-        SettingsError: the variable cannot be used.
-    """
-    value = upstream_of(option, _environment(environ))
-    return value.value if value else ""
+    return topics
 
 
 def _read(paths: Iterable[str]) -> list[SettingsFile]:
@@ -204,37 +224,6 @@ def _chosen(topic: str, listed: Sequence[Values], command_line: CommandLine) -> 
 
 def _name(topic: Values) -> str:
     return topic["topic"].value if "topic" in topic else ""
-
-
-def _unused_filters(topics: Sequence[Values], command_line: CommandLine) -> Iterator[str]:
-    """Notes on filters that are without effect, because something else names the components."""
-    if command_line.job_id and command_line.topic_settings.get("filters"):
-        yield "filters (command line) are not used, because the job names its components"
-    for values in topics:
-        component_id, filters = values["component_id"], values["filters"]
-        if component_id.value and filters.value:
-            reason = f"because component_id ({component_id.origin}) names the component"
-            yield f"filters ({filters.origin}) are not used, {reason}"
-
-
-def _unused_with_upstream(
-    command_line: CommandLine, environ: Mapping[str, str], topics: Sequence[Values], upstream: SettingValue
-) -> Iterator[str]:
-    """Notes on what is about the control server, or other servers, and so without effect."""
-    because = f"because from ({upstream.origin}) names another mirror"
-    if environ.get(SETTINGS["job_id"].variable, "").strip():
-        yield f"DCI_JOB_ID is not used, {because}"
-    for option, value in (("--dcirc", command_line.dcirc), ("--dci-cs-url", command_line.dci_cs_url)):
-        if value:
-            yield f"{option} is not used, {because}"
-    registries = [values["registry"] for values in topics if values["registry"].value]
-    if registries:
-        if "registry" in command_line.topic_settings:
-            raise SettingsError(
-                f"--registry copies container images from other servers, and from ({upstream.origin}) has none asked",
-                hint="copy the images on a machine that asks the control server",
-            )
-        yield f"registry ({registries[0].origin}) is not used, {because}: images come from other servers"
 
 
 def _check_folders(topics: Sequence[Values]) -> None:

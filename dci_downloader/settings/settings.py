@@ -13,9 +13,11 @@ from dci_downloader.content.selection import Selection
 from dci_downloader.errors import SettingsError
 from dci_downloader.models import Job
 from dci_downloader.options import AnyCredentials, Network, SyncOptions, TransferOptions
+from dci_downloader.settings import discovery
 from dci_downloader.settings.command_line import CommandLine
+from dci_downloader.settings.destination import no_destination
 from dci_downloader.settings.precedence import JobRequest, merge
-from dci_downloader.settings.table import TOPIC_SETTINGS
+from dci_downloader.settings.table import SETTINGS, TOPIC_SETTINGS
 from dci_downloader.settings.types import Values
 
 _API_VERSIONS = {"": "v1", "rhdl": "v2"}
@@ -46,6 +48,7 @@ class Settings:
         upstream: the address of the mirror that takes the control server's place; empty for none.
         job: the job whose components are mirrored; None for those that the topics name.
         notes: what of the settings is without effect, a line each.
+        details: which files were found, a line each.
     """
 
     credentials: Optional[AnyCredentials]
@@ -55,6 +58,7 @@ class Settings:
     api_version: str = "v1"
     job: Optional[JobRequest] = None
     notes: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
     upstream: str = ""
 
     @property
@@ -87,13 +91,13 @@ class Settings:
             others = ", ".join(topic.topic for topic in eligible)
             text = f"job {job.id} is of topic {job.topic.name}, not of {others}"
             if implied:
-                return replace(self, notes=(f"DCI_JOB_ID is not used: {text}",))
+                return replace(self, notes=(f"DCI_JOB_ID is not used: {text}",), details=())
             hint = "leave TOPIC out, for it follows from the job; of settings files, one topic must fit"
             raise SettingsError(text, hint=hint)
         chosen = min(matching, key=lambda topic: (not topic.topic, topic.topic.endswith("*")))
         with_job = replace(chosen, options=replace(chosen.options, job=job))
         if not implied:
-            return replace(self, topics=(with_job,), notes=())
+            return replace(self, topics=(with_job,), notes=(), details=())
         name = chosen.topic.lower()  # another entry for it would publish other components in their place
         topics = tuple(
             with_job if topic is chosen else topic
@@ -102,7 +106,7 @@ class Settings:
         )
         beside = ", and no filters count for it" if chosen.options.filters else ""
         note = f"DCI_JOB_ID: of {job.topic.name} exactly the components of job {job.id} are mirrored{beside}"
-        return replace(self, topics=topics, notes=(note,))
+        return replace(self, topics=topics, notes=(note,), details=())
 
 
 def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
@@ -116,39 +120,42 @@ def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
         SettingsError: a file or the command line cannot be used, or topic or destination are missing.
         AccessError: there are no credentials.
     """
-    merged = merge(command_line, environ)
-    if command_line.dcirc and not merged.upstream:  # the file may set more variables than those of credentials
-        environ = environment.with_options(environ, command_line.dcirc, None)
-        merged = merge(command_line, environ)
+    found = discovery.find(environ)
+    merged = merge(command_line, environ, found.settings)
+    variables = discovery.Variables(environ, found)
+    if not merged.upstream:  # whoever asks a mirror needs no credentials: none are read
+        variables = discovery.with_credentials(environ, command_line.dcirc, command_line.dci_cs_url)
+        if _settings_in(variables.environ) != _settings_in(environ):
+            merged = merge(command_line, variables.environ, found.settings)
     if not merged.topics:
         raise SettingsError(
             "there is no topic to mirror: TOPIC and DEST are needed, or settings that name them",
-            hint="for example: dci-downloader RHEL-9.2 /srv/dci",
+            hint=found.explain("for example: dci-downloader RHEL-9.2 /srv/dci"),
         )
     if merged.destination is None:
-        raise SettingsError(
-            "there is no destination", hint="name DEST, or set local_repo in a settings file or DCI_LOCAL_REPO"
-        )
+        raise no_destination(found)
     if command_line.set_state and (merged.job is None or command_line.dry_run):
         raise SettingsError(
             "--set-state is about the job of --job-id or DCI_JOB_ID, and is not for --dry-run",
             hint="name the job, or leave --set-state out",
         )
-    credentials, notes = None, merged.notes
-    if not merged.upstream:  # else none are read
-        environ = environment.with_options(environ, None, command_line.dci_cs_url or None)
-        credentials = environment.credentials(environ)
-        notes = (*environment.dcirc_notes(command_line.dcirc), *notes)
     return Settings(
-        credentials=credentials,
-        network=environment.network(environ),
+        credentials=None if merged.upstream else variables.credentials(),
+        network=environment.network(variables.environ),
         destination=Path(merged.destination.value),
         topics=tuple(_topic(values, command_line, merged.upstream is not None) for values in merged.topics),
         api_version=_API_VERSIONS[command_line.tech_preview],
         job=merged.job,
-        notes=notes,
+        notes=(*variables.notes, *merged.notes),
+        details=(*merged.details, *variables.details),
         upstream=merged.upstream.value if merged.upstream else "",
     )
+
+
+def _settings_in(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that are settings; a file with credentials may set more of them."""
+    variables = [setting.variable for setting in SETTINGS.values() if setting.variable]
+    return {name: environ[name] for name in variables if name in environ}
 
 
 def _topic(values: Values, command_line: CommandLine, has_upstream: bool) -> TopicSettings:

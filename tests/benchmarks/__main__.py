@@ -81,7 +81,7 @@ def _previous(folder: Path) -> Optional[Path]:
 
 
 def _value(row: Row) -> str:
-    return f"{row.value:.2f} {row.unit}" if row.unit == "×" else f"{row.value:.0f} {row.unit}".rstrip()
+    return f"{row.value:.2f} {row.unit}" if row.unit in ("×", "s") else f"{row.value:.0f} {row.unit}".rstrip()
 
 
 def _limit(row: Row, before: str = "") -> str:

@@ -15,6 +15,7 @@ from tests.benchmarks.images import images, nightly
 from tests.benchmarks.measure import Program, alternate, median, ratio
 from tests.benchmarks.place import Place, Row
 from tests.benchmarks.programs import OURS, PREVIOUS
+from tests.benchmarks.scale import one_component, scale
 from tests.benchmarks.servers import TOGETHER
 from tests.benchmarks.site import Site, rpm_sizes
 
@@ -110,5 +111,5 @@ def onto_disk(place: Place) -> Iterator[Row]:
         yield Row(case, f"time, {curl.name}", ratio(used[OURS], used[curl.name]), "×", 1.5)
 
 
-_CASES = (packages, far_away, limited, tiny, image, images, nightly, memory, onto_disk)
+_CASES = (packages, far_away, limited, tiny, image, images, nightly, memory, onto_disk, scale, one_component)
 CASES: dict[str, Callable[[Place], Iterator[Row]]] = {case.__name__.replace("_", "-"): case for case in _CASES}

@@ -59,29 +59,33 @@ class Program:
         command = [part.replace("{dest}", str(dest)) for part in self.command]
         own = {"PATH": os.environ["PATH"], "HOME": str(dest.parent), "LC_ALL": "C.UTF-8", **self.environ}
         said = dest.parent / "said"
-        with said.open("wb") as output:
-            done = subprocess.run(
-                [
-                    sys.executable,
-                    "-I",
-                    "-S",
-                    "-c",
-                    _RUNNER,
-                    str(dest) if self.flushes else "",
-                    "weighed" * self.weighed,
-                    *command,
-                ],
-                env=own,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=output,
-                check=True,
-            )
-        status, *usage = json.loads(done.stdout)
+        flushed = str(dest) if self.flushes else ""
+        status, usage = run_command(command, own, said, flushed=flushed, weighed=self.weighed)
         if status:
             end = said.read_text(errors="replace")[-2000:]
             raise RuntimeError(f"{self.name} left with {status}:\n{end}")
-        return Usage(*usage)
+        return usage
+
+
+def run_command(
+    command: Sequence[str], environ: Mapping[str, str], said: Path, *, flushed: str = "", weighed: bool = False
+) -> tuple[int, Usage]:
+    """Run a command; gives its exit code, negative for a signal, and what it took.
+
+    Args:
+        command: the program and its arguments.
+        environ: its whole environment.
+        said: a file for what it prints.
+        flushed: a path whose file system is flushed within the time that is measured; empty for none.
+        weighed: see :class:`Program`.
+    """
+    runner = [sys.executable, "-I", "-S", "-c", _RUNNER, flushed, "weighed" * weighed, *command]
+    with said.open("wb") as output:
+        done = subprocess.run(
+            runner, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output, check=True
+        )
+    status, *usage = json.loads(done.stdout)
+    return os.waitstatus_to_exitcode(status), Usage(*usage)
 
 
 _RUNNER = """

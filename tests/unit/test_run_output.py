@@ -10,6 +10,8 @@ from dci_downloader.results import ComponentReport, ContainerImage, ContainerIma
 from dci_downloader.settings.command_line import CommandLine
 
 CRON = {"settings": ("settings.yml",)}
+FOUND = {"settings": ()}
+BY_HAND = {"positional": ("RHEL-9.2", "/srv/dci")}
 
 
 class Terminal(io.StringIO):
@@ -51,7 +53,11 @@ def test_a_cron_mail_is_sent_where_something_changed_or_failed_and_only_then(cap
 
 def test_a_terminal_and_a_run_without_settings_files_say_that_nothing_is_new(capsys):
     assert "nothing new" in finish(capsys, report(), stream=Terminal(), **CRON)[2]
-    assert "nothing new" in finish(capsys, report())[2]
+    assert "nothing new" in finish(capsys, report(), **BY_HAND)[2]
+
+
+def test_settings_that_are_found_send_no_mail_either(capsys):
+    assert finish(capsys, report(), **FOUND)[2] == ""
     assert "nothing new" in finish(capsys, report(), verbose=True, **CRON)[2]
 
 

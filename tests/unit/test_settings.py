@@ -8,7 +8,7 @@ from dci_downloader.content.selection import Selection, Variant
 from dci_downloader.errors import AccessError, SettingsError
 from dci_downloader.models import Component, Job, Topic
 from dci_downloader.options import Filter, SyncOptions
-from dci_downloader.settings import settings
+from dci_downloader.settings import discovery, settings
 
 ENVIRONMENT = {"DCI_CLIENT_ID": "remoteci/1", "DCI_API_SECRET": "s3cret", "DCI_CS_URL": "http://u:pass@cs"}
 
@@ -335,3 +335,68 @@ def test_no_other_entry_for_the_topic_of_the_job_takes_its_place(load):
 def test_filters_beside_the_job_of_the_environment_are_told_to_be_unused(load):
     settled = load("RHEL-9.2 /d --filter compose:nightly", DCI_JOB_ID="j1").for_job(job())
     assert "no filters count" in settled.notes[0]
+
+
+@pytest.fixture
+def found(tmp_path, monkeypatch):
+    """Write the settings that are found."""
+    monkeypatch.setattr(discovery, "SYSTEM_FOLDER", str(tmp_path))
+
+    def found(text):
+        (tmp_path / "settings.yml").write_text(text)
+        return f"{tmp_path}/settings.yml"
+
+    return found
+
+
+SEVERAL = "local_repo: /found\nkeep: 4\ntopics: [{topic: a, archs: [x]}, {topic: b}]\n"
+
+
+def test_where_nothing_says_what_to_mirror_settings_that_are_found_do(load, found):
+    path = found(SEVERAL)
+    loaded = load()
+    assert (topics(loaded), loaded.destination) == (["a", "b"], Path("/found"))
+    assert loaded.details == (f"settings found: {path}",)
+    assert load("--local-repo /given --keep 2").destination == Path("/given")
+    assert load(DCI_LOCAL_REPO="/env").destination == Path("/env")
+    assert topics(load(DCI_LOCAL_REPO="/env")) == ["a", "b"]
+
+
+def test_a_topic_and_a_destination_need_no_settings_that_are_found(load, found):
+    found("topik: mistake\n")
+    for words, environ in (("c /srv", {}), ("c --local-repo /srv", {}), ("c", {"DCI_LOCAL_REPO": "/env"})):
+        loaded = load(words, **environ)
+        assert (topics(loaded), loaded.details) == (["c"], ())
+    assert topics(load("", "topic: d\nlocal_repo: /named")) == ["d"]
+
+
+def test_a_topic_alone_is_mirrored_as_the_settings_that_are_found_say(load, found):
+    found(SEVERAL)
+    loaded = load("A")
+    assert (topics(loaded), loaded.destination) == (["a"], Path("/found"))
+    assert (loaded.topics[0].selection.archs, loaded.topics[0].options.keep) == (("x",), 4)
+    loaded = load("c")
+    assert (topics(loaded), loaded.topics[0].options.keep) == (["c"], 4)
+
+
+@pytest.mark.parametrize(
+    ("words", "environ"), [("--component-id 7", {}), ("--job-id 7", {}), ("", {"DCI_JOB_ID": "7"})]
+)
+def test_a_component_or_a_job_leaves_out_the_topics_that_are_found(load, found, words, environ):
+    found(SEVERAL)
+    loaded = load(words, **environ)
+    assert (topics(loaded), loaded.destination, loaded.topics[0].options.keep) == ([""], Path("/found"), 4)
+
+
+def test_a_single_argument_beside_a_job_stays_the_destination(load, found):
+    found(SEVERAL)
+    loaded = load("/srv", DCI_JOB_ID="7")
+    assert (topics(loaded), loaded.destination) == ([""], Path("/srv"))
+
+
+def test_what_is_missing_names_the_settings_that_are_not_used(load, found):
+    path = found(SEVERAL)
+    Path(path).chmod(0o666)
+    with pytest.raises(SettingsError, match="no topic") as raised:
+        load()
+    assert f"{path} is not used: every user" in raised.value.hint
