@@ -20,7 +20,7 @@ from dci_downloader.content.selection import Selection
 from dci_downloader.control.offer import lists, resolve_request
 from dci_downloader.control.resolver import creation_order
 from dci_downloader.control.upstream import Upstream
-from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, NotFoundError
+from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, NotFoundError, SettingsError
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
 from dci_downloader.mirror.index import refresh_index
@@ -95,6 +95,8 @@ def sync_topic(
     began = time.monotonic()
     if options.registry:
         container_images.require_skopeo(options.registry)
+    if server.is_at(mirror.root):
+        raise SettingsError(f"{server.mirror} is the mirror itself", hint="from and DEST are two mirrors")
     if options.transfer.network is None:  # the server's proxies and certificates count for files, too
         options = replace(options, transfer=replace(options.transfer, network=server.network))
     resolved, components, missing = resolve_request(server, topic, options, progress)

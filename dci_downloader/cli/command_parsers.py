@@ -40,7 +40,7 @@ def _list_parser(command: str, description: str, *examples: str, sort: Sequence[
     parser.add_argument("--json", action="store_true", help="the same for programs")
     add_option(parser, "dcirc")
     add_option(parser, "dci_cs_url")
-    add_option(parser, "from")
+    add_option(parser, "from", help="ask this mirror instead")
     return parser
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Optional, Union, overload
 
 from dci_downloader import environment
@@ -138,6 +139,10 @@ class ControlServer(JobCalls):
     def files(self, component: Union[Component, str]) -> ComponentFiles:
         """The source of a component's files; may be used by any thread."""
         return ComponentFiles(self._session.authorization, self._files_path(component))
+
+    def is_at(self, root: Path) -> bool:
+        """False: it is no mirror."""
+        return False
 
     def outdated(self) -> bool:
         """False: what it said of a component stays true."""

@@ -101,5 +101,8 @@ class Upstream(Protocol):
     def files(self, component: Component) -> Files:
         """Where the component's files are."""
 
+    def is_at(self, root: Path) -> bool:
+        """Whether this is the mirror in a folder itself."""
+
     def outdated(self) -> bool:
         """Whether what was answered has changed since, so that what failed by it is worth another try."""

@@ -48,7 +48,7 @@ _WHERE = (
         "from",
         types.MIRROR,
         "--from URL|FOLDER",
-        "another mirror, in the control server's place",
+        "this mirror, no server",
         "take everything from this [mirror](#many-machines), and nothing from a control server: no account is needed",
         "everything comes from this mirror, URL or folder, and no control server is asked",
         "http://mirror.example.com/dci",

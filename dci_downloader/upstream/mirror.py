@@ -8,12 +8,14 @@ Who can write there decides what is here, by the index; all that follows from it
 manifest of a control server is. Of the components of a type the published one counts as the newest, whatever the
 clocks say: an upstream that was rolled back is followed.
 
-Indexes are read anew with each list of components, so that one object serves for as many syncs as wanted.
+The list of topics and the indexes are read anew by whoever asks for topics and components, so that one object serves
+for as many syncs as wanted.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -109,6 +111,7 @@ class UpstreamMirror:
             self._reader = FolderReader(self._files.root)
         self.mirror = self._reader.address
         self.unlisted = f"{self.mirror} lists only what was mirrored there"
+        self._topics: tuple[ListedTopic, ...] = ()
         self._places: dict[str, _Place] = {}
         self._indexes: dict[tuple[str, str], Index] = {}
 
@@ -124,7 +127,8 @@ class UpstreamMirror:
 
     def topics(self, name: str = "", *, active: bool = True) -> Iterator[Topic]:
         """All topics of the mirror, whatever the name."""
-        return map(_topic, self._listed())
+        self._topics = self._listed()
+        return map(_topic, self._topics)
 
     def topic(self, topic_id: str) -> Topic:
         """One topic.
@@ -132,7 +136,7 @@ class UpstreamMirror:
         Raises:
             NotFoundError: there is none of that id.
         """
-        for listed in self._listed():
+        for listed in self._topics or self._listed():
             if listed.id == topic_id:
                 return _topic(listed)
         raise NotFoundError(f"{self.mirror} has no topic with the id {topic_id}", hint=self.unlisted)
@@ -164,7 +168,7 @@ class UpstreamMirror:
             raise SettingsError("a query is for the control server, and --from asks none", hint="use --filter")
         begin = None if created_after is None else moment(created_after)
         topic_id = topic.id if isinstance(topic, Topic) else topic
-        for listed in self._listed():
+        for listed in self._topics or self._listed():
             if topic_id not in (None, listed.id) or (isinstance(topic, Topic) and topic.name != listed.name):
                 continue
             for component in self._components(listed, type):
@@ -178,7 +182,8 @@ class UpstreamMirror:
         Raises:
             NotFoundError: there is none of that id.
         """
-        for listed in self._listed():
+        self._topics = self._listed()
+        for listed in self._topics:
             for component in self._components(listed, ""):
                 if component.id == component_id:
                     return component
@@ -223,6 +228,13 @@ class UpstreamMirror:
     def files(self, component: Component) -> Files:
         """Where the mirror's objects are; may be used by any thread."""
         return self._files
+
+    def is_at(self, root: Path) -> bool:
+        """Whether this is the mirror in a folder itself."""
+        try:
+            return isinstance(self._files, FolderObjects) and os.path.samefile(self._files.root, root)
+        except OSError:
+            return False
 
     def outdated(self) -> bool:
         """Whether an index has changed since it was read; false where that cannot be known."""
