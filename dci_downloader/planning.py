@@ -162,6 +162,7 @@ class Planner:
         if published is not None and published.identity == plan.identity:
             mended = mend(self.topic_mirror, published)
             if mended is not None:
+                self.topic_mirror.refresh_heads(component.type)
                 return replace(plan, notes=mended)
         for entry, content in plan.contents.items():
             if entry in wanted.files:

@@ -51,7 +51,7 @@ def is_foreign(folder: Path) -> bool:
 
 
 def mend_folders(topic: Path) -> None:
-    """Give the folders and records of a topic their modes again, down to its versions, as far as this user may.
+    """Give the folders, records and heads of a topic their modes again, down to its versions, as far as this user may.
 
     Safe to repeat. A copy or a restore may have left them so that nobody can read, not even their owner.
     """
@@ -62,8 +62,9 @@ def mend_folders(topic: Path) -> None:
             make_readable(versions)
             for folder in real_folders(versions):
                 make_readable(folder)
-                for record in folder.glob("*.json"):
-                    open_up(record)
+                for pattern in ("*.json", ".*.head"):
+                    for path in folder.glob(pattern):
+                        open_up(path)
 
 
 def open_below(root: int, folder: str) -> int:

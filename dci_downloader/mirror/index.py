@@ -30,6 +30,7 @@ from dci_downloader.content.names import EntryError, check_name, check_segment
 from dci_downloader.errors import DiskFullError, ManifestError, SettingsError
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import replace_atomically
+from dci_downloader.mirror.head import Head
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.reading import read_file
 from dci_downloader.mirror.record_fields import (
@@ -229,7 +230,7 @@ def _made(
     return replace(index, number=min(index.number + 1, MAX_NUMBER))
 
 
-def _indexed(topic: TopicMirror, head: Any) -> IndexedVersion:
+def _indexed(topic: TopicMirror, head: Head) -> IndexedVersion:
     content = read_file(record_path(topic.tree(head)), MAX_SIZE)
     digest = hashlib.sha256(content).hexdigest()
     return IndexedVersion(head.folder, digest, len(content), head.number, head.published_at, head.component)

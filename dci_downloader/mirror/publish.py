@@ -8,19 +8,22 @@ topic's lock.
 from __future__ import annotations
 
 import os
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 from dci_downloader.content.names import version_folder
 from dci_downloader.errors import IntegrityError, SettingsError
 from dci_downloader.mirror import tree
+from dci_downloader.mirror.carried import NOTE, carried_path, carry, has_links, is_carried
 from dci_downloader.mirror.disk_errors import disk_errors
-from dci_downloader.mirror.files import flush_folder, make_folder, make_symlink
+from dci_downloader.mirror.files import flush_folder, make_folder, make_symlink, remove_file
+from dci_downloader.mirror.head import Head
 from dci_downloader.mirror.index import note_index
 from dci_downloader.mirror.native import native
-from dci_downloader.mirror.record import MAX_NUMBER, RecordState, write_record
+from dci_downloader.mirror.record import RecordState, Unreadable, write_record
+from dci_downloader.mirror.record_fields import MAX_NUMBER
 from dci_downloader.mirror.removal import move_aside, remove_tree
 from dci_downloader.mirror.temporaries import new_path, old_path
 from dci_downloader.mirror.topic import TopicMirror
@@ -71,9 +74,10 @@ def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Ma
             make_folder(path)
         _check_link(topic.link(component.type))
         wanted_identity = identity(component, selection, wanted)
-        versions, unreadable = topic.look(component.type)
-        existing = next((each for each in versions if _is_same(each, wanted_identity, component, wanted)), None)
-        replaceable = [each.folder for each in unreadable if each.state is not RecordState.NEWER]
+        heads, unreadable = topic.look(component.type)
+        topic.refresh_heads(component.type)
+        existing, damaged = _existing(topic, heads, component, wanted_identity, wanted)
+        replaceable = [each.folder for each in (*damaged, *unreadable) if each.state is not RecordState.NEWER]
         version = Version(
             folder=existing.folder if existing else _free_name(folder, component, wanted_identity, replaceable),
             identity=wanted_identity,
@@ -84,9 +88,10 @@ def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Ma
             published_at=topic.clock(),
             last_verified=existing.last_verified if existing else None,
             copies=existing.copies if existing else frozenset(),
-            number=min(max((each.number for each in versions), default=0) + 1, MAX_NUMBER),
+            number=min(max((head.number for head in heads), default=0) + 1, MAX_NUMBER),
         )
-        if existing and topic.intact(existing):
+        link = topic.link(component.type)
+        if existing and topic.intact(existing) and is_carried(link) == _carries(topic, existing):
             write_record(topic.tree(version), version)  # tags and the time of publication may be new
         else:
             version, notes = _build(topic, version)
@@ -94,9 +99,30 @@ def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Ma
     return Publication(topic.link(component.type), version, notes)
 
 
-def _is_same(version: Version, wanted_identity: str, component: Component, wanted: Manifest) -> bool:
-    """Whether a version is what is to be published."""
-    if version.selection == UNKNOWN_SELECTION and version.component.id == component.id:
+def _existing(
+    topic: TopicMirror, heads: Iterable[Head], component: Component, wanted_identity: str, wanted: Manifest
+) -> tuple[Optional[Version], list[Unreadable]]:
+    """The version that is what is to be published, if there is one; and those with unreadable records."""
+    damaged = []
+    for head in heads:
+        if _may_be_same(head, wanted_identity, component):
+            version = topic.load(head)
+            if isinstance(version, Unreadable):
+                damaged.append(version)
+            elif _is_same(version, wanted_identity, wanted):
+                return version, damaged
+    return None, damaged
+
+
+def _may_be_same(head: Head, wanted_identity: str, component: Component) -> bool:
+    """Whether a version is what is to be published, as far as can be told without its files."""
+    is_unknown = head.selection == UNKNOWN_SELECTION and head.component.id == component.id
+    return is_unknown or head.identity == wanted_identity
+
+
+def _is_same(version: Version, wanted_identity: str, wanted: Manifest) -> bool:
+    """Whether a version that may be what is to be published is that."""
+    if version.selection == UNKNOWN_SELECTION:
         held = version.manifest
         return (sorted(held.files), sorted(held.symlinks)) == (sorted(wanted.files), sorted(wanted.symlinks))
     return version.identity == wanted_identity
@@ -136,9 +162,9 @@ def _build(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ..
     for entry in version.manifest.files if marks else ():
         if entry.sha256 in marks:
             raise IntegrityError(f"{entry.path}: its content in the store is damaged", hint="run again: it is fetched")
-    new = new_path(path.parent)
+    new, carries = new_path(path.parent), _carries(topic, version)
     try:
-        built = tree.build(new, version.manifest, topic.store.object_path)
+        built = _carried(topic, version, new) if carries else _tree(topic, version, new)
         version = replace(version, copies=built.copies)
         topic.store.flush()
         _clear(record_path(path))
@@ -149,9 +175,27 @@ def _build(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ..
     finally:
         remove_tree(new)  # nothing is there after a success
     if not built.copies:
-        return version, ()
+        return version, (NOTE,) if carries else ()
     note = f"{len(built.copies)} files are copies of their objects, for hard links are not to be had ({built.reason})"
     return version, (note,)
+
+
+def _carries(topic: TopicMirror, version: Version) -> bool:
+    """Whether a version can only be carried, for its file system has no symbolic links."""
+    return not topic.link(version.component.type).is_symlink() and not has_links(topic.path, new_path(topic.path))
+
+
+def _tree(topic: TopicMirror, version: Version, new: Path) -> tree.BuildResult:
+    return tree.build(new, version.manifest, topic.store.object_path)
+
+
+def _carried(topic: TopicMirror, version: Version, new: Path) -> tree.BuildResult:
+    """The empty tree of a carried version."""
+    for entry in version.manifest.files:
+        if not topic.store.holds(entry):
+            raise IntegrityError(f"{entry.path}: its content is not in the store", hint="run again")
+    make_folder(new)
+    return tree.BuildResult(frozenset(), "")
 
 
 def _clear(path: Path) -> None:
@@ -179,6 +223,10 @@ def swap_link(topic: TopicMirror, version: Version) -> tuple[str, ...]:
     if link.is_symlink() and os.readlink(link) == target:
         return note_index(topic, version.component.type)
     _check_link(link)
+    if _carries(topic, version):
+        with disk_errors(link):
+            carry(link, version.folder)
+        return note_index(topic, version.component.type)
     new = new_path(topic.path)
     make_symlink(target, new)
     try:
@@ -190,6 +238,8 @@ def swap_link(topic: TopicMirror, version: Version) -> tuple[str, ...]:
     try:  # it is published now, whatever becomes of the rest
         if displaced:
             move_aside(new, old_path(new.parent))
+        if os.path.lexists(carried_path(link)):  # this mirror was copied from a stick
+            remove_file(carried_path(link))
         flush_folder(topic.path)  # before retention removes the version that the old link on disk points at
     except OSError as error:
         return (f"{link} is published, but then: {error.strerror}",)

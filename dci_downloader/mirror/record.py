@@ -9,32 +9,35 @@ from __future__ import annotations
 import enum
 import errno
 import json
-import re
 from contextlib import suppress
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple, Optional, Union
 
 from dci_downloader.content.entries import read_entries
-from dci_downloader.content.names import EntryError, check_name
-from dci_downloader.errors import IntegrityError, ManifestError, SettingsError
+from dci_downloader.content.names import EntryError
+from dci_downloader.errors import DiskFullError, IntegrityError, ManifestError, SettingsError
 from dci_downloader.mirror.disk_errors import FORBIDDEN, disk_errors
 from dci_downloader.mirror.files import replace_atomically
 from dci_downloader.mirror.folders import real_folders
+from dci_downloader.mirror.head import Head, head_of, read_current_head, read_head, with_head, write_head
 from dci_downloader.mirror.native import text_of
 from dci_downloader.mirror.reading import read_file
+from dci_downloader.mirror.record_fields import (
+    MAX_SIZE,
+    component_fields,
+    component_of,
+    instant,
+    text,
+    texts,
+    time,
+    whole_number,
+)
 from dci_downloader.mirror.version import Version, identity, record_path
-from dci_downloader.models import Component, Manifest, folder_name
+from dci_downloader.models import Manifest
 
 FORMAT = 1
 BEGINNING = b'{"format":'
 """How every record begins."""
-MAX_NUMBER = 2**53 - 1
-
-_MAX_SIZE = 256 << 20  # bytes, as of a manifest, of which a record is shorter; 50,000 files take 8 MB
-_MAX_TEXT = 1 << 16  # characters
-_COMPONENT = ["id", "name", "type", "topic_id", "tags", "created_at", "released_at", "team_id", "state", "version"]
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?[+-]\d\d:\d\d", re.ASCII)
 
 
 class RecordState(enum.Enum):
@@ -81,44 +84,77 @@ class _RecordError(Exception):
 
 
 def write_record(tree: Path, version: Version) -> None:
-    """Write the record of a tree atomically; it is on disk when this returns. Safe to repeat.
+    """Write record and head of a tree; both are on disk when this returns. Safe to repeat.
+
+    A record of the same identity stays as it is, byte for byte: who knows its digest may have to read it yet. Then the
+    head says what is newer.
 
     Raises:
-        IntegrityError: it would be too long to be read again.
+        IntegrityError: the record would be too long to be read again.
         DiskFullError: no room.
     """
+    recorded = _load_alone(tree)
+    if isinstance(recorded, Version) and recorded.identity == version.identity:
+        write_head(tree, _head_beside(recorded, version))
+        return
     manifest = version.manifest
     record = {
         "format": FORMAT,
         "identity": version.identity,
-        "component": {name: getattr(version.component, name) for name in _COMPONENT},
+        "component": component_fields(version.component),
         "topic": version.topic,
         "selection": version.selection,
         "number": version.number,
         "published_at": version.published_at,
-        "last_verified": version.last_verified,
         "etag": manifest.etag,
         "files": manifest.files,
         "symlinks": manifest.symlinks,
         "copies": sorted(version.copies),
     }
-    content = json.dumps(record, default=_instant).encode()
-    if len(content) > _MAX_SIZE:
+    content = json.dumps(record, default=instant).encode()
+    if len(content) > MAX_SIZE:
         raise IntegrityError(f"{version.folder}: it has more files than a mirror can record", hint="select less of it")
     with disk_errors(record_path(tree)):
         replace_atomically(record_path(tree), content, durable=True, mode=0o644)
+    write_head(tree, head_of(version))
 
 
-def _instant(moment: datetime) -> str:
-    """An instant as records have it: with its zone."""
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).isoformat()
+def refresh_head(tree: Path) -> None:
+    """Write the head of a tree anew where it cannot stand for the record. Safe to repeat.
+
+    To be called under the topic's lock. Nothing needs a head: where it cannot be written, that is no error.
+    """
+    if read_current_head(tree) is None and isinstance(version := load_record(tree), Version):
+        with suppress(DiskFullError, SettingsError):
+            write_record(tree, version)
+
+
+def load_head(tree: Path) -> Union[Head, Unreadable]:
+    """What is known of a tree without its list of files. Reads the record only where the head cannot stand for it."""
+    if head := read_current_head(tree):
+        return head
+    recorded = _load_alone(tree)
+    if isinstance(recorded, Version):
+        return _head_beside(recorded, with_head(recorded, read_head(tree)))
+    return recorded
+
+
+def _head_beside(recorded: Version, version: Version) -> Head:
+    """The head of a version as it is now, beside the record as it was written."""
+    return head_of(version, None if version.copies == recorded.copies else version.copies)
 
 
 def load_record(tree: Path) -> Union[Version, Unreadable]:
-    """Read the record of a tree."""
+    """Read the record of a tree, and what its head says is newer."""
+    record = _load_alone(tree)
+    return with_head(record, read_head(tree)) if isinstance(record, Version) else record
+
+
+def _load_alone(tree: Path) -> Union[Version, Unreadable]:
+    """Read the record of a tree as it was written."""
     folder = text_of(tree.name)
     try:
-        return parse_record(read_file(record_path(tree), _MAX_SIZE), folder)
+        return parse_record(read_file(record_path(tree), MAX_SIZE), folder)
     except FileNotFoundError:
         return Unreadable(folder, "is missing")
     except OSError as error:
@@ -143,7 +179,7 @@ def read_record(tree: Path) -> Optional[Version]:
 def begins_like_a_record(tree: Path) -> bool:
     """Whether a tree has a record that this program began to write, whatever became of it."""
     try:
-        return read_file(record_path(tree), _MAX_SIZE).startswith(BEGINNING)
+        return read_file(record_path(tree), MAX_SIZE).startswith(BEGINNING)
     except OSError as error:
         return error.errno == errno.EFBIG
 
@@ -154,7 +190,7 @@ def is_remainder(tree: Path) -> bool:
     if isinstance(record, Version):
         return True
     with suppress(OSError):
-        return record.state is RecordState.DAMAGED and read_file(record_path(tree), _MAX_SIZE).startswith(BEGINNING)
+        return record.state is RecordState.DAMAGED and read_file(record_path(tree), MAX_SIZE).startswith(BEGINNING)
     return False
 
 
@@ -221,60 +257,21 @@ def _load(content: bytes) -> dict[str, Any]:
 
 def _version(record: dict[str, Any], folder: str) -> Version:
     """Make a version of a record's fields; what is missing or of another type raises whatever it raises."""
-    component = _component(record["component"])
+    component = component_of(record["component"])
     files, symlinks = read_entries(record["files"], record["symlinks"])
-    copies = frozenset(_texts(record["copies"]))
+    copies = frozenset(texts(record["copies"]))
     if not copies <= {entry.path for entry in files}:
         raise EntryError("a copy is none of its files")
-    last_verified, number = record.get("last_verified"), record.get("number", 0)
-    if type(number) is not int or not 0 <= number <= MAX_NUMBER:
-        raise ValueError("no number")
+    last_verified = record.get("last_verified")  # of records that were written before there were heads
     return Version(
         folder=folder,
-        identity=_text(record["identity"]),
+        identity=text(record["identity"]),
         component=component,
-        topic=_text(record["topic"]),
+        topic=text(record["topic"]),
         selection=record["selection"],
-        manifest=Manifest(component.type, files, symlinks, etag=_text(record["etag"], empty=True)),
-        published_at=_time(record["published_at"]),
-        last_verified=None if last_verified is None else _time(last_verified),
+        manifest=Manifest(component.type, files, symlinks, etag=text(record["etag"], empty=True)),
+        published_at=time(record["published_at"]),
+        last_verified=None if last_verified is None else time(last_verified),
         copies=copies,
-        number=number,
+        number=whole_number(record.get("number", 0)),
     )
-
-
-def _component(fields: dict[str, Any]) -> Component:
-    created_at, released_at, team_id = fields.get("created_at"), fields.get("released_at"), fields.get("team_id")
-    check_name(folder_name(_text(fields["type"])), "component type")
-    return Component(
-        id=_text(fields["id"]),
-        name=_text(fields["name"]),
-        type=fields["type"],
-        topic_id=_text(fields["topic_id"], empty=True),
-        tags=_texts(fields.get("tags", [])),
-        created_at=None if created_at is None else _time(created_at),
-        released_at=None if released_at is None else _time(released_at),
-        team_id=None if team_id is None else _text(team_id, empty=True),
-        state=_text(fields.get("state", "active"), empty=True),
-        version=_text(fields.get("version", ""), empty=True),
-    )
-
-
-def _text(value: Any, *, empty: bool = False) -> str:
-    if not isinstance(value, str) or len(value) > _MAX_TEXT or not (value or empty):
-        raise ValueError("no text")
-    value.encode()  # UnicodeEncodeError, for half a surrogate pair, is a ValueError
-    return value
-
-
-def _texts(values: Any) -> tuple[str, ...]:
-    if not isinstance(values, list):
-        raise ValueError("no list")
-    return tuple(map(_text, values))
-
-
-def _time(value: Any) -> datetime:
-    """An instant with its zone, as UTC: naive ones cannot be compared with it."""
-    if not isinstance(value, str) or not _TIME.fullmatch(value):
-        raise ValueError("no instant")
-    return datetime.fromisoformat(value).astimezone(timezone.utc)

@@ -16,19 +16,20 @@ from pathlib import Path
 from dci_downloader.errors import DiskFullError, IntegrityError, SettingsError
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
+from dci_downloader.mirror.head import Head, head_path
 from dci_downloader.mirror.index import write_index
 from dci_downloader.mirror.native import native
-from dci_downloader.mirror.record import RecordState
+from dci_downloader.mirror.record import RecordState, Unreadable
 from dci_downloader.mirror.removal import move_aside, remove_tree
 from dci_downloader.mirror.temporaries import old_path
 from dci_downloader.mirror.topic import TopicMirror
-from dci_downloader.mirror.version import Version, record_path
+from dci_downloader.mirror.version import record_path
 from dci_downloader.results import Removal
 
 
 def expired(
     topic: TopicMirror, component_type: str, keep: int, next_identity: str = "", next_build: str = ""
-) -> tuple[Version, ...]:
+) -> tuple[Head, ...]:
     """The versions that :func:`retire` would remove. No side effect.
 
     Args:
@@ -40,7 +41,7 @@ def expired(
     """
     published = topic.published_folder(component_type)
     others, current = [], {next_build}
-    for version in topic.versions(component_type):
+    for version in topic.heads(component_type):
         if version.identity == next_identity if next_identity else version.folder == published:
             current.add(version.component.id)
         else:
@@ -52,11 +53,13 @@ def expired(
     return tuple(version for version in others if version.component.id not in kept)
 
 
-def reclaimable(topic: TopicMirror, versions: Sequence[Version]) -> Removal:
+def reclaimable(topic: TopicMirror, versions: Sequence[Head]) -> Removal:
     """What removing these versions frees: the files and bytes that nothing else in the mirror holds."""
     linked: Counter[tuple[int, int, int]] = Counter()
     files = size = 0
-    for version in versions:
+    for version in map(topic.load, versions):
+        if isinstance(version, Unreadable):
+            continue
         for entry in version.manifest.files:
             with suppress(OSError):  # a damaged tree lacks some: they free nothing
                 status = os.lstat(topic.tree(version) / native(entry.path))
@@ -66,7 +69,7 @@ def reclaimable(topic: TopicMirror, versions: Sequence[Version]) -> Removal:
                     linked[status.st_ino, status.st_nlink, status.st_size] += 1
     # besides the links counted here there is one in the store; any other belongs to a version that stays
     unshared = [link_size for (_, links, link_size), count in linked.items() if links <= count + 1]
-    return Removal(tuple(version.folder for version in versions), files + len(unshared), size + sum(unshared))
+    return Removal(tuple(head.folder for head in versions), files + len(unshared), size + sum(unshared))
 
 
 def retire(topic: TopicMirror, component_type: str, keep: int) -> Removal:
@@ -116,7 +119,7 @@ def remove_unreadable(topic: TopicMirror, component_type: str) -> tuple[str, ...
     return tuple(name for name in damaged if _removed(topic, folder / native(name)))
 
 
-def remove(topic: TopicMirror, version: Version) -> None:
+def remove(topic: TopicMirror, version: Head) -> None:
     """Remove a version that is not the published one.
 
     Raises:
@@ -139,4 +142,5 @@ def _remove_tree(topic: TopicMirror, path: Path) -> None:
             remove_file(record_path(path))
         except IsADirectoryError:
             topic.left += remove_tree(record_path(path))
+        remove_file(head_path(path))
         topic.left += remove_tree(place)

@@ -14,6 +14,7 @@ from dci_downloader.mirror.hashing import hashing
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.publish import rebuild, swap_link
+from dci_downloader.mirror.record import Unreadable
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version
 from dci_downloader.models import folder_name
@@ -90,11 +91,19 @@ def roll_back(topic: TopicMirror, component_type: str) -> Rollback:
     older = topic.older_versions(component_type)
     if not older:
         raise _nothing_older(f"{topic.name}/{component_type}")
+    version = topic.load(older[0])
+    if isinstance(version, Unreadable):
+        raise IntegrityError(
+            f"{topic.name}/{component_type}: {version.folder}: its record {version.reason}",
+            hint=f"mirror it again: --component-id {older[0].component.id}",
+        )
     store = topic.store
-    known = store.damage.read().intersection(entry.sha256 for entry in older[0].manifest.files)
+    known = store.damage.read().intersection(entry.sha256 for entry in version.manifest.files)
     judge(store.damage, {sha256: store.object_path(sha256) for sha256 in known})
     # rebuilt before it is hashed: what the tree lost may be in the store
-    version, notes = (older[0], ()) if topic.intact(older[0]) else rebuild(topic, older[0])
+    notes: tuple[str, ...] = ()
+    if not topic.intact(version):
+        version, notes = rebuild(topic, version)
     _check_content(topic, version)
     with disk_errors(topic.path):
         notes += swap_link(topic, version)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Optional
 
+from dci_downloader.mirror.head import Head
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
-from dci_downloader.mirror.record import RecordState
+from dci_downloader.mirror.record import RecordState, Unreadable
 from dci_downloader.mirror.topic import TopicMirror, is_marked, wrong_target
-from dci_downloader.mirror.version import Version
 
 _ADVICE = "the next sync, or verify --repair, puts it right"
 _ADVICE_ON_OLDER = "verify --repair puts it right"
@@ -75,9 +75,11 @@ def status(mirror: Mirror) -> Status:
     seen = set()
     for topic in mirror.topics():
         for component_type in topic.types():
-            row, versions = _row(topic, component_type, marked)
+            row, heads = _row(topic, component_type, marked)
             rows += [row] if row else []
-            for version in versions:
+            for version in map(topic.load, heads):
+                if isinstance(version, Unreadable):
+                    continue
                 size += version.manifest.size
                 for entry in version.manifest.files:
                     if entry.sha256 in seen and entry.path not in version.copies:  # a link to what is counted
@@ -88,7 +90,7 @@ def status(mirror: Mirror) -> Status:
 
 def _row(
     topic: TopicMirror, component_type: str, marked: frozenset[str]
-) -> tuple[Optional[StatusRow], tuple[Version, ...]]:
+) -> tuple[Optional[StatusRow], tuple[Head, ...]]:
     """The row of one type, and the versions it tells of; no row where there is nothing of this type."""
     versions, unreadable = topic.look(component_type)
     folder = topic.published_folder(component_type)
@@ -105,7 +107,7 @@ def _row(
         problems.append(f"its link leads to {target}, which is none of its versions: {_ADVICE_ON_LINK}")
         damaged.add(folder)
     for version in versions:
-        if is_marked(version, marked):
+        if marked and (version.identity in marked or is_marked(topic.load(version), marked)):
             advice = _ADVICE if version.folder == folder else _ADVICE_ON_OLDER
             problems.append(f"{version.folder}: known to be damaged: {advice}")
             damaged.add(version.folder)
@@ -124,8 +126,8 @@ def _row(
     return replace(
         row,
         tags=published.component.tags,
-        files=len(published.manifest.files),
-        size=published.manifest.size,
+        files=published.files,
+        size=published.size,
         published_at=published.published_at,
         last_verified=published.last_verified,
     ), versions

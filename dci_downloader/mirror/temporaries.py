@@ -5,6 +5,7 @@
     <topic>/.versions/<type>/.new-…      a tree being built
     <topic>/.versions/<type>/.old-…      a tree that was replaced or removed
     <topic>/.versions/<type>/.….json.…   a record being written
+    <topic>/.versions/<type>/..….head.…  a head being written
 
 The next run of the topic removes them.
 """
@@ -21,10 +22,14 @@ from dci_downloader.errors import SettingsError
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
 from dci_downloader.mirror.folders import real_folders
+from dci_downloader.mirror.head import SUFFIX, is_head
 from dci_downloader.mirror.record import is_remainder
 from dci_downloader.mirror.removal import remove_tree
+from dci_downloader.mirror.version import record_path
 
-_TEMPORARY = re.compile(r"\.((new|old)-[0-9a-f]{8}(-aside)?|.+\.json\.[0-9a-f]{8})", re.ASCII | re.DOTALL)
+_TEMPORARY = re.compile(
+    r"\.((new|old)-[0-9a-f]{8}(-aside)?|.+\.json\.[0-9a-f]{8}|\..+\.head\.[0-9a-f]{8})", re.ASCII | re.DOTALL
+)
 """Exactly the names made here: what an admin has set aside as ``.old-backup`` is not removed."""
 
 
@@ -39,7 +44,7 @@ def old_path(folder: Path) -> Path:
 
 
 def remove_topic_temporaries(path: Path) -> tuple[str, ...]:
-    """Remove a topic's temporaries, and records without a tree. To be called under the topic's lock.
+    """Remove a topic's temporaries, and records and heads without a tree. To be called under the topic's lock.
 
     Args:
         path: the folder of the topic.
@@ -62,6 +67,10 @@ def remove_topic_temporaries(path: Path) -> tuple[str, ...]:
                 tree = record.with_suffix("")
                 if not os.path.lexists(tree) and is_remainder(tree):  # other people's JSON files are left alone
                     remove_file(record)
+            for head in folder.glob(f".*{SUFFIX}"):
+                tree = head.with_name(head.name[1 : -len(SUFFIX)])
+                if not os.path.lexists(tree) and not os.path.lexists(record_path(tree)) and is_head(head):
+                    remove_file(head)
     return tuple(left)
 
 

@@ -15,32 +15,36 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Optional
+from typing import Optional, TypeVar, Union
 
 from dci_downloader.content.names import check_name
 from dci_downloader.errors import LockedError, ManifestError, SettingsError
+from dci_downloader.mirror.carried import carried_folder, carried_state, is_carried
 from dci_downloader.mirror.comparison import TreeState, inspect
-from dci_downloader.mirror.digests import digests
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import LINK_HINT, check_folder, make_folder
 from dci_downloader.mirror.folders import mend_folders, real_folders
 from dci_downloader.mirror.garbage import collect_garbage, recover
+from dci_downloader.mirror.head import Head
 from dci_downloader.mirror.locks import FileLock
+from dci_downloader.mirror.lost_trees import holds_a_file_of
 from dci_downloader.mirror.native import native, text_of
 from dci_downloader.mirror.record import (
     RecordState,
     Unreadable,
     begins_like_a_record,
+    load_head,
     load_record,
     read_record,
     referenced_digests,
+    refresh_head,
 )
 from dci_downloader.mirror.store import Store
 from dci_downloader.mirror.temporaries import remove_temporaries, remove_topic_temporaries
 from dci_downloader.mirror.version import Version, type_folder
 from dci_downloader.models import folder_name
 
-_MAX_ASKED = 8  # files that are hashed to tell whether a folder is a version's: the first may be damaged
+_Record = TypeVar("_Record", Version, Head)
 
 
 class TopicMirror:
@@ -127,7 +131,7 @@ class TopicMirror:
         self.store.check()
         check_folder(self.path)
 
-    def name_of(self, version: Version) -> str:
+    def name_of(self, version: Union[Version, Head]) -> str:
         """The topic's own name as a version has it, unless a record of another topic was put here."""
         return version.topic if folder_name(version.topic) == text_of(self.path.name) else self.name
 
@@ -147,7 +151,7 @@ class TopicMirror:
         """The published link of a type, through which agents read."""
         return self.path / type_folder(component_type)
 
-    def tree(self, version: Version) -> Path:
+    def tree(self, version: Union[Version, Head]) -> Path:
         """The folder of a version."""
         return self.versions_folder(version.component.type) / native(version.folder)
 
@@ -165,26 +169,45 @@ class TopicMirror:
         return folder
 
     def versions(self, component_type: str) -> tuple[Version, ...]:
-        """The versions of a type, the last published first.
+        """The versions of a type, the last published first, with all their files: :meth:`heads` is much cheaper.
+
+        Raises:
+            SettingsError: the topic, or a folder of its versions, is a symbolic link.
+        """
+        loaded = map(self.load, self.heads(component_type))
+        return tuple(version for version in loaded if isinstance(version, Version))
+
+    def heads(self, component_type: str) -> tuple[Head, ...]:
+        """The same without their files.
 
         Raises:
             SettingsError: the topic, or a folder of its versions, is a symbolic link.
         """
         return self.look(component_type)[0]
 
-    def look(self, component_type: str) -> tuple[tuple[Version, ...], tuple[Unreadable, ...]]:
-        """The versions of a type, the last published first, and those whose record cannot be read.
+    def load(self, head: Head) -> Union[Version, Unreadable]:
+        """A version with its files; why its record cannot be read, where only the head was right."""
+        return _of_type(load_record(self.tree(head)), type_folder(head.component.type))
+
+    def refresh_heads(self, component_type: str) -> None:
+        """Write the heads that lack or are out of date, as in mirrors of older releases. Safe to repeat.
+
+        To be called under :meth:`lock`.
+        """
+        for path in real_folders(self.versions_folder(component_type)):
+            refresh_head(path)
+
+    def look(self, component_type: str) -> tuple[tuple[Head, ...], tuple[Unreadable, ...]]:
+        """The versions of a type without their files, the last published first, and those with an unreadable record.
 
         Raises:
             SettingsError: the topic, or a folder of its versions, is a symbolic link.
         """
-        name = type_folder(component_type)
-        versions, unreadable = [], []
+        versions: list[Head] = []
+        unreadable = []
         for path in real_folders(self.versions_folder(component_type)):
-            record = load_record(path)
-            if isinstance(record, Version) and type_folder(record.component.type) != name:
-                record = Unreadable(text_of(path.name), f"is about another type, {record.component.type}")
-            if isinstance(record, Version):
+            record = _of_type(load_head(path), type_folder(component_type))
+            if isinstance(record, Head):
                 versions.append(record)
             elif self._is_ours(path, record, component_type):
                 unreadable.append(record)
@@ -195,14 +218,14 @@ class TopicMirror:
         """Whether a folder without a record that can be read is the tree of a version, not something foreign."""
         if record.state is not RecordState.DAMAGED or begins_like_a_record(path):
             return True
-        return text_of(path.name) == self.published_folder(component_type) or _holds_a_file_of(self.store, path)
+        return text_of(path.name) == self.published_folder(component_type) or holds_a_file_of(self.store, path)
 
-    def older_versions(self, component_type: str) -> tuple[Version, ...]:
+    def older_versions(self, component_type: str) -> tuple[Head, ...]:
         """The versions published before the present one, the last first; none where nothing is published.
 
         Where the record of the present one cannot be read, that is every version.
         """
-        versions = self.versions(component_type)
+        versions = self.heads(component_type)
         folders = [version.folder for version in versions]
         published = self.published_folder(component_type)
         if published in folders:
@@ -219,11 +242,14 @@ class TopicMirror:
             return read_record(path) if path.is_dir() and not path.is_symlink() else None
 
     def published_folder(self, component_type: str) -> str:
-        """The name of the tree that the published link points at; empty where there is no such link."""
+        """The name of the tree that the published link points at; empty where there is no such link.
+
+        On a file system without symbolic links, that of the version that is carried.
+        """
         try:
             parent, _, folder = os.readlink(self.link(component_type)).rpartition("/")
         except OSError:
-            return ""
+            return carried_folder(self.link(component_type))
         # an own folder never begins with a dot; that of a link made by others may be ".."
         own = parent == f".versions/{type_folder(component_type)}" and not folder.startswith(".")
         return text_of(folder) if own else ""
@@ -238,6 +264,8 @@ class TopicMirror:
 
     def inspect(self, version: Version) -> TreeState:
         """How a version's tree differs from what was built, as far as stat(2) can tell."""
+        if is_carried(self.link(version.component.type)):
+            return carried_state(version.manifest, self.store.holds)
         is_object = self.store.object_matcher()
         return inspect(self.tree(version), version.manifest, is_object, version.copies)
 
@@ -257,22 +285,11 @@ def wrong_target(topic: TopicMirror, component_type: str) -> str:
     return "" if is_right else text_of(target)
 
 
-def _holds_a_file_of(store: Store, folder: Path) -> bool:
-    """Whether the store has one of the first files of a folder, the smaller ones first.
-
-    Then the folder is, or was, the tree of a version.
-    """
-    left = _MAX_ASKED
-    for parent, folders, names in os.walk(folder):
-        folders.sort()
-        files = [f"{parent}/{name}" for name in names if stat.S_ISREG(os.lstat(f"{parent}/{name}").st_mode)]
-        asked = sorted(files, key=os.path.getsize)[:left]
-        if any(digest and os.path.lexists(store.object_path(digest)) for digest in digests(asked)):
-            return True
-        left -= len(asked)
-        if not left:
-            break
-    return False
+def _of_type(record: Union[_Record, Unreadable], name: str) -> Union[_Record, Unreadable]:
+    """The same, unless it is about another type than that of its folder."""
+    if isinstance(record, Unreadable) or type_folder(record.component.type) == name:
+        return record
+    return Unreadable(record.folder, f"is about another type, {record.component.type}")
 
 
 def _may_be_a_type(name: str) -> bool:
@@ -282,7 +299,8 @@ def _may_be_a_type(name: str) -> bool:
         return False
 
 
-def is_marked(version: Version, marks: frozenset[str]) -> bool:
+def is_marked(version: Union[Version, Unreadable], marks: frozenset[str]) -> bool:
     """Whether a version or one of its contents is among those known to be damaged."""
-    names = [version.identity, *(entry.sha256 for entry in version.manifest.files)] if marks else []
-    return not marks.isdisjoint(names)
+    if not marks or isinstance(version, Unreadable):
+        return False
+    return version.identity in marks or any(entry.sha256 in marks for entry in version.manifest.files)

@@ -10,7 +10,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Optional
+from datetime import datetime
+from typing import Optional, Union
 
 from dci_downloader.errors import CancelledError, DiskFullError, IntegrityError, LockedError, SettingsError
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
@@ -18,9 +19,10 @@ from dci_downloader.mirror.comparison import Damage, TreeState, extras
 from dci_downloader.mirror.damage import forbidden, judge
 from dci_downloader.mirror.digests import BELOW
 from dci_downloader.mirror.hashing import hashing
+from dci_downloader.mirror.head import Head, write_head
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
-from dci_downloader.mirror.record import Unreadable, write_record
+from dci_downloader.mirror.record import Unreadable, load_head
 from dci_downloader.mirror.topic import TopicMirror, wrong_target
 from dci_downloader.mirror.version import Version
 from dci_downloader.models import FileEntry
@@ -117,13 +119,17 @@ def _look(mirror: Mirror) -> tuple[list[VersionCheck], list[_Published], list[_O
     for topic in mirror.topics():
         for component_type in topic.types():
             folder = topic.published_folder(component_type)
-            versions, unreadable = topic.look(component_type)
-            name = topic.name_of(versions[0]) if versions else topic.name
+            heads, unreadable = topic.look(component_type)
+            name = topic.name_of(heads[0]) if heads else topic.name
+            loaded = [topic.load(head) for head in heads]
+            unreadable += tuple(record for record in loaded if isinstance(record, Unreadable))
             lost += [_unreadable_check(name, component_type, record) for record in unreadable]
-            if damage := _damaged_link(topic, component_type, bool(versions or unreadable)):
+            if damage := _damaged_link(topic, component_type, bool(heads or unreadable)):
                 code = IntegrityError.exit_code
                 lost.append(VersionCheck(name, component_type, folder, 0, 0, (damage,), exit_code=code))
-            for version in versions:
+            for version in loaded:
+                if isinstance(version, Unreadable):
+                    continue
                 entries = tuple(entry for entry in version.manifest.files if entry.sha256 in marked) if marked else ()
                 if version.folder == folder:
                     published.append((topic, version))
@@ -261,9 +267,16 @@ def _recorded(topic: TopicMirror, version: Version, check: VersionCheck) -> Vers
 
 
 def _record_as_verified(topic: TopicMirror, version: Version) -> str:
-    """Write the time into the record. Returns why that was not done, else an empty string."""
+    """Write the time into the head. Returns why that was not done, else an empty string."""
     with topic.lock(0):  # without waiting: a sync may take hours
-        if topic.published(version.component.type) != version:
+        head = load_head(topic.tree(version))
+        is_published = topic.published_folder(version.component.type) == version.folder
+        if isinstance(head, Unreadable) or not is_published or _publication(head) != _publication(version):
             return "another one was published meanwhile"
-        write_record(topic.tree(version), replace(version, last_verified=topic.clock()))
+        write_head(topic.tree(version), replace(head, last_verified=topic.clock()))
     return ""
+
+
+def _publication(version: Union[Version, Head]) -> tuple[str, int, datetime]:
+    """What another publication of a version changes."""
+    return version.identity, version.number, version.published_at

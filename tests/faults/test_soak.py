@@ -309,7 +309,7 @@ class Soak:
                     digests = {entry[1] for entry in self.record(path)["files"]}
                     needed |= digests
                     published |= digests if path.stem in self.newest.values() else set()
-                elif path.name not in self.builds:
+                elif path.name not in {*self.builds, *(f".{build}.head" for build in self.builds)}:
                     stray.append(str(path))
                 elif path.name in self.newest.values() and len(stray) < 5:
                     stray += [

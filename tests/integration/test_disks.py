@@ -14,6 +14,7 @@ import pytest
 from dci_downloader.cli.main import main
 from tests.integration.disk_program import TOPIC, DiskProgram, Mounts
 from tests.unit.ordinary_user import OTHER, USER, give
+from tests.unit.samples import names_in
 
 GROUP = 1500
 
@@ -114,7 +115,7 @@ def test_one_folder_with_an_odd_mode_blocks_nothing(program, place, mode):
     program.build()
     program.sync("--keep", "0")
     program.assert_published()
-    assert sorted(path.name for path in program.versions.iterdir()) == ["RHEL-9.2.0-3", "RHEL-9.2.0-3.json"]
+    assert names_in(program.versions) == ["RHEL-9.2.0-3", "RHEL-9.2.0-3.json"]
     assert program.run("verify", program.dest)[0] == 0
 
 
@@ -225,7 +226,7 @@ def test_a_mirror_in_the_lower_layer_of_an_overlay_goes_on(program, mounts, publ
         program.sync("--keep", "0", user=0, group=0)
         program.assert_published()
         assert program.run("verify", program.dest, user=0)[0] == 0
-    assert sorted(path.name for path in program.versions.iterdir()) == ["RHEL-9.2.0-5", "RHEL-9.2.0-5.json"]
+    assert names_in(program.versions) == ["RHEL-9.2.0-5", "RHEL-9.2.0-5.json"]
     assert program.run("prune", program.dest, user=0)[0] == 0
 
 
@@ -316,7 +317,7 @@ def test_two_users_of_a_group_use_one_mirror_in_turn(program):
         for command in ("verify", "prune", "status"):
             code, _, err = program.run(command, program.dest, user=user, **shared)
             assert code == 0, err
-    assert len(list(program.versions.iterdir())) == 2
+    assert len(names_in(program.versions)) == 2
     for path in program.dest.rglob("*"):
         status = path.lstat()
         assert status.st_gid == GROUP, path
@@ -390,7 +391,7 @@ def test_a_folder_that_cannot_be_moved_is_replaced_all_the_same(program, run_her
         program.build()
         assert run_here(TOPIC, program.dest, "--all", "--keep", "0")[0] == 0
         program.assert_published()
-    assert len(list(program.versions.iterdir())) == 2
+    assert len(names_in(program.versions)) == 2
 
 
 def test_where_modes_cannot_be_changed_they_stay(program, run_here, monkeypatch):
@@ -511,7 +512,7 @@ def test_names_on_disk_are_utf8_under_every_locale_and_runs_under_two_see_one_tr
     program.build(NAMES, name=f"{name}-2")
     program.sync("--keep", "0", environment=environment)
     program.assert_published()
-    assert len(list(program.versions.iterdir())) == 2
+    assert len(names_in(program.versions)) == 2
     (version,) = json.loads(program.run("verify", program.dest, "--json")[1])["versions"]
     assert version["version"] == f"{name}-2"
 

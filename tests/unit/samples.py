@@ -47,6 +47,11 @@ def open_store(folder, boot="boot-1"):
     return store
 
 
+def names_in(folder):
+    """What is in a folder of versions, but for their heads, which come and go with the records."""
+    return sorted(name for name in os.listdir(folder) if not name.endswith(".head"))
+
+
 def leftovers(store):
     return sorted(os.listdir(store.partials))
 

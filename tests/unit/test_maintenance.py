@@ -12,6 +12,7 @@ from dci_downloader.cli import maintenance, output
 from dci_downloader.cli.main import main
 from dci_downloader.hooks import NeverStop, NullProgress
 from dci_downloader.mirror.removal import remove_tree
+from tests.unit.samples import names_in
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def test_a_version_that_lost_its_record_or_tree_is_named_and_healed_by_the_next_
     assert (component.outcome, lab.fetched()) == (Outcome.PUBLISHED, [])
     assert verify(mirror).exit_code == 0
     sync_topic(lab.server, mirror, "RHEL-9.2", Selection(all=True))
-    assert sorted(path.name for path in folder.iterdir()) == [
+    assert names_in(folder) == [
         *("RHEL-9.2.0-1", "RHEL-9.2.0-1.json", "RHEL-9.2.0-2", "RHEL-9.2.0-2.json"),
     ]
 

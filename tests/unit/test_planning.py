@@ -15,6 +15,7 @@ from dci_downloader import (
     sync_topic,
 )
 from dci_downloader import sync as sync_module
+from tests.unit.samples import names_in
 
 GIT = "https://github.com/org/repo/commit/5b5cbb324a"
 WITHOUT = {
@@ -137,7 +138,7 @@ def test_any_name_can_be_published_and_is_found_again(lab, root, name):
     lab.build({"a": b"2"}, number=2, name=f"{name}2")
     (second,) = sync(lab, root, topic="RHEL-9.2", keep=0).components
     assert (len(second.versions_removed), second.changes.changed) == (1, 1)
-    assert len(os.listdir(root / "RHEL-9.2/.versions/compose")) == 2
+    assert len(names_in(root / "RHEL-9.2/.versions/compose")) == 2
     assert [path.name for path in root.parent.iterdir()] == ["dci"]
 
 

@@ -14,7 +14,7 @@ from dci_downloader.mirror import tree
 from dci_downloader.mirror.adopt import adopt
 from dci_downloader.mirror.publish import publish
 from dci_downloader.mirror.version import record_path
-from tests.unit.samples import FIRST, LINKS, SECOND, Sample, component_of, entry_of, manifest_of, refuse_links
+from tests.unit.samples import FIRST, LINKS, SECOND, Sample, component_of, entry_of, manifest_of, names_in, refuse_links
 from tests.unit.system_calls import record_calls
 
 
@@ -66,7 +66,7 @@ def test_a_damaged_tree_is_noticed_and_rebuilt_from_the_store(sample, monkeypatc
     (old,) = sample.folder.glob(".old-*")
     assert (old / ".composeinfo").read_bytes() == b"first", "who is reading there can go on"
     with sample.topic.lock():
-        assert sorted(os.listdir(sample.folder)) == ["c1", "c1.json"]
+        assert names_in(sample.folder) == ["c1", "c1.json"]
 
 
 def test_missing_content_publishes_nothing_and_leaves_nothing(sample):
@@ -74,7 +74,7 @@ def test_missing_content_publishes_nothing_and_leaves_nothing(sample):
     with sample.topic.lock(), pytest.raises(IntegrityError, match="new: its content"):
         publish(sample.topic, component_of("c2"), None, manifest_of({**FIRST, "new": b"x"}))
     assert os.readlink(sample.link) == ".versions/compose/c1"
-    assert sorted(os.listdir(sample.folder)) == ["c1", "c1.json"]
+    assert names_in(sample.folder) == ["c1", "c1.json"]
 
 
 STEPS = [
@@ -108,7 +108,7 @@ def test_a_run_that_dies_at_any_step_leaves_what_was_published(sample, monkeypat
     done = sample.publish("c2", SECOND)
     assert done.version.folder == "c2"
     assert (sample.link / ".composeinfo").read_bytes() == b"second"
-    assert sorted(os.listdir(sample.folder)) == ["c1", "c1.json", "c2", "c2.json"]
+    assert names_in(sample.folder) == ["c1", "c1.json", "c2", "c2.json"]
     assert sorted(os.listdir(sample.topic.path)) == [".compose.json", ".lock", ".versions", "compose"]
 
 
@@ -202,6 +202,9 @@ def test_files_reach_the_disk_before_the_record_that_names_them_and_both_before_
         ("unlink", "../.dci-downloader/unflushed/*"),
         ("fsync", ".versions/compose/.c2.json.*"),
         ("rename", ".versions/compose/c2.json"),
+        ("fsync", ".versions/compose"),
+        ("fsync", ".versions/compose/..c2.head.*"),
+        ("rename", ".versions/compose/.c2.head"),
         ("fsync", ".versions/compose"),
         ("rename", ".versions/compose/c2"),
         ("fsync", ".versions/compose"),

@@ -1,7 +1,5 @@
 """Repair, with the transfer replaced by its result; :mod:`tests.unit.test_verify` has what verification finds."""
 
-import os
-
 import pytest
 
 from dci_downloader.errors import IntegrityError, TransferError
@@ -11,7 +9,7 @@ from dci_downloader.mirror.restore import rebuild_damaged
 from dci_downloader.mirror.status import status
 from dci_downloader.mirror.verify import verify
 from dci_downloader.mirror.version import record_path
-from tests.unit.samples import FIRST, SECOND, component_of, entry_of, manifest_of
+from tests.unit.samples import FIRST, SECOND, component_of, entry_of, manifest_of, names_in
 from tests.unit.test_verify import no_fetch, rot
 
 
@@ -145,7 +143,7 @@ def test_trees_of_older_versions_whose_record_is_damaged_are_removed(sample):
     assert [(check.version, check.exit_code) for check in checks] == [("c1", 7), ("c2", 0)]
     rebuild_damaged(sample.mirror, checks, no_fetch)
     with sample.topic.lock():
-        assert sorted(os.listdir(sample.folder)) == ["c2", "c2.json"]
+        assert names_in(sample.folder) == ["c2", "c2.json"]
     assert whole(sample)
 
 

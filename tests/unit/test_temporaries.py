@@ -1,10 +1,9 @@
-import os
 import shutil
 
 import pytest
 
 from dci_downloader.mirror.version import record_path
-from tests.unit.samples import FIRST
+from tests.unit.samples import FIRST, names_in
 
 
 def test_records_without_a_tree_are_swept_and_foreign_files_are_not(sample):
@@ -13,7 +12,7 @@ def test_records_without_a_tree_are_swept_and_foreign_files_are_not(sample):
     (sample.folder / "mine.json").write_text("{}")
     (sample.folder / "mine").mkdir()
     sample.publish("c1", FIRST)
-    assert sorted(os.listdir(sample.folder)) == ["c1", "c1.json", "mine", "mine.json"]
+    assert names_in(sample.folder) == ["c1", "c1.json", "mine", "mine.json"]
     assert sample.topic.versions("compose") == (sample.topic.published("compose"),)
 
 
@@ -25,7 +24,7 @@ def test_a_truncated_record_without_a_tree_is_swept_so_that_its_name_is_free(sam
     shutil.rmtree(sample.folder / "c1")
     (sample.folder / "mine.json").write_text("theirs")
     sample.publish("c1", FIRST)
-    assert sorted(os.listdir(sample.folder)) == ["c1", "c1.json", "mine.json"]
+    assert names_in(sample.folder) == ["c1", "c1.json", "mine.json"]
 
 
 def test_the_record_of_a_newer_program_without_a_tree_stays(sample):

@@ -1,0 +1,30 @@
+"""Trees whose records are lost: how they are told from other people's folders beside them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from dci_downloader.mirror.digests import digests
+from dci_downloader.mirror.store import Store
+
+_MAX_ASKED = 8  # files that are hashed to tell whether a folder is a version's: the first may be damaged
+
+
+def holds_a_file_of(store: Store, folder: Path) -> bool:
+    """Whether the store has one of the first files of a folder, the smaller ones first.
+
+    Then the folder is, or was, the tree of a version.
+    """
+    left = _MAX_ASKED
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        files = [f"{parent}/{name}" for name in names if stat.S_ISREG(os.lstat(f"{parent}/{name}").st_mode)]
+        asked = sorted(files, key=os.path.getsize)[:left]
+        if any(digest and os.path.lexists(store.object_path(digest)) for digest in digests(asked)):
+            return True
+        left -= len(asked)
+        if not left:
+            break
+    return False
