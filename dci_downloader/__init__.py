@@ -17,6 +17,9 @@ from dci_downloader.release import VERSION
 __version__ = VERSION
 
 if TYPE_CHECKING:
+    from dci_downloader.changes import Changes as Changes
+    from dci_downloader.changes import PackageChange as PackageChange
+    from dci_downloader.changes import PackageChangeKind as PackageChangeKind
     from dci_downloader.content.selection import Selection as Selection
     from dci_downloader.content.selection import Variant as Variant
     from dci_downloader.control.client import ControlServer as ControlServer
@@ -70,7 +73,6 @@ if TYPE_CHECKING:
     from dci_downloader.options import TransferOptions as TransferOptions
     from dci_downloader.pre_run_step import PreRunStep as PreRunStep
     from dci_downloader.pre_run_step import pre_run as pre_run
-    from dci_downloader.results import Changes as Changes
     from dci_downloader.results import ComponentReport as ComponentReport
     from dci_downloader.results import ContainerImage as ContainerImage
     from dci_downloader.results import ContainerImageOutcome as ContainerImageOutcome
@@ -85,6 +87,7 @@ if TYPE_CHECKING:
     from dci_downloader.transfer.repair import repair as repair
 
 _NAMES_OF_MODULE = {
+    "changes": "Changes PackageChange PackageChangeKind",
     "content.selection": "Selection Variant",
     "control.client": "ControlServer",
     "control.conditions": "where",
@@ -105,9 +108,7 @@ _NAMES_OF_MODULE = {
         "Credentials Filter LoginCredentials Network RemoteciCredentials SsoCredentials SyncOptions TransferOptions"
     ),
     "pre_run_step": "PreRunStep pre_run",
-    "results": (
-        "Changes ComponentReport ContainerImage ContainerImageOutcome Failure Outcome Removal Report SourceTotals"
-    ),
+    "results": ("ComponentReport ContainerImage ContainerImageOutcome Failure Outcome Removal Report SourceTotals"),
     "sync": "sync_topic",
     "topics": "SyncRequest sync_topics",
     "transfer.repair": "repair",

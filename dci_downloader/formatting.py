@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
@@ -48,6 +49,23 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min"
+
+
+def age(moment: datetime, now: datetime) -> str:
+    """How long ago an instant was: ``just now``, ``5 min ago``, ``2 h ago``, ``12 d ago``; a later one as it is."""
+    minutes = int((now - moment).total_seconds() / 60)  # towards zero
+    if minutes < -1:
+        return instant(moment)
+    if minutes < 1:
+        return "just now"
+    if minutes < 60:
+        return f"{minutes} min ago"
+    return f"{minutes // 60} h ago" if minutes < 48 * 60 else f"{minutes // 1440:,} d ago"
+
+
+def instant(moment: datetime) -> str:
+    """An instant in UTC, to the minute: ``2026-11-27 03:41Z``."""
+    return f"{moment:%Y-%m-%d %H:%M}Z"
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What became of a run: reports, failures and changes, all immutable. Sizes are bytes, durations seconds."""
+"""What became of a run: reports and failures, all immutable. Sizes are bytes, durations seconds."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
+from dci_downloader.changes import Changes
 from dci_downloader.errors import DownloaderError, worst_exit_code
 from dci_downloader.models import Component, Manifest, Plan
 
@@ -112,22 +113,6 @@ class ContainerImage(NamedTuple):
     source: str
     copy: str
     outcome: ContainerImageOutcome
-
-
-class Changes(NamedTuple):
-    """How many files differ between two versions.
-
-    Attributes:
-        since: the older version; empty where there is none, and then every file is added.
-        added: paths that only the newer version has.
-        changed: paths with another content.
-        removed: paths that only the older version has.
-    """
-
-    since: str = ""
-    added: int = 0
-    changed: int = 0
-    removed: int = 0
 
 
 class Removal(NamedTuple):

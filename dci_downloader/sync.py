@@ -15,14 +15,17 @@ from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from dci_downloader import container_images
+from dci_downloader.changes import Changes
 from dci_downloader.content.manifest import IMAGE_LIST_NAME
 from dci_downloader.content.selection import Selection
 from dci_downloader.control.offer import lists, resolve_request
 from dci_downloader.control.resolver import creation_order
 from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, NotFoundError, SettingsError
+from dci_downloader.formatting import size
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
+from dci_downloader.mirror.fetching import forget, recorded
 from dci_downloader.mirror.index import refresh_index
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.publish import publish
@@ -36,7 +39,6 @@ from dci_downloader.planning import COMPONENT_ERRORS, ComponentPlan, Planner
 from dci_downloader.results import (
     NOT_TRIED,
     Assembled,
-    Changes,
     ComponentReport,
     ContainerImage,
     ContainerImageOutcome,
@@ -199,6 +201,7 @@ class _Sync:
             return SyncSteps(Outcome.FAILED, wanted, plan, received, images, failures, notes=notes, assembled=assembled)
         notes += unlisted_note(self.topic_mirror.link(component.type), wanted)  # before the folder gives way to a link
         publication = publish(self.topic_mirror, component, planned.selection, wanted)
+        forget(self.topic_mirror, component.type)
         removal = Removal()
         try:
             removal = retire(self.topic_mirror, component.type, self.options.keep)
@@ -212,6 +215,8 @@ class _Sync:
     def preview(self, planned: ComponentPlan) -> SyncSteps:
         """Say what :meth:`fetch_and_publish` would do. Writes nothing."""
         component, wanted = planned.component, planned.wanted
+        for entry in planned.to_fetch.missing if planned.to_fetch else ():
+            self.progress.detail(f"would fetch {entry.path} ({size(entry.size)})")
         new = planned.identity
         unchanged = planned.published is not None and planned.published.identity == new
         old = () if unchanged else expired(self.topic_mirror, component.type, self.options.keep, new, component.id)
@@ -245,14 +250,15 @@ class _Sync:
         """Fetch what is missing."""
         if not plan.missing:
             return Fetched(received=())
-        self.progress.begin(component.name, plan.missing_files, plan.missing_bytes)
-        try:
-            with self.stop.deferred():
-                source, store = self.server.files(component), self.mirror.store
-                transfer, build = self.options.transfer, plan.wanted.files
-                fetched = fetch(plan.missing, source, store, transfer, self.progress, self.stop, self.peers, build)
-        finally:
-            self.progress.end()
+        with recorded(self.topic_mirror, component.type, component.name, self.progress) as progress:
+            progress.begin(component.name, plan.missing_files, plan.missing_bytes)
+            try:
+                with self.stop.deferred():
+                    source, store = self.server.files(component), self.mirror.store
+                    transfer, build = self.options.transfer, plan.wanted.files
+                    fetched = fetch(plan.missing, source, store, transfer, progress, self.stop, self.peers, build)
+            finally:
+                progress.end()
         if self.stop.requested():  # it may have come after fetch asked for the last time
             raise CancelledError("interrupted")
         return fetched

@@ -18,8 +18,8 @@ _USAGE = """\
 %(prog)s TOPIC DEST [options]        the newest build of a topic
        %(prog)s --settings FILE [options]   every topic of the file
        %(prog)s COMMAND --help              topics, components, status,
-                     verify, rollback, prune, settings, systemd-units,
-                     completion, demo"""
+                     changes, verify, rollback, prune, settings,
+                     systemd-units, completion, demo"""
 
 _EXAMPLES = """\
 examples:

@@ -145,7 +145,34 @@ def _topic_parser(command: str, description: str, *examples: str) -> Parser:
 def status_parser() -> Parser:
     """``dci-downloader status``: what a mirror holds."""
     description = "Show what a mirror holds: versions, sizes, and what hard links save. No network."
-    return _maintenance_parser("status", description, "status /srv/dci")
+    parser = _maintenance_parser("status", description, "status /srv/dci", "status /srv/dci --utc")
+    parser.add_argument("--utc", action="store_true", help="times in UTC, not how long ago")
+    return parser
+
+
+def changes_parser() -> Parser:
+    """``dci-downloader changes``: which packages differ between two builds."""
+    parser = _command_parser(
+        "changes",
+        "Show which packages differ: between what is published in a mirror and what was published before it, or "
+        "between two builds on the control server, of which nothing is downloaded.",
+        "changes /srv/dci RHEL-9.2",
+        "changes /srv/dci RHEL-9.2 compose --arch x86_64",
+        ending="Of the control server: --component-id or --job-id, the older one first,\n"
+        "and the newer one; TOPIC alone may stand before them, or nothing.",
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="DEST TOPIC TYPE", help="of a mirror; DEST and TYPE may be left out"
+    )
+    add_option(parser, "component_id", action="append", help="a build; twice")
+    add_option(parser, "job_id", action="append", help="the builds of a job; twice")
+    add_option(parser, "variants", type=str, help="only of this variant; repeat")
+    add_option(parser, "archs", help="only of this architecture; repeat")
+    parser.add_argument("--by-tree", action="store_true", help="each variant and architecture on its own")
+    parser.add_argument("--json", action="store_true", help="the same for programs")
+    add_option(parser, "dcirc")
+    add_option(parser, "dci_cs_url")
+    return parser
 
 
 def verify_parser() -> Parser:
@@ -207,6 +234,7 @@ PARSERS: Mapping[str, Callable[[], Parser]] = {
     "topics": topics_parser,
     "components": components_parser,
     "status": status_parser,
+    "changes": changes_parser,
     "verify": verify_parser,
     "rollback": rollback_parser,
     "prune": prune_parser,

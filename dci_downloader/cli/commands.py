@@ -81,12 +81,34 @@ def _list(arguments: argparse.Namespace, ask: Callable[[Upstream, ListOptions, P
 def status(argv: Sequence[str]) -> int:
     """Show what a mirror holds."""
     arguments = parse(command_parsers.status_parser(), argv)
-    from dci_downloader.cli import maintenance, output
+    from dci_downloader.cli import output, status
     from dci_downloader.mirror.mirror import Mirror
     from dci_downloader.settings.destination import destination
 
     mirror = Mirror(destination(arguments.destination, os.environ).path)
-    return output.print_result(maintenance.status(mirror), as_json=arguments.json)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    result = status.status(mirror, width=width, utc=arguments.utc)
+    return output.print_result(result, as_json=arguments.json)
+
+
+def changes(argv: Sequence[str]) -> int:
+    """Show which packages differ between two builds."""
+    arguments = parse(command_parsers.changes_parser(), argv)
+    from dci_downloader.cli import changes, output
+    from dci_downloader.cli.progress import progress_for
+    from dci_downloader.mirror.mirror import Mirror
+
+    progress = progress_for(sys.stderr)
+    narrowing = changes.Narrowing(tuple(arguments.variants or ()), tuple(arguments.archs or ()), arguments.by_tree)
+    ids = changes.two_ids(arguments.names, arguments.component_id or (), arguments.job_id or ())
+    if ids:
+        compare = changes.of_jobs if arguments.job_id else changes.of_components
+        with _connector(arguments.dcirc, arguments.dci_cs_url, progress)() as server:
+            result = compare(server, "".join(arguments.names), ids, narrowing, progress)
+    else:
+        root, topic, component_type = _place(arguments.names, progress)
+        result = changes.of_mirror(Mirror(root), topic, component_type, narrowing)
+    return output.print_result(result, as_json=arguments.json)
 
 
 def verify(argv: Sequence[str]) -> int:
@@ -216,6 +238,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "topics": topics,
     "components": components,
     "status": status,
+    "changes": changes,
     "verify": verify,
     "rollback": rollback,
     "prune": prune,
@@ -229,7 +252,8 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
 _MODULES = {
     "topics": "listing",
     "components": "listing",
-    "status": "maintenance",
+    "status": "status",
+    "changes": "changes",
     "verify": "maintenance",
     "rollback": "maintenance",
     "prune": "maintenance",

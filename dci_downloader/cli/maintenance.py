@@ -1,9 +1,8 @@
-"""The commands for a mirror that is there: status, verify, repair, rollback and prune; as text and as JSON."""
+"""The commands for a mirror that is there: verify, repair, rollback and prune; as text and as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Optional
 
 from dci_downloader import formatting
@@ -12,12 +11,10 @@ from dci_downloader.errors import IntegrityError, SettingsError, worst_exit_code
 from dci_downloader.hooks import Progress, Stop
 from dci_downloader.mirror import prune as prune_module
 from dci_downloader.mirror import rollback as rollback_module
-from dci_downloader.mirror import status as status_module
 from dci_downloader.mirror import verify as verify_module
 from dci_downloader.mirror.mend import mend_checked
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
-from dci_downloader.mirror.status import StatusRow
 from dci_downloader.mirror.verify import VersionCheck
 from dci_downloader.options import TransferOptions
 
@@ -28,25 +25,6 @@ _ADVICE = {
     IntegrityError.exit_code: "the next sync fetches what is damaged; verify --repair does so now",
     SettingsError.exit_code: "verify as the user who owns the mirror, or let this user read it",
 }
-
-
-def status(mirror: Mirror) -> CommandResult:
-    """Show what a mirror holds. Reads records only, and needs no network.
-
-    Raises:
-        NotFoundError: there is no mirror.
-    """
-    result = status_module.status(mirror)
-    total = f"{formatting.size(result.size)} in all versions, of which hard links save {formatting.size(result.saved)}"
-    header = ("TOPIC", "TYPE", "VERSION", "TAGS", "FILES", "SIZE", "PUBLISHED", "VERIFIED", "KEPT")
-    document = {
-        "mirror": str(mirror.root),
-        "versions": [_row_document(row) for row in result.rows],
-        "size": result.size,
-        "saved": result.saved,
-    }
-    problems = [f"{row.topic} {row.type} {problem}" for row in result.rows for problem in row.problems]
-    return CommandResult((*formatting.table([header, *map(_row, result.rows)]), total, *problems), document)
 
 
 def verify(
@@ -163,46 +141,3 @@ def _check_document(check: VersionCheck) -> dict[str, Any]:
         "recorded": not (check.damages or check.obstacle),
         "damages": [damage._asdict() for damage in check.damages],
     }
-
-
-def _row(row: StatusRow) -> tuple[str, ...]:
-    return (
-        row.topic,
-        row.type,
-        row.version or "(none)",
-        ",".join(row.tags) or "-",
-        f"{row.files:,}",
-        formatting.size(row.size),
-        _time(row.published_at) if row.published_at else "-",
-        _verified(row),
-        ",".join(row.kept) or "-",
-    )
-
-
-def _verified(row: StatusRow) -> str:
-    """When the published version was last found right, or that it is not."""
-    if row.damaged:
-        return "DAMAGED"
-    if row.published_at is None:
-        return "unreadable" if row.version else "-"
-    return _time(row.last_verified) if row.last_verified else "on arrival"
-
-
-def _row_document(row: StatusRow) -> dict[str, Any]:
-    return {
-        "topic": row.topic,
-        "type": row.type,
-        "version": row.version,
-        "tags": list(row.tags),
-        "files": row.files,
-        "size": row.size,
-        "published_at": row.published_at and row.published_at.isoformat(),
-        "last_verified": row.last_verified and row.last_verified.isoformat(),
-        "kept": list(row.kept),
-        "damaged": row.damaged,
-        "problems": list(row.problems),
-    }
-
-
-def _time(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M}Z"

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dci_downloader import formatting
+from dci_downloader.cli.package_lines import changes_document, summary
 from dci_downloader.results import (
     OBJECT_STORE,
     ComponentReport,
@@ -61,7 +62,7 @@ def topic_document(report: Report) -> dict[str, Any]:
 def _component(component: ComponentReport) -> dict[str, Any]:
     fields = {name: getattr(component, name) for name in component.__dataclass_fields__}
     fields["outcome"] = component.outcome.value
-    fields["changes"] = component.changes._asdict()
+    fields["changes"] = changes_document(component.changes)
     fields["seconds"] = round(component.seconds, 3)
     fields["received"] = [totals._asdict() for totals in component.received]
     fields["images"] = [{**image._asdict(), "outcome": image.outcome.value} for image in component.images]
@@ -86,6 +87,7 @@ def _lines(report: Report) -> Iterator[str]:
     for component in report.components:
         names = filter(None, (report.topic, component.type, component.name))  # a type without a component has no name
         yield f"{' '.join(names)}: {_outcome(component)}"
+        yield from _packages(component)
         yield from _sources(component.received)
         yield from _images(component.images)
         yield from (f"  note: {note}" for note in component.notes)
@@ -107,7 +109,7 @@ def _outcome(component: ComponentReport) -> str:
     text = (
         f"published in {component.path} ({fetched} fetched{assembled}, {reused} reused, {_removed(component)} removed)"
     )
-    since, added, changed, removed = component.changes
+    since, added, changed, removed, _ = component.changes
     return text + (f"; {added:,} added, {changed:,} changed, {removed:,} removed since {since}" if since else "")
 
 
@@ -119,6 +121,11 @@ def _assembled(component: ComponentReport) -> str:
     if component.outcome is Outcome.PLANNED:
         return f", put together {images} with up to {size} of files that are here by then"
     return f", {images} put together with {size} of files that were here"
+
+
+def _packages(component: ComponentReport) -> Iterator[str]:
+    if component.changes.packages:
+        yield f"  packages: {summary(component.changes.packages)}"
 
 
 def _sources(totals: Sequence[SourceTotals]) -> Iterator[str]:

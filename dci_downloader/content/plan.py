@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dci_downloader.changes import Changes
+from dci_downloader.content.package_changes import package_changes
 from dci_downloader.models import FileEntry, Manifest, Plan
-from dci_downloader.results import Changes
 
 
 def make_plan(wanted: Manifest, holds: Callable[[FileEntry], bool], partial_bytes: Callable[[FileEntry], int]) -> Plan:
@@ -32,7 +33,7 @@ def make_plan(wanted: Manifest, holds: Callable[[FileEntry], bool], partial_byte
 
 
 def changes(since: str, before: Manifest, after: Manifest) -> Changes:
-    """What differs between two versions, by path and content.
+    """What differs between two versions: files by path and content, packages by name and version.
 
     Args:
         since: the name of the version before.
@@ -43,4 +44,5 @@ def changes(since: str, before: Manifest, after: Manifest) -> Changes:
     new = {entry.path: entry.sha256 for entry in after.files}
     both = old.keys() & new.keys()
     changed = sum(old[path] != new[path] for path in both)
-    return Changes(since, len(new) - len(both), changed, len(old) - len(both))
+    packages = package_changes(before.files, after.files)
+    return Changes(since, len(new) - len(both), changed, len(old) - len(both), packages)

@@ -44,7 +44,8 @@ RULES = 1
 record it, so that the same selection under older rules does not count as the same."""
 COMPOSE_TYPES = ("compose", "compose-noinstall")
 
-_TREE = re.compile(r"(.+?)/(?:(source)/tree|(?!source/)([^/]+)/(os|debug|iso))(?:/|$)")
+TREE = re.compile(r"(.+?)/(?:(source)/tree|(?!source/)([^/]+)/(os|debug|iso))(?:/|$)")
+"""The beginning of paths in a compose: variant, ``source`` or empty, architecture, content."""
 
 
 class _Tree(NamedTuple):
@@ -185,7 +186,7 @@ def _trees(files: Iterable[FileEntry]) -> dict[str, _Tree]:
     """The part of the compose that each folder with files belongs to; folders that belong to none are left out."""
     trees = {}
     for folder in {entry.path.rpartition("/")[0] for entry in files}:
-        match = _TREE.match(folder)
+        match = TREE.match(folder)
         if match:
             variant, source, arch, content = match.groups()
             start = match.end() + (match[0][-1] != "/")  # where the match ended with the folder, a slash follows

@@ -39,7 +39,7 @@ class Mirror:
     def __init__(self, root: Union[Path, str], *, clock: Callable[[], datetime] = utc_now, boot: str = "") -> None:
         self.root = Path(root)
         self.store = Store(self.root / STORE, boot=boot)
-        self._clock = clock
+        self.clock = clock
 
     def prepare(self) -> None:
         """Make the mirror's folders. Safe to repeat.
@@ -69,7 +69,7 @@ class Mirror:
         Raises:
             ManifestError: the name cannot be a folder.
         """
-        return TopicMirror(self.root, name, self.store, self._clock)
+        return TopicMirror(self.root, name, self.store, self.clock)
 
     def topics(self) -> tuple[TopicMirror, ...]:
         """The topics that there are versions of."""

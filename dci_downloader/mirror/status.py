@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Optional
 
+from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.fetching import Fetching, fetchings, unfinished
+from dci_downloader.mirror.files import free_bytes
 from dci_downloader.mirror.head import Head
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
@@ -55,11 +58,18 @@ class Status:
         rows: one for each type of each topic.
         size: bytes of all versions, each file of each counted.
         saved: how many of these bytes hard links save.
+        free: bytes that may still be written to the file system.
+        fetching: what is being fetched, or what an interrupted run left.
+        unfinished_files: how many files the next sync goes on with, ``unfinished_bytes`` of which are here.
     """
 
     rows: tuple[StatusRow, ...] = field(repr=False)
     size: int
     saved: int
+    free: int = 0
+    fetching: tuple[Fetching, ...] = ()
+    unfinished_files: int = 0
+    unfinished_bytes: int = 0
 
 
 def status(mirror: Mirror) -> Status:
@@ -85,7 +95,10 @@ def status(mirror: Mirror) -> Status:
                     if entry.sha256 in seen and entry.path not in version.copies:  # a link to what is counted
                         saved += entry.size
                     seen.add(entry.sha256)
-    return Status(tuple(rows), size, saved)
+    with disk_errors(mirror.root):
+        free = free_bytes(mirror.store.root)
+    now = fetchings(mirror.store.root, mirror.clock())
+    return Status(tuple(rows), size, saved, free, now, *unfinished(mirror.store))
 
 
 def _row(

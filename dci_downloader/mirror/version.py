@@ -17,11 +17,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Optional
 
+from dci_downloader.changes import Changes
 from dci_downloader.content.names import check_name
 from dci_downloader.content.plan import changes
 from dci_downloader.mirror.native import native
 from dci_downloader.models import Component, Manifest, folder_name
-from dci_downloader.results import Changes
 
 
 @dataclass(frozen=True)

@@ -484,10 +484,10 @@ def test_prune_waits_for_nobody_if_asked(run, lab, dest, compose):
 
 
 def test_an_interruption_while_nothing_runs_is_130(monkeypatch, capsys):
-    def interrupted(*_):
+    def interrupted(*_, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dci_downloader.cli.maintenance.status", interrupted)
+    monkeypatch.setattr("dci_downloader.cli.status.status", interrupted)
     assert main(["status", "x"]) == 130
     assert capsys.readouterr() == ("", "dci-downloader: error: interrupted\n")
 

@@ -55,7 +55,7 @@ def test_every_example_of_help_runs(site, folder, line, monkeypatch, capsys):
         words = words[: words.index(">")]
     # a mirror with two versions of the topic for each example that looks after one
     mirror = folder / "dci"
-    if words[0] in ("status", "verify", "rollback", "prune"):
+    if words[0] in ("status", "changes", "verify", "rollback", "prune"):
         for variant in ("BaseOS", "AppStream"):
             assert cli.main(["RHEL-9.2", str(mirror), "--variant", variant, "--quiet"]) == 0
     code = cli.main([word.replace("/srv/dci", str(mirror)) for word in words])

@@ -174,10 +174,10 @@ def test_escape_codes_of_names_reach_no_stream(lab, compose, tmp_path, monkeypat
     ("number", "code", "says"), [(24, 2, "open files"), (28, 6, "make room"), (12, 2, "memory"), (5, 2, "disk errors")]
 )
 def test_what_the_system_refuses_is_no_unexpected_error(monkeypatch, capsys, number, code, says):
-    def refused(*_):
+    def refused(*_, **options):
         raise OSError(number, os.strerror(number), "/some/file")
 
-    monkeypatch.setattr("dci_downloader.cli.maintenance.status", refused)
+    monkeypatch.setattr("dci_downloader.cli.status.status", refused)
     assert main(["status", "x", "--json"]) == code
     out, err = capsys.readouterr()
     assert (json.loads(out)["exit_code"], "/some/file" in err, says in err) == (code, True, True)

@@ -1,3 +1,5 @@
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
 from dci_downloader import formatting
@@ -42,6 +44,26 @@ def test_counts_agree_with_their_noun(number, said):
 )
 def test_durations_are_said_in_two_units_at_most(seconds, said):
     assert formatting.duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (-119, "just now"),
+        (-3600, "2026-11-27 13:00Z"),
+        (0, "just now"),
+        (59, "just now"),
+        (60, "1 min ago"),
+        (3599, "59 min ago"),
+        (7200, "2 h ago"),
+        (172_799, "47 h ago"),
+        (172_800, "2 d ago"),
+        (400 * 86_400, "400 d ago"),
+    ],
+)
+def test_how_long_ago_an_instant_was(seconds, said):
+    now = datetime(2026, 11, 27, 12, tzinfo=timezone.utc)
+    assert formatting.age(now - timedelta(seconds=seconds), now) == said
 
 
 def test_what_a_terminal_would_obey_is_shown_instead():

@@ -16,6 +16,7 @@ WINGS = [
     "frozen_mapping",
     "models",
     "options",
+    "changes",
     "results",
     "hooks",
     "formatting",

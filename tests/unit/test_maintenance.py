@@ -10,6 +10,7 @@ import pytest
 from dci_downloader import IntegrityError, Mirror, NotFoundError, Outcome, Selection, TransferError, sync_topic
 from dci_downloader.cli import maintenance, output
 from dci_downloader.cli.main import main
+from dci_downloader.cli.status import status
 from dci_downloader.hooks import NeverStop, NullProgress
 from dci_downloader.mirror.removal import remove_tree
 from tests.unit.samples import names_in
@@ -36,24 +37,11 @@ def verify(mirror, repair=None):
     return maintenance.verify(mirror, NullProgress(), NeverStop(), repair)
 
 
-def test_status_lists_versions_and_what_links_save(mirror):
-    told = maintenance.status(mirror)
-    header, row, total = told.lines
-    assert header.split() == ["TOPIC", "TYPE", "VERSION", "TAGS", "FILES", "SIZE", "PUBLISHED", "VERIFIED", "KEPT"]
-    assert row.split()[:7] == ["RHEL-9.2", "compose", "RHEL-9.2.0-2", "nightly", "2", "403", "bytes"]
-    assert row.endswith("on arrival  RHEL-9.2.0-1"), "for everything is hashed then"
-    assert total == "806 bytes in all versions, of which hard links save 400 bytes"
-    (version,) = told.document["versions"]
-    assert (version["version"], version["kept"], version["last_verified"]) == ("RHEL-9.2.0-2", ["RHEL-9.2.0-1"], None)
-    assert version["published_at"].endswith("+00:00")
-    assert (told.document["size"], told.document["saved"], told.exit_code) == (806, 400, 0)
-
-
 def test_a_whole_mirror_is_verified_and_says_when(mirror):
     told = verify(mirror)
     assert (told.exit_code, told.document["repaired"]) == (0, False)
     assert list(told.lines) == ["RHEL-9.2 compose RHEL-9.2.0-2: whole (2 files, 403 bytes)"]
-    assert maintenance.status(mirror).document["versions"][0]["last_verified"] is not None
+    assert status(mirror).document["versions"][0]["last_verified"] is not None
 
 
 def test_damage_is_named_with_what_was_expected_and_found(mirror):
@@ -70,8 +58,8 @@ def test_damage_is_named_with_what_was_expected_and_found(mirror):
 def test_damage_is_shown_by_status_until_the_next_sync_fetches_it_and_nothing_else(mirror, lab):
     rot(mirror, "metadata/same")
     assert verify(mirror).lines[-1] == "the next sync fetches what is damaged; verify --repair does so now"
-    told = maintenance.status(mirror)
-    assert told.lines[1].split()[9] == "DAMAGED"
+    told = status(mirror)
+    assert "  DAMAGED  " in told.lines[1]
     assert [line for line in told.lines if "known to be damaged" in line] == [
         "RHEL-9.2 compose RHEL-9.2.0-2: known to be damaged: the next sync, or verify --repair, puts it right",
         "RHEL-9.2 compose RHEL-9.2.0-1: known to be damaged: verify --repair puts it right",
@@ -82,7 +70,7 @@ def test_damage_is_shown_by_status_until_the_next_sync_fetches_it_and_nothing_el
     (component,) = sync_topic(lab.server, mirror, "RHEL-9.2", Selection(all=True)).components
     assert (component.outcome, component.files_downloaded) == (Outcome.PUBLISHED, 1)
     assert lab.fetched() == ["metadata/same"]
-    assert maintenance.status(mirror).document["versions"][0]["problems"] == []
+    assert status(mirror).document["versions"][0]["problems"] == []
     assert verify(mirror).exit_code == 0
 
 
@@ -100,7 +88,7 @@ def test_rollback_does_not_publish_what_is_damaged_and_remembers_it(mirror):
     rot(mirror, "metadata/same")
     with pytest.raises(IntegrityError, match=r"RHEL-9.2.0-1 is damaged"):
         maintenance.rollback(mirror, "RHEL-9.2", "compose", 0, NullProgress())
-    assert maintenance.status(mirror).document["versions"][0]["damaged"], "for it shares the object"
+    assert status(mirror).document["versions"][0]["damaged"], "for it shares the object"
     with pytest.raises(IntegrityError, match="damaged"):
         maintenance.rollback(mirror, "RHEL-9.2", "compose", 0, NullProgress())
 
@@ -289,7 +277,7 @@ def test_prune_removes_versions_beyond_keep(mirror):
 @pytest.mark.parametrize(
     "command",
     [
-        maintenance.status,
+        status,
         verify,
         lambda mirror: maintenance.rollback(mirror, "RHEL-9.2", "", 0, NullProgress()),
         lambda mirror: maintenance.prune(mirror, 1, 0, NullProgress()),

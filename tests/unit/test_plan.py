@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+from dci_downloader.changes import Changes
 from dci_downloader.content.plan import changes, make_plan
 from dci_downloader.models import FileEntry, Manifest
-from dci_downloader.results import Changes
 
 SMALL, TWIN, BIG, MIDDLE, EMPTY = (
     FileEntry("a/small", "1" * 64, 10),

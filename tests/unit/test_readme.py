@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dci_downloader import errors, results
+from dci_downloader.changes import Changes, PackageChange, PackageChangeKind
 from dci_downloader.cli import report
 from dci_downloader.cli.arguments import sync_parser
 from dci_downloader.cli.command_parsers import PARSERS
@@ -84,7 +85,13 @@ def keys_of(document):
 def test_the_report_in_the_readme_has_every_key_and_no_other(capsys):
     failure = results.Failure("a", "b", 5, "c", "d", "e")
     image = results.ContainerImage("s", "c", results.ContainerImageOutcome.COPIED)
-    parts = {"failures": (failure,), "images": (image,), "received": (results.SourceTotals("n", 1, 1),)}
+    package = PackageChange("p", PackageChangeKind.ADDED)
+    parts = {
+        "failures": (failure,),
+        "changes": Changes("v", packages=(package,)),
+        "images": (image,),
+        "received": (results.SourceTotals("n", 1, 1),),
+    }
     component = results.ComponentReport("i", "n", "t", (), "p", results.Outcome.FAILED, **parts)
     document = json.loads(report.to_json([results.Report("t", "i", (component,), 1.0)], 1.0, 5))
     print_error_document(errors.TransferError("e", hint="h"))

@@ -1,9 +1,9 @@
 import json
 
+from dci_downloader.changes import Changes, PackageChange, PackageChangeKind
 from dci_downloader.cli import report
 from dci_downloader.errors import worst_exit_code
 from dci_downloader.results import (
-    Changes,
     ComponentReport,
     ContainerImage,
     ContainerImageOutcome,
@@ -72,6 +72,14 @@ def test_words_for_what_was_published():
 def test_words_tell_what_changed_since_the_version_before():
     (line,) = report.to_lines(of(component(Outcome.PUBLISHED, changes=Changes("RHEL-9.2.0-0", 2000, 1, 0))))
     assert line.endswith("; 2,000 added, 1 changed, 0 removed since RHEL-9.2.0-0")
+
+
+def test_words_and_document_tell_which_packages_changed():
+    packages = (PackageChange("bash", PackageChangeKind.UPGRADED, ("5-1",), ("5-2",), ("BaseOS/x86_64",)),)
+    done = of(component(Outcome.PUBLISHED, changes=Changes("RHEL-9.2.0-0", 1, 0, 1, packages)))
+    assert "  packages: 1 upgraded (bash)" in report.to_lines(done)
+    (document,) = json.loads(report.to_json([done], 1, 0))["topics"][0]["components"]
+    assert [package["name"] for package in document["changes"]["packages"]] == ["bash"]
 
 
 def test_words_for_a_plan():

@@ -11,11 +11,15 @@ from dci_downloader import (
     Filter,
     Mirror,
     NotFoundError,
+    NullProgress,
     Outcome,
+    PackageChange,
+    PackageChangeKind,
     Selection,
     SettingsError,
     SyncOptions,
     planning,
+    status,
     sync_topic,
 )
 from dci_downloader import sync as sync_module
@@ -421,6 +425,54 @@ def test_the_report_says_what_changed_since_the_version_before(lab, root):
     (planned,) = sync(lab, root, options=SyncOptions(dry_run=True)).components
     (done,) = sync(lab, root).components
     assert (planned.changes, done.changes, done.version) == (expected, expected, "RHEL-9.2.0-2")
+
+
+def test_how_far_an_interrupted_run_came_is_known_until_the_component_is_published(lab, root):
+    class Interruption(NullProgress):
+        done = 0
+
+        def advance(self, files, size):
+            self.done += size
+
+        def requested(self):
+            return self.done > 0
+
+        def deferred(self):
+            return nullcontext()
+
+    lab.build({"a": b"1" * 1000, "b": b"2" * 1000})
+    stop = Interruption()
+    with pytest.raises(CancelledError):
+        sync(lab, root, selection=Selection(all=True), progress=stop, stop=stop)
+    (left,) = status(Mirror(root)).fetching
+    assert (left.type, left.name, left.running) == ("compose", "RHEL-9.2.0-0", False)
+    assert (left.size, left.size_done > 0) == (2000, True)
+    sync(lab, root, selection=Selection(all=True))
+    assert status(Mirror(root)).fetching == ()
+
+
+def test_the_report_says_which_packages_changed(lab, root):
+    lab.build({"BaseOS/x86_64/os/a-1-1.noarch.rpm": b"1", "BaseOS/aarch64/os/b-1-1.noarch.rpm": b"1"}, number=1)
+    (first,) = sync(lab, root).components
+    assert first.changes.packages == (), "where nothing was before, all of them would be added"
+    lab.build({"BaseOS/x86_64/os/a-2-1.noarch.rpm": b"2", "BaseOS/aarch64/os/b-2-1.noarch.rpm": b"2"}, number=2)
+    expected = (PackageChange("a", PackageChangeKind.UPGRADED, ("1-1",), ("2-1",), ("BaseOS/x86_64",)),)
+    (planned,) = sync(lab, root, options=SyncOptions(dry_run=True)).components
+    (done,) = sync(lab, root).components
+    assert (planned.changes.packages, done.changes.packages) == (expected, expected)
+
+
+def test_a_dry_run_lists_the_files_that_it_would_fetch_as_details(lab, root):
+    class Details(NullProgress):
+        lines = ()
+
+        def detail(self, text):
+            self.lines += (text,)
+
+    lab.build({"a": b"same", "b": b"same", "c": b"ccc"})
+    details = Details()
+    sync(lab, root, selection=Selection(all=True), options=SyncOptions(dry_run=True), progress=details)
+    assert details.lines[-2:] == ("would fetch a (4 bytes)", "would fetch c (3 bytes)")
 
 
 def test_what_is_published_is_reported_so_though_older_versions_could_not_be_removed(lab, root, monkeypatch):

@@ -1,0 +1,59 @@
+"""What differs between two builds: files, and packages by name and version; all immutable."""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+
+class PackageChangeKind(enum.Enum):
+    """What became of a package from one build to the next.
+
+    ``CHANGED`` is neither up nor down: one of several versions that stand beside each other came or went. ``REBUILT``
+    has another content under the same version: it was signed or built again.
+    """
+
+    UPGRADED = "upgraded"
+    DOWNGRADED = "downgraded"
+    CHANGED = "changed"
+    REBUILT = "rebuilt"
+    ADDED = "added"
+    REMOVED = "removed"
+
+
+class PackageChange(NamedTuple):
+    """A package that differs between two builds.
+
+    Attributes:
+        before: versions, each with its release, that only the older build has; of a rebuilt one, its version.
+        after: those that only the newer build has; of a rebuilt one, its version.
+        trees: where it is so: ``BaseOS/x86_64``, or an architecture alone where files lie in no such folders.
+        everywhere: whether it is so in all trees of either build that hold the package.
+        source: whether it is a source package.
+    """
+
+    name: str
+    kind: PackageChangeKind
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    trees: tuple[str, ...] = ()
+    everywhere: bool = True
+    source: bool = False
+
+
+class Changes(NamedTuple):
+    """What differs between two builds.
+
+    Attributes:
+        since: the older build; empty where there is none, and then every file is added, and no package is listed.
+        added: how many paths only the newer build has.
+        changed: how many paths have another content.
+        removed: how many paths only the older build has.
+        packages: sorted by name.
+    """
+
+    since: str = ""
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    packages: tuple[PackageChange, ...] = ()

@@ -1,0 +1,197 @@
+"""What is being fetched, and what an interrupted run left: a small file for each component, for those who look on.
+
+    fetching/3f2a….json      one for each topic and type, gone once the component is published
+
+Nothing relies on it: it is written now and then without a flush, and what cannot be written or read is left out. That
+a run still works is told by its process, as this machine has it; of a run on another machine, by when it last wrote.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, Optional
+
+from dci_downloader.errors import DownloaderError
+from dci_downloader.hooks import NullProgress, Progress
+from dci_downloader.mirror.files import boot_id, make_folder, remove_file, replace_atomically
+from dci_downloader.mirror.object_names import is_digest
+from dci_downloader.mirror.reading import read_file
+from dci_downloader.mirror.store import Store
+from dci_downloader.mirror.topic import TopicMirror
+from dci_downloader.models import FileEntry
+
+FOLDER = "fetching"
+_PERIOD = 2.0  # seconds between two writes
+_SILENCE = timedelta(minutes=2)  # after which a run on another machine counts as ended
+_MAX_SIZE = 1 << 16  # bytes
+_MAX_FILES = 1000
+_AMOUNTS = ("files", "size", "files_done", "size_done")
+
+
+@dataclass(frozen=True)
+class Fetching:
+    """A component that is being fetched, or that an interrupted run left.
+
+    Attributes:
+        name: of the component.
+        files: how many are to be fetched, with ``size`` bytes.
+        files_done: how many of them are complete.
+        size_done: how many of the bytes are here.
+        began_at: UTC.
+        seen_at: when the run last wrote how far it is, UTC.
+        running: whether the run still works.
+    """
+
+    topic: str
+    type: str
+    name: str
+    files: int
+    size: int
+    files_done: int
+    size_done: int
+    began_at: datetime
+    seen_at: datetime
+    running: bool = False
+
+
+class _Recorder(NullProgress):
+    """Passes everything on, and writes now and then how far it is."""
+
+    def __init__(self, progress: Progress, write: Callable[[dict[str, int], bool], None]) -> None:
+        self._progress = progress
+        self._write = write
+        self._amounts = dict.fromkeys(_AMOUNTS, 0)
+        self._next = 0.0
+
+    def message(self, text: str) -> None:
+        self._progress.message(text)
+
+    def detail(self, text: str) -> None:
+        self._progress.detail(text)
+
+    def begin(self, label: str, files: int, size: int) -> None:
+        self._amounts = dict(zip(_AMOUNTS, (files, size, 0, 0)))
+        self.save()
+        self._progress.begin(label, files, size)
+
+    def advance(self, files: int, size: int) -> None:
+        self._amounts["files_done"] += files
+        self._amounts["size_done"] += size
+        if time.monotonic() >= self._next:
+            self.save()
+        self._progress.advance(files, size)
+
+    def end(self) -> None:
+        self._progress.end()
+
+    def save(self, *, running: bool = True) -> None:
+        self._next = time.monotonic() + _PERIOD
+        self._write(self._amounts, running)
+
+
+@contextmanager
+def recorded(topic: TopicMirror, component_type: str, name: str, progress: Progress) -> Iterator[Progress]:
+    """Record for a block how far the fetching of a component is; gives the progress to report it to."""
+    path, began_at = _path(topic, component_type), topic.clock().isoformat()
+    own = {"topic": topic.name, "type": component_type, "name": name, "began_at": began_at}
+    process = {"host": socket.gethostname(), "boot": boot_id(), "pid": os.getpid(), "start": _start_of(os.getpid())}
+
+    def write(amounts: dict[str, int], running: bool) -> None:
+        moment = {"seen_at": topic.clock().isoformat(), "process": process if running else {}}
+        content = json.dumps({**own, **amounts, **moment}).encode()
+        with suppress(OSError, DownloaderError):
+            make_folder(path.parent)
+            replace_atomically(path, content, mode=0o644)
+
+    recorder = _Recorder(progress, write)
+    try:
+        yield recorder
+    finally:
+        recorder.save(running=False)
+
+
+def forget(topic: TopicMirror, component_type: str) -> None:
+    """Remove the record of a component: it is published. Safe to repeat."""
+    with suppress(OSError):
+        remove_file(_path(topic, component_type))
+
+
+def fetchings(store: Path, now: datetime) -> tuple[Fetching, ...]:
+    """What is being fetched, or was left, sorted by topic and type.
+
+    Args:
+        store: ``DEST/.dci-downloader``.
+        now: UTC.
+    """
+    found = []
+    with suppress(OSError):
+        for name in sorted(os.listdir(store / FOLDER))[:_MAX_FILES]:
+            with suppress(OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
+                found.append(_read(store / FOLDER / name, now))
+    return tuple(sorted(found, key=lambda each: (each.topic, each.type)))
+
+
+def _path(topic: TopicMirror, component_type: str) -> Path:
+    digest = hashlib.sha256(f"{topic.path.name}/{component_type}".encode("utf-8", "surrogateescape")).hexdigest()
+    return topic.store.root / FOLDER / f"{digest[:32]}.json"
+
+
+def _read(path: Path, now: datetime) -> Fetching:
+    """Read a record; what is none raises whatever it raises."""
+    record = json.loads(read_file(path, _MAX_SIZE).decode())
+    topic, of_type, name = (_text(record[key]) for key in ("topic", "type", "name"))
+    files, size, files_done, size_done = (_amount(record[key]) for key in _AMOUNTS)
+    began_at, seen_at = (
+        datetime.fromisoformat(record[key]).astimezone(timezone.utc) for key in ("began_at", "seen_at")
+    )
+    running = _is_running(record["process"], now - seen_at)
+    return Fetching(topic, of_type, name, files, size, files_done, size_done, began_at, seen_at, running)
+
+
+def unfinished(store: Store) -> tuple[int, int]:
+    """How many files the next sync goes on with, and how many bytes of them are here."""
+    files = size = 0
+    for sha256 in filter(is_digest, store.partial_names()):  # each has a journal beside it
+        with suppress(OSError):
+            path = store.partial_path(sha256)
+            here = store.partial_bytes(FileEntry("", sha256, os.lstat(path).st_size))
+            files, size = files + (here > 0), size + here
+    return files, size
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("no text")
+    value.encode()
+    return value
+
+
+def _amount(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError("no amount")
+    return value
+
+
+def _is_running(process: Any, silence: timedelta) -> bool:
+    if not process:
+        return False
+    if process["host"] != socket.gethostname():
+        return silence < _SILENCE
+    start = _start_of(int(process["pid"]))
+    return start is not None and (process["boot"], process["start"]) == (boot_id(), start)
+
+
+def _start_of(pid: int) -> Optional[int]:
+    """When a process started, in ticks since the boot (proc(5)); None where there is none, or nobody can tell."""
+    with suppress(OSError, ValueError, IndexError):
+        return int(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19])
+    return None
