@@ -19,6 +19,7 @@ from dci_downloader.control.resolver import resolve_component, resolve_topic
 from dci_downloader.errors import NoFilesError, NotFoundError, SettingsError
 from dci_downloader.hooks import Progress
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.record import Unreadable
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.models import Component, Manifest, folder_name
 
@@ -126,7 +127,10 @@ def _versions(topic: TopicMirror, component_type: str) -> _Pair:
     older = topic.older_versions(component_type)
     if not older:
         return _Pair(name, of_type, "", published.folder, note="no older version is here")
-    return _Pair(name, of_type, older[0].folder, published.folder, older[0].manifest, published.manifest)
+    before = topic.load(older[0])
+    if isinstance(before, Unreadable):
+        return _Pair(name, of_type, "", published.folder, note=f"{before.folder}: its record {before.reason}")
+    return _Pair(name, of_type, before.folder, published.folder, before.manifest, published.manifest)
 
 
 def of_components(
