@@ -172,6 +172,7 @@ def changes_parser() -> Parser:
     parser.add_argument("--json", action="store_true", help="the same for programs")
     add_option(parser, "dcirc")
     add_option(parser, "dci_cs_url")
+    add_option(parser, "from", help="ask this mirror instead")
     return parser
 
 

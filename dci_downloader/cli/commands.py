@@ -96,6 +96,7 @@ def changes(argv: Sequence[str]) -> int:
     arguments = parse(command_parsers.changes_parser(), argv)
     from dci_downloader.cli import changes, output
     from dci_downloader.cli.progress import progress_for
+    from dci_downloader.cli.upstreams import connector
     from dci_downloader.mirror.mirror import Mirror
 
     progress = progress_for(sys.stderr)
@@ -103,7 +104,7 @@ def changes(argv: Sequence[str]) -> int:
     ids = changes.two_ids(arguments.names, arguments.component_id or (), arguments.job_id or ())
     if ids:
         compare = changes.of_jobs if arguments.job_id else changes.of_components
-        with _connector(arguments.dcirc, arguments.dci_cs_url, progress)() as server:
+        with connector(getattr(arguments, "from"), arguments.dcirc, arguments.dci_cs_url, progress)() as server:
             result = compare(server, "".join(arguments.names), ids, narrowing, progress)
     else:
         root, topic, component_type = _place(arguments.names, progress)
