@@ -187,6 +187,26 @@ class CancelledError(DownloaderError):
     exit_code = 130
 
 
+_CLASSES = {
+    kind.exit_code: kind
+    for kind in (
+        SettingsError,
+        AccessError,
+        NotFoundError,
+        TransferError,
+        DiskFullError,
+        IntegrityError,
+        LockedError,
+        CancelledError,
+    )
+}
+
+
+def error_class(exit_code: int) -> type[DownloaderError]:
+    """The class of the errors that have an exit code; the base where none has it."""
+    return _CLASSES.get(exit_code, DownloaderError)
+
+
 def worst_exit_code(exit_codes: Iterable[int]) -> int:
     """The exit code of a run with several failures; 0 for none.
 

@@ -31,6 +31,9 @@ class Progress(Protocol):
 class NullProgress:
     """Ignores every report; a subclass overrides those that it is about."""
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
     def message(self, text: str) -> None:
         """Ignore it."""
 
@@ -59,6 +62,9 @@ class Stop(Protocol):
 
 class NeverStop:
     """Is never requested."""
+
+    def __repr__(self) -> str:
+        return "NeverStop()"
 
     def requested(self) -> bool:
         """False."""

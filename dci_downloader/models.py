@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, Optional
 
 from dci_downloader.frozen_mapping import FrozenMapping
+from dci_downloader.short_repr import short_repr
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Product:
     updated_at: Optional[datetime] = None
     etag: str = ""
     extra: FrozenMapping = field(default_factory=FrozenMapping, repr=False, hash=False, compare=False)
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class Topic:
     etag: str = ""
     extra: FrozenMapping = field(default_factory=FrozenMapping, repr=False, hash=False, compare=False)
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class Component:
@@ -107,6 +112,8 @@ class Component:
     updated_at: Optional[datetime] = None
     etag: str = ""
     extra: FrozenMapping = field(default_factory=FrozenMapping, repr=False, hash=False, compare=False)
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True)
@@ -150,6 +157,8 @@ class Job:
     data: FrozenMapping = field(default_factory=FrozenMapping, repr=False, hash=False)
     extra: FrozenMapping = field(default_factory=FrozenMapping, repr=False, hash=False, compare=False)
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class JobFile:
@@ -174,6 +183,8 @@ class JobFile:
     updated_at: Optional[datetime] = None
     etag: str = ""
     extra: FrozenMapping = field(default_factory=FrozenMapping, repr=False, hash=False, compare=False)
+
+    __repr__ = short_repr
 
 
 class FileEntry(NamedTuple):
@@ -223,6 +234,8 @@ class Manifest:
     etag: str = ""
     selection: Any = None
 
+    __repr__ = short_repr
+
     @property
     def size(self) -> int:
         """Bytes of all files, each path counted."""
@@ -242,6 +255,8 @@ class Plan:
     wanted: Manifest
     missing: tuple[FileEntry, ...]
     partial_bytes: int = 0
+
+    __repr__ = short_repr
 
     @property
     def missing_files(self) -> int:

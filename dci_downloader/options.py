@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Optional, Union
 
 from dci_downloader.models import Job
+from dci_downloader.sequences import freeze
+from dci_downloader.short_repr import short_repr
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ class Network:
     connect_timeout: float = 10.0
     read_timeout: float = 30.0
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class TransferOptions:
@@ -108,6 +112,11 @@ class TransferOptions:
     network: Optional[Network] = None
     peers: tuple[str, ...] = ()
 
+    __repr__ = short_repr
+
+    def __post_init__(self) -> None:
+        freeze(self, "peers")
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -122,6 +131,11 @@ class Filter:
     type: str
     tags: tuple[str, ...] = ()
     name: str = ""
+
+    __repr__ = short_repr
+
+    def __post_init__(self) -> None:
+        freeze(self, "tags")
 
 
 @dataclass(frozen=True)
@@ -150,3 +164,8 @@ class SyncOptions:
     lock_timeout: Optional[float] = None
     dry_run: bool = False
     transfer: TransferOptions = field(default_factory=TransferOptions)
+
+    __repr__ = short_repr
+
+    def __post_init__(self) -> None:
+        freeze(self, "filters", "login_registries")

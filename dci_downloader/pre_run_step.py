@@ -21,6 +21,7 @@ from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.models import Job
 from dci_downloader.options import SyncOptions
 from dci_downloader.results import Outcome, Report
+from dci_downloader.short_repr import short_repr
 from dci_downloader.sync import sync_topic
 
 COMPOSEINFO = ".composeinfo"
@@ -38,6 +39,8 @@ class PreRunStep:
 
     job: Job
     report: Report
+
+    __repr__ = short_repr
 
     @property
     def paths(self) -> Mapping[str, str]:

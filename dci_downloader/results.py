@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
 from dci_downloader.changes import Changes
-from dci_downloader.errors import DownloaderError, worst_exit_code
+from dci_downloader.errors import DownloaderError, error_class, worst_exit_code
 from dci_downloader.models import Component, Manifest, Plan
+from dci_downloader.short_repr import short_repr
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,21 @@ class Failure:
     expected: str = ""
     actual: str = ""
 
+    __repr__ = short_repr
+
     @classmethod
     def of(cls, error: DownloaderError) -> Failure:
         """The failure of a component or a topic as a whole."""
         return cls("", str(error), error.exit_code, error.hint)
 
-    def error(self) -> DownloaderError:
-        """The error that this failure stands for; its exit code is that of the failure."""
-        error = DownloaderError(str(self), hint=self.hint)
+    def error(self, before: str = "", after: str = "") -> DownloaderError:
+        """The error that this failure stands for, of the class that has its exit code.
+
+        Args:
+            before: what its message begins with.
+            after: what it ends with.
+        """
+        error = error_class(self.exit_code)(f"{before}{self}{after}", hint=self.hint)
         error.exit_code = self.exit_code
         return error
 
@@ -177,6 +185,8 @@ class ComponentReport:
     version: str = ""
     changes: Changes = field(default_factory=Changes)
 
+    __repr__ = short_repr
+
 
 class SyncSteps(NamedTuple):
     """What the steps of a sync did with one component; its report is made of that, at the end.
@@ -253,6 +263,8 @@ class Report:
     failure: Optional[Failure] = None
     dropped_peers: tuple[str, ...] = ()
 
+    __repr__ = short_repr
+
     @property
     def failures(self) -> tuple[Failure, ...]:
         """Every failure: that of the topic as a whole, and those of its components."""
@@ -263,3 +275,19 @@ class Report:
     def exit_code(self) -> int:
         """0, or that of the worst failure."""
         return worst_exit_code(failure.exit_code for failure in self.failures)
+
+    @property
+    def ok(self) -> bool:
+        """Whether all of it was mirrored, or was there already: the exit code is 0."""
+        return not self.failures
+
+    def raise_for_failures(self) -> None:
+        """Raise the worst failure, and say how many there are besides; do nothing where there is none.
+
+        Raises:
+            DownloaderError: or the class below it that has the exit code of the failure.
+        """
+        for failure in self.failures:
+            if failure.exit_code == self.exit_code:
+                others = len(self.failures) - 1
+                raise failure.error(f"{self.topic}: ", f" (and {others:,} more)" if others else "")

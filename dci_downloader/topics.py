@@ -14,6 +14,7 @@ from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.models import Plan
 from dci_downloader.options import SyncOptions
 from dci_downloader.results import NOT_TRIED, Failure, Report
+from dci_downloader.short_repr import short_repr
 from dci_downloader.sync import sync_topic
 
 _END_OF_RUN = {DiskFullError.exit_code, CancelledError.exit_code}
@@ -26,6 +27,8 @@ class SyncRequest:
     topic: str = ""
     selection: Selection = field(default_factory=Selection)
     options: SyncOptions = field(default_factory=SyncOptions)
+
+    __repr__ = short_repr
 
     def failure_report(self, error: DownloaderError, seconds: float) -> Report:
         """The report on a topic that failed as a whole."""
@@ -46,6 +49,13 @@ def sync_topics(
 
     One that fails does not stop the others, unless the disk is full or the run is interrupted: then those after it are
     not tried. A peer that was dropped is not asked again.
+
+    Args:
+        server: whom to ask.
+        mirror: where the topics go.
+        requests: which, in this order.
+        progress: gets files, bytes and messages.
+        stop: asked whether to end early.
 
     Returns:
         One report for each request, in order. One that failed as a whole says so in its ``failure``; nothing is raised.

@@ -1,16 +1,16 @@
-"""What the README and ``downloader.yml.example`` say of the settings, written from their table.
+"""What the pages and ``downloader.yml.example`` say of the settings, written from their table.
 
-``python -m tests.reference`` brings both files up to date; ``tests/unit/test_table.py`` fails where they are not.
+``python -m tests.reference`` brings them up to date; ``tests/unit/test_table.py`` fails where they are not.
 """
 
 import re
 from pathlib import Path
 
+from dci_downloader.cli.pages import FOLDER
 from dci_downloader.settings.table import SETTINGS
 from dci_downloader.settings.types import Level, ListOf
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
 EXAMPLE = ROOT / "downloader.yml.example"
 
 DESTINATION = "| `DEST` | root of the mirror |"
@@ -55,7 +55,7 @@ topics:
 
 
 def options_table():
-    """The rows of the README's table of options."""
+    """The rows of the table of options."""
     for setting in SETTINGS.values():
         if setting.option and setting.help:
             default = setting.default_text
@@ -69,7 +69,7 @@ def options_table():
 
 
 def settings_table():
-    """The rows of the README's table of settings."""
+    """The rows of the table of settings."""
     for setting in SETTINGS.values():
         if setting.levels:
             option = f"`{setting.option.split()[0]}` " if setting.option else ""
@@ -77,15 +77,16 @@ def settings_table():
             yield f"| `{setting.name}` | {option}| {'; '.join(filter(None, texts))} |"
 
 
-def readme(text):
-    """The README with its tables of options and settings as the table of settings has them."""
-    for name, rows in (("options", options_table()), ("settings", settings_table())):
-        text, count = re.subn(
-            rf"(<!-- {name} -->\n\|.*\n\|.*\n)(?:\|.*\n)*(?=<!-- /{name} -->\n)",
-            lambda match, rows=rows: match[1] + "".join(f"{row}\n" for row in rows),
-            text,
-        )
-        assert count == 1, f"the README has no place for the table of {name}"
+TABLES = {"options": options_table, "settings": settings_table}
+"""The tables, each in the page of its name."""
+
+
+def page(name, text):
+    """The text of a page with its table as the table of settings has it."""
+    rows = "".join(f"{row}\n" for row in TABLES[name]())
+    place = rf"(<!-- {name} -->\n\|.*\n\|.*\n)(?:\|.*\n)*(?=<!-- /{name} -->\n)"
+    text, count = re.subn(place, lambda match: match[1] + rows, text)
+    assert count == 1, f"the page {name} has no place for its table"
     return text
 
 
@@ -113,5 +114,7 @@ def commented(text):
 
 
 if __name__ == "__main__":
-    README.write_text(readme(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for name in TABLES:
+        path = FOLDER / f"{name}.md"
+        path.write_text(page(name, path.read_text(encoding="utf-8")), encoding="utf-8")
     EXAMPLE.write_text(example(), encoding="utf-8")

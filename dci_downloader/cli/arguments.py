@@ -19,7 +19,7 @@ _USAGE = """\
        %(prog)s --settings FILE [options]   every topic of the file
        %(prog)s COMMAND --help              topics, components, status,
                      changes, verify, rollback, prune, settings,
-                     systemd-units, completion, demo"""
+                     systemd-units, completion, demo, help"""
 
 _EXAMPLES = """\
 examples:

@@ -116,7 +116,7 @@ def _settings_help() -> str:
         "in variants": settings_at(Level.VARIANT),
     }
     lines = ["DCI_* variables count too, as they would in a run; secrets are not shown.", ""]
-    lines += ["settings, explained by README and downloader.yml.example:"]
+    lines += ["settings, explained by `dci-downloader help settings`:"]
     for title, names in groups.items():
         heading = f"  {title + ':':21}"
         lines += textwrap.wrap(", ".join(names), 80, initial_indent=heading, subsequent_indent=" " * len(heading))
@@ -231,6 +231,19 @@ def demo_parser() -> Parser:
     return parser
 
 
+def help_parser() -> Parser:
+    """``dci-downloader help``: the pages."""
+    parser = _command_parser(
+        "help",
+        "Show a page of the manual, or what a command does. On a terminal through $PAGER, or less.",
+        "help",
+        "help settings",
+        "help verify",
+    )
+    parser.add_argument("page", nargs="?", default="", metavar="PAGE", help="a page or a command (default: list them)")
+    return parser
+
+
 PARSERS: Mapping[str, Callable[[], Parser]] = {
     "topics": topics_parser,
     "components": components_parser,
@@ -243,5 +256,6 @@ PARSERS: Mapping[str, Callable[[], Parser]] = {
     "systemd-units": systemd_units_parser,
     "completion": completion_parser,
     "demo": demo_parser,
+    "help": help_parser,
 }
 """The parser of each command, in the order of ``--help``."""

@@ -224,6 +224,14 @@ def completion(argv: Sequence[str]) -> int:
     return output.print_result(output.CommandResult(completion.script(arguments.shell).split("\n")))
 
 
+def show_help(argv: Sequence[str]) -> int:
+    """Show a page, or the help of a command."""
+    arguments = parse(command_parsers.help_parser(), argv)
+    from dci_downloader.cli import pages
+
+    return pages.show(arguments.page, os.environ)
+
+
 def demo(argv: Sequence[str]) -> int:
     """Mirror from a server inside this program."""
     arguments = parse(command_parsers.demo_parser(), argv)
@@ -247,6 +255,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "systemd-units": systemd_units,
     "completion": completion,
     "demo": demo,
+    "help": show_help,
 }
 """The commands by name; any other first argument is the topic of a sync."""
 
@@ -262,5 +271,6 @@ _MODULES = {
     "systemd-units": "systemd",
     "completion": "completion",
     "demo": "mirroring",
+    "help": "pages",
 }
 """The module that does the work of each command; of any other first argument it is the sync's."""

@@ -107,5 +107,5 @@ def _suggest_command(argv: Sequence[str]) -> None:
     from dci_downloader.cli.output import say
 
     if argv and argv[0] not in COMMANDS and not argv[0].startswith("-"):
-        for name in difflib.get_close_matches(argv[0], [*COMMANDS, "help"], n=1, cutoff=0.75):
-            say(f"  hint: for the command: dci-downloader {name if name in COMMANDS else '--help'}")
+        for name in difflib.get_close_matches(argv[0], COMMANDS, n=1, cutoff=0.75):
+            say(f"  hint: for the command: dci-downloader {name}")

@@ -24,7 +24,7 @@ FAILURES_SHOWN = 10
 
 
 def to_json(reports: Sequence[Report], seconds: float, exit_code: int) -> str:
-    """One JSON object for the whole run. Its keys are documented in the README; new ones may join them.
+    """One JSON object for the whole run. Its keys are documented in ``docs/report.md``; new ones may join them.
 
     Args:
         reports: one for each topic.

@@ -38,6 +38,8 @@ from typing import Any, NamedTuple, Optional, Union
 from dci_downloader.content.symlinks import live_symlinks
 from dci_downloader.errors import NotFoundError
 from dci_downloader.models import FileEntry, Manifest
+from dci_downloader.sequences import freeze
+from dci_downloader.short_repr import short_repr
 
 RULES = 1
 """The edition of these rules: one more for each change by which a selection chooses other files than before. Versions
@@ -71,6 +73,8 @@ class Variant:
     src: Optional[bool] = None
     iso: Optional[bool] = None
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -97,6 +101,11 @@ class Selection:
     packages: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+
+    __repr__ = short_repr
+
+    def __post_init__(self) -> None:
+        freeze(self, "archs", "variants", "packages", "include", "exclude")
 
     def apply(self, manifest: Manifest) -> Manifest:
         """The part of a manifest that is wanted, with its warnings and etag.

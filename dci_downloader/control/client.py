@@ -67,6 +67,7 @@ class ControlServer(JobCalls):
         self._session = Session(authorization_for(credentials, network, patience, clock), network, patience, clock)
         super().__init__(Api(self._session))
         self._files_version = api_version
+        self._credentials = credentials
 
     @classmethod
     def from_env(cls, environ: Optional[Mapping[str, str]] = None) -> ControlServer:
@@ -80,6 +81,9 @@ class ControlServer(JobCalls):
         """
         variables = environment.of_process() if environ is None else environ
         return cls(environment.credentials(variables), network=environment.network(variables))
+
+    def __repr__(self) -> str:
+        return f"ControlServer({self._credentials!r})"
 
     def __enter__(self) -> ControlServer:
         return self

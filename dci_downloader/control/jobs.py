@@ -17,6 +17,7 @@ from dci_downloader.control.job_changes import JobChanges, subject_id
 from dci_downloader.errors import NotFoundError, SettingsError, StaleJobError, TransferError
 from dci_downloader.frozen_mapping import FrozenMapping
 from dci_downloader.models import Component, Job, Topic
+from dci_downloader.sequences import as_tuple
 
 _STALE = (404, 409, 412)
 """Statuses by which a control server, older or newer, answers a change whose etag is no longer the job's."""
@@ -63,7 +64,7 @@ class JobCalls(JobChanges):
         """
         # The server refuses a component only after it has created the job, so all that may fail is found out before.
         topic = self.topic(topic) if isinstance(topic, str) else topic
-        members = tuple(self._present(given) for given in components)
+        members = tuple(self._present(given) for given in as_tuple(components, "components"))
         ids = [component.id for component in members]
         if len({*ids}) < len(ids):
             raise SettingsError("a component is named twice for a job", hint="name each of them once")
@@ -107,7 +108,7 @@ class JobCalls(JobChanges):
             NotFoundError: there is no such topic or component. No job was created.
             AccessError: one may not see it, or its topic has no component of a type. No job was created.
         """
-        ids = [self._present(given).id for given in components]
+        ids = [self._present(given).id for given in as_tuple(components, "components")]
         fields = _given(name=name, tags=tags, comment=comment, configuration=configuration, url=url, data=data)
         fields.update(_given(previous_job_id=previous_job_id))
         path_segment(topic, "topic")
@@ -213,9 +214,7 @@ def _etag(job_id: str, etag: str) -> str:
 
 def _given(**fields: Any) -> dict[str, Any]:
     """The fields that are given, as JSON has them."""
-    sent = {name: list(value) if name == "tags" and value is not None else value for name, value in fields.items()}
-    return {
-        name: value.to_json() if isinstance(value, FrozenMapping) else value
-        for name, value in sent.items()
-        if value is not None
-    }
+    sent = {name: value for name, value in fields.items() if value is not None}
+    if "tags" in sent:
+        sent["tags"] = list(as_tuple(sent["tags"], "tags"))
+    return {name: value.to_json() if isinstance(value, FrozenMapping) else value for name, value in sent.items()}

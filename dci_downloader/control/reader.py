@@ -12,6 +12,7 @@ from dci_downloader.control.api import Api, path_segment
 from dci_downloader.control.conditions import NEWEST_FIRST, Listing, Where, moment
 from dci_downloader.errors import NotFoundError
 from dci_downloader.models import Component, Job, JobFile, Product, Topic
+from dci_downloader.sequences import as_tuple
 
 _Dated = TypeVar("_Dated", Component, Job)
 
@@ -72,6 +73,7 @@ class ControlReader:
             sort: the order.
             limit: at most so many.
         """
+        tags = as_tuple(tags, "tags")
         required = [("type", type), ("name", name), ("state", "active"), *(("tags", tag) for tag in tags)]
         listing = Listing(where, required, query, sort)
         path = "/api/v1/components" if topic is None else f"/api/v1/topics/{path_segment(topic, 'topic')}/components"

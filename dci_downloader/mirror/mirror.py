@@ -41,6 +41,9 @@ class Mirror:
         self.store = Store(self.root / STORE, boot=boot)
         self.clock = clock
 
+    def __repr__(self) -> str:
+        return f"Mirror({str(self.root)!r})"
+
     def prepare(self) -> None:
         """Make the mirror's folders. Safe to repeat.
 

@@ -15,6 +15,7 @@ from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.record import RecordState, Unreadable
 from dci_downloader.mirror.topic import TopicMirror, is_marked, wrong_target
+from dci_downloader.short_repr import short_repr
 
 _ADVICE = "the next sync, or verify --repair, puts it right"
 _ADVICE_ON_OLDER = "verify --repair puts it right"
@@ -49,6 +50,8 @@ class StatusRow:
     damaged: bool = False
     problems: tuple[str, ...] = ()
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class Status:
@@ -74,6 +77,9 @@ class Status:
 
 def status(mirror: Mirror) -> Status:
     """What is here. Reads records only; needs no network and has no side effect.
+
+    Args:
+        mirror: whose versions.
 
     Raises:
         NotFoundError: there is no mirror.

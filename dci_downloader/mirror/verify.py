@@ -26,6 +26,7 @@ from dci_downloader.mirror.record import Unreadable, load_head
 from dci_downloader.mirror.topic import TopicMirror, wrong_target
 from dci_downloader.mirror.version import Version
 from dci_downloader.models import FileEntry
+from dci_downloader.short_repr import short_repr
 
 _FORBIDDEN = "a file that this user may not read"
 _Published = tuple[TopicMirror, Version]
@@ -61,6 +62,8 @@ class VersionCheck:
     modes: int = 0
     exit_code: int = 0
     record_lost: bool = False
+
+    __repr__ = short_repr
 
 
 def verify(

@@ -22,6 +22,7 @@ from dci_downloader.content.names import check_name
 from dci_downloader.content.plan import changes
 from dci_downloader.mirror.native import native
 from dci_downloader.models import Component, Manifest, folder_name
+from dci_downloader.short_repr import short_repr
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Version:
     last_verified: Optional[datetime] = None
     copies: frozenset[str] = frozenset()
     number: int = 0
+
+    __repr__ = short_repr
 
 
 def identity(component: Component, selection: Any, wanted: Manifest) -> str:

@@ -1,9 +1,9 @@
 """Every setting and every option of a sync, declared once.
 
 The parser of the command line, the reader of settings files, the defaults, ``settings check``, ``--help``, the tables
-of the README and the comments of ``downloader.yml.example`` follow from this table. A new setting is an entry here and,
+of the pages and the comments of ``downloader.yml.example`` follow from this table. A new setting is an entry here and,
 where a topic may set it, the attribute of :mod:`dci_downloader.options` or of the selection that the entry fills.
-``python -m tests.reference`` then writes the README's tables and the example anew.
+``python -m tests.reference`` then writes the pages' tables and the example anew.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _WHERE = (
         ListOf(types.PATH),
         "--settings FILE",
         "YAML; later over earlier",
-        "a [settings file](#settings-files); later files over earlier",
+        "a [settings file](settings.md); later files over earlier",
     ),
     Setting(
         "local_repo",
@@ -49,7 +49,7 @@ _WHERE = (
         types.MIRROR,
         "--from URL|FOLDER",
         "this mirror, no server",
-        "take everything from this [mirror](#many-machines), and nothing from a control server: no account is needed",
+        "take everything from this [mirror](many-machines.md), and nothing from a control server: no account is needed",
         "everything comes from this mirror, URL or folder, and no control server is asked",
         "http://mirror.example.com/dci",
         in_files="empty for none",
@@ -68,7 +68,7 @@ _WHERE = (
         ListOf(types.PEER, "URLs of mirrors"),
         "--peer URL",
         "ask this mirror first",
-        "another mirror, [asked](#many-machines) before the object store",
+        "another mirror, [asked](many-machines.md) before the object store",
         "other mirrors, asked before the object store",
         "[http://lab1.example.com/dci]",
         levels=ANY,
@@ -79,7 +79,7 @@ _WHERE = (
         types.REGISTRY,
         "--registry HOST:PORT",
         "for container images",
-        "the lab's registry, to which [container images](#container-images) are mirrored",
+        "the lab's registry, to which [container images](images.md#container-images) are mirrored",
         "container images are mirrored to it, by skopeo",
         "localhost:5000",
         levels=ANY,
@@ -170,7 +170,7 @@ _OUTPUT = (
         types.OUTPUT,
         "--metrics-file FILE",
         "for Prometheus' node_exporter",
-        "figures of the run for [Prometheus](#from-cron-and-timers)",
+        "figures of the run for [Prometheus](report.md#metrics)",
     ),
 )
 GROUPS = {"what to fetch": WHAT, "from where, to where": _WHERE, "how": _HOW, "output": _OUTPUT}

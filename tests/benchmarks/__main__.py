@@ -22,7 +22,7 @@ from typing import Optional
 from tests.benchmarks.cases import CASES
 from tests.benchmarks.place import Place, Row
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "dci_downloader" / "docs" / "performance.md"
 PREVIOUS = "dci-downloader==3.2.0.*"
 
 
@@ -44,7 +44,7 @@ def main() -> int:
                 print(f"  {row.figure}: {_value(row)}{_limit(row, ', to reach ')}", flush=True)
     table = list(_table(rows))
     print("\n" + "\n".join(table))
-    if arguments.readme:
+    if arguments.write:
         _write(table, arguments.runs)
     return 0
 
@@ -56,7 +56,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--memory", type=Path, default=Path("/dev/shm"), help="a folder in memory, with 4 GB to spare")
     parser.add_argument("--disk", type=Path, default=Path("/var/tmp"), help="a folder on a disk")
     parser.add_argument("--without-previous", action="store_true", help="leave dci-downloader 3.2.0 out")
-    parser.add_argument("--readme", action="store_true", help="write the table to the README")
+    parser.add_argument("--write", action="store_true", help=f"write the table to {PAGE.name}")
     arguments = parser.parse_args()
     unknown = set(arguments.cases) - CASES.keys()
     if unknown:
@@ -98,14 +98,14 @@ def _table(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _write(table: Sequence[str], runs: int) -> None:
-    """Put the table between its marks in the README."""
+    """Put the table between its marks in the page."""
     machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, medians of {runs} runs"
-    text = README.read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     section = "\n".join(["<!-- benchmark -->", f"Measured with {machine}:", "", *table, "<!-- /benchmark -->"])
     text, found = re.subn(r"<!-- benchmark -->.*<!-- /benchmark -->", lambda _: section, text, flags=re.DOTALL)
     if not found:
-        raise RuntimeError("the README has no place for the table")
-    README.write_text(text, encoding="utf-8")
+        raise RuntimeError("the page has no place for the table")
+    PAGE.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

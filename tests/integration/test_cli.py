@@ -146,7 +146,7 @@ def test_bad_usage_is_2_and_says_what(run, dest, arguments, says):
     [
         ("topic", "dci-downloader topics"),
         ("componets", "dci-downloader components"),
-        ("help", "dci-downloader --help"),
+        ("hlep", "dci-downloader help"),
         ("RHEL-9.0", None),
     ],
 )

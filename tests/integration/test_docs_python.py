@@ -3,15 +3,14 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-import dci_downloader
 from dci_downloader.demo.compose import sample_site
+from tests.pages import PAGES, section
 
-PAGE = (Path(dci_downloader.__file__).parent / "docs" / "python.md").read_text(encoding="utf-8")
-STEPS = re.findall(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```)?", PAGE, flags=re.MULTILINE | re.DOTALL)
+PART = section(PAGES["python"], "## The DCI API, step by step")
+STEPS = re.findall(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```)?", PART, flags=re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture

@@ -6,15 +6,14 @@ import subprocess
 import urllib.error
 import urllib.request
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 
 import pytest
 
 from tests.integration.conftest import needs, nginx
+from tests.pages import PAGES, blocks
 
 pytestmark = needs("nginx")
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 FILES = {
     ".composeinfo": b"{}",
     "BaseOS/x86_64/os/images/boot.img": os.urandom(3_000_000),
@@ -208,12 +207,11 @@ def test_a_dead_peer_is_asked_once_a_run_and_not_once_a_topic(labs, tmp_path):
 
 
 def snippet(language):
-    section = README.partition("### Many machines\n")[2].partition("\n## ")[0]
-    (found,) = re.findall(rf"^```{language}\n(.*?)^```", section, flags=re.MULTILINE | re.DOTALL)
+    (found,) = blocks(PAGES["many-machines"], language)
     return found
 
 
-def test_nginx_as_the_readme_has_it_serves_installers_and_peers(labs):
+def test_nginx_as_its_page_has_it_serves_installers_and_peers(labs):
     labs.sync("lab1")
     inside = snippet("nginx").strip().removeprefix("server {").removesuffix("}")
     server = inside.replace("listen 80;", "").replace("/srv/dci/", f"{labs.folder}/lab1/")

@@ -23,6 +23,7 @@ from dci_downloader.demo.site import DemoSite
 from tests.faults.certificates import make_authority, server_side
 from tests.integration.conftest import free_port, needs
 from tests.interception import intercept
+from tests.pages import README, blocks, section
 
 pytestmark = needs("tinyproxy", "openssl")
 
@@ -237,8 +238,7 @@ def test_a_dead_proxy_is_named_without_its_password(lab):
 
 def first_example(dest):
     """The README's first example in Python, with another folder and without a selection of variants."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    code = readme.partition("\n## From Python\n")[2].partition("```python\n")[2].partition("```")[0]
+    (code,) = blocks(section(README, "## From Python"), "python")
     return code.replace("/srv/dci", str(dest)).replace('variants=("BaseOS",)', "all=True")
 
 

@@ -1,29 +1,18 @@
-"""What the README shows runs as it stands there."""
+"""What README and pages show runs as it stands there."""
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 import yaml
 
 from dci_downloader import Mirror, sync_topic
-
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-
-
-def blocks(heading, language):
-    """The code blocks of a language in a section, its subsections left out."""
-    section = README.partition(f"\n{heading}\n")[2]
-    section = re.split(r"^#{2,3} ", section, flags=re.MULTILINE)[0]
-    found = re.findall(rf"^```{language}\n(.*?)^```", section, flags=re.MULTILINE | re.DOTALL)
-    assert found, f"no {language} below {heading}"
-    return found
+from tests.pages import PAGES, README, blocks, section
 
 
 @pytest.fixture
 def play(lab, tmp_path, monkeypatch):
-    """Run Python from the README in the environment of the embedded site; gives the names it leaves."""
+    """Run Python from a page in the environment of the embedded site; gives the names it leaves."""
     for name, value in lab.site.environment().items():
         monkeypatch.setenv(name, value)
     opened = []
@@ -32,7 +21,7 @@ def play(lab, tmp_path, monkeypatch):
         names = {"__name__": "example", **names}
         try:
             for block in code:
-                exec(compile(block.replace("/srv/dci", str(tmp_path / "dci")), "README.md", "exec"), names)
+                exec(compile(block.replace("/srv/dci", str(tmp_path / "dci")), "page", "exec"), names)
         finally:
             opened.extend(value for value in names.values() if type(value).__name__ == "ControlServer")
         return names
@@ -42,13 +31,15 @@ def play(lab, tmp_path, monkeypatch):
         server.close()
 
 
-PRE_RUN = blocks("### A pre-run step", "python")
-PROGRESS = blocks("### Progress, and an end", "python")
+PRE_RUN = blocks(section(PAGES["python"], "### A pre-run step"), "python")
+PROGRESS = blocks(section(PAGES["python"], "### Progress, and an end"), "python")
 
 
 def test_the_first_steps_in_python_run(lab, play, compose, capsys, tmp_path):
     lab.build(compose)
-    play(*blocks("## From Python", "python"))
+    first, second, *_ = blocks(section(PAGES["python"], "## Mirroring"), "python")
+    assert blocks(section(README, "## From Python"), "python") == [first]
+    play(first, second)
     name, path, size, files, left = capsys.readouterr().out.split()
     assert (name, path, files, left) == ("RHEL-9.2.0-0", str(tmp_path / "dci/RHEL-9.2/compose"), "0", "0")
     assert int(size) > 0
@@ -59,7 +50,11 @@ def test_several_topics_are_mirrored_checked_and_looked_after(lab, play, compose
     lab.build(compose)
     sync_topic(server, mirror, "RHEL-9.2")
     lab.build({**compose, "metadata/new": b"new"}, number=1)
-    left = play(*blocks("### Several topics, and what is here", "python"), server=server, mirror=mirror)
+    left = play(
+        *blocks(section(PAGES["python"], "### Several topics, and what is here"), "python"),
+        server=server,
+        mirror=mirror,
+    )
     assert [report.exit_code for report in left["reports"]] == [0, 4]
     assert left["damaged"] == []
     assert mirror.topic("RHEL-9.2").published("compose").component.name == "RHEL-9.2.0-0"
@@ -116,14 +111,14 @@ def test_a_deadline_that_passes_ends_the_run(lab, play, compose, capsys, tmp_pat
 
 
 def test_the_ansible_tasks_parse_and_know_exit_codes_and_keys_of_the_report():
-    (text,) = blocks("### From Ansible", "yaml")
+    (text,) = blocks(section(PAGES["report"], "## From Ansible"), "yaml")
     mirror, *others = yaml.safe_load(text)
     assert mirror["ansible.builtin.command"]["argv"][0] == "dci-downloader"
     conditions = f"{mirror['until']} {mirror['failed_when']} {mirror['changed_when']}"
     codes = re.findall(r"\b\d+\b", re.sub(r"length > 0", "", conditions))
     assert {"0", "5", "75"} == set(codes)
-    assert all(re.search(rf"^\| {code} \|", README, flags=re.MULTILINE) for code in codes)
-    (shown,) = blocks("### The report", "text")
+    assert all(re.search(rf"^\| {code} \|", PAGES["report"], flags=re.MULTILINE) for code in codes)
+    (shown,) = blocks(section(PAGES["report"], "## The report"), "text")
     expressions = " ".join([conditions, *re.findall(r"{{.*?}}", json.dumps(others))])
     keys = {*re.findall(r"\.(\w+)", expressions), *re.findall(r"attr(?:ibute=|\()'(\w+)'", expressions)}
     keys -= {"stdout", "rc"}

@@ -16,7 +16,7 @@ from tests.packaging.conftest import ROOT, run
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-MAKE, INSTALL = re.search(r"### Without a package index\n.*?```console\n(.*?)\n(.*?)\n```", README, re.DOTALL).groups()
+MAKE, INSTALL = re.search(r"### Without the internet\n.*?```console\n(.*?)\n(.*?)\n```", README, re.DOTALL).groups()
 PIPS = {"20.2.4": "RHEL 8's module python39", "21.2.3": "RHEL 9", "": "the newest"}
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import configparser
 import os
 import re
-import shlex
 import subprocess
 import sys
 
 import pytest
 import yaml
 
-from dci_downloader.cli.arguments import parse, parse_sync
-from dci_downloader.cli.command_parsers import PARSERS
+from dci_downloader.cli.arguments import parse_sync
 from dci_downloader.cli.units import TIMER, service_unit
 from dci_downloader.demo.compose import sample_site
 from tests.packaging.conftest import ROOT
@@ -39,23 +37,6 @@ def test_the_lowest_versions_are_the_same_everywhere():
     constraints = (ROOT / ".ci/lowest.txt").read_text(encoding="utf-8")
     for name, version in lowest().items():
         assert re.search(rf"^{name}=={re.escape(version)}(\.0|\.post\d+)?$", constraints, re.MULTILINE)
-
-
-def commands():
-    """The command lines of the program that the page shows."""
-    for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL):
-        for line in block.splitlines():
-            words = shlex.split(line, comments=True)
-            if "dci-downloader" in words and not {"install", "podman", "-m"} & set(words):
-                yield words[words.index("dci-downloader") + 1 :]
-
-
-@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
-def test_its_command_lines_are_right(words):
-    if words[0] in PARSERS:
-        parse(PARSERS[words[0]](), words[1:])
-    else:
-        parse_sync(words)
 
 
 def test_the_cron_job_is_right():

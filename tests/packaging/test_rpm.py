@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dci_downloader.cli import pages
 from dci_downloader.cli.command_parsers import PARSERS
 from dci_downloader.release import VERSION
 from tests.integration.conftest import needs
@@ -37,7 +38,6 @@ FILES = f"""
 /usr/share/bash-completion/completions/dci-downloader
 /usr/share/doc/dci-downloader-{VERSION}
 /usr/share/doc/dci-downloader-{VERSION}/README.md
-/usr/share/doc/dci-downloader-{VERSION}/operations.md
 /usr/share/fish/vendor_completions.d/dci-downloader.fish
 /usr/share/licenses/dci-downloader-{VERSION}
 /usr/share/licenses/dci-downloader-{VERSION}/LICENSE
@@ -45,6 +45,7 @@ FILES = f"""
 /usr/share/man/man1/download-topic.1
 /usr/share/zsh/site-functions/_dci-downloader
 """.split()
+FILES += [f"/usr/share/doc/dci-downloader-{VERSION}/{name}.md" for name in pages.names()]
 FILES += [f"/usr/share/man/man1/dci-downloader-{command}.1" for command in PARSERS]
 PREVIOUS = f"""
 Name: dci-downloader

@@ -83,6 +83,7 @@ def test_the_sdist_holds_what_it_takes_to_build_and_to_test_and_nothing_of_this_
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {name.partition("/")[0] for name in names} - {"", ".ci"} == {
+        ".github",
         ".gitignore",
         ".packaging",
         "LICENSE",

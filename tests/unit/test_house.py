@@ -14,6 +14,8 @@ WINGS = [
     "release",
     "errors",
     "frozen_mapping",
+    "short_repr",
+    "sequences",
     "models",
     "options",
     "changes",

@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TOP_LEVEL = {
     ".ci",
+    ".github",
     ".gitignore",
     ".packaging",
     "LICENSE",

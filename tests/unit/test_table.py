@@ -7,6 +7,7 @@ import pytest
 from dci_downloader.cli.arguments import parse_sync, sync_parser
 from dci_downloader.cli.checks import check_settings
 from dci_downloader.cli.command_parsers import settings_parser
+from dci_downloader.cli.pages import FOLDER
 from dci_downloader.content.selection import Selection
 from dci_downloader.options import SyncOptions, TransferOptions
 from dci_downloader.settings import table, yaml_file
@@ -18,10 +19,11 @@ from tests import reference
 ENVIRONMENT = {"DCI_CLIENT_ID": "remoteci/1", "DCI_API_SECRET": "s3cret", "DCI_CS_URL": "http://cs"}
 
 
-def test_the_tables_of_the_readme_are_those_of_the_table():
+@pytest.mark.parametrize("name", reference.TABLES)
+def test_the_tables_of_the_pages_are_those_of_the_table(name):
     """Where this fails: ``python -m tests.reference``."""
-    text = reference.README.read_text(encoding="utf-8")
-    assert reference.readme(text) == text
+    text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
+    assert reference.page(name, text) == text
 
 
 def test_the_example_file_is_that_of_the_table():
