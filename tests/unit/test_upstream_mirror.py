@@ -375,3 +375,47 @@ def test_links_of_a_component_come_along(first, upstream, second):
     publish(first, "c1", FIRST, links=LINKS)
     sync(upstream, second)
     assert os.readlink(second.root / "RHEL_9.2" / "compose" / LINKS[0][0]) == LINKS[0][1]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (403, {}, b"<Error/>"),
+        (404, {}, b""),
+        (200, {}, b"<html>sign in</html>"),
+        (200, {"Content-Length": 5000}, b"cut"),
+        (200, {}, b""),
+        (302, {"Location": "/elsewhere"}, b""),
+        (206, {"Content-Range": "bytes 7-9/10"}, b"cut"),
+        (503, {"Retry-After": "100000"}, b""),
+    ],
+    ids=str,
+)
+def test_objects_that_are_something_else_publish_nothing_and_are_worth_another_run(first, serve, second, answer):  # noqa: F811
+    publish(first, "c1", FIRST)
+    server = serve(first.root)
+    server.answers["/.dci-downloader/objects/*"] = answer
+    (done,) = sync(UpstreamMirror(server.url), second, transfer=TransferOptions(patience=0.5))
+    assert done.outcome is Outcome.FAILED
+    assert {failure.exit_code for failure in done.failures} <= {3, 5, 7}
+    assert not second.topic(TOPIC).published("compose")
+    server.answers.clear()
+    (again,) = sync(UpstreamMirror(server.url), second)
+    assert (again.outcome, read(second)) == (Outcome.PUBLISHED, FIRST)
+
+
+def test_a_web_server_without_ranges_gives_big_files_too(first, serve, second):  # noqa: F811
+    files = {**FIRST, "big": os.urandom(9 << 20)}
+    publish(first, "c1", files)
+    (done,) = sync(UpstreamMirror(serve(first.root).url), second)
+    assert (done.outcome, read(second)) == (Outcome.PUBLISHED, files)
+
+
+def test_images_are_put_together_from_what_is_here_and_peers_are_asked_first(first, serve, second):  # noqa: F811
+    publish(first, "c1", FIRST)
+    peer, server = serve(first.root), serve(first.root)
+    (done,) = sync(UpstreamMirror(server.url), second, transfer=TransferOptions(peers=(peer.url,)))
+    given = {source.name: source.files for source in done.received}
+    assert sum(given.values()) == 2
+    assert set(given) <= {peer.url, server.url}
+    assert peer.requests
