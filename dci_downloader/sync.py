@@ -25,6 +25,7 @@ from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, 
 from dci_downloader.formatting import size
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
+from dci_downloader.mirror.carried import is_carried
 from dci_downloader.mirror.fetching import forget, recorded
 from dci_downloader.mirror.hold import held_error
 from dci_downloader.mirror.index import refresh_index
@@ -177,7 +178,8 @@ class _Sync:
         self.topic_mirror.left.clear()  # each is reported once
         path = ""
         with suppress(ManifestError):  # its type cannot be a folder, and that is its failure
-            path = str(self.topic_mirror.link(component.type))
+            link = self.topic_mirror.link(component.type)
+            path = "" if is_carried(link) else str(link)
         return taken.report(component, path, planned.seconds + time.monotonic() - began)
 
     def fetch_and_publish(self, planned: ComponentPlan) -> SyncSteps:

@@ -14,57 +14,36 @@ for as many syncs as wanted.
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple, Optional, Protocol, TypeVar, Union, overload
+from typing import NamedTuple, Optional, Union, overload
 
 from dci_downloader.control.conditions import moment
 from dci_downloader.control.session import Clock
 from dci_downloader.control.upstream import Files, FolderObjects, MirrorObjects
 from dci_downloader.errors import (
     DownloaderError,
-    IntegrityError,
-    ManifestError,
     NotFoundError,
     SettingsError,
-    TransferError,
 )
-from dci_downloader.mirror.index import MAX_INDEX, Index, IndexedVersion, index_name, parse_index
-from dci_downloader.mirror.record import parse_record
-from dci_downloader.mirror.record_fields import MAX_SIZE
-from dci_downloader.mirror.topic_list import MAX_LIST, TOPICS_NAME, ListedTopic, parse_topics
-from dci_downloader.mirror.version import Version
+from dci_downloader.mirror.index import Index, IndexedVersion
+from dci_downloader.mirror.topic_list import ListedTopic
 from dci_downloader.models import Component, Manifest, Topic, folder_name
 from dci_downloader.network.addresses import mirror_url
 from dci_downloader.options import Network
+from dci_downloader.upstream.documents import Documents, Reader
 from dci_downloader.upstream.folder import FolderReader
 from dci_downloader.upstream.web import WebReader
 
-_STORE = ".dci-downloader"
-
-
-class Reader(Protocol):
-    """Reads files of a mirror, given by paths relative to its root; None for one that is not there."""
-
-    address: str
-
-    def read(self, path: str, limit: int) -> Optional[bytes]:
-        """The content of a file of at most so many bytes."""
-
-    def close(self) -> None:
-        """Release what it holds."""
-
 
 class _Place(NamedTuple):
-    """Where a component is: a version of an index, which is that of a listed topic."""
+    """Where a component is: a version in the index of a topic, which is given by its folder."""
 
-    topic: ListedTopic
-    type: str
+    topic: str
     version: IndexedVersion
 
 
@@ -109,6 +88,7 @@ class UpstreamMirror:
         else:
             self._files = FolderObjects(Path(address))
             self._reader = FolderReader(self._files.root)
+        self._documents = Documents(self._reader)
         self.mirror = self._reader.address
         self.unlisted = f"{self.mirror} lists only what was mirrored there"
         self._topics: tuple[ListedTopic, ...] = ()
@@ -127,7 +107,7 @@ class UpstreamMirror:
 
     def topics(self, name: str = "", *, active: bool = True) -> Iterator[Topic]:
         """All topics of the mirror, whatever the name."""
-        self._topics = self._listed()
+        self._topics = self._documents.topics()
         return map(_topic, self._topics)
 
     def topic(self, topic_id: str) -> Topic:
@@ -136,7 +116,7 @@ class UpstreamMirror:
         Raises:
             NotFoundError: there is none of that id.
         """
-        for listed in self._topics or self._listed():
+        for listed in self._topics or self._documents.topics():
             if listed.id == topic_id:
                 return _topic(listed)
         raise NotFoundError(f"{self.mirror} has no topic with the id {topic_id}", hint=self.unlisted)
@@ -168,7 +148,7 @@ class UpstreamMirror:
             raise SettingsError("a query is for the control server, and --from asks none", hint="use --filter")
         begin = None if created_after is None else moment(created_after)
         topic_id = topic.id if isinstance(topic, Topic) else topic
-        for listed in self._topics or self._listed():
+        for listed in self._topics or self._documents.topics():
             if topic_id not in (None, listed.id) or (isinstance(topic, Topic) and topic.name != listed.name):
                 continue
             for component in self._components(listed, type):
@@ -182,7 +162,7 @@ class UpstreamMirror:
         Raises:
             NotFoundError: there is none of that id.
         """
-        self._topics = self._listed()
+        self._topics = self._documents.topics()
         for listed in self._topics:
             for component in self._components(listed, ""):
                 if component.id == component_id:
@@ -218,7 +198,7 @@ class UpstreamMirror:
         current = f"sha256:{place.version.record}"
         if etag == current:
             return None
-        version = self._version(place)
+        version = self._documents.version(*place)
         return replace(version.manifest, etag=current, selection=version.selection)
 
     def image_list(self, component: Component) -> Optional[bytes]:
@@ -239,22 +219,8 @@ class UpstreamMirror:
     def outdated(self) -> bool:
         """Whether an index has changed since it was read; false where that cannot be known."""
         with suppress(DownloaderError):
-            return any(self._index(*folders) != index for folders, index in list(self._indexes.items()))
+            return any(self._documents.index(*folders) != index for folders, index in list(self._indexes.items()))
         return False
-
-    def _listed(self) -> tuple[ListedTopic, ...]:
-        """The list of topics.
-
-        Raises:
-            NotFoundError: there is none.
-        """
-        content = self._reader.read(f"{_STORE}/{TOPICS_NAME}", MAX_LIST)
-        if content is None:
-            raise NotFoundError(
-                f"{self.mirror}: there is no mirror here, or one that does not say yet what it holds",
-                hint="name the folder that was mirrored into (DEST); a mirror of an older release says it after a run",
-            )
-        return self._parsed(content, f"{_STORE}/{TOPICS_NAME}", parse_topics)
 
     def _components(self, listed: ListedTopic, type: str) -> Iterator[Component]:
         """The components of one type of a topic, or of all."""
@@ -262,7 +228,7 @@ class UpstreamMirror:
             if type.lower() not in ("", component_type.lower()):
                 continue
             folders = folder_name(listed.name), folder_name(component_type)
-            index = self._index(*folders)
+            index = self._documents.index(*folders)
             if index is None:  # it has just gone
                 continue
             self._indexes[folders] = index
@@ -270,61 +236,8 @@ class UpstreamMirror:
             for version in index.versions:
                 if version.component.id not in found:  # of several selections the published counts, or the newest
                     found[version.component.id] = _component(version.component, listed)
-                    self._places[version.component.id] = _Place(listed, index.type, version)
+                    self._places[version.component.id] = _Place(folders[0], version)
             yield from found.values()
-
-    def _index(self, topic_folder: str, type_folder: str) -> Optional[Index]:
-        path = f"{topic_folder}/{index_name(type_folder)}"
-        content = self._reader.read(path, MAX_INDEX)
-        if content is None:
-            return None
-        index = self._parsed(content, path, parse_index)
-        if (folder_name(index.topic), folder_name(index.type)) != (topic_folder, type_folder):
-            raise IntegrityError(f"{self.mirror}/{path}: it is the index of something else", hint=_HINT)
-        return index
-
-    def _parsed(self, content: bytes, path: str, parse: Callable[[bytes], _Parsed]) -> _Parsed:
-        """What a document says.
-
-        Raises:
-            TransferError: a web page came in its place.
-            ManifestError: it cannot be trusted.
-        """
-        if content.lstrip()[:1] == b"<":
-            raise TransferError(
-                f"{self.mirror}/{path}: a web page came in its place",
-                hint="does a proxy or a login page answer? Is that the address of a mirror's root (DEST)?",
-            )
-        try:
-            return parse(content)
-        except ManifestError as error:
-            raise ManifestError(f"{self.mirror}/{path}: {error}", entry=error.entry, hint=_HINT) from None
-
-    def _version(self, place: _Place) -> Version:
-        """Read a version's record, and prove it."""
-        topic, component_type, indexed = place
-        folder, type_folder = folder_name(topic.name), folder_name(component_type)
-        path = f"{folder}/.versions/{type_folder}/{indexed.folder}.json"
-        content = self._reader.read(path, MAX_SIZE)
-        if content is None:
-            raise TransferError(f"{self.mirror}/{path} is gone", hint="that mirror has changed meanwhile: run again")
-        if hashlib.sha256(content).hexdigest() != indexed.record:
-            raise IntegrityError(
-                f"{self.mirror}/{path}: it is not the record that the index names",
-                hint="is that mirror being copied just now? Else run a sync there, or verify --repair",
-            )
-        version = parse_record(content, indexed.folder)
-        if not isinstance(version, Version):
-            raise ManifestError(f"{self.mirror}/{path}: it {version.reason}", hint=_HINT)
-        component = version.component
-        about = (component.id, folder_name(component.type), folder_name(version.topic))
-        if about != (indexed.component.id, type_folder, folder):
-            raise IntegrityError(f"{self.mirror}/{path}: it is about another component", hint=_HINT)
-        return version
-
-
-_Parsed = TypeVar("_Parsed")
-_HINT = "nothing was changed here; tell whoever looks after that mirror"
 
 
 def _topic(listed: ListedTopic) -> Topic:

@@ -118,3 +118,14 @@ def test_a_mirror_that_cannot_be_reached_is_5_with_a_hint(run, tmp_path):
     assert "hint: " in said
     assert "DCI_CS_URL" not in said
     assert not os.path.exists(tmp_path / "a")
+
+
+def test_check_looks_at_the_mirror_and_not_at_credentials(run, first, tmp_path, monkeypatch):
+    monkeypatch.setattr("dci_downloader.check.schedule.schedule", list)
+    said = run("check", "RHEL-9.2", tmp_path / "a", "--from", first)
+    assert f"✓ mirror: {first} has 1 topic" in said
+    assert f"✓ {first}: gave " in said
+    assert "credentials" not in said
+    assert not os.path.exists(tmp_path / "a")
+    said = run("check", "RHEL-9.2", tmp_path / "a", "--from", tmp_path, code=4)
+    assert "there is no mirror here" in said
