@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from dci_downloader import container_images
 from dci_downloader.changes import Changes
@@ -52,11 +52,10 @@ from dci_downloader.results import (
     SyncSteps,
 )
 from dci_downloader.skopeo import topic_login
-from dci_downloader.transfer.assembling import Parts
-from dci_downloader.transfer.engine import fetch
-from dci_downloader.transfer.fetched import Fetched
 from dci_downloader.transfer.sources import PeerPool
-from dci_downloader.transfer.tuning import Tuning
+
+if TYPE_CHECKING:
+    from dci_downloader.transfer.fetched import Fetched
 
 
 def sync_topic(
@@ -253,11 +252,17 @@ class _Sync:
 
     def _expected(self, planned: ComponentPlan) -> Assembled:
         """What is expected of putting images together."""
+        from dci_downloader.transfer.assembling import Parts
+        from dci_downloader.transfer.tuning import Tuning
+
         missing = planned.to_fetch.missing if planned.to_fetch else ()
         return Parts(planned.wanted.files, self.mirror.store, Tuning()).expected(missing)
 
     def _fetch(self, component: Component, plan: Plan) -> Fetched:
         """Fetch what is missing."""
+        from dci_downloader.transfer.engine import fetch  # a run with nothing new need not wait for that
+        from dci_downloader.transfer.fetched import Fetched
+
         if not plan.missing:
             return Fetched(received=())
         with recorded(self.topic_mirror, component.type, component.name, self.progress) as progress:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dci_downloader.cli import command_parsers
@@ -88,6 +89,10 @@ def status(argv: Sequence[str]) -> int:
     mirror = Mirror(destination(arguments.destination, os.environ).path)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     result = status.status(mirror, width=width, utc=arguments.utc)
+    if arguments.html:
+        from dci_downloader.page.page import write_page
+
+        write_page(mirror, Path(arguments.html))
     return output.print_result(result, as_json=arguments.json)
 
 

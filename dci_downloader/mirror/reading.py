@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import FileIO
 from pathlib import Path
 from typing import Optional
 
@@ -26,17 +27,36 @@ def read_file(path: Path, limit: int) -> bytes:
 
 def read_open(name: str, limit: int, folder: Optional[int] = None) -> bytes:
     """The same for a name that is relative to an open folder; None for the working folder."""
-    _require_regular(os.lstat(name, dir_fd=folder))  # before it is opened: to open a device may do something
-    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-    with open(fd, "rb", buffering=0) as file:
-        status = os.fstat(fd)
-        _require_regular(status)
-        content = bytearray()
+    content = bytearray()
+    with _opened(name, folder) as file:
+        status = os.fstat(file.fileno())
         while status.st_size <= limit >= len(content) and (chunk := file.read(min(limit + 1 - len(content), _CHUNK))):
             content += chunk
         if max(status.st_size, len(content)) > limit:
             raise OSError(errno.EFBIG, f"it is larger than {limit:,} bytes")
-        return bytes(content)
+    return bytes(content)
+
+
+def read_beginning(path: Path, size: int) -> bytes:
+    """The first bytes of a regular file, all of them where it has no more.
+
+    Raises:
+        OSError: it cannot be read; EINVAL where it is no regular file.
+    """
+    with _opened(os.fspath(path)) as file:
+        return file.read(size)
+
+
+def _opened(name: str, folder: Optional[int] = None) -> FileIO:
+    _require_regular(os.lstat(name, dir_fd=folder))  # before it is opened: to open a device may do something
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    file = FileIO(os.open(name, flags, dir_fd=folder), "rb")
+    try:
+        _require_regular(os.fstat(file.fileno()))
+    except OSError:
+        file.close()
+        raise
+    return file
 
 
 def _require_regular(status: os.stat_result) -> None:

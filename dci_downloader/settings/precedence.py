@@ -21,18 +21,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Optional
+from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from dci_downloader.content.patterns import matches
 from dci_downloader.errors import SettingsError
 from dci_downloader.models import folder_name
-from dci_downloader.settings import yaml_file
 from dci_downloader.settings.command_line import CommandLine
 from dci_downloader.settings.table import DEFAULTS, SETTINGS
 from dci_downloader.settings.types import Level, Scalar, Values
 from dci_downloader.settings.unused import unused_filters, unused_with_upstream
 from dci_downloader.settings.values import SettingValue, path
-from dci_downloader.settings.yaml_file import SettingsFile
+
+if TYPE_CHECKING:
+    from dci_downloader.settings.yaml_file import SettingsFile
 
 
 class JobRequest(NamedTuple):
@@ -60,6 +61,7 @@ class MergedSettings:
         notes: what is without effect, a line each.
         upstream: the address of the mirror that takes the control server's place; None where there is none.
         details: which of the files that are found count, a line each.
+        status_page: path of the page of HTML about the mirror; None for none.
     """
 
     destination: Optional[SettingValue]
@@ -68,6 +70,7 @@ class MergedSettings:
     job: Optional[JobRequest] = None
     details: tuple[str, ...] = ()
     upstream: Optional[SettingValue] = None
+    status_page: Optional[SettingValue] = None
 
 
 def merge(command_line: CommandLine, environ: Mapping[str, str], found: Sequence[str] = ()) -> MergedSettings:
@@ -109,7 +112,9 @@ def merge(command_line: CommandLine, environ: Mapping[str, str], found: Sequence
     details = tuple(f"settings found: {path}" for path in found)
     destination = destination or top_level.get("local_repo")
     upstream = upstream if upstream and upstream.value else None
-    return MergedSettings(destination, topics, tuple(dict.fromkeys(notes)), job, details, upstream)
+    notes = [*dict.fromkeys(notes)]
+    status_page = top_level.get("status_page")
+    return MergedSettings(destination, topics, tuple(notes), job, details, upstream, status_page)
 
 
 def _narrowed(file: SettingsFile, topic: str) -> SettingsFile:
@@ -144,6 +149,11 @@ def _topics(
 
 
 def _read(paths: Iterable[str]) -> list[SettingsFile]:
+    paths = tuple(paths)
+    if not paths:
+        return []
+    from dci_downloader.settings import yaml_file  # only here: YAML takes longer to import than a file to read
+
     files = [yaml_file.read(name) for name in paths]
     problems = [problem for file in files for problem in file.problems]
     if problems:

@@ -50,6 +50,7 @@ class Settings:
         job: the job whose components are mirrored; None for those that the topics name.
         notes: what of the settings is without effect, a line each.
         details: which files were found, a line each.
+        status_page: path of the page of HTML about the mirror; None for none.
     """
 
     credentials: Optional[AnyCredentials]
@@ -61,6 +62,7 @@ class Settings:
     notes: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
     upstream: str = ""
+    status_page: Optional[Path] = None
 
     @property
     def patience(self) -> float:
@@ -147,6 +149,7 @@ def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
         notes=(*variables.notes, *merged.notes),
         details=(*merged.details, *variables.details),
         upstream=merged.upstream.value if merged.upstream else "",
+        status_page=Path(merged.status_page.value) if merged.status_page else None,
     )
 
 

@@ -48,7 +48,7 @@ class _Place(NamedTuple):
 
 
 class UpstreamMirror:
-    """Another mirror, asked for what it holds. For one thread at a time; ``files`` for any.
+    """Another mirror, asked for what it holds, by any thread.
 
     Every call reads, is safe to repeat, and raises TransferError where the mirror cannot be read, AccessError where
     this machine may not read it, IntegrityError where what is read cannot be trusted.

@@ -29,7 +29,7 @@ _FORBIDDEN = {401, 403, 407}
 
 
 class WebReader:
-    """The files of a mirror that tell what it holds. For one thread at a time.
+    """The files of a mirror that tell what it holds, for any thread.
 
     Args:
         url: of the mirror's root, without a slash at the end.
