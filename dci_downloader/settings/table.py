@@ -47,9 +47,10 @@ _WHERE = (
     Setting(
         "from",
         types.MIRROR,
-        "--from URL|FOLDER",
-        "this mirror, no server",
-        "take everything from this [mirror](many-machines.md), and nothing from a control server: no account is needed",
+        "--from MIRROR",
+        "URL or folder, no server",
+        "take everything from this [mirror](many-machines.md), a URL or a folder, and nothing from a control server: "
+        "no account is needed",
         "everything comes from this mirror, URL or folder, and no control server is asked",
         "http://mirror.example.com/dci",
         in_files="empty for none",

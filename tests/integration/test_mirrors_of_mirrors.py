@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -122,11 +122,10 @@ def row_of_namespaces():
 def test_a_new_nightly_reaches_the_third_tier_with_only_what_changed_at_each_step(tiers, tmp_path):
     second, third = tmp_path / "second", tmp_path / "third"
     second.mkdir()
-    with (
-        row_of_namespaces() as (places, to_first, to_second),
-        nginx(tiers.first, tmp_path / "nginx-1", address=to_first, prefix=places[0]) as one,
-        nginx(second, tmp_path / "nginx-2", address=to_second, prefix=places[1]) as two,
-    ):
+    with ExitStack() as running:
+        places, to_first, to_second = running.enter_context(row_of_namespaces())
+        one = running.enter_context(nginx(tiers.first, tmp_path / "nginx-1", address=to_first, prefix=places[0]))
+        two = running.enter_context(nginx(second, tmp_path / "nginx-2", address=to_second, prefix=places[1]))
         logs = [tmp_path / f"nginx-{number}" / "access.log" for number in (1, 2)]
         tiers.sync(second, one, places[1])
         tiers.sync(third, two, places[2])
