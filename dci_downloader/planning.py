@@ -21,11 +21,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Optional
 
+from dci_downloader.content.coverage import select
 from dci_downloader.content.deselection import deselected
 from dci_downloader.content.selection import RULES, Selection
-from dci_downloader.control.client import ControlServer
 from dci_downloader.control.offer import resolve_offer
 from dci_downloader.control.resolver import folder_conflicts
+from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import (
     AccessError,
     DiskFullError,
@@ -114,7 +115,7 @@ class Planner:
         room: has a plan join those that need room.
     """
 
-    server: ControlServer
+    server: Upstream
     mirror: Mirror
     topic_mirror: TopicMirror
     selection: Selection
@@ -169,7 +170,7 @@ class Planner:
         offer = resolve_offer(self.server, component, known)
         wanted = known or _EMPTY
         if offer.manifest is not None:
-            wanted = self.selection.apply(offer.manifest) if offer.manifest.files else _EMPTY
+            wanted = select(self.selection, offer.manifest) if offer.manifest.files else _EMPTY
         notes: tuple[str, ...] = ()
         if published and offer.manifest is not None and published.selection != plan.selection:
             notes = deselected(published.manifest, offer.manifest, wanted)

@@ -122,6 +122,8 @@ def _text(component: ComponentReport) -> str:
         return _of_failed(component)
     is_plan = component.outcome in (Outcome.PLANNED, Outcome.HELD)
     parts = [_fetched(component, is_plan)]
+    if component.outcome is Outcome.PUBLISHED and not component.path:
+        parts.insert(0, "here for other mirrors")
     if component.outcome is Outcome.HELD:
         parts.insert(0, f"held at {component.changes.since or 'nothing'}")
     if component.files_assembled:

@@ -106,6 +106,11 @@ def test_a_plan_says_what_it_would_do():
     assert lines(other) == ["· compose RHEL-9.2.0-1   nothing to fetch; 3 kept"]
 
 
+def test_what_nobody_reads_here_has_no_path():
+    carried = component(Outcome.PUBLISHED, path="", files_downloaded=2)
+    assert lines(carried) == ["✓ compose RHEL-9.2.0-1   here for other mirrors; 2 new files"]
+
+
 def test_what_is_held_says_what_it_would_fetch():
     held = component(Outcome.HELD, files_downloaded=2, bytes_downloaded=7, changes=Changes("RHEL-9.2.0-0", 2))
     assert lines(held)[0] == "· compose RHEL-9.2.0-1   held at RHEL-9.2.0-0; would fetch 2 files, 7 bytes"
