@@ -104,8 +104,14 @@ def _rows(report: Report, verbose: bool, *, with_topic: bool) -> Iterator[_Row]:
     for component in report.components:
         names = map(_one_line, (*topic, component.type, component.name))
         path = _one_line(component.path) if component.outcome in (Outcome.PUBLISHED, Outcome.UNCHANGED) else ""
-        row = _Row((_MARKS.get(component.outcome, OTHER), *names), _one_line(_text(component)), path, ())
+        row = _Row((_mark(component), *names), _one_line(_text(component)), path, ())
         yield row._replace(below=tuple(map(_one_line, _below(component, verbose))))
+
+
+def _mark(component: ComponentReport) -> str:
+    if component.failures and component.outcome is not Outcome.FAILED:  # it is published, but then something failed
+        return WARNING
+    return _MARKS.get(component.outcome, OTHER)
 
 
 def _one_line(text: str) -> str:
@@ -195,8 +201,8 @@ def _below(component: ComponentReport, verbose: bool) -> Iterator[str]:
     if component.outcome is Outcome.FAILED:
         if component.bytes_kept and component.size:
             yield f"{formatting.part(component.bytes_kept, component.size, ' of ').strip()} are here and stay"
-        reasons = [failure for failure in component.failures if failure.reason != "interrupted"]
-        yield from failure_lines(reasons, verbose=verbose)
+    yield from failure_lines([one for one in component.failures if one.reason != "interrupted"], verbose=verbose)
+    if component.outcome is Outcome.FAILED:
         still = f"{component.published} is still published" if component.published else "nothing is published yet"
         yield f"{still}: {component.path}" if component.published else still
 

@@ -111,6 +111,14 @@ def test_what_nobody_reads_here_has_no_path():
     assert lines(carried) == ["✓ compose RHEL-9.2.0-1   here for other mirrors; 2 new files"]
 
 
+def test_what_failed_after_a_publication_is_named_and_the_version_stays_published():
+    done = component(Outcome.PUBLISHED, files_downloaded=2, failures=(Failure("", "on_published: sh ended with 3", 1),))
+    assert lines(done) == [
+        f"! compose RHEL-9.2.0-1   2 new files   → {PATH}",
+        "    on_published: sh ended with 3",
+    ]
+
+
 def test_what_is_held_says_what_it_would_fetch():
     held = component(Outcome.HELD, files_downloaded=2, bytes_downloaded=7, changes=Changes("RHEL-9.2.0-0", 2))
     assert lines(held)[0] == "· compose RHEL-9.2.0-1   held at RHEL-9.2.0-0; would fetch 2 files, 7 bytes"

@@ -22,6 +22,8 @@ def build(name, type="compose", *, tags=(), team=None, topic="t1", at=1):
 class Server:
     """Answers as the control server does, from lists."""
 
+    unlisted = "topics that this remoteci has no access to are not listed"
+
     def __init__(self, topics=(), inactive=(), components=()):
         self.active, self.inactive, self.all = list(topics), list(inactive), list(components)
 

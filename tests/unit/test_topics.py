@@ -85,10 +85,10 @@ def test_a_topic_after_one_that_filled_the_disk(lab, root, monkeypatch):
     requests = topics(lab, "A", "B", "C")
     real = Mirror.check_space
 
-    def check_space(mirror, plans):
+    def check_space(mirror, plans, *reserve):
         if any(entry.sha256 == full for plan in plans for entry in plan.missing):
             raise DiskFullError("full")
-        real(mirror, plans)
+        real(mirror, plans, *reserve)
 
     full = hashlib.sha256(b"B").hexdigest()
     monkeypatch.setattr(Mirror, "check_space", check_space)
