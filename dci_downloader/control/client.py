@@ -13,9 +13,10 @@ from typing import Optional, Union, overload
 
 from dci_downloader import environment
 from dci_downloader.content.manifest import IMAGE_LIST_NAME, MANIFEST_NAME, parse_manifest
-from dci_downloader.control.api import Api, header_text, path_segment
+from dci_downloader.control.api import MAX_RESPONSE, Api, header_text, path_segment
 from dci_downloader.control.authorization import authorization_for
 from dci_downloader.control.errors_from_response import server_message
+from dci_downloader.control.identity import Identity, read_identity
 from dci_downloader.control.jobs import JobCalls
 from dci_downloader.control.session import Clock, Session
 from dci_downloader.control.signing import ComponentFiles
@@ -31,7 +32,7 @@ _SUBJECT_UNKNOWN = re.compile(r"(?:component|remoteci)\b(?!.*\bfile).*\bnot foun
 
 
 class ControlServer(JobCalls):
-    """One DCI control server, asked in one name. For one thread at a time; ``files`` for any.
+    """One DCI control server, asked in one name. ``manifest``, ``image_list``, lists and ``files`` for any thread.
 
     Args:
         credentials: of a remoteci or feeder, of a user's login, or of the SSO.
@@ -88,6 +89,15 @@ class ControlServer(JobCalls):
     def close(self) -> None:
         """Close idle connections. Safe to repeat."""
         self._session.close()
+
+    def identity(self) -> Identity:
+        """Whose the credentials are.
+
+        Raises:
+            AccessError: the credentials are refused.
+        """
+        response = self._api.expect(200, self._session.get("/api/v1/identity", {}, limit=MAX_RESPONSE))
+        return read_identity(response, self._session.clock.wall())
 
     @overload
     def manifest(self, component: Union[Component, str]) -> Manifest: ...

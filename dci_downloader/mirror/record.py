@@ -235,7 +235,7 @@ def _version(record: dict[str, Any], folder: str) -> Version:
     component = component_of(record["component"])
     files, symlinks = read_entries(record["files"], record["symlinks"])
     copies = frozenset(texts(record["copies"]))
-    if not copies <= {entry.path for entry in files}:
+    if copies and not copies <= {entry.path for entry in files}:
         raise EntryError("a copy is none of its files")
     last_verified = record.get("last_verified")  # of records that were written before there were heads
     return Version(

@@ -40,7 +40,7 @@ from dci_downloader.mirror.filling import FilledPartial
 from dci_downloader.mirror.locks import FileLock
 from dci_downloader.mirror.markers import Markers
 from dci_downloader.mirror.modes import make_read_only
-from dci_downloader.mirror.object_names import ObjectMatcher, checked_digest
+from dci_downloader.mirror.object_names import checked_digest
 from dci_downloader.mirror.partial import read_journal
 from dci_downloader.mirror.permissions import set_mode
 from dci_downloader.mirror.reading import read_file
@@ -123,10 +123,6 @@ class Store(StoreFolders):
             return False
         # an own one that was closed gets its mode again; another user's can neither be linked nor copied
         return bool(status.st_mode & 0o004) or status.st_uid == os.geteuid() or os.access(path, os.R_OK)
-
-    def object_matcher(self) -> ObjectMatcher:
-        """Tells whether a file is the object of a digest, as of now."""
-        return ObjectMatcher(self._objects)
 
     def add(self, entry: FileEntry, chunks: Sequence[bytes]) -> None:
         """Write a content from memory to its object. Safe to repeat; leaves nothing behind on failure.

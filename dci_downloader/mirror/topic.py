@@ -257,8 +257,7 @@ class TopicMirror:
 
     def inspect(self, version: Version) -> TreeState:
         """How a version's tree differs from what was built, as far as stat(2) can tell."""
-        is_object = self.store.object_matcher()
-        return inspect(self.tree(version), version.manifest, is_object, version.copies)
+        return inspect(self.tree(version), version.manifest, str(self.store.objects), version.copies)
 
 
 def wrong_target(topic: TopicMirror, component_type: str) -> str:

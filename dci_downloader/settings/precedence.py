@@ -19,17 +19,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Optional
+from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from dci_downloader.content.patterns import matches
 from dci_downloader.errors import SettingsError
 from dci_downloader.models import folder_name
-from dci_downloader.settings import yaml_file
 from dci_downloader.settings.command_line import CommandLine
 from dci_downloader.settings.table import DEFAULTS, SETTINGS
 from dci_downloader.settings.types import Level, Scalar, Values
 from dci_downloader.settings.values import SettingValue, path
-from dci_downloader.settings.yaml_file import SettingsFile
+
+if TYPE_CHECKING:
+    from dci_downloader.settings.yaml_file import SettingsFile
 
 
 class JobRequest(NamedTuple):
@@ -133,6 +134,11 @@ def _topics(
 
 
 def _read(paths: Iterable[str]) -> list[SettingsFile]:
+    paths = tuple(paths)
+    if not paths:
+        return []
+    from dci_downloader.settings import yaml_file  # only here: YAML takes longer to import than a file to read
+
     files = [yaml_file.read(name) for name in paths]
     problems = [problem for file in files for problem in file.problems]
     if problems:
