@@ -21,10 +21,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Optional
 
+from dci_downloader.content.coverage import select
 from dci_downloader.content.selection import RULES, Selection
-from dci_downloader.control.client import ControlServer
 from dci_downloader.control.offer import resolve_offer
 from dci_downloader.control.resolver import folder_conflicts
+from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import (
     AccessError,
     DiskFullError,
@@ -45,6 +46,7 @@ from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version, identity
 from dci_downloader.models import Component, FileEntry, Manifest, Plan
 from dci_downloader.network.side_by_side import side_by_side
+from dci_downloader.room import Room
 
 COMPONENT_ERRORS = (AccessError, DiskFullError, IntegrityError, NotFoundError, SettingsError, TransferError)
 """Errors that concern one component, and do not stop the others."""
@@ -109,19 +111,17 @@ class Planner:
     """Plans the components of one topic. What is published changes in links and modes at most, in a dry run in nothing.
 
     Attributes:
-        beside: the plans that need room too; those of this topic join them.
-        reserve: bytes that are to stay free.
+        room: has a plan join those that need room.
     """
 
-    server: ControlServer
+    server: Upstream
     mirror: Mirror
     topic_mirror: TopicMirror
     selection: Selection
     dry_run: bool
     progress: Progress
     stop: Stop
-    beside: list[Plan]
-    reserve: int = 0
+    room: Room
 
     def plan(self, components: Sequence[Component]) -> list[ComponentPlan]:
         """Plan all components, in their order. Safe to repeat.
@@ -163,7 +163,7 @@ class Planner:
         offer = resolve_offer(self.server, component, known)
         wanted = known or _EMPTY
         if offer.manifest is not None:
-            wanted = self.selection.apply(offer.manifest) if offer.manifest.files else _EMPTY
+            wanted = select(self.selection, offer.manifest) if offer.manifest.files else _EMPTY
         return replace(plan, wanted=wanted, contents=offer.contents)
 
     def _with_plan(self, plan: ComponentPlan) -> ComponentPlan:
@@ -194,8 +194,7 @@ class Planner:
 
         def check(plan: ComponentPlan) -> ComponentPlan:
             if plan.to_fetch is not None:
-                self.mirror.check_space([*self.beside, plan.to_fetch], self.reserve)
-                self.beside.append(plan.to_fetch)
+                self.room.take(plan.to_fetch)
             return plan
 
         return [self._attempt(check, plan) for plan in plans]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from dci_downloader.cli.arguments import CommandFormatter, Parser, add_option, converter
 from dci_downloader.settings.table import SETTINGS, settings_at
-from dci_downloader.settings.types import COUNT, Level
+from dci_downloader.settings.types import COUNT, OUTPUT, Level
 
 _DEFAULT = "default: by DCI_LOCAL_REPO or settings"
 
@@ -40,6 +40,7 @@ def _list_parser(command: str, description: str, *examples: str, sort: Sequence[
     parser.add_argument("--json", action="store_true", help="the same for programs")
     add_option(parser, "dcirc")
     add_option(parser, "dci_cs_url")
+    add_option(parser, "from", help="ask this mirror instead")
     return parser
 
 
@@ -106,6 +107,7 @@ def check_parser() -> Parser:
     add_option(parser, "settings")
     add_option(parser, "dcirc")
     add_option(parser, "dci_cs_url")
+    add_option(parser, "from", help="ask this mirror instead")
     return parser
 
 
@@ -163,8 +165,9 @@ def _topic_parser(command: str, description: str, *examples: str) -> Parser:
 def status_parser() -> Parser:
     """``dci-downloader status``: what a mirror holds."""
     description = "Show what a mirror holds: versions, sizes, and what hard links save. No network."
-    parser = _maintenance_parser("status", description, "status /srv/dci", "status /srv/dci --utc")
+    parser = _maintenance_parser("status", description, "status /srv/dci", "status /srv/dci --html page.html")
     parser.add_argument("--utc", action="store_true", help="times in UTC, not how long ago")
+    parser.add_argument("--html", type=converter(OUTPUT), metavar="FILE", help="write it as a page of HTML, too")
     return parser
 
 
@@ -190,6 +193,7 @@ def changes_parser() -> Parser:
     parser.add_argument("--json", action="store_true", help="the same for programs")
     add_option(parser, "dcirc")
     add_option(parser, "dci_cs_url")
+    add_option(parser, "from", help="ask this mirror instead")
     return parser
 
 
@@ -199,6 +203,7 @@ def verify_parser() -> Parser:
     parser = _maintenance_parser("verify", description, "verify /srv/dci", "verify /srv/dci --repair")
     parser.add_argument("--repair", action="store_true", help="fetch what is damaged, and nothing else")
     add_option(parser, "dcirc", help="credentials for that, in place of `source FILE`")
+    add_option(parser, "from", help="fetch it from another mirror, without credentials")
     add_option(parser, "peers", help="ask this mirror first; repeat")
     add_option(parser, "settings", help="ask the peers that it names first")
     parser.add_argument("--quiet", action="store_true", help="nothing but damage and errors")
@@ -242,6 +247,7 @@ def prune_parser() -> Parser:
     description = "Remove old versions, stale partial files, and what no version holds any more."
     parser = _maintenance_parser("prune", description, "prune /srv/dci", "prune /srv/dci --keep 0")
     add_option(parser, "keep")
+    add_option(parser, "dry_run", help="say what would be removed, remove nothing")
     add_option(parser, "lock_timeout")
     return parser
 

@@ -19,6 +19,7 @@ from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
 from dci_downloader.mirror.folders import real_folders
 from dci_downloader.mirror.head import Head, head_path
+from dci_downloader.mirror.index import write_index
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.record import RecordState, Unreadable
 from dci_downloader.mirror.references import named_by
@@ -111,6 +112,8 @@ def remove_expired(topic: TopicMirror, component_type: str, keep: int) -> tuple[
 
 def _remove_all(topic: TopicMirror, component_type: str, versions: Sequence[Head]) -> tuple[str, ...]:
     """Remove versions, and those whose record is damaged; gives their folders."""
+    if versions:
+        write_index(topic, component_type, without={version.folder for version in versions})
     removed = [version.folder for version in versions if _removed(topic, topic.tree(version))]
     topic.store.damage.remove(version.identity for version in versions)
     return (*removed, *remove_unreadable(topic, component_type))
@@ -127,14 +130,20 @@ def _removed(topic: TopicMirror, path: Path) -> bool:
 
 
 def remove_unreadable(topic: TopicMirror, component_type: str) -> tuple[str, ...]:
-    """Remove the trees whose record is damaged, for nothing can be done with them; not the published one.
-
-    None while nothing whole is published beside them: they may be all that is left.
-
-    Safe to repeat. One that may not be read, or is of a newer program, may be right, and stays.
+    """Remove the trees that :func:`unreadable` names. Safe to repeat.
 
     Returns:
         Their folders.
+    """
+    folder = topic.versions_folder(component_type)
+    return tuple(name for name in unreadable(topic, component_type) if _removed(topic, folder / native(name)))
+
+
+def unreadable(topic: TopicMirror, component_type: str) -> tuple[str, ...]:
+    """The trees whose record is damaged, for nothing can be done with them; not the published one. No side effect.
+
+    None while nothing whole is published beside them: they may be all that is left. One that may not be read, or is of
+    a newer program, may be right, and stays.
     """
     published = topic.published_folder(component_type)
     damaged = [
@@ -144,8 +153,7 @@ def remove_unreadable(topic: TopicMirror, component_type: str) -> tuple[str, ...
     ]
     if damaged and topic.published(component_type) is None:  # asked last, for it reads a whole record
         return ()
-    folder = topic.versions_folder(component_type)
-    return tuple(name for name in damaged if _removed(topic, folder / native(name)))
+    return tuple(damaged)
 
 
 def remove(topic: TopicMirror, version: Head) -> None:
