@@ -25,11 +25,7 @@ from dci_downloader.mirror.native import text_of
 from dci_downloader.mirror.recovery import remove_unsure
 from dci_downloader.mirror.references import References
 from dci_downloader.mirror.removal import left_note
-<<<<<<< HEAD
-from dci_downloader.mirror.retention import expired, remove_expired
-=======
 from dci_downloader.mirror.retention import expired, reclaimable, remove_expired, unreadable
->>>>>>> main
 from dci_downloader.mirror.store import Store
 from dci_downloader.mirror.temporaries import topic_temporaries
 from dci_downloader.mirror.topic import TopicMirror

@@ -16,11 +16,8 @@ from typing import Any, NamedTuple, Optional
 from dci_downloader.content.names import version_folder
 from dci_downloader.errors import IntegrityError, SettingsError
 from dci_downloader.mirror import tree
-<<<<<<< HEAD
-from dci_downloader.mirror.digest_list import each_digest, remembered_digests
-=======
 from dci_downloader.mirror.carried import NOTE, carried_path, carry, has_links, is_carried
->>>>>>> main
+from dci_downloader.mirror.digest_list import each_digest, remembered_digests
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import flush_folder, make_folder, make_symlink, remove_file
 from dci_downloader.mirror.head import Head
@@ -185,13 +182,13 @@ def _build(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ..
     return version, (note,)
 
 
-<<<<<<< HEAD
 def _lost(tree_path: Path, version: Version) -> set[bytes]:
     """What a version held that stands in the way, because its record cannot be read, and this one does not hold."""
     return set(each_digest(remembered_digests(tree_path))) - {
         bytes.fromhex(entry.sha256) for entry in version.manifest.files
     }
-=======
+
+
 def _carries(topic: TopicMirror, version: Version) -> bool:
     """Whether a version can only be carried, for its file system has no symbolic links."""
     return not topic.link(version.component.type).is_symlink() and not has_links(topic.path, new_path(topic.path))
@@ -208,7 +205,6 @@ def _carried(topic: TopicMirror, version: Version, new: Path) -> tree.BuildResul
             raise IntegrityError(f"{entry.path}: its content is not in the store", hint="run again")
     make_folder(new)
     return tree.BuildResult(frozenset(), "")
->>>>>>> main
 
 
 def _clear(path: Path) -> None:

@@ -6,19 +6,13 @@ import pytest
 from dci_downloader.cli.main import main
 from dci_downloader.errors import LockedError, NotFoundError
 from dci_downloader.mirror import prune as prune_module
-<<<<<<< HEAD
-from dci_downloader.mirror.prune import prune
+from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.prune import preview, prune
 from dci_downloader.mirror.publish import publish
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import record_path
-from tests.unit.samples import FIRST, SECOND, Sample, component_of, entry_of, manifest_of, names_in
-=======
-from dci_downloader.mirror.mirror import Mirror
-from dci_downloader.mirror.prune import preview, prune
-from dci_downloader.mirror.version import record_path
 from dci_downloader.results import Removal
-from tests.unit.samples import FIRST, SECOND, Sample, entry_of, names_in
->>>>>>> main
+from tests.unit.samples import FIRST, SECOND, Sample, component_of, entry_of, manifest_of, names_in
 
 
 def test_prune_keeps_what_is_published_and_so_many_older_and_no_orphan(sample):
