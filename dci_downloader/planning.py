@@ -8,6 +8,7 @@ The rules:
 * What is published unchanged needs nothing. What a plain folder in the link's place holds need not be fetched.
 * There has to be room for what all components miss together; one that finds none beside those before it fails, and
   takes none from those after it.
+* What is held stays at the version that is published; what it would become is told, and nothing of it is fetched.
 * An error that concerns one component alone is a value in its plan; the others go on.
 """
 
@@ -37,6 +38,7 @@ from dci_downloader.errors import (
 )
 from dci_downloader.hooks import Progress, Stop
 from dci_downloader.mirror.adopt import adopt, adoptable
+from dci_downloader.mirror.hold import is_held
 from dci_downloader.mirror.mend import mend
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.topic import TopicMirror
@@ -62,6 +64,7 @@ class ComponentPlan:
         contents: the content of files that came with the offer.
         plan: what the mirror lacks of it; None where it is published as it is, or cannot be mirrored.
         adoptable: what a plain folder in the link's place may hold of that, in a dry run; others adopt it at once.
+        held: whether another version stays published, so that this one only can be told of.
         notes: what was put right of the published version, a line each.
         seconds: how long it took to find out.
     """
@@ -74,6 +77,7 @@ class ComponentPlan:
     contents: Mapping[FileEntry, bytes] = field(default_factory=dict, repr=False)
     plan: Optional[Plan] = None
     adoptable: tuple[FileEntry, ...] = ()
+    held: bool = False
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
 
@@ -91,7 +95,9 @@ class ComponentPlan:
 
     @property
     def to_fetch(self) -> Optional[Plan]:
-        """What has to be fetched, as far as can be known; None where there is no plan."""
+        """What has to be fetched, as far as can be known; None where there is no plan, or the type is held."""
+        if self.held:
+            return None
         if self.plan is None or not self.adoptable:
             return self.plan
         at_hand = {entry.sha256 for entry in self.adoptable}
@@ -104,6 +110,7 @@ class Planner:
 
     Attributes:
         beside: the plans that need room too; those of this topic join them.
+        reserve: bytes that are to stay free.
     """
 
     server: ControlServer
@@ -114,6 +121,7 @@ class Planner:
     progress: Progress
     stop: Stop
     beside: list[Plan]
+    reserve: int = 0
 
     def plan(self, components: Sequence[Component]) -> list[ComponentPlan]:
         """Plan all components, in their order. Safe to repeat.
@@ -163,12 +171,14 @@ class Planner:
         if plan.skipped:
             return plan
         component, wanted, store = plan.component, plan.wanted, self.mirror.store
-        link = self.topic_mirror.link(component.type)
+        link, published = self.topic_mirror.link(component.type), plan.published
+        is_published = published is not None and published.identity == plan.identity
+        if not is_published and is_held(self.topic_mirror, component.type):
+            return replace(plan, plan=self.mirror.plan(component, wanted), held=True)
         if self.dry_run:
             candidates = adoptable(link, wanted, store)
             return replace(plan, plan=self.mirror.plan(component, wanted), adoptable=candidates)
-        published = plan.published
-        if published is not None and published.identity == plan.identity:
+        if published is not None and is_published:
             mended = mend(self.topic_mirror, published)
             if mended is not None:
                 self.topic_mirror.refresh_heads(component.type)
@@ -184,7 +194,7 @@ class Planner:
 
         def check(plan: ComponentPlan) -> ComponentPlan:
             if plan.to_fetch is not None:
-                self.mirror.check_space([*self.beside, plan.to_fetch])
+                self.mirror.check_space([*self.beside, plan.to_fetch], self.reserve)
                 self.beside.append(plan.to_fetch)
             return plan
 

@@ -25,6 +25,7 @@ from dci_downloader.formatting import size
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
 from dci_downloader.mirror.fetching import forget, recorded
+from dci_downloader.mirror.hold import held_error
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.publish import publish
 from dci_downloader.mirror.removal import left_note
@@ -34,6 +35,7 @@ from dci_downloader.mirror.version import changes_since
 from dci_downloader.models import Component, Manifest, Plan, Topic
 from dci_downloader.options import SyncOptions
 from dci_downloader.planning import COMPONENT_ERRORS, ComponentPlan, Planner
+from dci_downloader.published_command import run_for_published
 from dci_downloader.results import (
     NOT_TRIED,
     Assembled,
@@ -99,7 +101,7 @@ def sync_topic(
     resolved, components, missing = resolve_request(server, topic, options, progress)
     topic_mirror, peers = mirror.topic(resolved.name), PeerPool(options.transfer.peers)
     beside = planned if planned is not None and options.dry_run else []
-    planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, beside)
+    planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, beside, options.reserve)
     sync = _Sync(server, mirror, topic_mirror, resolved, options, peers, progress, stop)
     if options.dry_run:
         topic_mirror.check()
@@ -108,7 +110,8 @@ def sync_topic(
         with topic_mirror.lock(options.lock_timeout, progress.message):
             reports = list(sync.fetch_and_publish_all(planner.plan(components)))
     reports += [_missing_report(component_type, error) for component_type, error in missing.items()]
-    return Report(resolved.name, resolved.id, tuple(reports), time.monotonic() - began, dropped_peers=peers.dropped)
+    report = Report(resolved.name, resolved.id, tuple(reports), time.monotonic() - began, dropped_peers=peers.dropped)
+    return run_for_published(report, options.on_published, progress, stop) if options.on_published else report
 
 
 def _missing_report(component_type: str, error: NotFoundError) -> ComponentReport:
@@ -167,6 +170,8 @@ class _Sync:
     def fetch_and_publish(self, planned: ComponentPlan) -> SyncSteps:
         """Fetch what is missing of a component and publish it."""
         component, wanted = planned.component, planned.wanted
+        if planned.held:
+            return self.preview(planned)
         if planned.plan is None:
             assert planned.published is not None
             images, failures = self._mirror_images(wanted)
@@ -198,16 +203,19 @@ class _Sync:
         return SyncSteps(Outcome.PUBLISHED, wanted, plan, received, images, (), changes, removal, notes, assembled)
 
     def preview(self, planned: ComponentPlan) -> SyncSteps:
-        """Say what :meth:`fetch_and_publish` would do. Writes nothing."""
+        """Say what :meth:`fetch_and_publish` would do, for a held type once it is released. Writes nothing."""
         component, wanted = planned.component, planned.wanted
+        if planned.held and self.options.job is not None:
+            raise held_error(self.topic_mirror, component.type)  # a job must not run with another version
         for entry in planned.to_fetch.missing if planned.to_fetch else ():
             self.progress.detail(f"would fetch {entry.path} ({size(entry.size)})")
         new = planned.identity
         unchanged = planned.published is not None and planned.published.identity == new
-        old = () if unchanged else expired(self.topic_mirror, component.type, self.options.keep, new, component.id)
+        stays, keep = unchanged or planned.held, self.options.keep
+        old = () if stays else expired(self.topic_mirror, component.type, keep, new, component.id)
         folder = self.topic_mirror.link(component.type)
         return SyncSteps(
-            Outcome.PLANNED,
+            Outcome.HELD if planned.held else Outcome.PLANNED,
             wanted,
             planned.plan,
             images=self._planned_images(planned),

@@ -11,7 +11,7 @@ from typing import Any, Optional
 from dci_downloader import formatting
 from dci_downloader.changes import Changes
 from dci_downloader.cli.output import CommandResult
-from dci_downloader.cli.package_lines import changes_document, lines_by_tree, package_lines, summary
+from dci_downloader.cli.package_lines import lines_by_tree, package_lines, summary
 from dci_downloader.content.package_changes import in_trees, trees_of
 from dci_downloader.content.plan import changes
 from dci_downloader.control.client import ControlServer
@@ -22,6 +22,7 @@ from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.record import Unreadable
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.models import Component, Manifest, folder_name
+from dci_downloader.report_document import changes_document
 
 _USAGE = "for example: dci-downloader changes /srv/dci RHEL-9.2; see `dci-downloader changes --help`"
 

@@ -162,7 +162,37 @@ def rollback(argv: Sequence[str]) -> int:
 
     progress = progress_for(sys.stderr)
     root, topic, component_type = _place(arguments.names, progress)
-    result = maintenance.rollback(Mirror(root), topic, component_type, arguments.lock_timeout, progress)
+    result = maintenance.rollback(
+        Mirror(root), topic, component_type, arguments.lock_timeout, progress, hold=arguments.hold
+    )
+    return output.print_result(result, as_json=arguments.json)
+
+
+def hold(argv: Sequence[str]) -> int:
+    """Keep a topic at what is published of it."""
+    return _change_topic(parse(command_parsers.hold_parser(), argv), "hold")
+
+
+def release(argv: Sequence[str]) -> int:
+    """Have a topic follow the newest build again."""
+    return _change_topic(parse(command_parsers.release_parser(), argv), "release")
+
+
+def remove(argv: Sequence[str]) -> int:
+    """Forget a topic, or a type of it."""
+    return _change_topic(parse(command_parsers.remove_parser(), argv), "remove")
+
+
+def _change_topic(arguments: argparse.Namespace, command: str) -> int:
+    """Do with a topic of a mirror what the function of that name in ``topic_changes`` does."""
+    from dci_downloader.cli import output, topic_changes
+    from dci_downloader.cli.progress import progress_for
+    from dci_downloader.mirror.mirror import Mirror
+
+    progress = progress_for(sys.stderr)
+    root, topic, component_type = _place(arguments.names, progress)
+    change = topic_changes.CHANGES[command]
+    result = change(Mirror(root), topic, component_type, arguments.lock_timeout, progress)
     return output.print_result(result, as_json=arguments.json)
 
 
@@ -200,6 +230,27 @@ def prune(argv: Sequence[str]) -> int:
     return output.print_result(result, as_json=arguments.json)
 
 
+def check(argv: Sequence[str]) -> int:
+    """Say whether a run would work."""
+    arguments = parse(command_parsers.check_parser(), argv)
+    from dci_downloader.cli import check, output
+    from dci_downloader.settings.command_line import CommandLine
+
+    names = arguments.names
+    if len(names) > 2 or not all(names):
+        raise SettingsError("expected TOPIC DEST, which may be left out")
+    root = names[-1] if len(names) == 2 or any("/" in name for name in names[-1:]) else ""
+    alone = len(names) == 1 and bool(root)
+    command_line = CommandLine(
+        positional=() if alone else tuple(names),
+        settings=tuple(arguments.settings or ()),
+        local_repo=root if alone else "",
+        dcirc=arguments.dcirc or "",
+        dci_cs_url=arguments.dci_cs_url or "",
+    )
+    return output.print_result(check.check(command_line, os.environ), as_json=arguments.json)
+
+
 def settings(argv: Sequence[str]) -> int:
     """Check settings files."""
     arguments = parse(command_parsers.settings_parser(), argv)
@@ -218,11 +269,13 @@ def systemd_units(argv: Sequence[str]) -> int:
     arguments = parse(command_parsers.systemd_units_parser(), argv)
     from dci_downloader.cli import output, systemd
 
-    units = systemd.units(arguments.settings, arguments.dcirc)
+    units = systemd.units(arguments.settings or (), arguments.dcirc, arguments.user)
+    for note in units.notes:
+        output.say(f"note: {note}")
     if arguments.unit:
-        text = units[arguments.unit].rstrip("\n")
+        text = units.texts[arguments.unit].rstrip("\n")
     else:
-        text = "\n".join(f"# {systemd.FOLDER}/dci-downloader.{name}\n{unit}" for name, unit in units.items())
+        text = "\n".join(f"# {systemd.FOLDER}/dci-downloader.{name}\n{unit}" for name, unit in units.texts.items())
     return output.print_result(output.CommandResult(text.split("\n")))
 
 
@@ -260,7 +313,11 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "changes": changes,
     "verify": verify,
     "rollback": rollback,
+    "hold": hold,
+    "release": release,
+    "remove": remove,
     "prune": prune,
+    "check": check,
     "settings": settings,
     "systemd-units": systemd_units,
     "completion": completion,
@@ -276,7 +333,11 @@ _MODULES = {
     "changes": "changes",
     "verify": "maintenance",
     "rollback": "maintenance",
+    "hold": "topic_changes",
+    "release": "topic_changes",
+    "remove": "topic_changes",
     "prune": "maintenance",
+    "check": "check",
     "settings": "checks",
     "systemd-units": "systemd",
     "completion": "completion",

@@ -74,7 +74,13 @@ def verify(
 
 
 def rollback(
-    mirror: Mirror, topic_name: str, component_type: str, timeout: Optional[float], progress: Progress
+    mirror: Mirror,
+    topic_name: str,
+    component_type: str,
+    timeout: Optional[float],
+    progress: Progress,
+    *,
+    hold: bool = False,
 ) -> CommandResult:
     """Publish the version before the present one again, without network.
 
@@ -84,12 +90,15 @@ def rollback(
         component_type: one type of it; empty for all that have an older version.
         timeout: seconds to wait for another run; None waits for ever.
         progress: gets a message before a wait.
+        hold: have it stay until it is released.
 
     Raises:
         NotFoundError: there is nothing older.
         LockedError: another run holds the topic for longer than ``timeout``.
     """
-    results = rollback_module.rollback(mirror, topic_name, component_type, timeout=timeout, progress=progress)
+    results = rollback_module.rollback(
+        mirror, topic_name, component_type, hold=hold, timeout=timeout, progress=progress
+    )
     lines = []
     for result in results:
         lines += [f"{result.path} is {result.version} again", *(f"  note: {note}" for note in result.notes)]

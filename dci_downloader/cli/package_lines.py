@@ -1,32 +1,14 @@
-"""Which packages differ between two builds, as text and as JSON."""
+"""Which packages differ between two builds, as text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from dci_downloader import formatting
-from dci_downloader.changes import Changes, PackageChange, PackageChangeKind
+from dci_downloader.changes import PackageChange, PackageChangeKind
 
 _NAMES_SHOWN = 3
 """How many packages of each kind a summary names."""
-
-
-def changes_document(changes: Changes) -> dict[str, Any]:
-    """What differs, as a JSON object."""
-    return {**changes._asdict(), "packages": [_package_document(change) for change in changes.packages]}
-
-
-def _package_document(change: PackageChange) -> dict[str, Any]:
-    return {
-        "name": change.name,
-        "kind": change.kind.value,
-        "from": list(change.before),
-        "to": list(change.after),
-        "trees": list(change.trees),
-        "everywhere": change.everywhere,
-        "source": change.source,
-    }
 
 
 def summary(packages: Sequence[PackageChange], names_shown: int = _NAMES_SHOWN) -> str:

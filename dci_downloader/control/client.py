@@ -13,9 +13,10 @@ from typing import Optional, Union, overload
 
 from dci_downloader import environment
 from dci_downloader.content.manifest import IMAGE_LIST_NAME, MANIFEST_NAME, parse_manifest
-from dci_downloader.control.api import Api, header_text, path_segment
+from dci_downloader.control.api import MAX_RESPONSE, Api, header_text, path_segment
 from dci_downloader.control.authorization import authorization_for
 from dci_downloader.control.errors_from_response import server_message
+from dci_downloader.control.identity import Identity, read_identity
 from dci_downloader.control.jobs import JobCalls
 from dci_downloader.control.session import Clock, Session
 from dci_downloader.control.signing import ComponentFiles
@@ -88,6 +89,15 @@ class ControlServer(JobCalls):
     def close(self) -> None:
         """Close idle connections. Safe to repeat."""
         self._session.close()
+
+    def identity(self) -> Identity:
+        """Whose the credentials are.
+
+        Raises:
+            AccessError: the credentials are refused.
+        """
+        response = self._api.expect(200, self._session.get("/api/v1/identity", {}, limit=MAX_RESPONSE))
+        return read_identity(response, self._session.clock.wall())
 
     @overload
     def manifest(self, component: Union[Component, str]) -> Manifest: ...

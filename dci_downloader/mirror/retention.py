@@ -129,6 +129,14 @@ def remove(topic: TopicMirror, version: Head) -> None:
     topic.store.damage.remove([version.identity])
 
 
+def discard(topic: TopicMirror, path: Path) -> bool:
+    """Remove a version by the path of its tree, whether its record can be read or not; whether that could be done.
+
+    What cannot be removed is noted in ``topic.left``. The caller has seen to it that it is not published.
+    """
+    return _removed(topic, path)
+
+
 def _remove_tree(topic: TopicMirror, path: Path) -> None:
     """Take a version's tree out of its name, then remove its record and its files."""
     old = old_path(path.parent)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import Any, Optional
 
-from dci_downloader import environment
+from dci_downloader import environment, user_files
 from dci_downloader.content.patterns import matches
 from dci_downloader.content.selection import Selection
 from dci_downloader.errors import SettingsError
@@ -132,11 +133,12 @@ def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
             "--set-state is about the job of --job-id or DCI_JOB_ID, and is not for --dry-run",
             hint="name the job, or leave --set-state out",
         )
+    _check_commands(merged.topics)
     return Settings(
         credentials=variables.credentials(),
         network=environment.network(variables.environ),
         destination=Path(merged.destination.value),
-        topics=tuple(_topic(values, command_line) for values in merged.topics),
+        topics=tuple(topic_settings(values, command_line) for values in merged.topics),
         api_version=_API_VERSIONS[command_line.tech_preview],
         job=merged.job,
         notes=(*variables.notes, *merged.notes),
@@ -144,7 +146,23 @@ def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
     )
 
 
-def _topic(values: Values, command_line: CommandLine) -> TopicSettings:
+def _check_commands(topics: Iterable[Values]) -> None:
+    """Make sure that nobody else can say what is run.
+
+    Raises:
+        SettingsError: a command is none, or every user may change the file that names it.
+    """
+    for command, origin in (values["on_published"] for values in topics):
+        path = origin.rsplit(":", 2)[0]
+        if command and not command[0].strip():
+            raise SettingsError(f"{origin}: on_published: expected a program first", hint="for example: [/bin/true]")
+        if command and "change" in user_files.what_others_may(path):
+            text = f"{origin}: on_published is not run: every user of this machine can change it"
+            raise SettingsError(text, hint=f"chmod o-w {quote(path)}")
+
+
+def topic_settings(values: Values, command_line: CommandLine) -> TopicSettings:
+    """What to mirror of one topic, and how, from the values that count for it."""
     transfer = TransferOptions(**_attributes(TransferOptions, values))
     options = SyncOptions(
         **_attributes(SyncOptions, values),

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Optional
 
 from dci_downloader.options import TransferOptions
 from dci_downloader.transfer.fetched import Fetched
-from dci_downloader.transfer.sources import Source
+from dci_downloader.transfer.sources import Peer, Source
 from dci_downloader.transfer.tuning import Tuning
 
 _SIZE = struct.Struct("!Q")
@@ -30,14 +30,14 @@ class Setup(NamedTuple):
     Attributes:
         store: the root of the store.
         marker: of the store, see :meth:`Store.marker_path`.
-        peers: URLs of the peers that are still asked.
+        peers: those that are still asked.
     """
 
     source: Source
     store: Path
     marker: str
     options: TransferOptions
-    peers: tuple[str, ...]
+    peers: tuple[Peer, ...]
     tuning: Tuning
 
 

@@ -156,7 +156,7 @@ class Coprocess:
         first, most = self._pipeline.locator.stage.limit.halve()
         options = replace(self._options, connections=at_store)
         tuning = replace(self._tuning, first_locates=first, most_locates=most, peer_connections=at_peer)
-        peers = tuple(peer.url for peer in self._pipeline.schedule.live_peers)
+        peers = tuple(self._pipeline.choice.live_peers)
         return Setup(self._source, self._store.root, self._store.marker_path(), options, peers, tuning)
 
     def _receive(self) -> None:
@@ -183,10 +183,10 @@ class Coprocess:
         else:
             self.working, self._ready = False, True
             self.fetched = message.fetched
-            for peer in self._pipeline.schedule.live_peers:
+            for peer in self._pipeline.choice.live_peers:
                 if peer.url in message.dropped:
                     peer.dropped = message.dropped[peer.url]
-                    self._pipeline.withdraw(peer)
+                    self._pipeline.events.dropped(peer)
 
     def _recover(self) -> None:
         """Do without it: what it is not done with is to be done here."""

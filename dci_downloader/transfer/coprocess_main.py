@@ -15,7 +15,6 @@ from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry
 from dci_downloader.transfer.channel import Advance, Channel, Done, Setup
 from dci_downloader.transfer.pipeline import Pipeline
-from dci_downloader.transfer.sources import PeerPool
 
 _PR_SET_PDEATHSIG = 1
 
@@ -39,7 +38,7 @@ def _work(setup: Setup, batches: list[Sequence[FileEntry]], channel: Channel) ->
     """Fetch one list of files after the other, until nothing more can be fetched."""
     progress = _CoprocessProgress(channel, setup)
     store = Store(setup.store, marker=setup.marker)
-    peers = PeerPool(setup.peers).live
+    peers = setup.peers
     pipeline = Pipeline(setup.source, store, setup.options, progress, peers, setup.tuning)
     with closing(pipeline):
         while not pipeline.ended:

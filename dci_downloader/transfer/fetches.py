@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from operator import is_
 from typing import Optional
@@ -11,6 +11,7 @@ from typing import Optional
 import pycurl
 
 from dci_downloader.options import TransferOptions
+from dci_downloader.transfer.balance import Balance
 from dci_downloader.transfer.bodies import Bodies, OnReceived
 from dci_downloader.transfer.crawlers import Crawlers
 from dci_downloader.transfer.handles import connections, read_response
@@ -39,6 +40,7 @@ class Fetches:
     Attributes:
         stage: the requests under way.
         segments: of big files, from the queue to the sink.
+        balance: how much each source is asked for.
         suspicious: whether bodies were not what they should be, maybe encoded, so that every head is read.
     """
 
@@ -58,6 +60,7 @@ class Fetches:
         self.stage: Stage[FetchRequest] = Stage(options, pycurl.CURL_HTTP_VERSION_1_1, limit, tuning)
         self.segments = self._bodies.segments
         self._crawlers = Crawlers(tuning.crawl_seconds)
+        self.balance = Balance(tuning, self.stage.now())
         self._at_peers = 0
         self.suspicious = False
         self._wanted = False
@@ -65,14 +68,22 @@ class Fetches:
     @property
     def free(self) -> int:
         """How many fetches from the object store may start; only the responses of that are held against the limit."""
-        return min(self.stage.free + self._at_peers - self._sink.unrecorded, self._room())
+        return min(self.stage.free + self._at_peers - self._sink.unrecorded, self.room)
 
     def free_at(self, peers: Iterable[Peer]) -> dict[Giver, int]:
         """How many fetches may start at each peer."""
-        busy, room = Counter(request.peer for request in self.stage.under_way.values()), self._room()
-        return {peer: min(self._peer_connections - busy[peer], room) for peer in peers}
+        busy, room = Counter(request.peer for request in self.stage.under_way.values()), self.room
+        most, at_peer, connections = self.balance.most, self._peer_connections, self._connections
+        return {peer: min(most(peer, at_peer, connections) - busy[peer], room) for peer in peers}
 
-    def _room(self) -> int:
+    def stragglers(self, room: Mapping[Giver, int]) -> dict[FetchRequest, Giver]:
+        """The fetches that are better asked elsewhere, and of whom; see :meth:`Balance.stragglers`."""
+        under_way = self.stage.under_way.values()
+        return self.balance.stragglers(under_way, room, self._peer_connections, self._connections)
+
+    @property
+    def room(self) -> int:
+        """How many fetches may start at all sources together."""
         # a segment not yet recorded counts as under way: what a kill costs is one segment for each connection, no more
         return self._connections - len(self.stage.under_way) - self._sink.unrecorded
 
@@ -108,9 +119,14 @@ class Fetches:
         if self.segments:
             yield from self._write_segments()
 
-    def look(self) -> int:
-        """Report what the fetches under way have brought, and see which crawl; bytes since the last look."""
+    def look(self, idle: float = 0.0) -> int:
+        """Report what the fetches under way have brought, and see which crawl; bytes since the last look.
+
+        Args:
+            idle: seconds so far that were spent waiting for the sources.
+        """
         size, now = self.stage.look(), self.stage.now()
+        self.balance.look(self.stage.under_way.values(), now, idle)
         for request in self._crawlers.find(self.stage.under_way.values(), now):
             request.slow = True
         return self._meter.look(size)
@@ -145,12 +161,13 @@ class Fetches:
             head = read_response(request.handle, request.headers)
             self._at_peers -= request.peer is not None
             self._bodies.keep(request, request.take(head) if head.status else [])
+            self.balance.ended(request, whole=False)
             self.segments.discard(request.segment)
         return [request.segment for request in cancelled]
 
-    def withdraw(self, peer: Peer) -> list[Segment]:
-        """End the fetches from a peer, but for those that have brought all they were to bring."""
-        return self.cancel(lambda one: one.peer is peer and one.began + one.received < one.segment.end)
+    def withdraw(self, unwanted: Callable[[FetchRequest], bool]) -> list[Segment]:
+        """End fetches as :meth:`cancel` does, but for those that have brought all they were to bring."""
+        return self.cancel(lambda one: unwanted(one) and one.began + one.received < one.segment.end)
 
     def close(self) -> None:
         """Drop the connections; what was received is kept."""
@@ -164,10 +181,14 @@ class Fetches:
             self.stage.note(completed, self._wanted)
         chunks = self._bodies.last_chunks(request, completed.head)
         self._at_peers -= request.peer is not None
+        if request.peer is not None and completed.head.status:
+            request.peer.silent = False
         if request.segment.transfer.over:  # abandoned by a response that was read at the same time
             self._bodies.drop(request)
+            self.balance.ended(request, whole=False)
             return None
         verdict = request.outcome(completed.code, completed.message, completed.head)
+        self.balance.ended(request, whole=verdict.action is Action.ACCEPT)
         if request.peer is None and (verdict.action is Action.ACCEPT or request.slow):
             self._crawlers.ended(request.taken, self.stage.seconds_of(request), self.stage.now())
         self._bodies.keep(request, chunks, code=completed.code)

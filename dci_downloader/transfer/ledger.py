@@ -9,11 +9,14 @@
 * A failure that passes with time is tried again, later each time, until the file has made no progress for as long as
   the patience of the run. A wrong response is tried again as often as :mod:`dci_downloader.network.retries` says.
 * Once one segment makes progress, earlier failures of all segments of the file no longer count.
-* Peers are asked before the object store, each once.
+* A peer is asked once; what it did not bring is asked of another source. So is what the object store did not bring, as
+  long as peers are left that may have it.
 * A source that gets ranges wrong is asked for the file in one piece.
 * So is one whose parts were said to be encoded, where they do not hash.
 * Content with a wrong digest is held against who gave it: a peer is not asked for that file again, the object store is
-  asked some times more. Where bytes of several, or of an earlier run, were put together, it is held against nobody.
+  asked some times more. Where bytes of one peer and the object store were put together it is held against the peer;
+  where bytes of several peers were, or of an earlier run, against nobody. Of several peers, one is asked for all of it;
+  where that proves slow, and again several gave it, they are not asked for it any more.
 * When the run ends early (:mod:`dci_downloader.transfer.ending`), what live peers have is fetched nevertheless.
 """
 
@@ -136,9 +139,12 @@ class Ledger:
         """Decide about a segment that control server and object store did not bring; any verdict but to accept."""
         transfer = segment.transfer
         self.ending.failed(verdict)
+        ranged = verdict.action is Action.WHOLE and segment.range is not None
+        if not ranged and self._peers_left(segment, verdict):
+            return self._ask_peers(segment, verdict)
         if verdict.action is Action.ABORT:
             return Decision()
-        if verdict.action is Action.WHOLE and segment.range is not None:
+        if ranged:
             return self._in_one_piece(transfer, None, f"{transfer.entry.path}: {verdict.reason}")
         if verdict.action is Action.RETRY:
             transfer.attempts += 1
@@ -152,12 +158,29 @@ class Ledger:
         there = verdict.action is not Action.RETRY  # a response that is final comes from a server that works
         return self._give_up(transfer, failure)._replace(moved=there)
 
+    def _peers_left(self, segment: Segment, verdict: Verdict) -> bool:
+        """Whether peers can be asked for what the object store did not bring: slow ones where it never will."""
+        peers = [peer for peer in segment.transfer.peers if not peer.dropped]
+        if verdict.action in (Action.GIVE_UP, Action.ABORT):
+            return bool(peers)
+        return any(peer not in segment.left for peer in peers)
+
+    def _ask_peers(self, segment: Segment, verdict: Verdict) -> Decision:
+        """Have peers asked for what the object store did not bring."""
+        if verdict.action in (Action.GIVE_UP, Action.ABORT):
+            segment.left = frozenset({None})
+        segment.moved_to = ()
+        segment.transfer.store_failed = True
+        segment.transfer.forgive(None)
+        self._schedule.later(segment, 0.0)
+        return Decision(detail=f"{segment}: {verdict.reason}; asking peers for it", moved=True)
+
     def _try_again(self, segment: Segment, verdict: Verdict) -> Decision:
         transfer, lost = segment.transfer, 0
         tries = transfer.attempts + transfer.wrong_responses[segment]
         seconds = retries.back_off(tries, verdict.wait, self._patience, self._chance())
         detail = f"{segment}: {verdict.reason}; trying again in {seconds:.1f} s"
-        if self._schedule.is_rangeless(transfer):
+        if self._schedule.choice.is_rangeless(transfer.entry, None):
             lost, segment.start, transfer.kept = transfer.kept, 0, 0
         self._schedule.later(segment, seconds)
         return Decision(detail=detail, lost=lost)
@@ -169,7 +192,7 @@ class Ledger:
             detail = f"{transfer.entry.path}: peer {peer.url} does not serve ranges of it"
             return self._in_one_piece(transfer, peer, detail)._replace(moved=True)
         self._schedule.later(segment, 0.0)
-        if verdict.action is not Action.DROP and transfer.source is not peer:
+        if verdict.action is not Action.DROP and peer not in transfer.peers:
             return Decision(moved=True)  # another segment of the file had the same response before
         return self._hold_against(transfer, peer, verdict)
 
@@ -183,14 +206,21 @@ class Ledger:
         return Decision(detail=peer.note, dropped=peer, moved=True) if peer.dropped else Decision(moved=True)
 
     def withdrawn(self, segment: Segment) -> None:
-        """Have the next source asked for a segment whose request was ended, for its peer was dropped."""
+        """Have another source asked for a segment whose request was ended, for its source is of no use any more."""
         segment.transfer.forgive(None)
+        self._schedule.later(segment, 0.0)
+
+    def moved(self, segment: Segment, giver: Giver) -> None:
+        """Have another source asked for a segment whose request was ended, for its source is slow."""
+        segment.left |= {segment.source}
+        segment.moved_to = (giver,)
+        segment.moves += 1
         self._schedule.later(segment, 0.0)
 
     # a file begins anew, or ends
 
     def _in_one_piece(self, transfer: Transfer, source: Giver, detail: str) -> Decision:
-        self._schedule.without_ranges(transfer, source)
+        self._schedule.choice.without_ranges(transfer, source)
         transfer.over = True
         return Decision(Step.RESTART, f"{detail}; asking for it in one piece")
 
@@ -217,16 +247,19 @@ class Ledger:
     def mismatched(self, transfer: Transfer, error: DigestMismatchError) -> Decision:
         """Decide about a file whose bytes were all received, but do not hash to it; they are discarded already."""
         decision = Decision()
-        if transfer.encoded and not transfer.in_one_piece and not self._schedule.is_rangeless(transfer):
-            self._schedule.without_ranges(transfer, transfer.source)
+        choice, source = self._schedule.choice, transfer.source
+        if transfer.encoded and not transfer.in_one_piece and not choice.is_rangeless(transfer.entry, source):
+            choice.without_ranges(transfer, source)
             detail = f"{error}; it came encoded; asking for it in one piece"
             return Decision(detail=detail, lost=self.restart(transfer))
         transfer.otherwise ^= transfer.encoded  # the next try decodes where this did not, or vice versa
-        if not transfer.resumed and len(transfer.givers) <= 1:
-            giver = next(iter(transfer.givers), None)
-            if giver is not None:
-                decision = self._hold_against(transfer, giver, WRONG_CONTENT)
-            else:
+        if not transfer.resumed:
+            peers = [giver for giver in transfer.givers if giver is not None]
+            if len(peers) == 1:
+                decision = self._hold_against(transfer, peers[0], WRONG_CONTENT)
+            elif peers and not choice.unshare(transfer.entry):
+                transfer.peers = [peer for peer in transfer.peers if peer not in peers]
+            elif not peers:
                 self.ending.trouble = str(error)
                 self._mismatches[transfer.entry.sha256] += 1
                 if self._mismatches[transfer.entry.sha256] > self._tuning.most_mismatches:

@@ -107,6 +107,19 @@ class Locator:
         """End the requests for a file."""
         self.stage.cancel(lambda request: request.segment.transfer is transfer)
 
+    def waiting(self, seconds: float) -> list[Segment]:
+        """The segments that wait for the control server for so long."""
+        before = self.stage.now() - seconds
+        return [request.segment for request in self.stage.under_way.values() if request.moved < before]
+
+    def withdraw(self, unwanted: Callable[[Segment], bool]) -> list[Segment]:
+        """End the requests for segments, and forget URLs of others; which they were."""
+        cancelled = [request.segment for request in self.stage.cancel(lambda one: unwanted(one.segment))]
+        forgotten = [each for each in self.located if unwanted(each.segment)]
+        for each in forgotten:
+            self.located.remove(each)
+        return cancelled + [each.segment for each in forgotten]
+
     def _send(self, segment: Segment, signed: SignedRequest) -> None:
         headers = [f"{name}: {value}" for name, value in signed.headers.items()]
         self.stage.start(LocateRequest(segment, signed.url, authorization=signed.headers), headers)

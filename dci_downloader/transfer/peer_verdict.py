@@ -22,6 +22,9 @@ _UNREACHABLE_PEER = {
     pycurl.E_SSL_CONNECT_ERROR: "TLS handshake failed",
 }
 
+NO_ANSWER = Verdict(Action.DROP, "it does not answer")
+"""The judgement of a peer that had answered nothing when others had brought all that it was asked for."""
+
 WRONG_CONTENT = Verdict(Action.REFUSE, "what it gives is something else")
 """The judgement of a peer all of whose bytes of a file were received, but do not hash to it."""
 

@@ -53,12 +53,14 @@ class Poller:
         self._call(ready)
         return bool(ready)
 
-    def wait(self, seconds: float) -> None:
-        """Wait until a descriptor is readable, so long at the most, and call what is to be called."""
+    def wait(self, seconds: float) -> float:
+        """Wait until a descriptor is readable, so long at the most, and call what is to be called; seconds waited."""
         before = self._clock()
         ready = self._epoll.poll(seconds)
-        self._waited += self._clock() - before
+        waited = self._clock() - before
+        self._waited += waited
         self._call(ready)
+        return waited
 
     def measure(self, now: float) -> None:
         """Update ``loaded``, if it is time for that."""

@@ -1,6 +1,5 @@
-"""Which segment is brought next, and where from: rules without I/O.
+"""Which segment is brought next: rules without I/O. Where from is decided by :mod:`dci_downloader.transfer.choice`.
 
-* Which peer is asked first rotates from file to file; those that have room for a request now come before the others.
 * A file that is held in memory is one segment, unless an earlier run left something of it. So is one whose first
   source gets ranges wrong. Any other is cut at multiples of its segment size, less what an earlier run left of it.
 * Of an image that is put together, the steps of that say which ranges are wanted, as they come.
@@ -9,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Optional
 
 from dci_downloader.content import ranges
@@ -18,6 +17,7 @@ from dci_downloader.errors import LockedError
 from dci_downloader.mirror.filling import FilledPartial
 from dci_downloader.models import FileEntry
 from dci_downloader.transfer.assembling import Parts
+from dci_downloader.transfer.choice import SourceChoice
 from dci_downloader.transfer.queue import TransferQueue
 from dci_downloader.transfer.sources import Peer
 from dci_downloader.transfer.transfers import Giver, Segment, Transfer
@@ -25,10 +25,10 @@ from dci_downloader.transfer.tuning import Tuning
 
 
 class Schedule:
-    """Hands out the segments of files, from the source of their transfer.
+    """Hands out the segments of files, each with the source that it is to be asked of.
 
     Args:
-        peers: asked before the object store.
+        choice: of the sources.
         open_partial: opens the partial of a big file; None where the store has the file by now. Raises
             ``LockedError`` where another run is writing it.
         tuning: sizes and limits.
@@ -36,6 +36,7 @@ class Schedule:
 
     Attributes:
         partials: digests of the files that an earlier run, or another process, left something of.
+        choice: of the sources.
         queue: the segments and files that wait.
         transfers: the files under way.
         finishable: those of them of which nothing is to be fetched now; whoever goes on with them takes them out.
@@ -44,28 +45,19 @@ class Schedule:
 
     def __init__(
         self,
-        peers: Sequence[Peer],
+        choice: SourceChoice,
         open_partial: Callable[[FileEntry], Optional[FilledPartial]],
         tuning: Tuning,
         clock: Callable[[], float],
     ) -> None:
-        self._peers, self._open_partial, self._tuning, self._clock = peers, open_partial, tuning, clock
+        self.choice, self._open_partial, self._tuning, self._clock = choice, open_partial, tuning, clock
         self.queue = TransferQueue(self._open, tuning, clock)
         self.partials: frozenset[str] = frozenset()
         self.transfers: set[Transfer] = set()
         self.finishable: list[Transfer] = []
         self.parts: Optional[Parts] = None
-        self._free: Mapping[Giver, int] = {}
-        self._peers_only = False
-        self._rotation = -1
         self._remaining_peers: dict[str, list[Peer]] = {}
-        self._rangeless: set[tuple[str, Giver]] = set()
         self._otherwise: set[str] = set()
-
-    @property
-    def live_peers(self) -> list[Peer]:
-        """The peers that are asked."""
-        return [peer for peer in self._peers if not peer.dropped]
 
     def next(self, free: Mapping[Giver, int], *, big_may_go: bool, peers_only: bool = False) -> Optional[Segment]:
         """The segment to bring next; None while there is nothing to do.
@@ -75,14 +67,17 @@ class Schedule:
             big_may_go: whether segments of big files have less than their share of the requests.
             peers_only: whether nothing is fetched from the object store any more; what is to come from there vanishes.
         """
-        self._free, self._peers_only = free, peers_only
-        peers = self.live_peers
-        may_open = any(free[peer] > 0 for peer in peers) if peers else free[None] > 0
+        self.choice.free, self.choice.peers_only = free, peers_only
+        may_open = self.choice.may_begin()
         segment = self.queue.next(self._accepts, may_open=may_open, big_may_go=big_may_go)
-        while peers_only and segment is not None and segment.transfer.source is None:
+        if segment is None and self.choice.several:
+            segment = self.queue.next(self._accepts_anywhere, may_open=False, big_may_go=big_may_go)
+        while segment is not None and self.choice.vanishes(segment):
             segment = self.queue.next(self._accepts, may_open=may_open, big_may_go=big_may_go)
-        if segment is not None and segment.transfer.stuck_since is None:
-            segment.transfer.stuck_since = self._clock()
+        if segment is not None:
+            (segment.source,) = self.choice.of(segment, anywhere=True)
+            if segment.transfer.stuck_since is None:
+                segment.transfer.stuck_since = self._clock()
         return segment
 
     def more(self, transfer: Transfer, wanted: Ranges) -> None:
@@ -99,27 +94,25 @@ class Schedule:
     def again(self, transfer: Transfer) -> None:
         """Begin the file of a transfer that is over anew, in another transfer."""
         self.transfers.discard(transfer)
-        if self._peers:
+        if self.choice.live_peers:
             self._remaining_peers[transfer.entry.sha256] = transfer.peers
         if transfer.otherwise:
             self._otherwise.add(transfer.entry.sha256)
         self.queue.again(transfer.entry)
 
-    def without_ranges(self, transfer: Transfer, source: Giver) -> None:
-        """Have a source asked for this file in one piece."""
-        self._rangeless.add((transfer.entry.sha256, source))
-
-    def is_rangeless(self, transfer: Transfer) -> bool:
-        """Whether the source that is asked now has to be asked in one piece."""
-        return bool(self._rangeless) and (transfer.entry.sha256, transfer.source) in self._rangeless
-
     def _accepts(self, segment: Segment) -> bool:
-        source = segment.transfer.source
-        return self._free[source] > 0 or (self._peers_only and source is None)
+        return bool(self.choice.of(segment)) or self.choice.vanishes(segment)
+
+    def _accepts_anywhere(self, segment: Segment) -> bool:
+        return bool(self.choice.of(segment, anywhere=True))
 
     def _open(self, entry: FileEntry) -> Optional[list[Segment]]:
         """The segments of a file whose turn has come; see :class:`TransferQueue`."""
-        transfer = Transfer(entry, self._candidates(entry) if self._peers else [])
+        transfer = Transfer(entry)
+        if entry.sha256 in self._remaining_peers:
+            transfer.peers = self._remaining_peers.pop(entry.sha256)
+        else:
+            self.choice.begin(transfer)
         segments = [Segment(transfer, 0, entry.size)]
         if entry.size > self._tuning.in_memory or entry.sha256 in self.partials:
             try:
@@ -130,7 +123,7 @@ class Schedule:
             if partial is None:
                 return []
             transfer.partial, transfer.resumed = partial, bool(partial.done)
-            if not self.is_rangeless(transfer):
+            if not self.choice.is_rangeless(entry, transfer.source):
                 transfer.assembling = self.parts.begin(partial) if self.parts else None
                 wanted = ranges.NOTHING if transfer.assembling else ranges.missing(partial.done, entry.size)
                 segments = self._cut(transfer, wanted)
@@ -147,12 +140,3 @@ class Schedule:
     def _cut(self, transfer: Transfer, wanted: Ranges) -> list[Segment]:
         pieces = ranges.split(wanted, self._tuning.segment_size(transfer.entry.size))
         return [Segment(transfer, *piece) for piece in pieces]
-
-    def _candidates(self, entry: FileEntry) -> list[Peer]:
-        """The peers to ask for a file, the first of them first."""
-        if entry.sha256 in self._remaining_peers:
-            return self._remaining_peers.pop(entry.sha256)
-        peers = self.live_peers
-        self._rotation += 1
-        first = self._rotation % len(peers) if peers else 0
-        return sorted(peers[first:] + peers[:first], key=lambda peer: self._free[peer] <= 0)

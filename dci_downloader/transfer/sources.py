@@ -5,11 +5,11 @@ The rules of peers:
 * A peer is another mirror, served by whatever web server. An object is a static file of it,
   ``<peer>/.dci-downloader/objects/ab/ab34…``. Its name is its digest, so a peer needs no trust; it gets no credentials,
   and learns nothing but which digests are wanted.
-* A peer is asked directly, without a locate. Which one is asked first rotates from file to file; all segments of a file
-  ask the same one, so that content that does not hash can be held against somebody.
-* A response that is not the object (404, any error, another length or content) makes the next peer be asked, and after
+* A peer is asked directly, without a locate. Which one that is decides :mod:`dci_downloader.transfer.choice`; how much
+  of the whole it is asked for, beside the object store, :mod:`dci_downloader.transfer.balance`.
+* A response that is not the object (404, any error, another length or content) makes another peer be asked, and after
   the last of them the object store. The bytes of a big file that were received before stay.
-* Content that does not hash is held against a peer only if all of it came from that peer in this run.
+* Content that does not hash is held against a peer only if no other peer, and no earlier run, gave a part of it.
 * A peer is dropped for the rest of the run if it cannot be reached, stalls or is slow, after some wrong responses, and
   after many objects in a row that it lacks; :class:`dci_downloader.transfer.tuning.Tuning` has the numbers.
 """
@@ -44,12 +44,16 @@ class Peer:
         faults: wrong responses so far.
         misses: objects in a row that it did not have.
         dropped: why the peer is no longer asked; empty while it is.
+        outpaced: whether the object store had to compete with it the last time.
+        silent: whether it has answered nothing so far.
     """
 
     url: str
     faults: int = 0
     misses: int = 0
     dropped: str = ""
+    outpaced: bool = False
+    silent: bool = True
 
     def object_url(self, sha256: str) -> str:
         """The URL of an object."""

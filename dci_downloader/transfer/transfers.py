@@ -22,7 +22,9 @@ class Transfer:
     """A file under way. One that has to begin anew is over, and another takes its place.
 
     Attributes:
-        peers: that are still to be asked for it; the first of them is asked now.
+        peers: that may still be asked for it; its segments are asked of the first of them where that has room.
+        at_store: its segments are asked of the object store before any peer, unless that fails.
+        store_failed: the object store did not bring it; the peers that are left are asked before it again.
         partial: where its bytes go; None for a file that is held in memory.
         unfinished: segments that are not written yet.
         in_one_piece: its bytes are received in order, from the first to the last.
@@ -42,6 +44,8 @@ class Transfer:
 
     entry: FileEntry
     peers: list[Peer] = field(default_factory=list)
+    at_store: bool = False
+    store_failed: bool = False
     partial: Optional[Partial] = None
     unfinished: int = 0
     in_one_piece: bool = False
@@ -60,9 +64,10 @@ class Transfer:
 
     @property
     def source(self) -> Giver:
-        """Who is asked now: the first peer that is not dropped, or None for the object store."""
-        while self.peers and self.peers[0].dropped:
-            del self.peers[0]
+        """Who is asked before all others: a peer that is not dropped, or None for the object store."""
+        self.peers = [peer for peer in self.peers if not peer.dropped]
+        if self.at_store and not self.store_failed:
+            return None
         return self.peers[0] if self.peers else None
 
     def forgive(self, since: Optional[float]) -> None:
@@ -86,6 +91,10 @@ class Segment:
         farthest: the byte after the last that any try received.
         hops: redirects followed since it was last located.
         crawls: how often it was on a connection far slower than the others.
+        source: who is asked for it.
+        left: sources that it was taken from, for they were slow.
+        moved_to: who is to be asked for it instead, as the only element; empty where it was not taken from anybody.
+        moves: how often it was taken from a source.
     """
 
     transfer: Transfer
@@ -94,6 +103,10 @@ class Segment:
     farthest: int = 0
     hops: int = 0
     crawls: int = 0
+    source: Giver = None
+    left: frozenset[Giver] = frozenset()
+    moved_to: tuple[Giver, ...] = ()
+    moves: int = 0
 
     @property
     def range(self) -> Optional[Range]:

@@ -48,8 +48,16 @@ class Tuning:
     most_misses: int = 200  # objects in a row that a peer lacks, after which it is dropped
     most_waiting: int = 8  # segments that wait for their next source, before no further file is begun
 
+    # how peers and the object store compete
+    head_start: float = 0.2  # seconds that peers are asked alone
+    compare_seconds: float = 0.2  # seconds over which it is measured what the sources bring
+    request_bytes: int = 64 * 1024  # bytes that take about as long as a request itself
+    straggler_window: float = 0.2  # seconds over which the rest of a request is estimated
+    straggler_seconds: float = 0.1  # seconds, at the least, that it must be worth to ask elsewhere for it
+
     # how the loop spends its time
     longest_wait: float = 0.25  # seconds after which it looks for a request to stop, even if nothing happens
+    watch_seconds: float = 0.05  # the same while peers are asked, which may have to be helped
     look_seconds: float = 0.02  # seconds between two looks at what requests under way have brought
     load_seconds: float = 0.1  # seconds over which it is measured how busy the loop is
     loaded: float = 0.8  # share of that time from which it is short of processor: there is no time left to wait

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.benchmarks import programs
 from tests.benchmarks.images import images, nightly
 from tests.benchmarks.measure import Program, alternate, median, ratio
+from tests.benchmarks.peers import peer, slow_peer
 from tests.benchmarks.place import Place, Row
 from tests.benchmarks.programs import OURS, PREVIOUS
 from tests.benchmarks.scale import one_component, scale
@@ -111,5 +112,6 @@ def onto_disk(place: Place) -> Iterator[Row]:
         yield Row(case, f"time, {curl.name}", ratio(used[OURS], used[curl.name]), "×", 1.5)
 
 
-_CASES = (packages, far_away, limited, tiny, image, images, nightly, memory, onto_disk, scale, one_component)
+_TRANSFERS = (packages, far_away, limited, tiny, image, images, nightly, peer, slow_peer, memory, onto_disk)
+_CASES = (*_TRANSFERS, scale, one_component)
 CASES: dict[str, Callable[[Place], Iterator[Row]]] = {case.__name__.replace("_", "-"): case for case in _CASES}

@@ -67,16 +67,31 @@ class Place:
             shutil.rmtree(root, ignore_errors=True)
 
     def race(
-        self, site: Site, contestants: list[Program], dest: Optional[Path] = None, runs: int = 0
+        self,
+        site: Site,
+        contestants: list[Program],
+        dest: Optional[Path] = None,
+        runs: int = 0,
+        look: Callable[[Program, Path], None] = lambda _program, _dest: None,
     ) -> dict[str, list[Usage]]:
-        """Run programs in turn, see that each brought every byte, and tell what they took."""
+        """Run programs in turn, see that each brought every byte, and tell what they took.
+
+        Args:
+            site: what they fetch.
+            contestants: the programs.
+            dest: a folder that is made anew for each run.
+            runs: how often each.
+            look: called after each run, with the program and the folder.
+        """
         size = sum(file.size for file in site.files)
 
         def complete(program: Program, folder: Path) -> None:
-            fetched = [path for path in folder.rglob("*.rpm") if ".versions" in path.parts or program.name != OURS]
+            ours = program.name.startswith(OURS) and program.name != programs.PREVIOUS
+            fetched = [path for path in folder.rglob("*.rpm") if ".versions" in path.parts or not ours]
             brought = sum(path.stat().st_size for path in fetched)
             if (len(fetched), brought) != (len(site.files), size):
                 raise RuntimeError(f"{program.name} brought {len(fetched)} files, {brought} bytes")
+            look(program, folder)
 
         used = alternate(contestants, runs or self.runs, dest or self.memory / "dest", complete)
         for name, usages in used.items():

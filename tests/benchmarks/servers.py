@@ -1,9 +1,10 @@
-"""What stands between a program and nginx in some cases: a line with a delay, a control server that is soon full.
+"""What some cases need beside nginx: a line with a delay, a control server that is soon full, one that never answers.
 
     python -m tests.benchmarks.servers delay LISTEN TARGET SECONDS BYTES_PER_SECOND
     python -m tests.benchmarks.servers limited LISTEN FOLDER STORE_URL
+    python -m tests.benchmarks.servers silent LISTEN
 
-Both run as processes of their own, until they are terminated.
+They run as processes of their own, until they are terminated.
 """
 
 from __future__ import annotations
@@ -210,9 +211,23 @@ async def limited(listen: int, folder: Path, store_url: str) -> None:
     await server.serve_forever()
 
 
+async def silent(listen: int) -> None:
+    """Take connections, and never answer."""
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(1 << 16):
+            pass
+        writer.close()
+
+    server = await asyncio.start_server(converse, "127.0.0.1", listen)
+    await server.serve_forever()
+
+
 if __name__ == "__main__":
     kind, port, *rest = sys.argv[1:]
-    if kind == "delay":
+    if kind == "silent":
+        asyncio.run(silent(int(port)))
+    elif kind == "delay":
         asyncio.run(delay(int(port), int(rest[0]), float(rest[1]), float(rest[2])))
     else:
         asyncio.run(limited(int(port), Path(rest[0]), rest[1]))

@@ -49,6 +49,11 @@ http {{
         root {root}/store;
         {limit}
     }}
+    server {{
+        listen 127.0.0.1:{peer} ssl;
+        root {root}/peer;
+        {peer_limit}
+    }}
 }}
 """
 
@@ -97,6 +102,7 @@ class Site:
         store: URL of the component's folder in the object store, to be asked without a presigned query too.
         authority: path of the certificate to trust.
         folder: where the files are.
+        peer: URL of another mirror that has them.
     """
 
     files: list[File]
@@ -104,6 +110,7 @@ class Site:
     store: str
     authority: Path
     folder: Path
+    peer: str
 
     def offer(self, files: Sequence[File]) -> None:
         """Have the manifest list these files from now on."""
@@ -134,6 +141,7 @@ def serve(
     round_trip: float = 0.0,
     line_rate: float = 0.0,
     limited: bool = False,
+    peer_rate: str = "",
 ) -> Iterator[Site]:
     """nginx with files of these sizes, until the block ends.
 
@@ -144,14 +152,16 @@ def serve(
         round_trip: seconds of the lines to both servers.
         line_rate: bytes per second of each of these lines; 0 for no limit.
         limited: whether the control server has the speed of a real one.
+        peer_rate: bytes per second of each connection to the peer, as nginx writes it.
     """
     root.mkdir(parents=True)
-    control, store, near_control, near_store = (free_port() for _ in range(4))
+    control, store, near_control, near_store, peer = (free_port() for _ in range(5))
     if not round_trip:
         near_control, near_store = control, store
     store_url = f"https://127.0.0.1:{store}/{COMPONENT_ID}"
     files = make_files(root / "store" / COMPONENT_ID, sizes)
     _write_answers(root, files)
+    _link_objects(root / "store" / COMPONENT_ID, files, root / "peer" / ".dci-downloader" / "objects")
     authority = make_authority(root, "authority")
     server_side(authority, "server")
     (root / "nginx.conf").write_text(
@@ -163,6 +173,8 @@ def serve(
             store_url=store_url,
             presigned=PRESIGNED,
             limit=f"limit_rate {connection_rate};" if connection_rate else "",
+            peer=peer,
+            peer_limit=f"limit_rate {peer_rate};" if peer_rate else "",
         )
     )
     with ExitStack() as running:
@@ -172,9 +184,23 @@ def serve(
         if round_trip:
             running.enter_context(_started(*_SERVERS, "delay", control, near_control, round_trip, line_rate))
             running.enter_context(_started(*_SERVERS, "delay", store, near_store, round_trip, line_rate))
-        for port in (near_control, near_store, control, store):
+        for port in (near_control, near_store, control, store, peer):
             _wait_for(port)
-        yield Site(files, f"https://127.0.0.1:{control}", store_url, authority, root / "store" / COMPONENT_ID)
+        folder, control_url, peer_url = (
+            root / "store" / COMPONENT_ID,
+            f"https://127.0.0.1:{control}",
+            f"https://127.0.0.1:{peer}",
+        )
+        yield Site(files, control_url, store_url, authority, folder, peer_url)
+
+
+@contextmanager
+def silent_server() -> Iterator[str]:
+    """The URL of a server that takes connections and never answers, until the block ends."""
+    port = free_port()
+    with _started(*_SERVERS, "silent", port):
+        _wait_for(port)
+        yield f"http://127.0.0.1:{port}"
 
 
 @contextmanager
@@ -218,6 +244,15 @@ def _write_answers(root: Path, files: Sequence[File]) -> None:
     for path, answer in answers.items():
         path.write_text(json.dumps(answer))
     write_manifest(root / "store" / COMPONENT_ID, files)
+
+
+def _link_objects(folder: Path, files: Sequence[File], objects: Path) -> None:
+    """Have a peer hold the files."""
+    for file in files:
+        target = objects / file.sha256[:2] / file.sha256
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            os.link(folder / file.path, target)
 
 
 def write_manifest(folder: Path, files: Sequence[File]) -> None:

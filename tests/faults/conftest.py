@@ -26,6 +26,7 @@ from dci_downloader.transfer import engine
 from dci_downloader.transfer.fetched import Fetched
 from dci_downloader.transfer.sources import PeerPool
 from dci_downloader.transfer.tuning import Tuning
+from tests.faults.labs import start  # noqa: F401  a fixture
 from tests.faults.program import TOPIC, Done, Program, ended
 from tests.faults.server import FaultServer, control_answers, store_answers
 from tests.faults.sizes import SMALL_SCALE

@@ -7,4 +7,11 @@ from dci_downloader.transfer.tuning import Tuning
 SEGMENT = 64 * 1024
 SMALL = 20_000
 BIG = 4 * SEGMENT + 12_345
-SMALL_SCALE = Tuning(in_memory=SEGMENT // 2, smallest_segment=SEGMENT, biggest_segment=SEGMENT, write_chunks=1)
+SMALL_SCALE = Tuning(
+    in_memory=SEGMENT // 2,
+    smallest_segment=SEGMENT,
+    biggest_segment=SEGMENT,
+    write_chunks=1,
+    head_start=1e9,
+    straggler_window=1e9,
+)

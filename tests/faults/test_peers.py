@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 
-from dci_downloader.demo.http_server import LoopbackServer
 from dci_downloader.errors import CancelledError, DiskFullError
 from dci_downloader.hooks import NeverStop
-from dci_downloader.models import FileEntry
 from dci_downloader.options import Network, TransferOptions
 from dci_downloader.transfer import engine
 from dci_downloader.transfer.fetched import Fetched
@@ -25,79 +22,13 @@ from dci_downloader.transfer.sources import PeerPool
 from dci_downloader.transfer.tuning import Tuning
 from tests import interception
 from tests.faults.conftest import Bench
+from tests.faults.labs import BIG, SMALL, Intercept, Lab, Start, forge, from_store, put, wanted
 from tests.faults.server import Asked, FaultServer, Response, redirect, status
 from tests.faults.sizes import SEGMENT
 from tests.faults.test_coprocess import SourceOfOneProcess, WatchedCoprocess, ended
 from tests.faults.test_lines import forwarded
 
-SMALL = {f"small{number}": b"%d" % number * (number + 1) for number in range(20)}
-BIG = {"big": os.urandom(4 * SEGMENT + 17)}
 EMPTY = {"empty": b""}
-
-
-class Lab(LoopbackServer):
-    """Another lab's web server."""
-
-    def __init__(self, contents: dict[str, bytes]) -> None:
-        super().__init__()
-        self.objects = {hashlib.sha256(content).hexdigest(): content for content in contents.values()}
-
-    @property
-    def root(self) -> str:
-        return f"{self.url}/dci"
-
-    def respond(self, exchange: Any) -> None:
-        folder, _, digest = exchange.request.path.rpartition("/")
-        content = self.objects.get(digest)
-        if content is None or folder != f"/dci/.dci-downloader/objects/{digest[:2]}":
-            exchange.answer(404, b"<html>404 Not Found" * 10)
-            return
-        start, end = wanted(exchange) or (0, len(content))
-        if wanted(exchange) is None:
-            exchange.answer(200, content)
-        else:
-            exchange.answer(206, content[start:end], {"Content-Range": f"bytes {start}-{end - 1}/{len(content)}"})
-
-    def ranges(self) -> list[str]:
-        """The ranges that were asked for."""
-        return [request.headers.get("range", "") for request in self.requests]
-
-
-def wanted(exchange: Any) -> Optional[tuple[int, int]]:
-    """The range that a request is for; None for the whole file."""
-    value = exchange.request.headers.get("range")
-    if value is None:
-        return None
-    first, last = value[len("bytes=") :].split("-")
-    return int(first), int(last) + 1
-
-
-Intercept = Callable[[Any], Optional[bool]]
-Start = Callable[..., Lab]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    running: list[Lab] = []
-
-    def start(contents: dict[str, bytes], intercept: Optional[Intercept] = None) -> Lab:
-        lab = Lab(contents)
-        if intercept is not None:
-            interception.intercept(lab, intercept)
-        lab.start()
-        running.append(lab)
-        return lab
-
-    yield start
-    for lab in running:
-        lab.stop()
-
-
-def put(bench: Bench, contents: dict[str, bytes]) -> None:
-    """Have these files to fetch, and the object store hold them."""
-    for path, content in contents.items():
-        bench.contents[path] = content
-        bench.entries[path] = FileEntry(path, hashlib.sha256(content).hexdigest(), len(content))
 
 
 def fetch(bench: Bench, contents: dict[str, bytes], *labs: Lab, **options: Any) -> Fetched:
@@ -108,11 +39,6 @@ def fetch(bench: Bench, contents: dict[str, bytes], *labs: Lab, **options: Any) 
     assert sum(each.bytes for each in fetched.received) == fetched.bytes
     assert sum(each.files for each in fetched.received) == fetched.files
     return fetched
-
-
-def from_store(bench: Bench) -> set[str]:
-    """The files that the object store was asked for."""
-    return {asked.path for asked in bench.store.log}
 
 
 def dead_url() -> str:
@@ -189,15 +115,6 @@ def cut_in_the_middle(exchange: Any) -> bool:
 def unannounced(exchange: Any) -> bool:
     exchange.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", b"y" * 5_000_000)
     exchange.open = False
-    return True
-
-
-def forge(exchange: Any) -> bool:
-    """Another content of the right size."""
-    size = len(exchange.server.objects[exchange.request.path.rpartition("/")[2]])
-    start, end = wanted(exchange) or (0, size)
-    place = {"Content-Range": f"bytes {start}-{end - 1}/{size}"} if wanted(exchange) else {}
-    exchange.answer(206 if place else 200, b"x" * (end - start), place)
     return True
 
 
@@ -749,3 +666,14 @@ def test_a_peer_that_was_dropped_before_is_not_asked_by_the_second_process(
     fetched = engine.fetch(list(bench.entries.values()), *arguments, tuning=bench.tuning)
     assert (fetched.failures, fetched.notes) == ((), ())
     assert len(shared.instances[-1].assigned) > 40
+
+
+def test_a_peer_that_is_silent_is_waited_for_in_neither_process(
+    bench: Bench, start: Start, shared: type[WatchedCoprocess]
+):
+    bench.tune(head_start=0.05, compare_seconds=0.05, straggler_window=0.05, slow_seconds=1e6)
+    bench.control.flowing.set()
+    over = threading.Event()
+    fetched = fetch(bench, MANY, start(MANY, lambda exchange: interception.hold(exchange, over) or True))
+    over.set()
+    assert fetched.received[-1].files == len(MANY)

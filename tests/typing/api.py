@@ -51,10 +51,12 @@ from dci_downloader import (
 def mirror_a_topic() -> int:
     with ControlServer.from_env() as server:
         report: Report = sync_topic(server, Mirror("/srv/dci"), "RHEL-9.2", Selection(variants=("BaseOS",)))
+        fine: bool = report.ok
+        report.raise_for_failures()
     done: tuple[ComponentReport, ...] = report.components
     names: list[str] = [component.name for component in done]
     total: int = sum(component.bytes_downloaded for component in done)
-    return report.exit_code + total + len(names)
+    return report.exit_code + total + len(names) + fine
 
 
 def step_by_step(server: ControlServer) -> Plan:

@@ -7,6 +7,7 @@ import pytest
 from dci_downloader.content.ranges import Range
 from dci_downloader.errors import DigestMismatchError, LockedError
 from dci_downloader.models import FileEntry
+from dci_downloader.transfer.choice import SourceChoice
 from dci_downloader.transfer.ledger import Decision, Ledger, Step
 from dci_downloader.transfer.schedule import Schedule
 from dci_downloader.transfer.sources import Peer
@@ -40,7 +41,7 @@ class Desk:
         self.clock = Clock()
         self.peers = [Peer(name) for name in peers]
         self.partials = {}
-        self.schedule = Schedule(self.peers, self.open_partial, tuning, self.clock)
+        self.schedule = Schedule(SourceChoice(self.peers), self.open_partial, tuning, self.clock)
         self.ledger = Ledger(self.schedule, PATIENCE, tuning, self.clock, lambda: 0.999999)
         self.ledger.add([FileEntry(path, path * 64, size) for path, size in (sizes or {"a": SMALL}).items()])
 
@@ -444,7 +445,7 @@ def test_segments_of_a_peer_that_is_dropped_are_asked_of_the_next_source():
     assert second.transfer.source is desk.peers[1]
 
 
-def test_content_of_several_sources_is_held_against_none_of_them():
+def test_content_of_several_peers_is_held_against_none_of_them_and_that_of_one_and_the_store_against_the_peer():
     desk = Desk("1", "2", sizes={"a": BIG}, tuning=replace(TUNING, most_faults=1, most_mismatches=0))
     first, second, third = (desk.next() for _ in range(3))
     desk.ledger.received(first, 100, desk.peers[0])
@@ -456,9 +457,9 @@ def test_content_of_several_sources_is_held_against_none_of_them():
     assert again.transfer.source is desk.peers[1]
     desk.ledger.peer_failed(again, desk.peers[1], MISS)
     desk.ledger.received(again, again.end, desk.peers[1])
-    assert desk.mismatch(again, None).step is Step.NOTHING
-    assert desk.next().transfer.source is None
     assert not any(peer.dropped for peer in desk.peers)
+    assert desk.mismatch(again, None).dropped is desk.peers[1]
+    assert desk.next().transfer.source is None
 
 
 def test_what_is_not_kept_of_a_file_in_memory_does_not_make_its_content_mixed():

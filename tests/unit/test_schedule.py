@@ -3,6 +3,7 @@ import pytest
 from dci_downloader.content.ranges import Range
 from dci_downloader.errors import LockedError
 from dci_downloader.models import FileEntry
+from dci_downloader.transfer.choice import SourceChoice
 from dci_downloader.transfer.schedule import Schedule
 from dci_downloader.transfer.sources import Peer
 from dci_downloader.transfer.tuning import Tuning
@@ -50,7 +51,7 @@ class Desk:
     def __init__(self, partials, *peers, tuning=TUNING):
         self.clock = Clock()
         self.peers = peers
-        self.schedule = Schedule(peers, partials, tuning, self.clock)
+        self.schedule = Schedule(SourceChoice(peers), partials, tuning, self.clock)
 
     def add(self, path="a", size=250):
         self.schedule.queue.add([FileEntry(path, path * 64, size)])
@@ -164,7 +165,7 @@ def test_peers_that_were_dropped_are_not_asked(partials):
     assert [desk.open(str(each), 1).peers for each in range(2)] == [[a], [a]]
     a.dropped = "slow, too"
     assert [desk.open(str(each), 1).peers for each in range(2)] == [[], []]
-    assert desk.schedule.live_peers == []
+    assert desk.schedule.choice.live_peers == []
 
 
 def test_a_file_that_begins_anew_is_asked_only_of_the_peers_that_were_left(partials):
@@ -181,15 +182,13 @@ def test_a_source_without_ranges_is_asked_for_all_of_that_file(partials):
     desk = Desk(partials, Peer("a"))
     (peer,) = desk.peers
     transfer = desk.open()
-    desk.schedule.without_ranges(transfer, peer)
-    assert desk.schedule.is_rangeless(transfer)
+    desk.schedule.choice.without_ranges(transfer, peer)
+    assert desk.schedule.choice.is_rangeless(transfer.entry, peer)
     desk.schedule.again(transfer)
     transfer.over = True
     assert bounds(desk.segments()) == [(0, 250)]
     desk.add("b")
     assert bounds(desk.segments()) == [(0, 100), (100, 200), (200, 250)]
-    peer.dropped = "slow"
-    assert not desk.schedule.is_rangeless(transfer)
 
 
 def test_a_segment_put_back_begins_with_no_redirect_followed(partials):
