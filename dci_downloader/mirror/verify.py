@@ -21,6 +21,7 @@ from dci_downloader.mirror.content_check import FORBIDDEN, ContentCheck, Hashed,
 from dci_downloader.mirror.damage import judge
 from dci_downloader.mirror.hashing import Hasher
 from dci_downloader.mirror.head import Head, write_head
+from dci_downloader.mirror.locks import BRIEF
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.record import Unreadable, load_head
@@ -99,7 +100,7 @@ def verify(
     """
     mirror.require()
     lock = mirror.store.lock()
-    with lock.holding(shared=True, timeout=timeout, waiting=progress.message):
+    with lock.holding(shared=True, timeout=timeout, waiting=progress.message, patience=BRIEF):
         lock.sign()  # names this run to those who wait for it
         marked = mirror.store.damage.read()
         lost, heads = _look(mirror)

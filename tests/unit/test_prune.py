@@ -98,4 +98,4 @@ def test_markers_of_killed_runs_go_with_a_flush_but_for_those_of_another_boot(tm
     prune(sample.mirror)
     assert len(flushed) == (1 if boot == "now" else 0)
     assert sample.store.needs_recovery() == (boot == "before")
-    assert sample.store.markers.any_left() == (boot == "before")
+    assert bool(sample.store.markers.left()) == (boot == "before")
