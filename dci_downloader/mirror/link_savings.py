@@ -39,9 +39,8 @@ class LinkSavings:
 
     def _add_version(self, version: Version) -> None:
         for path, sha256, size in version.manifest.files:
-            beginning = int.from_bytes(bytes.fromhex(sha256[:16]), sys.byteorder)
             self.size += size
-            if beginning not in self._sizes:
-                self._sizes[beginning] = size
-            elif path in version.copies:
+            if path in version.copies:
                 self._copied += size
+            else:
+                self._sizes[int.from_bytes(bytes.fromhex(sha256[:16]), sys.byteorder)] = size
