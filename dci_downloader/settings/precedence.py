@@ -57,6 +57,7 @@ class MergedSettings:
         job: the job whose components are wanted; None where none is named.
         notes: what is without effect, a line each.
         details: which of the files that are found count, a line each.
+        status_page: path of the page of HTML about the mirror; None for none.
     """
 
     destination: Optional[SettingValue]
@@ -64,6 +65,7 @@ class MergedSettings:
     notes: tuple[str, ...]
     job: Optional[JobRequest] = None
     details: tuple[str, ...] = ()
+    status_page: Optional[SettingValue] = None
 
 
 def merge(command_line: CommandLine, environ: Mapping[str, str], found: Sequence[str] = ()) -> MergedSettings:
@@ -99,7 +101,14 @@ def merge(command_line: CommandLine, environ: Mapping[str, str], found: Sequence
         notes.append(f"DCI_JOB_ID is not used, because component_id ({topics[0]['component_id'].origin}) is set")
         job = None
     details = tuple(f"settings found: {path}" for path in found)
-    return MergedSettings(destination or top_level.get("local_repo"), topics, tuple(dict.fromkeys(notes)), job, details)
+    return MergedSettings(
+        destination or top_level.get("local_repo"),
+        topics,
+        tuple(dict.fromkeys(notes)),
+        job,
+        details,
+        top_level.get("status_page"),
+    )
 
 
 def _narrowed(file: SettingsFile, topic: str) -> SettingsFile:
