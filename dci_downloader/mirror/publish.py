@@ -18,6 +18,7 @@ from dci_downloader.errors import IntegrityError, SettingsError
 from dci_downloader.hooks import NullProgress, Progress
 from dci_downloader.mirror import tree
 from dci_downloader.mirror.carried import NOTE, carried_path, carry, has_links, is_carried
+from dci_downloader.mirror.digest_list import each_digest, remembered_digests
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import flush_folder, make_folder, make_symlink, remove_file
 from dci_downloader.mirror.head import Head
@@ -177,6 +178,7 @@ def _build(topic: TopicMirror, version: Version, progress: Progress) -> tuple[Ve
         version = replace(version, copies=built.copies)
         progress.phase(f"{version.component.name}: flushing to disk")
         topic.store.flush()
+        topic.store.candidates.add(_lost(path, version))
         _clear(record_path(path))
         write_record(path, version)  # only after the flush: whatever a record names is trusted after a power cut
         _replace(new, path)
@@ -189,6 +191,13 @@ def _build(topic: TopicMirror, version: Version, progress: Progress) -> tuple[Ve
         return version, (NOTE,) if carries else ()
     note = f"{len(built.copies)} files are copies of their objects, for hard links are not to be had ({built.reason})"
     return version, (note,)
+
+
+def _lost(tree_path: Path, version: Version) -> set[bytes]:
+    """What a version held that stands in the way, because its record cannot be read, and this one does not hold."""
+    return set(each_digest(remembered_digests(tree_path))) - {
+        bytes.fromhex(entry.sha256) for entry in version.manifest.files
+    }
 
 
 def _carries(topic: TopicMirror, version: Version) -> bool:
