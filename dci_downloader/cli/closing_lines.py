@@ -198,9 +198,8 @@ def _below(component: ComponentReport, verbose: bool) -> Iterator[str]:
     yield from _images(component.images)
     if component.outcome is not Outcome.SKIPPED:
         yield from (f"{WARNING} {note}" for note in component.notes)
-    if component.outcome is Outcome.FAILED:
-        if component.bytes_kept and component.size:
-            yield f"{formatting.part(component.bytes_kept, component.size, ' of ').strip()} are here and stay"
+    if component.bytes_kept and component.size:
+        yield f"{formatting.part(component.bytes_kept, component.size, ' of ').strip()} are here and stay"
     yield from failure_lines([one for one in component.failures if one.reason != "interrupted"], verbose=verbose)
     if component.outcome is Outcome.FAILED:
         still = f"{component.published} is still published" if component.published else "nothing is published yet"
