@@ -27,12 +27,12 @@ def test_a_share_is_between_nothing_and_all(size, done, share):
 
 
 def test_a_ticker_ticks_until_it_is_stopped():
-    ticked = threading.Event()
+    ticked, before = threading.Event(), set(threading.enumerate())
     ticker = Ticker(0.001, ticked.set)
     ticker.start()
     ticker.start()
     assert ticked.wait(30)
-    (thread,) = [thread for thread in threading.enumerate() if thread.name == "ticker" and thread.is_alive()]
+    (thread,) = [new for new in set(threading.enumerate()) - before if new.name == "ticker"]
     ticker.stop()
     ticker.stop()
     thread.join(30)
