@@ -24,7 +24,7 @@ from dci_downloader.settings.command_line import CommandLine
 from dci_downloader.settings.destination import no_destination
 from dci_downloader.settings.discovery import Variables
 from dci_downloader.settings.precedence import MergedSettings, merge
-from dci_downloader.settings.settings import TopicSettings, topic_settings
+from dci_downloader.settings.settings import TopicSettings, check_commands, topic_settings
 
 SECONDS, PATIENCE = 60.0, 10.0
 """How long one probe may take, and how long it waits for a server."""
@@ -80,6 +80,7 @@ class _Check:
         try:
             variables = discovery.with_credentials(self.environ, self.command_line.dcirc, self.command_line.dci_cs_url)
             merged = merge(self.command_line, variables.environ, variables.found.settings)
+            check_commands(merged.topics)
             topics = [topic_settings(values, self.command_line) for values in merged.topics]
         except SettingsError as error:
             yield failure("settings", error)  # nothing else is known then
@@ -93,6 +94,8 @@ class _Check:
             reserve = max((topic.options.reserve for topic in topics), default=0)
             yield from self._probe("destination", lambda: disk.file_system(mirror))
             yield from self._probe("room", lambda: disk.room(mirror, self.planned, reserve))
+            if merged.status_page is not None:
+                yield from self._probe("status_page", partial(disk.page, mirror, Path(merged.status_page.value)))
         yield from self._machine(topics)
 
     def _probe(self, subject: str, probe: Probe) -> list[Finding]:

@@ -135,7 +135,7 @@ def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
             "--set-state is about the job of --job-id or DCI_JOB_ID, and is not for --dry-run",
             hint="name the job, or leave --set-state out",
         )
-    _check_commands(merged.topics)
+    check_commands(merged.topics)
     return Settings(
         credentials=variables.credentials(),
         network=environment.network(variables.environ),
@@ -149,7 +149,7 @@ def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
     )
 
 
-def _check_commands(topics: Iterable[Values]) -> None:
+def check_commands(topics: Iterable[Values]) -> None:
     """Make sure that nobody else can say what is run.
 
     Raises:
