@@ -45,6 +45,7 @@ from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version, identity
 from dci_downloader.models import Component, FileEntry, Manifest, Plan
 from dci_downloader.network.side_by_side import side_by_side
+from dci_downloader.room import Room
 
 COMPONENT_ERRORS = (AccessError, DiskFullError, IntegrityError, NotFoundError, SettingsError, TransferError)
 """Errors that concern one component, and do not stop the others."""
@@ -109,8 +110,7 @@ class Planner:
     """Plans the components of one topic. What is published changes in links and modes at most, in a dry run in nothing.
 
     Attributes:
-        beside: the plans that need room too; those of this topic join them.
-        reserve: bytes that are to stay free.
+        room: has a plan join those that need room.
     """
 
     server: ControlServer
@@ -120,8 +120,7 @@ class Planner:
     dry_run: bool
     progress: Progress
     stop: Stop
-    beside: list[Plan]
-    reserve: int = 0
+    room: Room
 
     def plan(self, components: Sequence[Component]) -> list[ComponentPlan]:
         """Plan all components, in their order. Safe to repeat.
@@ -194,8 +193,7 @@ class Planner:
 
         def check(plan: ComponentPlan) -> ComponentPlan:
             if plan.to_fetch is not None:
-                self.mirror.check_space([*self.beside, plan.to_fetch], self.reserve)
-                self.beside.append(plan.to_fetch)
+                self.room.take(plan.to_fetch)
             return plan
 
         return [self._attempt(check, plan) for plan in plans]

@@ -48,6 +48,7 @@ from dci_downloader.results import (
     Report,
     SyncSteps,
 )
+from dci_downloader.room import Room
 from dci_downloader.skopeo import topic_login
 from dci_downloader.transfer.sources import PeerPool
 
@@ -100,18 +101,29 @@ def sync_topic(
         options = replace(options, transfer=replace(options.transfer, network=server.network))
     resolved, components, missing = resolve_request(server, topic, options, progress)
     topic_mirror, peers = mirror.topic(resolved.name), PeerPool(options.transfer.peers)
-    beside = planned if planned is not None and options.dry_run else []
-    planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, beside, options.reserve)
+    room = Room(mirror, options, planned if planned is not None and options.dry_run else [], progress)
+    planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, room)
     sync = _Sync(server, mirror, topic_mirror, resolved, options, peers, progress, stop)
     if options.dry_run:
         topic_mirror.check()
         reports = [sync.report(plan, sync.preview) for plan in planner.plan(components)]
     else:
-        with topic_mirror.lock(options.lock_timeout, progress.message):
-            reports = list(sync.fetch_and_publish_all(planner.plan(components)))
+        reports = _fetch_and_publish(sync, planner, components)
+    reports = room.noted(reports)
     reports += [_missing_report(component_type, error) for component_type, error in missing.items()]
     report = Report(resolved.name, resolved.id, tuple(reports), time.monotonic() - began, dropped_peers=peers.dropped)
     return run_for_published(report, options.on_published, progress, stop) if options.on_published else report
+
+
+def _fetch_and_publish(sync: _Sync, planner: Planner, components: Sequence[Component]) -> list[ComponentReport]:
+    """Mirror the components under the topic's lock; where room is made for them, they are planned anew after that."""
+    while True:
+        with sync.topic_mirror.lock(sync.options.lock_timeout, sync.progress.message):
+            plans = planner.plan(components)
+            lacking = planner.room.lacking([plan.to_fetch for plan in plans])
+            if not lacking:
+                return list(sync.fetch_and_publish_all(plans))
+        planner.room.make(lacking)  # once, and without the lock, for it takes those of other topics, too
 
 
 def _missing_report(component_type: str, error: NotFoundError) -> ComponentReport:

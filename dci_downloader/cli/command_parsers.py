@@ -243,6 +243,7 @@ def prune_parser() -> Parser:
     description = "Remove old versions, stale partial files, and what no version holds any more."
     parser = _maintenance_parser("prune", description, "prune /srv/dci", "prune /srv/dci --keep 0")
     add_option(parser, "keep")
+    add_option(parser, "dry_run", help="say what would be removed, remove nothing")
     add_option(parser, "lock_timeout")
     return parser
 

@@ -231,7 +231,10 @@ def prune(argv: Sequence[str]) -> int:
         progress.message(f"DEST is {root.path} ({root.origin})")
     kept = SETTINGS["keep"].default if root.keep is None else root.keep
     keep = kept if arguments.keep is None else arguments.keep
-    result = maintenance.prune(Mirror(root.path), keep, arguments.lock_timeout, progress)
+    mirror = Mirror(root.path)
+    if arguments.dry_run:
+        return output.print_result(maintenance.prune_preview(mirror, keep), as_json=arguments.json)
+    result = maintenance.prune(mirror, keep, arguments.lock_timeout, progress)
     return output.print_result(result, as_json=arguments.json)
 
 

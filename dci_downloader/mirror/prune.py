@@ -6,9 +6,10 @@ Topics are looked through one after the other, each under its own lock; objects 
 
 from __future__ import annotations
 
+import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Optional
@@ -22,8 +23,9 @@ from dci_downloader.mirror.garbage import sweep
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import text_of
 from dci_downloader.mirror.recovery import remove_unsure
+from dci_downloader.mirror.references import References
 from dci_downloader.mirror.removal import left_note
-from dci_downloader.mirror.retention import remove_expired
+from dci_downloader.mirror.retention import expired, reclaimable, remove_expired, unreadable
 from dci_downloader.mirror.store import Store
 from dci_downloader.results import Removal
 
@@ -81,6 +83,36 @@ def prune(
     return Removal(versions, collected.files, collected.size + freed)
 
 
+def preview(mirror: Mirror, keep: int = 1, *, now: Callable[[], float] = time.time) -> Removal:
+    """What :func:`prune` would remove, as far as can be told beside running syncs. Takes no lock, removes nothing.
+
+    Args:
+        mirror: which.
+        keep: how many builds of each type stay beside the published one.
+        now: seconds since the epoch.
+
+    Raises:
+        NotFoundError: there is no mirror.
+        SettingsError: a folder or a record cannot be read.
+    """
+    mirror.require()
+    store, versions, files, size = mirror.store, [], 0, 0
+    for topic in mirror.topics():
+        for component_type in topic.types():
+            removal = reclaimable(topic, expired(topic, component_type, keep))
+            versions += [*removal.versions, *unreadable(topic, component_type)]
+            files, size = files + removal.files, size + removal.size
+    garbage = set(map(bytes.fromhex, store.object_names()))
+    References(mirror.root).subtract_from(garbage)
+    for digest in garbage:
+        with suppress(FileNotFoundError):
+            status = os.lstat(store.object_path(digest.hex()))
+            if status.st_nlink == 1:
+                files, size = files + 1, size + status.st_size
+    size += sum(_occupied(status) for _, status in _stale(store.partials, now() - _PARTIAL_AGE))
+    return Removal(tuple(versions), files, size)
+
+
 def _flush_and_remove(store: Store, markers: list[Path]) -> None:
     """Put on disk what killed runs of this boot have written: after the next boot nobody need hash it then."""
     if markers:
@@ -115,12 +147,20 @@ def _remove_partials(folder: Path, before: float) -> int:
     """Remove temporaries, and the partials and journals last written before then; gives the bytes that this frees."""
     freed = 0
     with disk_errors(folder):
-        for path in folder.iterdir():
-            with suppress(FileNotFoundError):
-                status = path.lstat()
-                if stat.S_ISDIR(status.st_mode):
-                    continue  # not ours
-                if path.suffix == ".tmp" or status.st_mtime < before:
-                    freed += status.st_blocks * 512  # stat(2) counts in this unit on every file system
-                    remove_file(path)
+        for path, status in _stale(folder, before):
+            freed += _occupied(status)
+            remove_file(path)
     return freed
+
+
+def _stale(folder: Path, before: float) -> Iterator[tuple[Path, os.stat_result]]:
+    """The temporaries, and the partials and journals last written before then."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        with suppress(FileNotFoundError):
+            status = path.lstat()
+            if not stat.S_ISDIR(status.st_mode) and (path.suffix == ".tmp" or status.st_mtime < before):
+                yield path, status
+
+
+def _occupied(status: os.stat_result) -> int:
+    return status.st_blocks * 512  # stat(2) counts in this unit on every file system

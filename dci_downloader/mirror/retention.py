@@ -127,14 +127,20 @@ def _removed(topic: TopicMirror, path: Path) -> bool:
 
 
 def remove_unreadable(topic: TopicMirror, component_type: str) -> tuple[str, ...]:
-    """Remove the trees whose record is damaged, for nothing can be done with them; not the published one.
-
-    None while nothing whole is published beside them: they may be all that is left.
-
-    Safe to repeat. One that may not be read, or is of a newer program, may be right, and stays.
+    """Remove the trees that :func:`unreadable` names. Safe to repeat.
 
     Returns:
         Their folders.
+    """
+    folder = topic.versions_folder(component_type)
+    return tuple(name for name in unreadable(topic, component_type) if _removed(topic, folder / native(name)))
+
+
+def unreadable(topic: TopicMirror, component_type: str) -> tuple[str, ...]:
+    """The trees whose record is damaged, for nothing can be done with them; not the published one. No side effect.
+
+    None while nothing whole is published beside them: they may be all that is left. One that may not be read, or is of
+    a newer program, may be right, and stays.
     """
     published = topic.published_folder(component_type)
     damaged = [
@@ -144,8 +150,7 @@ def remove_unreadable(topic: TopicMirror, component_type: str) -> tuple[str, ...
     ]
     if damaged and topic.published(component_type) is None:  # asked last, for it reads a whole record
         return ()
-    folder = topic.versions_folder(component_type)
-    return tuple(name for name in damaged if _removed(topic, folder / native(name)))
+    return tuple(damaged)
 
 
 def remove(topic: TopicMirror, version: Head) -> None:

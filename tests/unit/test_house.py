@@ -35,6 +35,7 @@ WINGS = [
     "skopeo",
     "container_images",
     "published_command",
+    "room",
     "planning",
     "sync",
     "pre_run_step",
