@@ -2,8 +2,8 @@
 
 Threads would do for large files. With small ones they spend their time passing the interpreter lock to each other:
 50,000 files of 2 kB take two threads longer than one. The processes are fresh interpreters that import next to nothing
-(15 ms), not forks: a fork would inherit the locks of whatever threads there are. One that a signal stops is killed, and what
-it was to hash is hashed in this process.
+(15 ms), not forks: a fork would inherit the locks of whatever threads there are. One that a signal stops is killed, and
+its files are hashed in this process.
 """
 
 from __future__ import annotations
