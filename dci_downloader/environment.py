@@ -22,6 +22,9 @@ KINDS: Mapping[str, tuple[str, ...]] = {"sso": (*_SSO, _TOKEN), "remoteci": _REM
 
 SECRETS = frozenset({"DCI_API_SECRET", "DCI_PASSWORD", "SSO_PASSWORD", _TOKEN})
 LARGEST_DCIRC = 2**16  # bytes
+_SECRET_NAME = re.compile("SECRET|PASSWORD|PASSWD|TOKEN|CREDENTIAL|API_?KEY|ACCESS_KEY|PRIVATE_KEY", re.IGNORECASE)
+_LOGIN_IN_URL = re.compile(r"(://|^)[^/\s@]*:[^/\s@]*@")
+_TELLING = 8  # characters; a shorter secret may stand in any text by chance
 _CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 # A shell expands $, ` and \\ in double quotes, and more without quotes: a line with such a value is refused.
 _ASSIGNMENT = re.compile(
@@ -93,6 +96,25 @@ def with_options(environ: Mapping[str, str], dcirc_path: Optional[str], url: Opt
     others = {name for names in KINDS.values() if named and names not in named for name in names}
     kept = {name: value for name, value in environ.items() if name not in others}
     return {**kept, **given, **({_SERVER: url} if url else {})}
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a program that has no business with the credentials.
+
+    Left out are the variables of every kind of credentials, those whose name says that they hold a secret, those that
+    hold one of ours under another name, and addresses with a login.
+
+    Args:
+        environ: as ``os.environ``.
+    """
+    ours = {*_SSO, _TOKEN, *_REMOTECI, *_LOGIN}
+    secrets = {environ[name] for name in SECRETS if environ.get(name)}
+
+    def is_open(name: str, value: str) -> bool:
+        holds_ours = any(secret == value or (len(secret) >= _TELLING and secret in value) for secret in secrets)
+        return name not in ours and not holds_ours and not _SECRET_NAME.search(name) and not _LOGIN_IN_URL.search(value)
+
+    return {name: value for name, value in environ.items() if is_open(name, value)}
 
 
 def credentials_kind(environ: Mapping[str, str]) -> str:

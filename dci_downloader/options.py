@@ -150,6 +150,9 @@ class SyncOptions:
         login_registries: ``HOST[:PORT]`` of registries that the topic's login may be sent to, beside those that the
             topic names.
         keep: how many older builds stay beside the published one, whatever was selected of each.
+        make_room: where the disk is too small, remove older builds first, whatever ``keep`` says.
+        reserve: bytes of the disk that are to stay free.
+        on_published: a program and its arguments, run for each component that was published; none for nothing.
         lock_timeout: seconds to wait for another run; None for as long as it takes, 0 for not at all.
         dry_run: only report what would be done; nothing is written.
         transfer: how files are fetched.
@@ -161,6 +164,9 @@ class SyncOptions:
     registry: str = ""
     login_registries: tuple[str, ...] = ("registry.distributed-ci.io",)
     keep: int = 1
+    make_room: bool = False
+    reserve: int = 0
+    on_published: tuple[str, ...] = ()
     lock_timeout: Optional[float] = None
     dry_run: bool = False
     transfer: TransferOptions = field(default_factory=TransferOptions)

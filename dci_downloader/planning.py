@@ -8,6 +8,7 @@ The rules:
 * What is published unchanged needs nothing. What a plain folder in the link's place holds need not be fetched.
 * There has to be room for what all components miss together; one that finds none beside those before it fails, and
   takes none from those after it.
+* What is held stays at the version that is published; what it would become is told, and nothing of it is fetched.
 * An error that concerns one component alone is a value in its plan; the others go on.
 """
 
@@ -17,12 +18,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Optional
 
+from dci_downloader.content.coverage import select
 from dci_downloader.content.selection import RULES, Selection
-from dci_downloader.control.client import ControlServer
 from dci_downloader.control.offer import resolve_offer
 from dci_downloader.control.resolver import folder_conflicts
+from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import (
     AccessError,
     DiskFullError,
@@ -36,11 +39,14 @@ from dci_downloader.errors import (
 )
 from dci_downloader.hooks import Progress, Stop
 from dci_downloader.mirror.adopt import adopt, adoptable
+from dci_downloader.mirror.hold import is_held
 from dci_downloader.mirror.mend import mend
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version, identity
 from dci_downloader.models import Component, FileEntry, Manifest, Plan
+from dci_downloader.network.side_by_side import side_by_side
+from dci_downloader.room import Room
 
 COMPONENT_ERRORS = (AccessError, DiskFullError, IntegrityError, NotFoundError, SettingsError, TransferError)
 """Errors that concern one component, and do not stop the others."""
@@ -60,6 +66,7 @@ class ComponentPlan:
         contents: the content of files that came with the offer.
         plan: what the mirror lacks of it; None where it is published as it is, or cannot be mirrored.
         adoptable: what a plain folder in the link's place may hold of that, in a dry run; others adopt it at once.
+        held: whether another version stays published, so that this one only can be told of.
         notes: what was put right of the published version, a line each.
         seconds: how long it took to find out.
     """
@@ -72,6 +79,7 @@ class ComponentPlan:
     contents: Mapping[FileEntry, bytes] = field(default_factory=dict, repr=False)
     plan: Optional[Plan] = None
     adoptable: tuple[FileEntry, ...] = ()
+    held: bool = False
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
 
@@ -83,11 +91,15 @@ class ComponentPlan:
     @property
     def identity(self) -> str:
         """That of the version it is to become."""
+        if self.published is not None and self.wanted is self.published.manifest:  # of the same component and selection
+            return self.published.identity
         return identity(self.component, self.selection, self.wanted)
 
     @property
     def to_fetch(self) -> Optional[Plan]:
-        """What has to be fetched, as far as can be known; None where there is no plan."""
+        """What has to be fetched, as far as can be known; None where there is no plan, or the type is held."""
+        if self.held:
+            return None
         if self.plan is None or not self.adoptable:
             return self.plan
         at_hand = {entry.sha256 for entry in self.adoptable}
@@ -99,17 +111,17 @@ class Planner:
     """Plans the components of one topic. What is published changes in links and modes at most, in a dry run in nothing.
 
     Attributes:
-        beside: the plans that need room too; those of this topic join them.
+        room: has a plan join those that need room.
     """
 
-    server: ControlServer
+    server: Upstream
     mirror: Mirror
     topic_mirror: TopicMirror
     selection: Selection
     dry_run: bool
     progress: Progress
     stop: Stop
-    beside: list[Plan]
+    room: Room
 
     def plan(self, components: Sequence[Component]) -> list[ComponentPlan]:
         """Plan all components, in their order. Safe to repeat.
@@ -117,7 +129,9 @@ class Planner:
         Raises:
             CancelledError: ``stop`` was requested.
         """
-        plans = [self._attempt(self._with_offer, ComponentPlan(component)) for component in components]
+        # one after the other, for a record takes many times its size in memory while it is read
+        known = [self._attempt(self._with_published, ComponentPlan(component)) for component in components]
+        plans = side_by_side(partial(self._attempt, self._with_offer), known)
         if all(plan.skipped for plan in plans):
             return [replace(plan, error=NoFilesError(plan.component.name, plan.component.type)) for plan in plans]
         conflicts = folder_conflicts(plan.component for plan in plans if plan.wanted.files)
@@ -133,32 +147,38 @@ class Planner:
             plan = replace(plan, error=error)
         return replace(plan, seconds=plan.seconds + time.monotonic() - began)
 
+    def _with_published(self, plan: ComponentPlan) -> ComponentPlan:
+        """What is published now."""
+        published = None
+        with suppress(ManifestError):  # its type cannot be a folder, which matters only if it has files
+            published = self.topic_mirror.published(plan.component.type)
+        selection = {"rules": RULES, **self.selection.effective(plan.component.type).to_json()}
+        return replace(plan, selection=selection, published=published)
+
     def _with_offer(self, plan: ComponentPlan) -> ComponentPlan:
         """What the server offers, and the part of it that is selected; a known manifest is not asked for again."""
-        component = plan.component
-        selection = {"rules": RULES, **self.selection.effective(component.type).to_json()}
-        published = known = None
-        with suppress(ManifestError):  # its type cannot be a folder, which matters only if it has files
-            published = self.topic_mirror.published(component.type)
-        if published and (published.component.id, published.selection) == (component.id, selection):
+        component, published, known = plan.component, plan.published, None
+        if published and (published.component.id, published.selection) == (component.id, plan.selection):
             known = published.manifest  # the same selection would choose the same files of it
         offer = resolve_offer(self.server, component, known)
         wanted = known or _EMPTY
         if offer.manifest is not None:
-            wanted = self.selection.apply(offer.manifest) if offer.manifest.files else _EMPTY
-        return replace(plan, selection=selection, published=published, wanted=wanted, contents=offer.contents)
+            wanted = select(self.selection, offer.manifest) if offer.manifest.files else _EMPTY
+        return replace(plan, wanted=wanted, contents=offer.contents)
 
     def _with_plan(self, plan: ComponentPlan) -> ComponentPlan:
         """What the mirror lacks of the selected files, once it has what is at hand."""
         if plan.skipped:
             return plan
         component, wanted, store = plan.component, plan.wanted, self.mirror.store
-        link = self.topic_mirror.link(component.type)
+        link, published = self.topic_mirror.link(component.type), plan.published
+        is_published = published is not None and published.identity == plan.identity
+        if not is_published and is_held(self.topic_mirror, component.type):
+            return replace(plan, plan=self.mirror.plan(component, wanted), held=True)
         if self.dry_run:
             candidates = adoptable(link, wanted, store)
             return replace(plan, plan=self.mirror.plan(component, wanted), adoptable=candidates)
-        published = plan.published
-        if published is not None and published.identity == plan.identity:
+        if published is not None and is_published:
             mended = mend(self.topic_mirror, published)
             if mended is not None:
                 self.topic_mirror.refresh_heads(component.type)
@@ -174,8 +194,7 @@ class Planner:
 
         def check(plan: ComponentPlan) -> ComponentPlan:
             if plan.to_fetch is not None:
-                self.mirror.check_space([*self.beside, plan.to_fetch])
-                self.beside.append(plan.to_fetch)
+                self.room.take(plan.to_fetch)
             return plan
 
         return [self._attempt(check, plan) for plan in plans]

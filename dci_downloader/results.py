@@ -59,11 +59,12 @@ NOT_TRIED = "not tried: the run ended before its turn"
 
 
 class Outcome(enum.Enum):
-    """What a run did with a component. One without files is skipped."""
+    """What a run did with a component. One without files is skipped, one that is held stays as it is published."""
 
     PUBLISHED = "published"
     UNCHANGED = "unchanged"
     PLANNED = "planned"
+    HELD = "held"
     SKIPPED = "skipped"
     FAILED = "failed"
 
@@ -75,7 +76,7 @@ class SourceTotals(NamedTuple):
     """How much of a component was received from one source.
 
     Attributes:
-        name: the URL of a peer, or ``OBJECT_STORE``.
+        name: the URL of a peer, ``OBJECT_STORE``, or the address of the mirror that was asked in its place.
         files: received completely, with the right content.
         bytes: received, including those discarded.
     """
@@ -144,7 +145,8 @@ class ComponentReport:
     Attributes:
         path: the published link, under which agents read the component; empty where it is not mirrored at all.
         files: how many files the version holds, with ``size`` bytes.
-        files_downloaded: files fetched by this run; with ``PLANNED``, files to fetch; without those assembled.
+        files_downloaded: files fetched by this run; with ``PLANNED`` and ``HELD``, files to fetch; without those
+            assembled.
         bytes_downloaded: bytes received for them, including those discarded; without what an earlier run left.
         files_assembled: images put together from files that the mirror held, with ``bytes_assembled`` of them; the rest
             of their bytes is downloaded. With ``PLANNED``, what is expected at the most.
@@ -215,7 +217,7 @@ class SyncSteps(NamedTuple):
         """The report on the component, which agents read under ``path``."""
         missing = self.plan.missing if self.plan else ()
         files, size = sum(source.files for source in self.received), sum(source.bytes for source in self.received)
-        if self.plan and self.outcome is Outcome.PLANNED:
+        if self.plan and self.outcome in (Outcome.PLANNED, Outcome.HELD):
             files = self.plan.missing_files - self.assembled.files
             size = max(0, self.plan.missing_bytes - self.assembled.bytes)
         return ComponentReport(

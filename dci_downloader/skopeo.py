@@ -2,8 +2,7 @@
 
 * The login is in a file in memory that the child inherits (memfd_create(2)): it has no name that another user could
   open or that would have to be removed, and it is on no command line, which every user of the machine can read.
-* No child outlives this process, however it ends: the kernel kills it with the thread that waits for it (prctl(2),
-  PR_SET_PDEATHSIG).
+* No child outlives this process, however it ends: the kernel kills it with the thread that waits for it.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ import json
 import os
 import re
 import subprocess
-import sys
 import threading
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional
 
 from dci_downloader import environment, formatting
+from dci_downloader.child_process import bound
 from dci_downloader.network.addresses import registry_address
 from dci_downloader.options import Network
 
@@ -27,13 +26,6 @@ INSPECT_SECONDS, COPY_SECONDS = 120.0, 6 * 3600.0
 """How long skopeo may take to read one image's manifest, and to copy one image."""
 
 _HTTPS_PORT = ":443"
-_PR_SET_PDEATHSIG = 1
-_START = f"""
-import ctypes, os, signal, sys
-ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, signal.SIGKILL)
-if os.getppid() == int(sys.argv[1]):  # else that process has ended already
-    os.execvp(sys.argv[2], sys.argv[2:])
-"""
 
 
 class Login(NamedTuple):
@@ -118,7 +110,7 @@ class Skopeo:
             if self._abandoned:
                 return 1, b"", "interrupted"
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _START, str(os.getpid()), SKOPEO, *arguments],
+                bound([SKOPEO, *arguments]),
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -12,19 +12,23 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from dci_downloader import container_images
 from dci_downloader.changes import Changes
 from dci_downloader.content.manifest import IMAGE_LIST_NAME
 from dci_downloader.content.selection import Selection
-from dci_downloader.control.client import ControlServer
 from dci_downloader.control.offer import lists, resolve_request
-from dci_downloader.errors import DiskFullError, ManifestError, NotFoundError
+from dci_downloader.control.resolver import creation_order
+from dci_downloader.control.upstream import Upstream
+from dci_downloader.errors import DiskFullError, ManifestError, NotFoundError, SettingsError
 from dci_downloader.formatting import size
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
+from dci_downloader.mirror.carried import is_carried
 from dci_downloader.mirror.fetching import forget, recorded
+from dci_downloader.mirror.hold import held_error
+from dci_downloader.mirror.index import refresh_index
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.publish import publish
 from dci_downloader.mirror.removal import left_note
@@ -34,6 +38,7 @@ from dci_downloader.mirror.version import changes_since
 from dci_downloader.models import Component, Manifest, Plan, Topic
 from dci_downloader.options import SyncOptions
 from dci_downloader.planning import COMPONENT_ERRORS, ComponentPlan, Planner
+from dci_downloader.published_command import run_for_published
 from dci_downloader.results import (
     NOT_TRIED,
     Assembled,
@@ -46,16 +51,16 @@ from dci_downloader.results import (
     Report,
     SyncSteps,
 )
+from dci_downloader.room import Room
 from dci_downloader.skopeo import topic_login
-from dci_downloader.transfer.assembling import Parts
-from dci_downloader.transfer.fetched import Fetched
-from dci_downloader.transfer.missing import MissingFiles
 from dci_downloader.transfer.sources import PeerPool
-from dci_downloader.transfer.tuning import Tuning
+
+if TYPE_CHECKING:
+    from dci_downloader.transfer.fetched import Fetched
 
 
 def sync_topic(
-    server: ControlServer,
+    server: Upstream,
     mirror: Mirror,
     topic: str = "",
     selection: Selection = Selection(),  # noqa: B008  frozen
@@ -95,21 +100,43 @@ def sync_topic(
     began = time.monotonic()
     if options.registry:
         container_images.require_skopeo(options.registry)
+    if server.is_at(mirror.root):
+        raise SettingsError(f"{server.mirror} is the mirror itself", hint="from and DEST are two mirrors")
     if options.transfer.network is None:  # the server's proxies and certificates count for files, too
         options = replace(options, transfer=replace(options.transfer, network=server.network))
     resolved, components, missing = resolve_request(server, topic, options, progress)
     topic_mirror, peers = mirror.topic(resolved.name), PeerPool(options.transfer.peers)
-    beside = planned if planned is not None and options.dry_run else []
-    planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, beside)
+    topic_mirror.created_at = resolved.created_at
+    room = Room(mirror, options, planned if planned is not None and options.dry_run else [], progress)
+    planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, room)
     sync = _Sync(server, mirror, topic_mirror, resolved, options, peers, progress, stop)
     if options.dry_run:
         topic_mirror.check()
         reports = [sync.report(plan, sync.preview) for plan in planner.plan(components)]
     else:
-        with topic_mirror.lock(options.lock_timeout, progress.message):
-            reports = list(sync.fetch_and_publish_all(planner.plan(components)))
+        reports = _fetch_and_publish(sync, planner, components)
+        failed = {report.type for report in reports if report.outcome is Outcome.FAILED}
+        if failed and server.outdated():
+            progress.message(f"{server.mirror} has changed meanwhile: trying again with what it has now")
+            now = resolve_request(server, topic, options, progress).components
+            again = [component for component in now if component.type in failed]
+            reports = [report for report in reports if report.type not in failed]
+            reports += _fetch_and_publish(sync, planner, again)
+    reports = room.noted(reports)
     reports += [_missing_report(component_type, error) for component_type, error in missing.items()]
-    return Report(resolved.name, resolved.id, tuple(reports), time.monotonic() - began, dropped_peers=peers.dropped)
+    report = Report(resolved.name, resolved.id, tuple(reports), time.monotonic() - began, dropped_peers=peers.dropped)
+    return run_for_published(report, options.on_published, progress, stop) if options.on_published else report
+
+
+def _fetch_and_publish(sync: _Sync, planner: Planner, components: Sequence[Component]) -> list[ComponentReport]:
+    """Mirror the components under the topic's lock; where room is made for them, they are planned anew after that."""
+    while True:
+        with sync.topic_mirror.lock(sync.options.lock_timeout, sync.progress.message):
+            plans = planner.plan(components)
+            lacking = planner.room.lacking([plan.to_fetch for plan in plans])
+            if not lacking:
+                return list(sync.fetch_and_publish_all(plans))
+        planner.room.make(lacking)  # once, and without the lock, for it takes those of other topics, too
 
 
 def _missing_report(component_type: str, error: NotFoundError) -> ComponentReport:
@@ -125,7 +152,7 @@ class _Sync:
         fetched_digests: of the contents that this run has fetched.
     """
 
-    server: ControlServer
+    server: Upstream
     mirror: Mirror
     topic_mirror: TopicMirror
     topic: Topic
@@ -162,17 +189,22 @@ class _Sync:
         self.topic_mirror.left.clear()  # each is reported once
         path = ""
         with suppress(ManifestError):  # its type cannot be a folder, and that is its failure
-            path = str(self.topic_mirror.link(component.type))
+            link = self.topic_mirror.link(component.type)
+            path = "" if is_carried(link) else str(link)
         return taken.report(component, path, planned.seconds + time.monotonic() - began)
 
     def fetch_and_publish(self, planned: ComponentPlan) -> SyncSteps:
         """Fetch what is missing of a component and publish it."""
         component, wanted = planned.component, planned.wanted
+        if planned.held:
+            return self.preview(planned)
         if planned.plan is None:
             assert planned.published is not None
+            forget(self.topic_mirror, component.type)  # a build that was left half fetched is not offered any more
+            notes = (*planned.notes, *refresh_index(self.topic_mirror, component.type))
             images, failures = self._mirror_images(wanted)
             same = Changes(planned.published.folder)
-            return SyncSteps(Outcome.UNCHANGED, wanted, None, (), images, failures, same, notes=planned.notes)
+            return SyncSteps(Outcome.UNCHANGED, wanted, None, (), images, failures, same, notes=notes)
         plan = planned.plan
         if not self.fetched_digests.isdisjoint(entry.sha256 for entry in plan.missing):
             plan = self.mirror.plan(component, wanted)
@@ -195,36 +227,55 @@ class _Sync:
         except COMPONENT_ERRORS as error:  # what is published is published
             notes += (f"older versions could not be removed: {error}",)
         notes += publication.notes
+        notes += self._older_note(planned)
         changes = changes_since(planned.published, wanted)
         return SyncSteps(Outcome.PUBLISHED, wanted, plan, received, images, (), changes, removal, notes, assembled)
 
     def preview(self, planned: ComponentPlan) -> SyncSteps:
-        """Say what :meth:`fetch_and_publish` would do. Writes nothing."""
+        """Say what :meth:`fetch_and_publish` would do, for a held type once it is released. Writes nothing."""
         component, wanted = planned.component, planned.wanted
+        if planned.held and self.options.job is not None:
+            raise held_error(self.topic_mirror, component.type)  # a job must not run with another version
         for entry in planned.to_fetch.missing if planned.to_fetch else ():
             self.progress.detail(f"would fetch {entry.path} ({size(entry.size)})")
         new = planned.identity
         unchanged = planned.published is not None and planned.published.identity == new
-        old = () if unchanged else expired(self.topic_mirror, component.type, self.options.keep, new, component.id)
+        stays, keep = unchanged or planned.held, self.options.keep
+        old = () if stays else expired(self.topic_mirror, component.type, keep, new, component.id)
         folder = self.topic_mirror.link(component.type)
         return SyncSteps(
-            Outcome.PLANNED,
+            Outcome.HELD if planned.held else Outcome.PLANNED,
             wanted,
             planned.plan,
             images=self._planned_images(planned),
             changes=changes_since(planned.published, wanted),
             removal=reclaimable(self.topic_mirror, old),
-            notes=(*adoptable_note(planned.adoptable), *unlisted_note(folder, wanted)),
+            notes=(*adoptable_note(planned.adoptable), *unlisted_note(folder, wanted), *self._older_note(planned)),
             assembled=self._expected(planned),
         )
 
+    def _older_note(self, planned: ComponentPlan) -> tuple[str, ...]:
+        """For people, that the mirror that is asked went back to an older build, and is followed."""
+        before, now = planned.published, planned.component
+        if before is None or not self.server.mirror or self.options.component_id:
+            return ()
+        if creation_order(before.component) <= creation_order(now):
+            return ()
+        return (f"{self.server.mirror} went back from {before.component.name} to {now.name}: this mirror follows",)
+
     def _expected(self, planned: ComponentPlan) -> Assembled:
         """What is expected of putting images together."""
+        from dci_downloader.transfer.assembling import Parts
+        from dci_downloader.transfer.tuning import Tuning
+
         missing = planned.to_fetch.missing if planned.to_fetch else ()
         return Parts(planned.wanted.files, self.mirror.store, Tuning()).expected(missing)
 
     def _fetch(self, component: Component, plan: Plan) -> Fetched:
         """Fetch what is missing."""
+        from dci_downloader.transfer.fetched import Fetched  # a run with nothing new need not wait for that
+        from dci_downloader.transfer.missing import MissingFiles
+
         if not plan.missing:
             return Fetched(received=())
         with recorded(self.topic_mirror, component.type, component.name, self.progress) as progress:

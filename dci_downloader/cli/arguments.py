@@ -18,8 +18,8 @@ _USAGE = """\
 %(prog)s TOPIC DEST [options]        the newest build of a topic
        %(prog)s --settings FILE [options]   every topic of the file
        %(prog)s COMMAND --help              topics, components, status,
-                     changes, verify, rollback, prune, settings,
-                     systemd-units, completion, demo, help"""
+         changes, verify, rollback, hold, release, remove, prune, check,
+         settings, systemd-units, completion, demo, help"""
 
 _EXAMPLES = """\
 examples:
@@ -27,7 +27,6 @@ examples:
   dci-downloader RHEL-9.2 /srv/dci       # x86_64, all variants
   dci-downloader RHEL-9.2 /srv/dci --variant BaseOS --arch aarch64
   dci-downloader 'RHEL-9.*' /srv/dci --filter compose:nightly --dry-run
-  dci-downloader --settings settings.yml --local-repo /srv/dci
 exit codes: 0 done or nothing new, 1 unexpected, 2 usage or settings,
   3 no access, 4 not found, 5 transfers failed (run again), 6 disk full,
   7 wrong content, 75 locked, 130 interrupted
@@ -167,5 +166,6 @@ def parse_sync(arguments: Sequence[str]) -> CommandLine:
         if value is not None
     }
     of_topics = {setting.name: given[setting.name] for setting in TOPIC_SETTINGS if setting.name in given}
+    given["upstream"] = given.pop("from", "")  # no attribute of Python can have that name
     of_run = {field.name: given[field.name] for field in fields(CommandLine) if field.name in given}
     return CommandLine(**of_run, topic_settings=of_topics)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from dci_downloader.cli.arguments import CommandFormatter, Parser, add_option, converter
 from dci_downloader.settings.table import SETTINGS, settings_at
-from dci_downloader.settings.types import COUNT, Level
+from dci_downloader.settings.types import COUNT, OUTPUT, Level
 
 _DEFAULT = "default: by DCI_LOCAL_REPO or settings"
 
@@ -40,6 +40,7 @@ def _list_parser(command: str, description: str, *examples: str, sort: Sequence[
     parser.add_argument("--json", action="store_true", help="the same for programs")
     add_option(parser, "dcirc")
     add_option(parser, "dci_cs_url")
+    add_option(parser, "from", help="ask this mirror instead")
     return parser
 
 
@@ -87,6 +88,26 @@ def completion_parser() -> Parser:
         ending="zsh looks into ~/.zfunc once ~/.zshrc says so, before compinit: fpath+=~/.zfunc",
     )
     parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help="bash, zsh or fish")
+    return parser
+
+
+def check_parser() -> Parser:
+    """``dci-downloader check``: will a run work?"""
+    parser = _command_parser(
+        "check",
+        "Say whether tonight's run will work: settings, credentials, clock, topics, object store, peers, disk, and "
+        "what starts it. Changes nothing. The exit code is that of the gravest fault.",
+        "check",
+        "check RHEL-9.2 /srv/dci",
+        ending="Without TOPIC it is about those of the settings that are found, or named.",
+    )
+    parser.usage = "dci-downloader check [TOPIC] [DEST] [options]"
+    parser.add_argument("names", nargs="*", metavar="TOPIC", help="name or pattern, as for mirroring it")
+    parser.add_argument("--json", action="store_true", help="the same for programs")
+    add_option(parser, "settings")
+    add_option(parser, "dcirc")
+    add_option(parser, "dci_cs_url")
+    add_option(parser, "from", help="ask this mirror instead")
     return parser
 
 
@@ -144,8 +165,9 @@ def _topic_parser(command: str, description: str, *examples: str) -> Parser:
 def status_parser() -> Parser:
     """``dci-downloader status``: what a mirror holds."""
     description = "Show what a mirror holds: versions, sizes, and what hard links save. No network."
-    parser = _maintenance_parser("status", description, "status /srv/dci", "status /srv/dci --utc")
+    parser = _maintenance_parser("status", description, "status /srv/dci", "status /srv/dci --html page.html")
     parser.add_argument("--utc", action="store_true", help="times in UTC, not how long ago")
+    parser.add_argument("--html", type=converter(OUTPUT), metavar="FILE", help="write it as a page of HTML, too")
     return parser
 
 
@@ -171,6 +193,7 @@ def changes_parser() -> Parser:
     parser.add_argument("--json", action="store_true", help="the same for programs")
     add_option(parser, "dcirc")
     add_option(parser, "dci_cs_url")
+    add_option(parser, "from", help="ask this mirror instead")
     return parser
 
 
@@ -180,6 +203,7 @@ def verify_parser() -> Parser:
     parser = _maintenance_parser("verify", description, "verify /srv/dci", "verify /srv/dci --repair")
     parser.add_argument("--repair", action="store_true", help="fetch what is damaged, and nothing else")
     add_option(parser, "dcirc", help="credentials for that, in place of `source FILE`")
+    add_option(parser, "from", help="fetch it from another mirror, without credentials")
     add_option(parser, "peers", help="ask this mirror first; repeat")
     add_option(parser, "settings", help="ask the peers that it names first")
     parser.add_argument("--quiet", action="store_true", help="nothing but damage and errors")
@@ -190,7 +214,32 @@ def verify_parser() -> Parser:
 def rollback_parser() -> Parser:
     """``dci-downloader rollback``: publish the version before."""
     description = "Publish the version before the present one again. No network. The next sync brings the newest back."
-    return _topic_parser("rollback", description, "rollback /srv/dci RHEL-9.2", "rollback /srv/dci RHEL-9.2 compose")
+    parser = _topic_parser("rollback", description, "rollback /srv/dci RHEL-9.2", "rollback RHEL-9.2 compose --hold")
+    parser.add_argument("--hold", action="store_true", help="and have it stay until `release`")
+    return parser
+
+
+def hold_parser() -> Parser:
+    """``dci-downloader hold``: keep what is published."""
+    description = (
+        "Keep a topic at what is published of it. The next syncs say what they would publish, and fetch nothing."
+    )
+    return _topic_parser("hold", description, "hold /srv/dci RHEL-9.2", "hold RHEL-9.2 compose")
+
+
+def release_parser() -> Parser:
+    """``dci-downloader release``: follow the newest build again."""
+    description = "End what `hold` began: the next sync publishes the newest build again."
+    return _topic_parser("release", description, "release /srv/dci RHEL-9.2", "release RHEL-9.2 compose")
+
+
+def remove_parser() -> Parser:
+    """``dci-downloader remove``: forget a topic."""
+    description = (
+        "Remove a topic, or a type of it, from a mirror, with what is published, and say what that freed. "
+        "Asks nothing. A sync whose settings name it brings it back."
+    )
+    return _topic_parser("remove", description, "remove /srv/dci RHEL-9.1", "remove RHEL-9.2 hwcert")
 
 
 def prune_parser() -> Parser:
@@ -198,6 +247,7 @@ def prune_parser() -> Parser:
     description = "Remove old versions, stale partial files, and what no version holds any more."
     parser = _maintenance_parser("prune", description, "prune /srv/dci", "prune /srv/dci --keep 0")
     add_option(parser, "keep")
+    add_option(parser, "dry_run", help="say what would be removed, remove nothing")
     add_option(parser, "lock_timeout")
     return parser
 
@@ -206,13 +256,14 @@ def systemd_units_parser() -> Parser:
     """``dci-downloader systemd-units``: a service and a timer."""
     parser = _command_parser(
         "systemd-units",
-        "Print a hardened systemd service that mirrors what settings files name, as the user who runs this, and a "
-        "timer that starts it every night.",
-        "systemd-units --settings settings.yml",
-        "systemd-units timer --settings settings.yml",
+        "Print a hardened systemd service that mirrors what settings files name, and a timer that starts it every "
+        "night.",
+        "systemd-units --settings settings.yml --user dci",
+        "systemd-units timer",
     )
     parser.add_argument("unit", nargs="?", choices=("service", "timer"), metavar="service|timer", help="default: both")
-    add_option(parser, "settings", required=True)
+    add_option(parser, "settings", help="YAML (default: /etc/dci-downloader/settings.yml)")
+    parser.add_argument("--user", default="", metavar="NAME", help="whom it runs as (default: you)")
     add_option(parser, "dcirc", default="/etc/dci-downloader/dcirc.sh", help="credentials (default: %(default)s)")
     return parser
 
@@ -248,7 +299,11 @@ PARSERS: Mapping[str, Callable[[], Parser]] = {
     "changes": changes_parser,
     "verify": verify_parser,
     "rollback": rollback_parser,
+    "hold": hold_parser,
+    "release": release_parser,
+    "remove": remove_parser,
     "prune": prune_parser,
+    "check": check_parser,
     "settings": settings_parser,
     "systemd-units": systemd_units_parser,
     "completion": completion_parser,

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dci_downloader.cli import command_parsers
@@ -22,7 +23,7 @@ from dci_downloader.settings.table import SETTINGS
 if TYPE_CHECKING:
     from dci_downloader.cli.listing import ListOptions
     from dci_downloader.cli.output import CommandResult
-    from dci_downloader.control.client import ControlServer
+    from dci_downloader.control.upstream import Upstream
     from dci_downloader.hooks import Progress
 
 
@@ -45,7 +46,7 @@ def topics(argv: Sequence[str]) -> int:
     arguments = parse(command_parsers.topics_parser(), argv)
     from dci_downloader.cli import listing
 
-    def ask(server: ControlServer, options: ListOptions, progress: Progress) -> CommandResult:
+    def ask(server: Upstream, options: ListOptions, progress: Progress) -> CommandResult:
         return listing.topics(server, arguments.pattern, options, progress)
 
     return _list(arguments, ask)
@@ -56,39 +57,26 @@ def components(argv: Sequence[str]) -> int:
     arguments = parse(command_parsers.components_parser(), argv)
     from dci_downloader.cli import listing
 
-    def ask(server: ControlServer, options: ListOptions, progress: Progress) -> CommandResult:
+    def ask(server: Upstream, options: ListOptions, progress: Progress) -> CommandResult:
         filters, options = arguments.filters or (), replace(options, since=arguments.since, query=arguments.query)
         return listing.components(server, arguments.topic, filters, options, progress, sizes=arguments.sizes)
 
     return _list(arguments, ask)
 
 
-def _list(arguments: argparse.Namespace, ask: Callable[[ControlServer, ListOptions, Progress], CommandResult]) -> int:
+def _list(arguments: argparse.Namespace, ask: Callable[[Upstream, ListOptions, Progress], CommandResult]) -> int:
     """Print what the control server offers, as a table for a terminal, as plain lines for a pipe."""
     from dci_downloader.cli import output
     from dci_downloader.cli.listing import ListOptions
     from dci_downloader.cli.progress import progress_for
+    from dci_downloader.cli.upstreams import connector
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     options = ListOptions(arguments.sort, arguments.reverse, arguments.limit, width)
     progress = progress_for(sys.stderr)
-    with _connector(arguments.dcirc, arguments.dci_cs_url, progress)() as server:
+    with connector(getattr(arguments, "from"), arguments.dcirc, arguments.dci_cs_url, progress)() as server:
         result = ask(server, options, progress)
     return output.print_result(result, as_json=arguments.json)
-
-
-def _connector(dcirc: str, url: str, progress: Progress) -> Callable[[], ControlServer]:
-    """What connects to the control server, with the credentials of a file, of the environment, or those found."""
-    from dci_downloader import environment
-    from dci_downloader.control.client import ControlServer
-    from dci_downloader.settings.discovery import with_credentials
-
-    variables = with_credentials(os.environ, dcirc, url)
-    for note in variables.notes:
-        progress.message(f"note: {note}")
-    for detail in variables.details:
-        progress.detail(detail)
-    return lambda: ControlServer(variables.credentials(), network=environment.network(variables.environ))
 
 
 def status(argv: Sequence[str]) -> int:
@@ -101,6 +89,10 @@ def status(argv: Sequence[str]) -> int:
     mirror = Mirror(destination(arguments.destination, os.environ).path)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     result = status.status(mirror, width=width, utc=arguments.utc)
+    if arguments.html:
+        from dci_downloader.page.page import write_page
+
+        write_page(mirror, Path(arguments.html))
     return output.print_result(result, as_json=arguments.json)
 
 
@@ -109,6 +101,7 @@ def changes(argv: Sequence[str]) -> int:
     arguments = parse(command_parsers.changes_parser(), argv)
     from dci_downloader.cli import changes, output
     from dci_downloader.cli.progress import progress_for
+    from dci_downloader.cli.upstreams import connector
     from dci_downloader.mirror.mirror import Mirror
 
     progress = progress_for(sys.stderr)
@@ -116,7 +109,7 @@ def changes(argv: Sequence[str]) -> int:
     ids = changes.two_ids(arguments.names, arguments.component_id or (), arguments.job_id or ())
     if ids:
         compare = changes.of_jobs if arguments.job_id else changes.of_components
-        with _connector(arguments.dcirc, arguments.dci_cs_url, progress)() as server:
+        with connector(getattr(arguments, "from"), arguments.dcirc, arguments.dci_cs_url, progress)() as server:
             result = compare(server, "".join(arguments.names), ids, narrowing, progress)
     else:
         root, topic, component_type = _place(arguments.names, progress)
@@ -130,11 +123,13 @@ def verify(argv: Sequence[str]) -> int:
     from dci_downloader.cli import maintenance, output
     from dci_downloader.cli.progress import progress_for
     from dci_downloader.cli.signals import Signals
+    from dci_downloader.cli.upstreams import connector
     from dci_downloader.mirror.mirror import Mirror
     from dci_downloader.settings.destination import destination
 
     progress = progress_for(sys.stderr, quiet=arguments.quiet)
-    repair = _connector(arguments.dcirc, "", progress) if arguments.repair else None
+    address = getattr(arguments, "from")  # a word of Python
+    repair = connector(address, arguments.dcirc, "", progress) if arguments.repair else None
     peers = _peers(arguments.peers or (), arguments.settings or ())
     with Signals() as stop:
         mirror = Mirror(destination(arguments.destination, os.environ, arguments.settings or ()).path)
@@ -162,7 +157,37 @@ def rollback(argv: Sequence[str]) -> int:
 
     progress = progress_for(sys.stderr)
     root, topic, component_type = _place(arguments.names, progress)
-    result = maintenance.rollback(Mirror(root), topic, component_type, arguments.lock_timeout, progress)
+    result = maintenance.rollback(
+        Mirror(root), topic, component_type, arguments.lock_timeout, progress, hold=arguments.hold
+    )
+    return output.print_result(result, as_json=arguments.json)
+
+
+def hold(argv: Sequence[str]) -> int:
+    """Keep a topic at what is published of it."""
+    return _change_topic(parse(command_parsers.hold_parser(), argv), "hold")
+
+
+def release(argv: Sequence[str]) -> int:
+    """Have a topic follow the newest build again."""
+    return _change_topic(parse(command_parsers.release_parser(), argv), "release")
+
+
+def remove(argv: Sequence[str]) -> int:
+    """Forget a topic, or a type of it."""
+    return _change_topic(parse(command_parsers.remove_parser(), argv), "remove")
+
+
+def _change_topic(arguments: argparse.Namespace, command: str) -> int:
+    """Do with a topic of a mirror what the function of that name in ``topic_changes`` does."""
+    from dci_downloader.cli import output, topic_changes
+    from dci_downloader.cli.progress import progress_for
+    from dci_downloader.mirror.mirror import Mirror
+
+    progress = progress_for(sys.stderr)
+    root, topic, component_type = _place(arguments.names, progress)
+    change = topic_changes.CHANGES[command]
+    result = change(Mirror(root), topic, component_type, arguments.lock_timeout, progress)
     return output.print_result(result, as_json=arguments.json)
 
 
@@ -196,8 +221,33 @@ def prune(argv: Sequence[str]) -> int:
         progress.message(f"DEST is {root.path} ({root.origin})")
     kept = SETTINGS["keep"].default if root.keep is None else root.keep
     keep = kept if arguments.keep is None else arguments.keep
-    result = maintenance.prune(Mirror(root.path), keep, arguments.lock_timeout, progress)
+    mirror = Mirror(root.path)
+    if arguments.dry_run:
+        return output.print_result(maintenance.prune_preview(mirror, keep), as_json=arguments.json)
+    result = maintenance.prune(mirror, keep, arguments.lock_timeout, progress)
     return output.print_result(result, as_json=arguments.json)
+
+
+def check(argv: Sequence[str]) -> int:
+    """Say whether a run would work."""
+    arguments = parse(command_parsers.check_parser(), argv)
+    from dci_downloader.cli import check, output
+    from dci_downloader.settings.command_line import CommandLine
+
+    names = arguments.names
+    if len(names) > 2 or not all(names):
+        raise SettingsError("expected TOPIC DEST, which may be left out")
+    root = names[-1] if len(names) == 2 or any("/" in name for name in names[-1:]) else ""
+    alone = len(names) == 1 and bool(root)
+    command_line = CommandLine(
+        positional=() if alone else tuple(names),
+        settings=tuple(arguments.settings or ()),
+        local_repo=root if alone else "",
+        dcirc=arguments.dcirc or "",
+        dci_cs_url=arguments.dci_cs_url or "",
+        upstream=getattr(arguments, "from") or "",
+    )
+    return output.print_result(check.check(command_line, os.environ), as_json=arguments.json)
 
 
 def settings(argv: Sequence[str]) -> int:
@@ -218,11 +268,13 @@ def systemd_units(argv: Sequence[str]) -> int:
     arguments = parse(command_parsers.systemd_units_parser(), argv)
     from dci_downloader.cli import output, systemd
 
-    units = systemd.units(arguments.settings, arguments.dcirc)
+    units = systemd.units(arguments.settings or (), arguments.dcirc, arguments.user)
+    for note in units.notes:
+        output.say(f"note: {note}")
     if arguments.unit:
-        text = units[arguments.unit].rstrip("\n")
+        text = units.texts[arguments.unit].rstrip("\n")
     else:
-        text = "\n".join(f"# {systemd.FOLDER}/dci-downloader.{name}\n{unit}" for name, unit in units.items())
+        text = "\n".join(f"# {systemd.FOLDER}/dci-downloader.{name}\n{unit}" for name, unit in units.texts.items())
     return output.print_result(output.CommandResult(text.split("\n")))
 
 
@@ -260,7 +312,11 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "changes": changes,
     "verify": verify,
     "rollback": rollback,
+    "hold": hold,
+    "release": release,
+    "remove": remove,
     "prune": prune,
+    "check": check,
     "settings": settings,
     "systemd-units": systemd_units,
     "completion": completion,
@@ -276,7 +332,11 @@ _MODULES = {
     "changes": "changes",
     "verify": "maintenance",
     "rollback": "maintenance",
+    "hold": "topic_changes",
+    "release": "topic_changes",
+    "remove": "topic_changes",
     "prune": "maintenance",
+    "check": "check",
     "settings": "checks",
     "systemd-units": "systemd",
     "completion": "completion",

@@ -17,9 +17,10 @@ from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.verify import VersionCheck
 from dci_downloader.options import TransferOptions
+from dci_downloader.results import Removal
 
 if TYPE_CHECKING:
-    from dci_downloader.control.client import ControlServer
+    from dci_downloader.control.upstream import Upstream
 
 _ADVICE = {
     IntegrityError.exit_code: "the next sync fetches what is damaged; verify --repair does so now",
@@ -31,7 +32,7 @@ def verify(
     mirror: Mirror,
     progress: Progress,
     stop: Stop,
-    connect: Optional[Callable[[], ControlServer]] = None,
+    connect: Optional[Callable[[], Upstream]] = None,
     timeout: Optional[float] = None,
     peers: tuple[str, ...] = (),
 ) -> CommandResult:
@@ -74,7 +75,13 @@ def verify(
 
 
 def rollback(
-    mirror: Mirror, topic_name: str, component_type: str, timeout: Optional[float], progress: Progress
+    mirror: Mirror,
+    topic_name: str,
+    component_type: str,
+    timeout: Optional[float],
+    progress: Progress,
+    *,
+    hold: bool = False,
 ) -> CommandResult:
     """Publish the version before the present one again, without network.
 
@@ -84,12 +91,15 @@ def rollback(
         component_type: one type of it; empty for all that have an older version.
         timeout: seconds to wait for another run; None waits for ever.
         progress: gets a message before a wait.
+        hold: have it stay until it is released.
 
     Raises:
         NotFoundError: there is nothing older.
         LockedError: another run holds the topic for longer than ``timeout``.
     """
-    results = rollback_module.rollback(mirror, topic_name, component_type, timeout=timeout, progress=progress)
+    results = rollback_module.rollback(
+        mirror, topic_name, component_type, hold=hold, timeout=timeout, progress=progress
+    )
     lines = []
     for result in results:
         lines += [f"{result.path} is {result.version} again", *(f"  note: {note}" for note in result.notes)]
@@ -105,8 +115,22 @@ def prune(mirror: Mirror, keep: int, timeout: Optional[float], progress: Progres
         LockedError: another run is working in it for longer than ``timeout``.
     """
     removal = prune_module.prune(mirror, keep, timeout=timeout, progress=progress)
+    return _pruned("removed", "freed", removal)
+
+
+def prune_preview(mirror: Mirror, keep: int) -> CommandResult:
+    """Say what :func:`prune` would remove.
+
+    Raises:
+        NotFoundError: there is no mirror.
+        SettingsError: a folder or a record cannot be read.
+    """
+    return _pruned("would remove", "would be freed", prune_module.preview(mirror, keep))
+
+
+def _pruned(what: str, freed: str, removal: Removal) -> CommandResult:
     names = ", ".join(removal.versions) or "no version"
-    line = f"removed {names}; {formatting.count(removal.files, 'file')}, {formatting.size(removal.size)} freed"
+    line = f"{what} {names}; {formatting.count(removal.files, 'file')}, {formatting.size(removal.size)} {freed}"
     return CommandResult((line,), {"versions": list(removal.versions), "files": removal.files, "size": removal.size})
 
 

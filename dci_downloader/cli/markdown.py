@@ -10,7 +10,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby, zip_longest
 
-_LIST_ITEM = re.compile(r"(\* |\d+\. )")
+_LIST_ITEM = re.compile(r"\* |\d+\. ")
+_MARK = re.compile(r"\* |\d+\. |#+ ")
 _GAP = 2  # between the columns of a table
 _NARROWEST = 6  # columns of a table get no narrower
 
@@ -61,6 +62,9 @@ def _block(kind: str, lines: list[str], width: int) -> Iterator[str]:
                 yield from _filled(item, width)
                 item = []
             item.append(line)
+    elif kind == "heading":
+        for line in lines:
+            yield from _filled([line], width)
     elif kind == "text":
         yield from _filled(lines, width)
     else:
@@ -68,10 +72,10 @@ def _block(kind: str, lines: list[str], width: int) -> Iterator[str]:
 
 
 def _filled(lines: list[str], width: int) -> list[str]:
-    """A paragraph, or an item of a list with its later lines indented."""
-    item = _LIST_ITEM.match(lines[0])
+    """A paragraph, or a heading or an item of a list with its later lines indented."""
+    mark = _MARK.match(lines[0])
     text = _linked(" ".join(line.strip() for line in lines))
-    indent = " " * len(item[0]) if item else ""
+    indent = " " * len(mark[0]) if mark else ""
     return textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 

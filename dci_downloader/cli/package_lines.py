@@ -1,32 +1,14 @@
-"""Which packages differ between two builds, as text and as JSON."""
+"""Which packages differ between two builds, as text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from dci_downloader import formatting
-from dci_downloader.changes import Changes, PackageChange, PackageChangeKind
+from dci_downloader.changes import PackageChange, PackageChangeKind
 
 _NAMES_SHOWN = 3
 """How many packages of each kind a summary names."""
-
-
-def changes_document(changes: Changes) -> dict[str, Any]:
-    """What differs, as a JSON object."""
-    return {**changes._asdict(), "packages": [_package_document(change) for change in changes.packages]}
-
-
-def _package_document(change: PackageChange) -> dict[str, Any]:
-    return {
-        "name": change.name,
-        "kind": change.kind.value,
-        "from": list(change.before),
-        "to": list(change.after),
-        "trees": list(change.trees),
-        "everywhere": change.everywhere,
-        "source": change.source,
-    }
 
 
 def summary(packages: Sequence[PackageChange], names_shown: int = _NAMES_SHOWN) -> str:
@@ -49,7 +31,7 @@ def summary(packages: Sequence[PackageChange], names_shown: int = _NAMES_SHOWN) 
 def package_lines(packages: Sequence[PackageChange]) -> Iterator[str]:
     """A line for each package, aligned, those of a kind together."""
     for kind in PackageChangeKind:
-        rows = [(f"  {_name(change)}", versions(change)) for change in packages if change.kind is kind]
+        rows = [(f"  {change.label}", change.transition) for change in packages if change.kind is kind]
         if rows:
             yield f"{kind.value}:"
             yield from formatting.table(rows)
@@ -61,18 +43,3 @@ def lines_by_tree(packages: Sequence[PackageChange]) -> Iterator[str]:
         yield f"{tree}:"
         here = [change._replace(trees=(), everywhere=True) for change in packages if tree in change.trees]
         yield from (f"  {line}" for line in package_lines(here))
-
-
-def versions(change: PackageChange) -> str:
-    """What became of the versions of a package, and where, unless it is so everywhere."""
-    where = "" if change.everywhere else f"  ({', '.join(change.trees)})"
-    before, after = ", ".join(change.before), ", ".join(change.after)
-    if change.kind is PackageChangeKind.CHANGED and not (before and after):
-        return (f"also {after}" if after else f"no longer {before}") + where
-    if change.kind is PackageChangeKind.REBUILT:
-        return f"{after}, with another content{where}"
-    return " → ".join(filter(None, (before, after))) + where
-
-
-def _name(change: PackageChange) -> str:
-    return f"{change.name} (source)" if change.source else change.name

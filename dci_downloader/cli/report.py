@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from dci_downloader import formatting
-from dci_downloader.cli.package_lines import changes_document, summary
+from dci_downloader.cli.package_lines import summary
+from dci_downloader.report_document import topic_document
 from dci_downloader.results import (
     OBJECT_STORE,
     ComponentReport,
@@ -47,34 +47,6 @@ def to_json(reports: Sequence[Report], seconds: float, exit_code: int) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 
-def topic_document(report: Report) -> dict[str, Any]:
-    """The part of the JSON object that describes one topic."""
-    return {
-        "topic": report.topic,
-        "topic_id": report.topic_id,
-        "seconds": round(report.seconds, 3),
-        "components": [_component(component) for component in report.components],
-        "dropped_peers": report.dropped_peers,
-        "failure": None if report.failure is None else _failure(report.failure),
-    }
-
-
-def _component(component: ComponentReport) -> dict[str, Any]:
-    fields = {name: getattr(component, name) for name in component.__dataclass_fields__}
-    fields["outcome"] = component.outcome.value
-    fields["changes"] = changes_document(component.changes)
-    fields["seconds"] = round(component.seconds, 3)
-    fields["received"] = [totals._asdict() for totals in component.received]
-    fields["images"] = [{**image._asdict(), "outcome": image.outcome.value} for image in component.images]
-    fields["failures"] = [_failure(failure) for failure in component.failures]
-    return fields
-
-
-def _failure(failure: Failure) -> dict[str, Any]:
-    fields = {name: getattr(failure, name) for name in failure.__dataclass_fields__}
-    return {name: value for name, value in fields.items() if value or name in ("path", "reason")}
-
-
 def to_lines(report: Report) -> Iterator[str]:
     """The report as text: a line for each component and each of the first failures, with what to do about them."""
     return map(formatting.printable_line, _lines(report))
@@ -104,11 +76,13 @@ def _outcome(component: ComponentReport) -> str:
     assembled = _assembled(component)
     if component.outcome is Outcome.FAILED:
         return f"FAILED, nothing published ({fetched} fetched{assembled})"
+    if component.outcome is Outcome.HELD:
+        at = component.changes.since or "nothing"
+        return f"held at {at}; would fetch {fetched}{assembled}, reuse {reused} (see dci-downloader release)"
     if component.outcome is Outcome.PLANNED:
         return f"would fetch {fetched}{assembled}, reuse {reused}, remove {_removed(component)}"
-    text = (
-        f"published in {component.path} ({fetched} fetched{assembled}, {reused} reused, {_removed(component)} removed)"
-    )
+    place = f"published in {component.path}" if component.path else "here for other mirrors"
+    text = f"{place} ({fetched} fetched{assembled}, {reused} reused, {_removed(component)} removed)"
     since, added, changed, removed, _ = component.changes
     return text + (f"; {added:,} added, {changed:,} changed, {removed:,} removed since {since}" if since else "")
 
@@ -118,7 +92,7 @@ def _assembled(component: ComponentReport) -> str:
     if not component.files_assembled:
         return ""
     images, size = formatting.count(component.files_assembled, "image"), formatting.size(component.bytes_assembled)
-    if component.outcome is Outcome.PLANNED:
+    if component.outcome in (Outcome.PLANNED, Outcome.HELD):
         return f", put together {images} with up to {size} of files that are here by then"
     return f", {images} put together with {size} of files that were here"
 

@@ -25,6 +25,7 @@ from dci_downloader.cli.output import print_json, print_line, say
 from dci_downloader.cli.progress import DeferredProgress, LogProgress, MultiProgress, calls_as_details, progress_for
 from dci_downloader.errors import DownloaderError, worst_exit_code
 from dci_downloader.hooks import Progress
+from dci_downloader.report_document import topic_document
 from dci_downloader.results import ContainerImageOutcome, Outcome, Report
 from dci_downloader.settings.command_line import CommandLine
 
@@ -103,7 +104,7 @@ class RunOutput:
                 for line in lines:
                     self._write(line)
             if self._log:
-                self._log.emit("topic", "\n".join(lines), **report.topic_document(each))
+                self._log.emit("topic", "\n".join(lines), **topic_document(each))
         if self._log:
             text = f"finished with exit code {exit_code}"
             self._log.emit("finished", text, exit_code=exit_code, seconds=round(self.seconds, 3))

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Optional, Union, overload
 
 from dci_downloader import environment
 from dci_downloader.content.manifest import IMAGE_LIST_NAME, MANIFEST_NAME, parse_manifest
-from dci_downloader.control.api import Api, header_text, path_segment
+from dci_downloader.control.api import MAX_RESPONSE, Api, header_text, path_segment
 from dci_downloader.control.authorization import authorization_for
 from dci_downloader.control.errors_from_response import server_message
+from dci_downloader.control.identity import Identity, read_identity
 from dci_downloader.control.jobs import JobCalls
 from dci_downloader.control.session import Clock, Session
 from dci_downloader.control.signing import ComponentFiles
@@ -31,7 +33,7 @@ _SUBJECT_UNKNOWN = re.compile(r"(?:component|remoteci)\b(?!.*\bfile).*\bnot foun
 
 
 class ControlServer(JobCalls):
-    """One DCI control server, asked in one name. For one thread at a time; ``files`` for any.
+    """One DCI control server, asked in one name. ``manifest``, ``image_list``, lists and ``files`` for any thread.
 
     Args:
         credentials: of a remoteci or feeder, of a user's login, or of the SSO.
@@ -42,11 +44,16 @@ class ControlServer(JobCalls):
 
     Attributes:
         network: counts for the files of its components, too.
+        mirror: empty, for it is no mirror.
+        unlisted: why a topic may be missing from the list, for people.
 
     Raises:
         SettingsError: the server's address, or the path of the certificates, cannot be used.
         AccessError: the credentials cannot be right.
     """
+
+    mirror = ""
+    unlisted = "topics that this remoteci has no access to are not listed"
 
     def __init__(
         self,
@@ -88,6 +95,15 @@ class ControlServer(JobCalls):
     def close(self) -> None:
         """Close idle connections. Safe to repeat."""
         self._session.close()
+
+    def identity(self) -> Identity:
+        """Whose the credentials are.
+
+        Raises:
+            AccessError: the credentials are refused.
+        """
+        response = self._api.expect(200, self._session.get("/api/v1/identity", {}, limit=MAX_RESPONSE))
+        return read_identity(response, self._session.clock.wall())
 
     @overload
     def manifest(self, component: Union[Component, str]) -> Manifest: ...
@@ -137,6 +153,14 @@ class ControlServer(JobCalls):
     def files(self, component: Union[Component, str]) -> ComponentFiles:
         """The source of a component's files; may be used by any thread."""
         return ComponentFiles(self._session.authorization, self._files_path(component))
+
+    def is_at(self, root: Path) -> bool:
+        """False: it is no mirror."""
+        return False
+
+    def outdated(self) -> bool:
+        """False: what it said of a component stays true."""
+        return False
 
     def _files_path(self, component: Union[Component, str]) -> str:
         return f"/api/{self._files_version}/components/{path_segment(component, 'component')}/files"

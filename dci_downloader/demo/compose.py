@@ -1,19 +1,20 @@
 """A small sample topic: RHEL-9.2 with two successive nightlies and a hwcert component.
 
-The content is made up and always the same: names, folders and metadata are those of a RHEL compose, the packages hold
-noise. The second nightly updates a few packages; about 95 % of its bytes are those of the first.
+The content is made up and always the same: names, folders and metadata are those of a RHEL compose, so that dnf can
+read it; the packages hold noise. The second nightly updates a few packages; about 95 % of its bytes are those of the
+first.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
 import random
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
 from dci_downloader.demo.catalog import Catalog
-from dci_downloader.demo.payloads import Blob, Bytes, Pattern, Payload
+from dci_downloader.demo.payloads import Bytes, Pattern, Payload
+from dci_downloader.demo.repodata import Package, repodata
 from dci_downloader.demo.site import DemoSite
 
 TOPIC = "RHEL-9.2"
@@ -115,21 +116,18 @@ def _tree(variant: str, arch: str, names: list[str], number: int) -> Iterator[tu
 
 def _repository(base: str, arch: str, names: list[str], number: int) -> dict[str, Bytes]:
     """Packages and their repodata, below ``base``."""
-    files: dict[str, Bytes] = {}
-    for name in names:
-        package_arch = "noarch" if name in _NOARCH and arch != "src" else arch
-        release = _release(name.replace("-debuginfo", ""), number)
-        package = f"{name}-5.{len(name)}-{release}.el9.{package_arch}.rpm"
-        size = int(2 ** random.Random(package).uniform(11, 18))  # noqa: S311 - 2 KiB to 256 KiB
-        files[f"{base}/Packages/{name[0].lower()}/{package}"] = _noise(package, size)
-    primary = gzip.compress("\n".join(sorted(files)).encode(), mtime=0)
-    files[f"{base}/repodata/primary.xml.gz"] = primary
-    files[f"{base}/repodata/repomd.xml"] = (
-        '<?xml version="1.0" encoding="UTF-8"?>\n<repomd xmlns="http://linux.duke.edu/metadata/repo">'
-        f'<data type="primary"><checksum type="sha256">{Blob(primary).sha256}</checksum>'
-        '<location href="repodata/primary.xml.gz"/></data></repomd>\n'
-    ).encode()
-    return files
+    packages = [_package(name, arch, number) for name in names]
+    files = {package.path: package.content for package in packages}
+    return {f"{base}/{path}": content for path, content in {**files, **repodata(packages)}.items()}
+
+
+def _package(name: str, arch: str, number: int) -> Package:
+    arch = "noarch" if name in _NOARCH and arch != "src" else arch
+    version, release = f"5.{len(name)}", f"{_release(name.replace('-debuginfo', ''), number)}.el9"
+    file_name = f"{name}-{version}-{release}.{arch}.rpm"
+    size = int(2 ** random.Random(file_name).uniform(11, 18))  # noqa: S311 - 2 KiB to 256 KiB
+    path = f"Packages/{name[0].lower()}/{file_name}"
+    return Package(name, version, release, arch, path, _noise(file_name, size))
 
 
 def _release(name: str, number: int) -> int:

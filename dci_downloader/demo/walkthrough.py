@@ -110,7 +110,10 @@ class _Walkthrough:
             "with dciauth's own server code; file bytes come from the object store, which never sees a credential."
         )
         exit_code = max(self._first_nightly(), self._second_nightly(), self._interruption(), self._verification())
-        self.say(f"\nThe files are in {self.root / TOPIC}: point an installer, dnf or an agent at compose/ there.")
+        self.say(f"\nThe files are in {self.root / TOPIC}; the packages hold noise, but dnf can list and fetch them:")
+        repository = (self.root / TOPIC / "compose/BaseOS/x86_64/os").absolute().as_uri()
+        self.say(f"   dnf --repofrompath=demo,{shlex.quote(repository)} --repo=demo repoquery")
+        self.say(f"Remove them:  rm -rf {shlex.quote(str(self.root))}")
         self.say("The same with your own account:  source dcirc.sh; dci-downloader RHEL-9.2 /srv/dci")
         return exit_code
 

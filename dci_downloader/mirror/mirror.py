@@ -96,8 +96,12 @@ class Mirror:
 
         return make_plan(wanted, store.holds, partial_bytes)
 
-    def check_space(self, plans: Sequence[Plan]) -> None:
+    def check_space(self, plans: Sequence[Plan], reserve: int = 0) -> None:
         """Make sure that there is room for what plans miss, before the first byte is fetched.
+
+        Args:
+            plans: what is to be fetched.
+            reserve: bytes that are to stay free.
 
         Raises:
             DiskFullError: there is too little.
@@ -106,10 +110,11 @@ class Mirror:
         needed = self.store.room_needed(tuple(missing.values()))
         with disk_errors(self.root):
             free = free_bytes(self.store.partials)
-        if needed > free:
+        if needed and needed + reserve > free:
+            staying = f", of which {reserve:,} are to stay free (reserve)" if reserve else ""
             raise DiskFullError(
-                f"{self.root}: {needed:,} bytes are needed, {free:,} are free",
+                f"{self.root}: {needed:,} bytes are needed, {free:,} are free{staying}",
                 needed=needed,
-                free=free,
-                hint="make room, select less, or keep fewer versions (--keep, dci-downloader prune)",
+                free=max(0, free - reserve),
+                hint="make room, select less, or let older versions go (--make-room, dci-downloader prune --keep 0)",
             )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import FileIO
 from pathlib import Path
+from typing import Optional
 
 _CHUNK = 1 << 20  # bytes; as much memory is taken for a read, however little comes
 
@@ -20,17 +22,41 @@ def read_file(path: Path, limit: int) -> bytes:
     Raises:
         OSError: it cannot be read; EINVAL where it is no regular file, EFBIG where it is longer than ``limit``.
     """
-    _require_regular(os.lstat(path))  # before it is opened: to open a device may do something
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(fd, "rb", buffering=0) as file:
-        status = os.fstat(fd)
-        _require_regular(status)
-        content = bytearray()
+    return read_open(os.fspath(path), limit)
+
+
+def read_open(name: str, limit: int, folder: Optional[int] = None) -> bytes:
+    """The same for a name that is relative to an open folder; None for the working folder."""
+    content = bytearray()
+    with _opened(name, folder) as file:
+        status = os.fstat(file.fileno())
         while status.st_size <= limit >= len(content) and (chunk := file.read(min(limit + 1 - len(content), _CHUNK))):
             content += chunk
         if max(status.st_size, len(content)) > limit:
             raise OSError(errno.EFBIG, f"it is larger than {limit:,} bytes")
-        return bytes(content)
+    return bytes(content)
+
+
+def read_beginning(path: Path, size: int) -> bytes:
+    """The first bytes of a regular file, all of them where it has no more.
+
+    Raises:
+        OSError: it cannot be read; EINVAL where it is no regular file.
+    """
+    with _opened(os.fspath(path)) as file:
+        return file.read(size)
+
+
+def _opened(name: str, folder: Optional[int] = None) -> FileIO:
+    _require_regular(os.lstat(name, dir_fd=folder))  # before it is opened: to open a device may do something
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    file = FileIO(os.open(name, flags, dir_fd=folder), "rb")
+    try:
+        _require_regular(os.fstat(file.fileno()))
+    except OSError:
+        file.close()
+        raise
+    return file
 
 
 def _require_regular(status: os.stat_result) -> None:

@@ -11,15 +11,17 @@ from dci_downloader.mirror.damage import judge
 from dci_downloader.mirror.digests import BELOW
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.hashing import hashing
+from dci_downloader.mirror.hold import is_held, put
+from dci_downloader.mirror.lookup import find_topic, find_types
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.publish import rebuild, swap_link
 from dci_downloader.mirror.record import Unreadable
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version
-from dci_downloader.models import folder_name
 
 _NEXT_SYNC = "the next sync publishes the newest again, unless component_id in the settings names another"
+_HELD = "it is held: it stays until dci-downloader release"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ def rollback(
     topic_name: str,
     component_type: str = "",
     *,
+    hold: bool = False,
     timeout: Optional[float] = None,
     progress: Progress = NullProgress(),  # noqa: B008  has no state
 ) -> tuple[Rollback, ...]:
@@ -57,6 +60,7 @@ def rollback(
         mirror: which.
         topic_name: the topic.
         component_type: one type of it; empty for all that have an older version.
+        hold: have it stay, whatever is newer, until it is released.
         timeout: seconds to wait for another run; None waits for ever, 0 not at all.
         progress: gets a message before a wait.
 
@@ -68,20 +72,17 @@ def rollback(
         IntegrityError: the older version is damaged; it is not published.
         LockedError: another run holds the topic for longer than ``timeout``.
     """
-    mirror.require()
-    topic = mirror.topic(topic_name)
-    if not topic.types():
-        raise NotFoundError(f"{topic_name}: nothing of this topic is here", hint="see dci-downloader status")
-    if component_type and folder_name(component_type) not in topic.types():
-        raise NotFoundError(f"{topic_name}: nothing of type {component_type} is here", hint="see dci-downloader status")
+    topic = find_topic(mirror, topic_name)
+    types = find_types(topic, component_type)
     with topic.lock(timeout, progress.message):
-        types = (component_type,) if component_type else tuple(filter(topic.older_versions, topic.types()))
+        if not component_type:
+            types = tuple(filter(topic.older_versions, types))
         if not types:
             raise _nothing_older(topic_name)
-        return tuple(roll_back(topic, each) for each in types)
+        return tuple(roll_back(topic, each, hold=hold) for each in types)
 
 
-def roll_back(topic: TopicMirror, component_type: str) -> Rollback:
+def roll_back(topic: TopicMirror, component_type: str, *, hold: bool = False) -> Rollback:
     """Do so for one type. To be called under the topic's lock.
 
     Raises:
@@ -107,8 +108,10 @@ def roll_back(topic: TopicMirror, component_type: str) -> Rollback:
     _check_content(topic, version)
     with disk_errors(topic.path):
         notes += swap_link(topic, version)
-    path = str(topic.link(component_type))
-    return Rollback(topic.name, version.component.type, version.folder, path, (*notes, _NEXT_SYNC))
+    if hold:
+        put(topic, component_type)
+    notes += (_HELD if is_held(topic, component_type) else _NEXT_SYNC,)
+    return Rollback(topic.name, version.component.type, version.folder, str(topic.link(component_type)), notes)
 
 
 def _nothing_older(what: str) -> NotFoundError:

@@ -44,6 +44,19 @@ _WHERE = (
         "credentials, in place of `source FILE`",
         "take the credentials from this `dcirc.sh`, without a shell",
     ),
+    Setting(
+        "from",
+        types.MIRROR,
+        "--from MIRROR",
+        "URL or folder, no server",
+        "take everything from this [mirror](many-machines.md), a URL or a folder, and nothing from a control server: "
+        "no account is needed",
+        "everything comes from this mirror, URL or folder, and no control server is asked",
+        "http://mirror.example.com/dci",
+        in_files="empty for none",
+        levels=Level.FILE,
+        variable="DCI_FROM",
+    ),
     Setting("dci_cs_url", types.PLAIN, "--dci-cs-url URL", "control server", variable="DCI_CS_URL"),
     Setting(
         "dci_repo_url",
@@ -89,6 +102,26 @@ _HOW = (
     Setting("dry_run", types.FLAG, "--dry-run", "say what would be done, write nothing"),
     Setting("keep", types.COUNT, "--keep N", "older builds that stay", levels=ANY, fills=(SyncOptions, "keep")),
     Setting(
+        "make_room",
+        types.FLAG,
+        "--make-room",
+        "where the disk is full, older builds go",
+        "where the disk is too small for the new build, remove older ones first, whatever `keep` says",
+        "where the disk is too small, older builds go, whatever keep says",
+        levels=ANY,
+        example="true",
+        fills=(SyncOptions, "make_room"),
+    ),
+    Setting(
+        "reserve",
+        types.SIZE,
+        text="bytes that stay free: `20G` (powers of 1024); a run that would take them fetches nothing (6)",
+        comment="bytes that stay free; K, M, G or T may follow",
+        example="20G",
+        levels=ANY,
+        fills=(SyncOptions, "reserve"),
+    ),
+    Setting(
         "connections",
         types.POSITIVE,
         "--connections N",
@@ -120,6 +153,15 @@ _HOW = (
         "30",
         levels=ANY,
         fills=(TransferOptions, "patience"),
+    ),
+    Setting(
+        "on_published",
+        ListOf(types.WORD, "words: a program and its arguments"),
+        text="a program and its arguments, run after each publication of a component, without a shell",
+        comment="run after each publication, with the report on standard input",
+        example="[/usr/local/bin/new-build, --quiet]",
+        levels=ANY,
+        fills=(SyncOptions, "on_published"),
     ),
     Setting(
         "lock_timeout",
@@ -159,6 +201,14 @@ _OUTPUT = (
         "--metrics-file FILE",
         "for Prometheus' node_exporter",
         "figures of the run for [Prometheus](report.md#metrics)",
+    ),
+    Setting(
+        "status_page",
+        types.OUTPUT,
+        text="a page of HTML about the mirror, which each run writes anew: in the mirror itself, say",
+        comment="a page about the mirror, written by each run",
+        example="/srv/dci/index.html",
+        levels=Level.FILE,
     ),
 )
 GROUPS = {"what to fetch": WHAT, "from where, to where": _WHERE, "how": _HOW, "output": _OUTPUT}

@@ -171,6 +171,7 @@ def _value(entry: Values, name: str) -> Optional[Any]:
 
 PLAIN = Scalar(str)
 TEXT = Scalar(values.filled)
+WORD = Scalar(str, may_be_empty=True)
 TAG = Scalar(str, may_be_empty=True)
 PATH = Scalar(values.path)
 OUTPUT = Scalar(values.output)
@@ -178,11 +179,13 @@ FLAG = Scalar(values.boolean, "true or false", ("bool",))
 COUNT = Scalar(values.not_negative, "a whole number", ("int",))
 POSITIVE = Scalar(values.at_least_one, "a whole number", ("int",))
 RATE = Scalar(values.rate, "bytes per second, like 50M", ("int", "float", "str"))
+SIZE = Scalar(values.size, "bytes, like 20G", ("int", "float", "str"))
 SECONDS = Scalar(values.seconds, "a number of seconds", ("int", "float"))
 PATIENCE = Scalar(values.patience, "a number of seconds", ("int", "float"))
 VERSION = Scalar(str, 'a version like "2"', ("str", "int", "float"), may_be_empty=True)
 REGISTRY = Scalar(registry_address, confidential=True, may_be_empty=True)
 PEER = Scalar(mirror_url, "the URL of a mirror", confidential=True)
+MIRROR = Scalar(values.mirror, "the URL or the folder of a mirror", confidential=True, may_be_empty=True)
 FILTER = Entry(Level.FILTER, _filter, "a mapping with type and tag", parse_filter)
 VARIANT = Entry(
     Level.VARIANT,

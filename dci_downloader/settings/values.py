@@ -9,7 +9,9 @@ import math
 import os
 from typing import Any, NamedTuple, Optional
 
-_POWERS = {"k": 1, "m": 2, "g": 3}
+from dci_downloader.network.addresses import mirror_url
+
+_POWERS = {"k": 1, "m": 2, "g": 3, "t": 4}
 _BOOLEANS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 
 
@@ -25,6 +27,11 @@ def filled(text: str) -> str:
     if not text.strip():
         raise ValueError("expected a value")
     return text
+
+
+def mirror(text: str) -> str:
+    """The address of another mirror: its URL, or its folder on this machine."""
+    return mirror_url(text) if "://" in text else path(text)
 
 
 def path(text: str) -> str:
@@ -69,6 +76,15 @@ def seconds(text: str, least: float = 0) -> float:
 def patience(text: str) -> float:
     """Seconds without progress: at least one."""
     return seconds(text, 1)
+
+
+def size(text: str) -> int:
+    """Bytes, with the same suffixes; none is 0."""
+    power = _POWERS.get(text[-1:].lower(), 0)
+    number = _number(text[:-1] if power else text)
+    if number is None or number < 0:
+        raise ValueError("expected bytes, like 500M, 20G or 1T")
+    return int(number * 1024**power)
 
 
 def rate(text: str) -> int:

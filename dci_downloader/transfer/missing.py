@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from dci_downloader.control.client import ControlServer
+from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import CancelledError
 from dci_downloader.hooks import Progress, Stop
 from dci_downloader.mirror.store import Store
@@ -20,14 +20,14 @@ class MissingFiles:
     """Brings what plans miss into a store.
 
     Attributes:
-        server: where the files are asked for.
+        server: the control server, or the mirror that is asked in its place.
         store: where they go; its lock is held by the caller.
         options: how they are fetched; without a network, proxies and certificates are those of the server.
         peers: other mirrors, asked before the server.
         stop: asked several times a second.
     """
 
-    server: ControlServer
+    server: Upstream
     store: Store
     options: TransferOptions
     peers: PeerPool

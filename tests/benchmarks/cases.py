@@ -14,10 +14,11 @@ from tests.benchmarks import programs
 from tests.benchmarks.images import images, nightly
 from tests.benchmarks.line import line
 from tests.benchmarks.measure import Program, alternate, median, ratio
+from tests.benchmarks.mirrored import mirrored
 from tests.benchmarks.peers import peer, slow_peer
 from tests.benchmarks.place import Place, Row
 from tests.benchmarks.programs import OURS, PREVIOUS
-from tests.benchmarks.scale import one_component, scale
+from tests.benchmarks.scale import nothing_new_far_away, one_component, scale
 from tests.benchmarks.servers import TOGETHER
 from tests.benchmarks.site import Site, rpm_sizes
 
@@ -115,6 +116,7 @@ def onto_disk(place: Place) -> Iterator[Row]:
         yield Row(case, f"time, {curl.name}", ratio(used[OURS], used[curl.name]), "×", 1.5)
 
 
-_TRANSFERS = (packages, far_away, line, limited, tiny, image, images, nightly, peer, slow_peer, memory, onto_disk)
-_CASES = (*_TRANSFERS, scale, one_component)
+_NEARBY = (packages, limited, tiny, image, images, nightly, peer, slow_peer, mirrored, memory, onto_disk)
+_FAR_AWAY = (far_away, line, nothing_new_far_away)
+_CASES = (*_NEARBY, *_FAR_AWAY, scale, one_component)
 CASES: dict[str, Callable[[Place], Iterator[Row]]] = {case.__name__.replace("_", "-"): case for case in _CASES}

@@ -746,3 +746,23 @@ def test_metrics_tell_of_runs_that_succeed_and_that_fail(nightly, lab, compose, 
 def test_metrics_that_cannot_be_written_are_said_before_the_run(nightly, lab, dest, compose, tmp_path):
     code, _, err = nightly("--metrics-file", tmp_path / "none" / "dci.prom")
     assert (code, "--metrics-file" in err, dest.exists()) == (2, True, False)
+
+
+def test_a_command_runs_after_a_publication_when_the_mirror_is_free_and_its_failure_is_told(run, lab, dest, tmp_path):
+    lab.build({"a": b"1"})
+    program = f"{sys.executable} -m dci_downloader"
+    script = f"{program} verify {dest} --lock-timeout 0 > {tmp_path}/verified && env > {tmp_path}/env; exit 3"
+    settings = tmp_path / "s.yml"
+    settings.write_text(
+        f"topic: RHEL-9.2\nlocal_repo: {dest}\ndownload_everything: true\non_published: [sh, -c, '{script}']\n"
+    )
+    code, out, err = run("--settings", settings, "--json")
+    (component,) = json.loads(out)["topics"][0]["components"]
+    assert (code, component["outcome"]) == (1, "published")
+    assert component["failures"][0]["reason"].startswith("on_published: sh ended with 3")
+    assert "whole (1 file" in (tmp_path / "verified").read_text()
+    assert lab.site.api_secret not in (tmp_path / "env").read_text()
+    assert "ended with 3" in err
+    assert (dest / "RHEL-9.2/compose/a").read_bytes() == b"1"
+    code, out, _ = run("--settings", settings, "--json")
+    assert code == 0, "nothing new: nothing is run"

@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from dci_downloader import Mirror, sync_topic
+from dci_downloader import Mirror, TransferError, sync_topic
 from tests.pages import PAGES, README, blocks, section
 
 
@@ -125,3 +125,9 @@ def test_the_ansible_tasks_parse_and_know_exit_codes_and_keys_of_the_report():
     assert {"components", "path", "changed", "outcome"} <= keys
     for key in keys:
         assert re.search(rf"\b{key}\b", shown), key
+
+
+def test_the_first_example_raises_what_failed(lab, play, compose):
+    lab.catalog.drop(lab.build(compose), ".composeinfo")
+    with pytest.raises(TransferError, match=r"^RHEL-9\.2: \.composeinfo: "):
+        play(*blocks(section(README, "## From Python"), "python"))

@@ -3,6 +3,7 @@
 import configparser
 import getpass
 import os
+import pwd
 import subprocess
 
 import pytest
@@ -28,7 +29,8 @@ def printed(tmp_path, capsys, monkeypatch):
         monkeypatch.chdir(tmp_path)
         code = main(["systemd-units", *arguments, "--settings", settings.name])
         out, err = capsys.readouterr()
-        assert (code, err) == (0, "")
+        assert code == 0
+        printed.notes = err.splitlines()
         return out
 
     return printed
@@ -82,6 +84,42 @@ def test_systemd_finds_the_service_well_protected(printed, tmp_path):
     if "unrecognized option" in done.stderr:
         pytest.skip("this systemd-analyze does not judge files")
     assert done.returncode == 0, done.stdout.splitlines()[-1:]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="is about root")
+def test_root_is_not_made_the_user_in_silence(printed, tmp_path, monkeypatch, capsys):
+    assert read(printed("/nowhere/dci", "service"))["Service"]["User"] == "root"
+    assert any("runs as root" in note and "--user" in note for note in printed.notes)
+    mirror = tmp_path / "dci"
+    mirror.mkdir()
+    owner = pwd.getpwnam("nobody")
+    os.chown(mirror, owner.pw_uid, owner.pw_gid)
+    assert read(printed(mirror, "service"))["Service"]["User"] == "nobody"
+    assert any(f"runs as nobody, who owns {mirror}" in note for note in printed.notes)
+    assert read(printed("/nowhere/dci", "service", "--user", "nobody"))["Service"]["User"] == "nobody"
+    assert not any("runs as" in note for note in printed.notes)
+
+
+def test_a_user_that_there_is_not_is_an_error(printed, tmp_path, capsys):
+    (tmp_path / "s.yml").write_text("local_repo: /srv/dci\n")
+    assert main(["systemd-units", "--user", "no-such-user", "--settings", f"{tmp_path}/s.yml"]) == 2
+    assert "useradd -r no-such-user" in capsys.readouterr().err
+
+
+def test_paths_below_tmp_are_warned_of_for_the_service_has_its_own(printed):
+    printed("/tmp/dci", "service", "--dcirc", "/var/tmp/dcirc.sh")
+    hidden = [note for note in printed.notes if "PrivateTmp" in note]
+    assert any("/tmp/dci" in note for note in hidden)
+    assert any("/var/tmp/dcirc.sh" in note for note in hidden)
+    printed("/srv/tmp/dci", "service")
+    assert not any("/srv" in note for note in printed.notes if "PrivateTmp" in note)
+
+
+def test_without_settings_it_is_those_of_the_machine(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("dci_downloader.cli.systemd.SYSTEM_FOLDER", str(tmp_path))
+    (tmp_path / "settings.yml").write_text("topic: a\nlocal_repo: /srv/dci\n")
+    assert main(["systemd-units", "service"]) == 0
+    assert f"--settings {tmp_path}/settings.yml" in read(capsys.readouterr().out)["Service"]["ExecStart"]
 
 
 def test_settings_without_a_destination_or_with_mistakes_make_no_unit(tmp_path, capsys):

@@ -20,6 +20,7 @@ from dci_downloader import (
     LoginCredentials,
     Manifest,
     Mirror,
+    Network,
     NullProgress,
     Plan,
     Product,
@@ -34,6 +35,7 @@ from dci_downloader import (
     SyncOptions,
     SyncRequest,
     TransferOptions,
+    UpstreamMirror,
     Variant,
     VersionCheck,
     pre_run,
@@ -51,10 +53,12 @@ from dci_downloader import (
 def mirror_a_topic() -> int:
     with ControlServer.from_env() as server:
         report: Report = sync_topic(server, Mirror("/srv/dci"), "RHEL-9.2", Selection(variants=("BaseOS",)))
+        fine: bool = report.ok
+        report.raise_for_failures()
     done: tuple[ComponentReport, ...] = report.components
     names: list[str] = [component.name for component in done]
     total: int = sum(component.bytes_downloaded for component in done)
-    return report.exit_code + total + len(names)
+    return report.exit_code + total + len(names) + fine
 
 
 def step_by_step(server: ControlServer) -> Plan:
@@ -67,6 +71,12 @@ def step_by_step(server: ControlServer) -> Plan:
     size: int = plan.missing_bytes
     assert size >= 0
     return plan
+
+
+def from_another_mirror() -> tuple[Report, Manifest]:
+    with UpstreamMirror("http://first.example.com/dci", network=Network(), patience=10) as upstream:
+        component = upstream.component("c1")
+        return sync_topic(upstream, Mirror("/srv/dci"), "RHEL-9.2"), upstream.manifest(component)
 
 
 def with_options(server: ControlServer, mirror: Mirror) -> Report:

@@ -28,6 +28,11 @@ CLAIMS = {
         integration/test_trusted_hops.py::test_a_manifest_that_is_redirected_from_https_to_http_is_5_and_names_the_place
         integration/test_trusted_hops.py::test_an_answer_of_the_api_that_is_redirected_to_http_is_5
         integration/test_trusted_hops.py::test_files_may_come_over_http_because_their_digests_prove_them""",
+    "A mirror that is named by `--from` decides what is mirrored, and nothing else.": """
+        integration/test_mirrors_of_mirrors.py::test_no_other_host_is_asked_and_no_credential_is_read
+        integration/test_hostile_server.py::test_the_same_in_the_record_of_another_mirror_is_7_and_leaves_what_is_published
+        unit/test_upstream_mirror.py::test_nothing_that_identifies_is_sent_and_no_other_address_is_asked
+        unit/test_upstream_mirror.py::test_a_record_that_is_not_what_it_should_be_is_7_and_publishes_nothing""",
     "A peer is asked for bytes, and believed in nothing.": """
         faults/test_hostile_peers.py::test_a_hostile_peer_costs_nothing_but_its_own_part""",
     "Records are input.": """
@@ -78,6 +83,14 @@ CLAIMS = {
     "Nobody else leads log or metrics astray.": """
         unit/test_user_files.py::test_nobody_else_leads_what_is_written_astray_in_a_sticky_folder
         unit/test_user_files.py::test_metrics_take_neither_the_place_nor_the_content_of_what_somebody_else_put_there""",
+    "What nobody named is used only where nobody else can have written it.": """
+        unit/test_discovery.py::test_root_does_not_follow_the_settings_of_a_user_it_stands_in_for
+        unit/test_discovery.py::test_what_every_user_may_write_is_not_used""",
+    "A command after a publication sees no secret.": """
+        unit/test_published_command.py::test_its_environment_holds_no_secret
+        unit/test_published_command.py::test_no_shell_sees_its_words""",
+    "Nobody else says what is run.": """
+        unit/test_settings.py::test_a_command_that_every_user_can_change_is_not_run""",
     "What is printed for people cannot drive a terminal.": """
         unit/test_formatting.py::test_nothing_that_a_terminal_obeys_or_cannot_show_stays
         integration/test_streams.py::test_escape_codes_of_names_reach_no_stream""",

@@ -1,6 +1,7 @@
 """The house: which wing may import from which, and that no module depends on itself in a circle."""
 
 import ast
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -20,22 +21,29 @@ WINGS = [
     "options",
     "changes",
     "results",
+    "report_document",
     "hooks",
     "formatting",
     "user_files",
     "environment",
+    "child_process",
     "network",
     "content",
     "control",
     "mirror",
+    "upstream",
     "transfer",
     "skopeo",
     "container_images",
+    "published_command",
+    "room",
     "planning",
     "sync",
     "pre_run_step",
     "topics",
     "settings",
+    "page",
+    "check",
     "demo",
     "cli",
     "main",
@@ -69,8 +77,13 @@ def imports(source):
                 assert not alias.name.startswith("dci_downloader."), "import names from modules instead"
 
 
+@cache
+def imports_of(name):
+    return frozenset(imports(MODULES[name].read_text(encoding="utf-8")))
+
+
 def graph():
-    return {name: set(imports(path.read_text(encoding="utf-8"))) for name, path in MODULES.items()}
+    return {name: set(imports_of(name)) for name in MODULES}
 
 
 def climbs(arrows):

@@ -1,7 +1,8 @@
 import pytest
 
 from dci_downloader.changes import Changes, PackageChange, PackageChangeKind
-from dci_downloader.cli.package_lines import changes_document, lines_by_tree, package_lines, summary
+from dci_downloader.cli.package_lines import lines_by_tree, package_lines, summary
+from dci_downloader.report_document import changes_document
 
 KIND = PackageChangeKind
 BOTH = ("BaseOS/aarch64", "BaseOS/x86_64")

@@ -400,3 +400,22 @@ def test_what_is_missing_names_the_settings_that_are_not_used(load, found):
     with pytest.raises(SettingsError, match="no topic") as raised:
         load()
     assert f"{path} is not used: every user" in raised.value.hint
+
+
+def test_a_command_that_every_user_can_change_is_not_run(load, tmp_path):
+    text = "topic: a\nlocal_repo: /d\non_published: [/bin/true, '', '$HOME']\n"
+    assert load("", text).topics[0].options.on_published == ("/bin/true", "", "$HOME")
+    path = tmp_path / "own.yml"
+    path.write_text(text)
+    path.chmod(0o666)
+    with pytest.raises(SettingsError, match="every user of this machine can change it") as raised:
+        load(f"--settings {path}")
+    assert raised.value.hint == f"chmod o-w {path}"
+    path.write_text("topic: a\nlocal_repo: /d\n")
+    load(f"--settings {path}")
+
+
+@pytest.mark.parametrize("value", ["/bin/true", "[1, 2]", "['', x]", "{a: b}"])
+def test_a_command_is_a_list_of_words(load, value):
+    with pytest.raises(SettingsError, match="on_published"):
+        load("", f"topic: a\nlocal_repo: /d\non_published: {value}\n")

@@ -1,0 +1,200 @@
+"""The command of ``on_published``: run once for each component that a sync has published, when its locks are free.
+
+* It is a list of words, and no shell sees it. Its environment holds no secret (see ``environment.without_secrets``).
+* The report on the component is its standard input, as a file: whether it reads that, or how far, does not matter.
+* What it prints goes to those who asked for more; the end of it is the reason of a failure.
+* It is ended after a time, and when the run is to end, with every process of its session and all it has started. What
+  it leaves in the background when it ends by itself is its own business, and is not waited for.
+* Its failure is one of the component, which is published all the same.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Optional
+
+from dci_downloader import environment, formatting
+from dci_downloader.child_process import bound
+from dci_downloader.errors import CancelledError, DownloaderError
+from dci_downloader.hooks import Progress, Stop
+from dci_downloader.report_document import topic_document
+from dci_downloader.results import ComponentReport, Failure, Outcome, Report
+
+LONGEST, GRACE = 3600.0, 5.0
+"""Seconds that the command may take, and that it has to end by itself once it is asked to."""
+
+_LOOK = 0.1  # seconds between two looks at a command that prints nothing
+_MAX_OUTPUT = 64 * 1024  # bytes; of more, the end
+_LINES, _CHARACTERS = 20, 300
+_HINT = "the component is published all the same; the command is that of on_published in the settings"
+
+
+def run_for_published(
+    report: Report, command: Sequence[str], progress: Progress, stop: Stop, *, longest: float = LONGEST
+) -> Report:
+    """Run the command for each component that was published.
+
+    Args:
+        report: on a topic whose locks are free again: the command may use the mirror.
+        command: the program and its arguments.
+        progress: gets what it prints, as details.
+        stop: asked whether to end it.
+        longest: seconds that it may take for a component.
+
+    Returns:
+        The report, with the failures of the command.
+
+    Raises:
+        CancelledError: ``stop`` was requested; the command was ended.
+    """
+
+    def after(component: ComponentReport) -> ComponentReport:
+        if component.outcome is not Outcome.PUBLISHED:
+            return component
+        progress.detail(f"on_published: {command[0]} for {component.name}")
+        alone = replace(report, components=(component,))
+        with stop.deferred():
+            reason, lines = _run(command, alone, component, stop, longest)
+        for line in lines[-_LINES:]:
+            progress.detail(f"on_published: {formatting.printable_line(line)}")
+        if not reason:
+            return component
+        said = f": {lines[-1][:_CHARACTERS]}" if lines else ""
+        error = DownloaderError(formatting.printable_line(f"on_published: {command[0]} {reason}{said}"), hint=_HINT)
+        return replace(component, failures=(*component.failures, Failure.of(error)))
+
+    return replace(report, components=tuple(map(after, report.components)))
+
+
+def _run(
+    command: Sequence[str], report: Report, component: ComponentReport, stop: Stop, longest: float
+) -> tuple[str, list[str]]:
+    """Why the command failed, empty where it did not, and the last lines that it printed."""
+    environ = _environ(report, component)
+    program = shutil.which(command[0], path=environ.get("PATH", os.defpath))
+    if program is None:
+        return "is no program that can be run", []
+    document = json.dumps(topic_document(report), ensure_ascii=False).encode()
+    reason, output, end = "", bytearray(), time.monotonic() + longest
+    with _started([program, *command[1:]], environ, document) as process:
+        for read in _output(process):
+            output += read
+            del output[:-_MAX_OUTPUT]
+            if stop.requested():
+                raise CancelledError("interrupted")
+            if time.monotonic() > end and process.poll() is None:
+                _end(process)
+                reason = f"took longer than {longest:,.0f} s, and was ended"
+        code = process.wait()
+    if code and not reason:
+        reason = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
+    return reason, [line.strip() for line in output.decode(errors="replace").splitlines() if line.strip()]
+
+
+def _environ(report: Report, component: ComponentReport) -> dict[str, str]:
+    """What the command gets: the environment without secrets, and what was published where."""
+    return {
+        **environment.without_secrets(environment.of_process()),
+        "DCI_TOPIC": report.topic,
+        "DCI_COMPONENT": component.name,
+        "DCI_PATH": os.path.abspath(component.path),
+        "DCI_PREVIOUS": component.changes.since,
+    }
+
+
+@contextmanager
+def _started(command: Sequence[str], environ: Mapping[str, str], document: bytes) -> Iterator[subprocess.Popen[bytes]]:
+    """The command while it runs, with a document as its standard input; whatever ends the block early ends it too."""
+    with open(os.memfd_create("report.json"), "w+b") as report:
+        report.write(document)
+        report.seek(0)
+        process = subprocess.Popen(
+            bound(command),
+            stdin=report,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environ,
+            start_new_session=True,  # a terminal's Ctrl-C reaches it through this program alone
+        )
+    try:
+        yield process
+    except BaseException:
+        _end(process)
+        raise
+    finally:
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _output(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
+    """What the command prints, as it comes, until it has ended; nothing at all several times a second, too."""
+    assert process.stdout is not None
+    os.set_blocking(process.stdout.fileno(), False)
+    is_open = True
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while process.poll() is None:
+            content: Optional[bytes] = None
+            if not is_open:  # it has closed its output, and runs on
+                time.sleep(_LOOK)
+            elif selector.select(_LOOK):
+                content = process.stdout.read(_MAX_OUTPUT)
+                is_open = content != b""
+            yield content or b""
+    yield process.stdout.read(_MAX_OUTPUT) or b""  # the rest; what its children print later is not waited for
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the command and all it has started to end, and kill what is left of that after a moment."""
+    started = _family(process.pid)
+    _signal(started, signal.SIGTERM)
+    end = time.monotonic() + GRACE
+    while time.monotonic() < end and any(map(_is_running, started)):
+        time.sleep(_LOOK / 4)
+    _signal({*filter(_is_running, started), *_family(process.pid)}, signal.SIGKILL)
+    process.wait()
+
+
+def _signal(pids: set[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+
+
+def _family(leader: int) -> set[int]:
+    """A process, the members of its session, and every descendant of theirs, as proc(5) tells."""
+    processes = {}
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        stat = _stat(int(name))
+        if stat is not None:
+            processes[int(name)] = stat
+    family, grown = {leader, *(pid for pid, (_, _, session) in processes.items() if session == leader)}, True
+    while grown:
+        children = {pid for pid, (_, parent, _) in processes.items() if parent in family} - family
+        family |= children
+        grown = bool(children)
+    return family
+
+
+def _is_running(pid: int) -> bool:
+    stat = _stat(pid)
+    return stat is not None and stat[0] != "Z"
+
+
+def _stat(pid: int) -> Optional[tuple[str, int, int]]:
+    """State, parent and session of a process; None where there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()  # its name, in brackets before, may hold anything
+    except OSError:
+        return None
+    return fields[0].decode(), int(fields[1]), int(fields[3])
