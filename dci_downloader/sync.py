@@ -21,7 +21,7 @@ from dci_downloader.content.selection import Selection
 from dci_downloader.control.offer import lists, resolve_request
 from dci_downloader.control.resolver import creation_order
 from dci_downloader.control.upstream import Upstream
-from dci_downloader.errors import DiskFullError, ManifestError, NotFoundError, SettingsError
+from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, NotFoundError, SettingsError
 from dci_downloader.formatting import size
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop, entering, phase
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
