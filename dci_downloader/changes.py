@@ -40,6 +40,22 @@ class PackageChange(NamedTuple):
     everywhere: bool = True
     source: bool = False
 
+    @property
+    def label(self) -> str:
+        """The name for people, which tells a source package from others."""
+        return f"{self.name} (source)" if self.source else self.name
+
+    @property
+    def transition(self) -> str:
+        """What became of the versions, for people: ``5-1 → 5-2``, and where, unless it is so everywhere."""
+        where = "" if self.everywhere else f"  ({', '.join(self.trees)})"
+        before, after = ", ".join(self.before), ", ".join(self.after)
+        if self.kind is PackageChangeKind.CHANGED and not (before and after):
+            return (f"also {after}" if after else f"no longer {before}") + where
+        if self.kind is PackageChangeKind.REBUILT:
+            return f"{after}, with another content{where}"
+        return " → ".join(filter(None, (before, after))) + where
+
 
 class Changes(NamedTuple):
     """What differs between two builds.

@@ -27,7 +27,6 @@ from dci_downloader.content.manifest import IMAGE_LIST_NAME
 from dci_downloader.errors import CancelledError, IntegrityError, SettingsError, TransferError
 from dci_downloader.hooks import Progress, Stop
 from dci_downloader.network.addresses import registry_address
-from dci_downloader.network.bounded_yaml import read_yaml_texts
 from dci_downloader.options import Network
 from dci_downloader.results import ContainerImage, ContainerImageOutcome, Failure
 from dci_downloader.skopeo import SKOPEO, Login, Skopeo
@@ -102,6 +101,8 @@ def parse_image_list(document: bytes) -> tuple[Reference, ...]:
     Raises:
         IntegrityError: it is something else, or two images would have one name in the lab's registry.
     """
+    from dci_downloader.network.bounded_yaml import read_yaml_texts  # most runs mirror no images
+
     try:
         listed = read_yaml_texts(document, MOST_IMAGES) if len(document) <= MAX_LIST else None
     except ValueError:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Optional
 
 from dci_downloader.content.selection import RULES, Selection
@@ -43,6 +44,8 @@ from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version, identity
 from dci_downloader.models import Component, FileEntry, Manifest, Plan
+from dci_downloader.network.side_by_side import side_by_side
+from dci_downloader.room import Room
 
 COMPONENT_ERRORS = (AccessError, DiskFullError, IntegrityError, NotFoundError, SettingsError, TransferError)
 """Errors that concern one component, and do not stop the others."""
@@ -87,6 +90,8 @@ class ComponentPlan:
     @property
     def identity(self) -> str:
         """That of the version it is to become."""
+        if self.published is not None and self.wanted is self.published.manifest:  # of the same component and selection
+            return self.published.identity
         return identity(self.component, self.selection, self.wanted)
 
     @property
@@ -105,8 +110,7 @@ class Planner:
     """Plans the components of one topic. What is published changes in links and modes at most, in a dry run in nothing.
 
     Attributes:
-        beside: the plans that need room too; those of this topic join them.
-        reserve: bytes that are to stay free.
+        room: has a plan join those that need room.
     """
 
     server: ControlServer
@@ -116,8 +120,7 @@ class Planner:
     dry_run: bool
     progress: Progress
     stop: Stop
-    beside: list[Plan]
-    reserve: int = 0
+    room: Room
 
     def plan(self, components: Sequence[Component]) -> list[ComponentPlan]:
         """Plan all components, in their order. Safe to repeat.
@@ -125,7 +128,9 @@ class Planner:
         Raises:
             CancelledError: ``stop`` was requested.
         """
-        plans = [self._attempt(self._with_offer, ComponentPlan(component)) for component in components]
+        # one after the other, for a record takes many times its size in memory while it is read
+        known = [self._attempt(self._with_published, ComponentPlan(component)) for component in components]
+        plans = side_by_side(partial(self._attempt, self._with_offer), known)
         if all(plan.skipped for plan in plans):
             return [replace(plan, error=NoFilesError(plan.component.name, plan.component.type)) for plan in plans]
         conflicts = folder_conflicts(plan.component for plan in plans if plan.wanted.files)
@@ -141,20 +146,24 @@ class Planner:
             plan = replace(plan, error=error)
         return replace(plan, seconds=plan.seconds + time.monotonic() - began)
 
+    def _with_published(self, plan: ComponentPlan) -> ComponentPlan:
+        """What is published now."""
+        published = None
+        with suppress(ManifestError):  # its type cannot be a folder, which matters only if it has files
+            published = self.topic_mirror.published(plan.component.type)
+        selection = {"rules": RULES, **self.selection.effective(plan.component.type).to_json()}
+        return replace(plan, selection=selection, published=published)
+
     def _with_offer(self, plan: ComponentPlan) -> ComponentPlan:
         """What the server offers, and the part of it that is selected; a known manifest is not asked for again."""
-        component = plan.component
-        selection = {"rules": RULES, **self.selection.effective(component.type).to_json()}
-        published = known = None
-        with suppress(ManifestError):  # its type cannot be a folder, which matters only if it has files
-            published = self.topic_mirror.published(component.type)
-        if published and (published.component.id, published.selection) == (component.id, selection):
+        component, published, known = plan.component, plan.published, None
+        if published and (published.component.id, published.selection) == (component.id, plan.selection):
             known = published.manifest  # the same selection would choose the same files of it
         offer = resolve_offer(self.server, component, known)
         wanted = known or _EMPTY
         if offer.manifest is not None:
             wanted = self.selection.apply(offer.manifest) if offer.manifest.files else _EMPTY
-        return replace(plan, selection=selection, published=published, wanted=wanted, contents=offer.contents)
+        return replace(plan, wanted=wanted, contents=offer.contents)
 
     def _with_plan(self, plan: ComponentPlan) -> ComponentPlan:
         """What the mirror lacks of the selected files, once it has what is at hand."""
@@ -184,8 +193,7 @@ class Planner:
 
         def check(plan: ComponentPlan) -> ComponentPlan:
             if plan.to_fetch is not None:
-                self.mirror.check_space([*self.beside, plan.to_fetch], self.reserve)
-                self.beside.append(plan.to_fetch)
+                self.room.take(plan.to_fetch)
             return plan
 
         return [self._attempt(check, plan) for plan in plans]

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from dci_downloader import container_images
 from dci_downloader.changes import Changes
@@ -48,12 +48,12 @@ from dci_downloader.results import (
     Report,
     SyncSteps,
 )
+from dci_downloader.room import Room
 from dci_downloader.skopeo import topic_login
-from dci_downloader.transfer.assembling import Parts
-from dci_downloader.transfer.engine import fetch
-from dci_downloader.transfer.fetched import Fetched
 from dci_downloader.transfer.sources import PeerPool
-from dci_downloader.transfer.tuning import Tuning
+
+if TYPE_CHECKING:
+    from dci_downloader.transfer.fetched import Fetched
 
 
 def sync_topic(
@@ -101,18 +101,29 @@ def sync_topic(
         options = replace(options, transfer=replace(options.transfer, network=server.network))
     resolved, components, missing = resolve_request(server, topic, options, progress)
     topic_mirror, peers = mirror.topic(resolved.name), PeerPool(options.transfer.peers)
-    beside = planned if planned is not None and options.dry_run else []
-    planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, beside, options.reserve)
+    room = Room(mirror, options, planned if planned is not None and options.dry_run else [], progress)
+    planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, room)
     sync = _Sync(server, mirror, topic_mirror, resolved, options, peers, progress, stop)
     if options.dry_run:
         topic_mirror.check()
         reports = [sync.report(plan, sync.preview) for plan in planner.plan(components)]
     else:
-        with topic_mirror.lock(options.lock_timeout, progress.message):
-            reports = list(sync.fetch_and_publish_all(planner.plan(components)))
+        reports = _fetch_and_publish(sync, planner, components)
+    reports = room.noted(reports)
     reports += [_missing_report(component_type, error) for component_type, error in missing.items()]
     report = Report(resolved.name, resolved.id, tuple(reports), time.monotonic() - began, dropped_peers=peers.dropped)
     return run_for_published(report, options.on_published, progress, stop) if options.on_published else report
+
+
+def _fetch_and_publish(sync: _Sync, planner: Planner, components: Sequence[Component]) -> list[ComponentReport]:
+    """Mirror the components under the topic's lock; where room is made for them, they are planned anew after that."""
+    while True:
+        with sync.topic_mirror.lock(sync.options.lock_timeout, sync.progress.message):
+            plans = planner.plan(components)
+            lacking = planner.room.lacking([plan.to_fetch for plan in plans])
+            if not lacking:
+                return list(sync.fetch_and_publish_all(plans))
+        planner.room.make(lacking)  # once, and without the lock, for it takes those of other topics, too
 
 
 def _missing_report(component_type: str, error: NotFoundError) -> ComponentReport:
@@ -228,11 +239,17 @@ class _Sync:
 
     def _expected(self, planned: ComponentPlan) -> Assembled:
         """What is expected of putting images together."""
+        from dci_downloader.transfer.assembling import Parts
+        from dci_downloader.transfer.tuning import Tuning
+
         missing = planned.to_fetch.missing if planned.to_fetch else ()
         return Parts(planned.wanted.files, self.mirror.store, Tuning()).expected(missing)
 
     def _fetch(self, component: Component, plan: Plan) -> Fetched:
         """Fetch what is missing."""
+        from dci_downloader.transfer.engine import fetch  # a run with nothing new need not wait for that
+        from dci_downloader.transfer.fetched import Fetched
+
         if not plan.missing:
             return Fetched(received=())
         with recorded(self.topic_mirror, component.type, component.name, self.progress) as progress:

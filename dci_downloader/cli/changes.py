@@ -18,10 +18,11 @@ from dci_downloader.control.client import ControlServer
 from dci_downloader.control.resolver import resolve_component, resolve_topic
 from dci_downloader.errors import NoFilesError, NotFoundError, SettingsError
 from dci_downloader.hooks import Progress
+from dci_downloader.mirror.lookup import find_topic, find_types
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.record import Unreadable
 from dci_downloader.mirror.topic import TopicMirror
-from dci_downloader.models import Component, Manifest, folder_name
+from dci_downloader.models import Component, Manifest
 from dci_downloader.report_document import changes_document
 
 _USAGE = "for example: dci-downloader changes /srv/dci RHEL-9.2; see `dci-downloader changes --help`"
@@ -103,16 +104,8 @@ def of_mirror(mirror: Mirror, topic_name: str, component_type: str, narrowing: N
     """
     if not mirror.root.exists() and Path(topic_name).is_dir():
         raise NotFoundError(f"{mirror.root}: there is no mirror here", hint=f"DEST comes first: {_USAGE}")
-    mirror.require()
-    topic = mirror.topic(topic_name)
-    types = topic.types()
-    if not types:
-        there = ", ".join(each.name for each in mirror.topics()) or "none"
-        raise NotFoundError(f"{topic_name}: nothing of this topic is in {mirror.root}", hint=f"there is {there}")
-    if component_type and folder_name(component_type) not in types:
-        hint = f"of this topic there is {', '.join(types)}"
-        raise NotFoundError(f"{topic_name}: nothing of type {component_type} is in {mirror.root}", hint=hint)
-    pairs = [_versions(topic, each) for each in ((component_type,) if component_type else types)]
+    topic = find_topic(mirror, topic_name)
+    pairs = [_versions(topic, each) for each in find_types(topic, component_type)]
     if all(pair.note for pair in pairs):
         reasons = "; ".join(f"{pair.title}: {pair.note}" for pair in pairs)
         raise NotFoundError(reasons, hint="there is one after the next build, unless keep is 0")

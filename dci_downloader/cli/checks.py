@@ -46,6 +46,8 @@ def _run_rows(merged: MergedSettings, environ: Mapping[str, str]) -> Iterator[_R
         yield "local_repo", destination.value, destination.origin
     else:
         yield "local_repo", "-", "not set: DEST must name it"
+    if merged.status_page:
+        yield "status_page", merged.status_page.value, merged.status_page.origin
     if merged.job:
         yield "job_id", merged.job.id, "DCI_JOB_ID"
     kind = environment.credentials_kind(environ)

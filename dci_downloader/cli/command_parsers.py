@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from dci_downloader.cli.arguments import CommandFormatter, Parser, add_option, converter
 from dci_downloader.settings.table import SETTINGS, settings_at
-from dci_downloader.settings.types import COUNT, Level
+from dci_downloader.settings.types import COUNT, OUTPUT, Level
 
 _DEFAULT = "default: by DCI_LOCAL_REPO or settings"
 
@@ -163,8 +163,9 @@ def _topic_parser(command: str, description: str, *examples: str) -> Parser:
 def status_parser() -> Parser:
     """``dci-downloader status``: what a mirror holds."""
     description = "Show what a mirror holds: versions, sizes, and what hard links save. No network."
-    parser = _maintenance_parser("status", description, "status /srv/dci", "status /srv/dci --utc")
+    parser = _maintenance_parser("status", description, "status /srv/dci", "status /srv/dci --html page.html")
     parser.add_argument("--utc", action="store_true", help="times in UTC, not how long ago")
+    parser.add_argument("--html", type=converter(OUTPUT), metavar="FILE", help="write it as a page of HTML, too")
     return parser
 
 
@@ -242,6 +243,7 @@ def prune_parser() -> Parser:
     description = "Remove old versions, stale partial files, and what no version holds any more."
     parser = _maintenance_parser("prune", description, "prune /srv/dci", "prune /srv/dci --keep 0")
     add_option(parser, "keep")
+    add_option(parser, "dry_run", help="say what would be removed, remove nothing")
     add_option(parser, "lock_timeout")
     return parser
 

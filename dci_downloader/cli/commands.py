@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dci_downloader.cli import command_parsers
@@ -101,6 +102,10 @@ def status(argv: Sequence[str]) -> int:
     mirror = Mirror(destination(arguments.destination, os.environ).path)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     result = status.status(mirror, width=width, utc=arguments.utc)
+    if arguments.html:
+        from dci_downloader.page.page import write_page
+
+        write_page(mirror, Path(arguments.html))
     return output.print_result(result, as_json=arguments.json)
 
 
@@ -226,7 +231,10 @@ def prune(argv: Sequence[str]) -> int:
         progress.message(f"DEST is {root.path} ({root.origin})")
     kept = SETTINGS["keep"].default if root.keep is None else root.keep
     keep = kept if arguments.keep is None else arguments.keep
-    result = maintenance.prune(Mirror(root.path), keep, arguments.lock_timeout, progress)
+    mirror = Mirror(root.path)
+    if arguments.dry_run:
+        return output.print_result(maintenance.prune_preview(mirror, keep), as_json=arguments.json)
+    result = maintenance.prune(mirror, keep, arguments.lock_timeout, progress)
     return output.print_result(result, as_json=arguments.json)
 
 

@@ -7,6 +7,7 @@ would else end with a traceback, and the last moments with the signal's own code
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,9 @@ from dci_downloader.release import VERSION
 
 _JSON_OPTIONS = ("--json", "--jso", "--js")
 """As a whole, and as argparse abbreviates it for a sync."""
+_COLLECT_AFTER = 100_000
+"""New objects after which cycles are looked for. Python's 700 means to look through lists of fifty thousand files again
+and again while they grow, which takes longer than reading them."""
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -52,6 +56,7 @@ def _run(argv: Sequence[str], signals: Signals) -> int:
     if argv == ["--version"]:  # answered before anything is imported: scripts ask for it on every start
         streams.write(f"dci-downloader {VERSION}")
         return 0
+    gc.set_threshold(_COLLECT_AFTER)
     from dci_downloader.cli.commands import COMMANDS, prepare, sync
 
     prepare(argv)  # here, for Python does not pass on what is raised in every moment of an import

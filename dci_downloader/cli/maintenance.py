@@ -17,6 +17,7 @@ from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.verify import VersionCheck
 from dci_downloader.options import TransferOptions
+from dci_downloader.results import Removal
 
 if TYPE_CHECKING:
     from dci_downloader.control.client import ControlServer
@@ -114,8 +115,22 @@ def prune(mirror: Mirror, keep: int, timeout: Optional[float], progress: Progres
         LockedError: another run is working in it for longer than ``timeout``.
     """
     removal = prune_module.prune(mirror, keep, timeout=timeout, progress=progress)
+    return _pruned("removed", "freed", removal)
+
+
+def prune_preview(mirror: Mirror, keep: int) -> CommandResult:
+    """Say what :func:`prune` would remove.
+
+    Raises:
+        NotFoundError: there is no mirror.
+        SettingsError: a folder or a record cannot be read.
+    """
+    return _pruned("would remove", "would be freed", prune_module.preview(mirror, keep))
+
+
+def _pruned(what: str, freed: str, removal: Removal) -> CommandResult:
     names = ", ".join(removal.versions) or "no version"
-    line = f"removed {names}; {formatting.count(removal.files, 'file')}, {formatting.size(removal.size)} freed"
+    line = f"{what} {names}; {formatting.count(removal.files, 'file')}, {formatting.size(removal.size)} {freed}"
     return CommandResult((line,), {"versions": list(removal.versions), "files": removal.files, "size": removal.size})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext, suppress
 from typing import Optional
 
@@ -14,6 +15,7 @@ from dci_downloader.cli.signals import Signals
 from dci_downloader.control.client import ControlServer
 from dci_downloader.errors import AccessError, DownloaderError, NotFoundError, worst_exit_code
 from dci_downloader.hooks import Stop
+from dci_downloader.mirror.history import record_run
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.models import Job
 from dci_downloader.pre_run_step import JobStates
@@ -32,7 +34,7 @@ def run(command_line: CommandLine) -> int:
     """
     with Signals() as stop, closing(RunOutput(command_line, sys.stderr)) as output:
         try:
-            reports = _mirror(command_line, output, stop)
+            settings, reports = _mirror(command_line, output, stop)
         except DownloaderError as error:
             output.fail(error)
             if output.for_people:
@@ -42,18 +44,49 @@ def run(command_line: CommandLine) -> int:
             return error.exit_code
         with stop.deferred():  # a report is written as a whole
             exit_code = output.finish(reports)
-            try:
-                output.write_metrics(reports)
-            except DownloaderError as error:  # the report is written, and stays the only object there
-                output.fail(error)
-                complain(error)
-                return worst_exit_code((exit_code, error.exit_code))
-    return exit_code
+            # the report is written, and stays the only object there
+            codes = (
+                _attempt(lambda: output.write_metrics(reports), output),
+                _attempt(lambda: _remember(settings, command_line.dry_run, output.seconds, reports), output),
+            )
+    return worst_exit_code((exit_code, *codes))
 
 
-def _mirror(command_line: CommandLine, output: RunOutput, stop: Stop) -> list[Report]:
-    """Mirror the topics; gives a report on each."""
+def _attempt(step: Callable[[], None], output: RunOutput) -> int:
+    """Take a step after a run: 0, or the exit code of its error, which is told."""
+    try:
+        step()
+    except DownloaderError as error:
+        output.fail(error)
+        complain(error)
+        return error.exit_code
+    return 0
+
+
+def _remember(settings: Settings, dry_run: bool, seconds: float, reports: Sequence[Report]) -> None:
+    """Add the run to the history of the mirror, and write the status page where it is asked for.
+
+    Raises:
+        SettingsError: the page cannot be written.
+        DiskFullError: no room for it.
+    """
+    if dry_run:
+        return
+    mirror = Mirror(settings.destination)
+    record_run(mirror, reports, seconds)
+    if settings.status_page and os.path.isdir(mirror.store.root):
+        from dci_downloader.page.page import write_page
+
+        write_page(mirror, settings.status_page)
+
+
+def _mirror(command_line: CommandLine, output: RunOutput, stop: Stop) -> tuple[Settings, list[Report]]:
+    """Mirror the topics; gives the settings that count, and a report on each topic."""
     settings = load(command_line, os.environ)
+    if settings.status_page:
+        from dci_downloader.page.page import require_place  # most runs write none
+
+        require_place(Mirror(settings.destination), settings.status_page)
     _note(settings, output)
     for topic in settings.topics:
         if topic.options.registry:
@@ -75,10 +108,13 @@ def _mirror(command_line: CommandLine, output: RunOutput, stop: Stop) -> list[Re
         if len(reports) == 1 and reports[0].failure is not None:
             raise reports[0].failure.error()
     except DownloaderError as error:
+        failed = [request.failure_report(error, output.seconds) for request in _requests(settings)]
         with suppress(DownloaderError):  # what ended the run matters more
-            output.write_metrics([request.failure_report(error, output.seconds) for request in _requests(settings)])
+            output.write_metrics(failed)
+        with suppress(DownloaderError):
+            _remember(settings, command_line.dry_run, output.seconds, failed)
         raise
-    return reports
+    return settings, reports
 
 
 def _job(server: ControlServer, request: JobRequest) -> Job:

@@ -31,7 +31,7 @@ def summary(packages: Sequence[PackageChange], names_shown: int = _NAMES_SHOWN) 
 def package_lines(packages: Sequence[PackageChange]) -> Iterator[str]:
     """A line for each package, aligned, those of a kind together."""
     for kind in PackageChangeKind:
-        rows = [(f"  {_name(change)}", versions(change)) for change in packages if change.kind is kind]
+        rows = [(f"  {change.label}", change.transition) for change in packages if change.kind is kind]
         if rows:
             yield f"{kind.value}:"
             yield from formatting.table(rows)
@@ -43,18 +43,3 @@ def lines_by_tree(packages: Sequence[PackageChange]) -> Iterator[str]:
         yield f"{tree}:"
         here = [change._replace(trees=(), everywhere=True) for change in packages if tree in change.trees]
         yield from (f"  {line}" for line in package_lines(here))
-
-
-def versions(change: PackageChange) -> str:
-    """What became of the versions of a package, and where, unless it is so everywhere."""
-    where = "" if change.everywhere else f"  ({', '.join(change.trees)})"
-    before, after = ", ".join(change.before), ", ".join(change.after)
-    if change.kind is PackageChangeKind.CHANGED and not (before and after):
-        return (f"also {after}" if after else f"no longer {before}") + where
-    if change.kind is PackageChangeKind.REBUILT:
-        return f"{after}, with another content{where}"
-    return " → ".join(filter(None, (before, after))) + where
-
-
-def _name(change: PackageChange) -> str:
-    return f"{change.name} (source)" if change.source else change.name

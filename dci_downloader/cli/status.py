@@ -59,7 +59,7 @@ def _table(rows: Sequence[Sequence[str]], width: Optional[int]) -> list[str]:
 
 def _block(row: Sequence[str], width: int) -> Iterator[str]:
     topic, component_type, version, size, published, verified = map(formatting.printable_line, row[:_FEWEST])
-    state = verified if verified.isupper() else f"verified {verified}"
+    state = verified if verified.startswith("DAMAGED") else f"verified {verified}"
     yield from _wrapped(f"{topic} {component_type}", width)
     yield from _wrapped(f"  {version}", width)
     yield from _wrapped(f"  {size}, published {published}, {state}", width)
@@ -91,12 +91,13 @@ def _moment(moment: datetime, now: datetime, utc: bool) -> str:
 
 
 def _verified(row: StatusRow, now: datetime, utc: bool) -> str:
-    """When the published version was last found right, or that it is not."""
+    """When the published version was last found right, or that it is not; and whether it is held."""
+    held = ", held" if row.held else ""
     if row.damaged:
-        return "DAMAGED"
+        return f"DAMAGED{held}"
     if row.published_at is None:
         return "unreadable" if row.version else "-"
-    return _moment(row.last_verified, now, utc) if row.last_verified else "on arrival"
+    return (_moment(row.last_verified, now, utc) if row.last_verified else "on arrival") + held
 
 
 def _fetching(each: Fetching, now: datetime, utc: bool) -> str:
@@ -145,6 +146,8 @@ def _row_document(row: StatusRow) -> dict[str, Any]:
         "last_verified": row.last_verified and row.last_verified.isoformat(),
         "kept": list(row.kept),
         "damaged": row.damaged,
+        "held": row.held,
+        "held_since": row.held_since and row.held_since.isoformat(),
         "problems": list(row.problems),
     }
 

@@ -32,7 +32,7 @@ _SUBJECT_UNKNOWN = re.compile(r"(?:component|remoteci)\b(?!.*\bfile).*\bnot foun
 
 
 class ControlServer(JobCalls):
-    """One DCI control server, asked in one name. For one thread at a time; ``files`` for any.
+    """One DCI control server, asked in one name. ``manifest``, ``image_list``, lists and ``files`` for any thread.
 
     Args:
         credentials: of a remoteci or feeder, of a user's login, or of the SSO.

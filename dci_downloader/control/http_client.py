@@ -64,7 +64,7 @@ class Timeouts(NamedTuple):
 
 
 class HttpClient:
-    """Sends requests, and keeps connections open between them. For one thread at a time."""
+    """Sends requests, and keeps connections open between them. Safe to use from several threads."""
 
     def __init__(self, network: Network) -> None:
         check_proxies(network)

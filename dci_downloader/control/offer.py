@@ -24,6 +24,7 @@ from dci_downloader.control.resolver import (
 from dci_downloader.errors import NoFilesError, SettingsError, TransferError
 from dci_downloader.hooks import Progress
 from dci_downloader.models import Component, FileEntry, Manifest
+from dci_downloader.network.side_by_side import side_by_side
 from dci_downloader.options import SyncOptions
 
 
@@ -65,7 +66,7 @@ class Offer:
 
 
 def resolve_offer(server: ControlServer, component: Component, known: Optional[Manifest] = None) -> Offer:
-    """Ask the server for what a component offers. Safe to repeat.
+    """Ask the server for what a component offers: manifest and image list side by side. Safe to repeat.
 
     Args:
         server: whom to ask.
@@ -78,16 +79,32 @@ def resolve_offer(server: ControlServer, component: Component, known: Optional[M
         ManifestError: the manifest cannot be trusted.
         TransferError: the server cannot be asked, or the image list is a web page.
     """
-    contents = _image_list(server, component)
+    etag = "" if known is None else known.etag
+    contents: dict[FileEntry, bytes] = {}
+    manifests: list[Optional[Manifest]] = []
+
+    def ask_for_images() -> None:
+        contents.update(_image_list(server, component))
+
+    def ask_for_manifest() -> None:
+        manifests.append(_manifest(server, component, etag))
+
+    side_by_side(lambda ask: ask(), [ask_for_images, ask_for_manifest])
+    manifest = manifests[0]
     listed = [] if known is None else [entry for entry in known.files if entry.path == IMAGE_LIST_NAME]
-    etag = known.etag if known is not None and listed == list(contents) else ""
-    try:
-        manifest = server.manifest(component, etag=etag)
-    except NoFilesError:
-        manifest = Manifest(component.type, ())
+    if manifest is None and listed != list(contents):  # then the known one has to be completed anew
+        manifest = _manifest(server, component)
     if manifest is not None and not lists(manifest, IMAGE_LIST_NAME):
         manifest = replace(manifest, files=(*manifest.files, *contents))
     return Offer(manifest, contents)
+
+
+def _manifest(server: ControlServer, component: Component, etag: str = "") -> Optional[Manifest]:
+    """The manifest, an empty one for a component without files; None where ``etag`` is still that of the server's."""
+    try:
+        return server.manifest(component, etag=etag)
+    except NoFilesError:
+        return Manifest(component.type, ())
 
 
 def _image_list(server: ControlServer, component: Component) -> dict[FileEntry, bytes]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple, Optional, Union
 
@@ -26,6 +27,7 @@ from dci_downloader.control.client import ControlServer
 from dci_downloader.errors import NotFoundError, SettingsError
 from dci_downloader.hooks import NullProgress, Progress
 from dci_downloader.models import Component, Job, Topic, folder_name
+from dci_downloader.network.side_by_side import side_by_side
 from dci_downloader.options import Filter
 
 _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)  # what has no date is older than what has one
@@ -107,8 +109,7 @@ def resolve_components(
     wanted = merge_filters(filters) or [Filter(type_) for type_ in topic.component_types]
     optional = () if filters else topic.optional_types
     components, missing = [], {}
-    for each in wanted:
-        component = _by_filter(server, topic, each)
+    for each, component in zip(wanted, side_by_side(partial(_by_filter, server, topic), wanted)):
         if component is not None:
             components.append(component)
             progress.detail(f"{topic.name}: {component.type} {component.name} (id {component.id})")

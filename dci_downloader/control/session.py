@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -69,7 +70,7 @@ class _Outage:
 
 
 class Session:
-    """Asks one control server, and the object store that it redirects to. For one thread at a time.
+    """Asks one control server, and the object store that it redirects to. Safe to use from several threads.
 
     Args:
         authorization: for what goes to the control server.
@@ -85,7 +86,7 @@ class Session:
         self._network = network
         self._signed_client = HttpClient(network)
         self._unsigned_client = HttpClient(network)
-        self._asked: Origin = authorization.origin  # the server that the last try asked
+        self._last = threading.local()
         self._outages: dict[Origin, _Outage] = {}
 
     def close(self) -> None:
@@ -197,7 +198,7 @@ class Session:
 
     def _send(self, request: HttpRequest, limit: int, *, signed: bool) -> Response:
         start = self.clock.monotonic()
-        self._asked = origin(request.url)
+        self._last.asked = origin(request.url)
         client = self._signed_client if signed else self._unsigned_client
         response = client.send(request, limit, self._timeouts(start))
         _log.debug("%s: %d, %.0f ms", request, response.status, (self.clock.monotonic() - start) * 1000)
@@ -213,7 +214,7 @@ class Session:
             error = error_from_response(response, now)
             assert isinstance(error, TransferError)  # no status above is one about access
             raise RequestFailedError(error, retry_after=seconds)
-        self._outages.pop(self._asked, None)  # it answers: patience begins anew
+        self._outages.pop(self._asked(), None)  # it answers: patience begins anew
 
     def _redirect_target(self, url: str, response: Response, other_servers: bool) -> str:
         """The URL that a redirect names; an error where it must not be followed."""
@@ -244,15 +245,20 @@ class Session:
     def _extend_outage(self, begin: float) -> _Outage:
         """The outage that a failed try belongs to; after a long time without any try a new one begins."""
         now = self.clock.monotonic()
-        outage = self._outages.get(self._asked)
+        outage = self._outages.get(self._asked())
         if outage is None or begin - outage.end > self._patience:
-            outage = self._outages[self._asked] = _Outage(begin, now)
+            outage = self._outages[self._asked()] = _Outage(begin, now)
         outage.end = now
         return outage
 
+    def _asked(self) -> Origin:
+        """The server that the last try of this thread asked."""
+        asked: Origin = getattr(self._last, "asked", self.authorization.origin)
+        return asked
+
     def _timeouts(self, now: float) -> Timeouts:
         """Half of the patience leaves time for a second try; a server that was given up gets a tenth."""
-        outage = self._outages.get(self._asked)
+        outage = self._outages.get(self._asked())
         given_up = outage is not None and outage.given_up and now - outage.end <= self._patience
         longest = max(self._patience / (10 if given_up else 2), 1.0)
         return Timeouts(min(self._network.connect_timeout, longest), min(self._network.read_timeout, longest))

@@ -9,15 +9,18 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import filterfalse
 from pathlib import Path
 from typing import NamedTuple, Optional
 
 from dci_downloader.mirror.native import native, text_of
 from dci_downloader.mirror.permissions import FOLDER_MODE
-from dci_downloader.models import Manifest
+from dci_downloader.models import FileEntry, Manifest
 
-IsObject = Callable[[str, os.stat_result], bool]
-"""Whether a file with this status is the object of a digest."""
+_KIND_AND_MODE = 0o170000 | 0o444 | 0o022  # S_IFMT, who may read, who else may write
+_RIGHT = stat.S_IFREG | 0o444
+"""A regular file that everybody may read and only its owner write, in the bits above."""
 
 
 class Damage(NamedTuple):
@@ -55,20 +58,21 @@ class TreeState(NamedTuple):
         return not (self.damages or self.unlinked or self.modes)
 
 
-def inspect(root: Path, manifest: Manifest, is_object: IsObject, copies: frozenset[str]) -> TreeState:
-    """Compare a tree with its manifest by stat(2) alone: folders, inodes, sizes, modes, targets of links.
+def inspect(root: Path, manifest: Manifest, objects: str, copies: frozenset[str]) -> TreeState:
+    """Compare a tree with its manifest by names and stat(2) alone: folders, inodes, sizes, modes, targets of links.
 
-    Nothing is looked at through a symbolic link that stands in a folder's place.
+    Nothing is looked at through a symbolic link that stands in a folder's place. What it costs follows from the tree,
+    not from how many other objects there are.
 
     Args:
         root: the tree.
         manifest: what should be there.
-        is_object: whether a file with some status is the object of a digest.
+        objects: ``objects/`` of the store; empty where it does not matter whether files are links to their objects.
         copies: the paths that are not links to their objects.
     """
-    inspection = _Inspection(str(root))
+    inspection = _Inspection(str(root), objects, copies)
     inspection.folders(manifest)
-    inspection.files(manifest, is_object, copies)
+    inspection.files(manifest)
     for path, destination in manifest.symlinks:
         target = inspection.target(path)
         if target != destination:
@@ -79,8 +83,10 @@ def inspect(root: Path, manifest: Manifest, is_object: IsObject, copies: frozens
 class _Inspection:
     """One inspection; see :class:`TreeState`."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, objects: str, copies: frozenset[str]) -> None:
         self._root = root
+        self._objects = objects
+        self._copies = copies
         self._blocked: tuple[str, ...] = ()
         self.damages: list[Damage] = []
         self.unlinked: list[str] = []
@@ -98,21 +104,71 @@ class _Inspection:
             elif status.st_mode & FOLDER_MODE != FOLDER_MODE:
                 self.modes.append(folder or ".")
 
-    def files(self, manifest: Manifest, is_object: IsObject, copies: frozenset[str]) -> None:
+    def files(self, manifest: Manifest) -> None:
         """Look at every file."""
-        for path, sha256, size in manifest.files:
-            status = self._status(path)
-            if status is None:
-                self.damages.append(Damage(path, f"sha256 {sha256}", "nothing"))
-            elif not stat.S_ISREG(status.st_mode):
-                self.damages.append(Damage(path, f"sha256 {sha256}", "not a regular file"))
-            elif status.st_size != size:
-                self.damages.append(Damage(path, f"{size} bytes", f"{status.st_size} bytes"))
-            else:
-                if path not in copies and not is_object(sha256, status):
-                    self.unlinked.append(path)
-                if status.st_mode & 0o444 != 0o444 or status.st_mode & 0o022:
-                    self.modes.append(path)
+        by_folder: dict[str, list[FileEntry]] = {}
+        for entry in manifest.files:
+            by_folder.setdefault(entry.path.rpartition("/")[0], []).append(entry)
+        rest: list[FileEntry] = []
+        for folder, entries in by_folder.items():
+            rest += filterfalse(self._objects_in(folder), entries) if self._objects else entries
+        for entry in sorted(rest):
+            self._file(entry)
+
+    def _objects_in(self, folder: str) -> Callable[[FileEntry], bool]:
+        """Tells whether an entry of a folder is its object, and all is right about it.
+
+        Listing a folder gives the inodes of all its files, so that stat(2) is asked for objects alone. Where an inode
+        is another one, nothing is said yet: an overlay numbers them otherwise in a folder than stat(2) does.
+        """
+        begin, copies, start = f"{self._objects}/", self._copies, len(folder) + 1 if folder else 0
+        device, inodes = self._listing(folder)
+
+        def is_right(entry: FileEntry) -> bool:
+            path, sha256, size = entry
+            try:
+                status = os.lstat(f"{begin}{sha256[:2]}/{sha256}")
+            except OSError:
+                return False
+            return (
+                status.st_ino == inodes.get(native(path[start:]))
+                and status.st_size == size
+                and status.st_mode & _KIND_AND_MODE == _RIGHT
+                and status.st_dev == device
+                and path not in copies
+            )
+
+        return is_right
+
+    def _listing(self, folder: str) -> tuple[int, dict[str, int]]:
+        """The device of a folder, and the inodes of what is in it by their names; none where it cannot be read."""
+        path = f"{self._root}/{native(folder)}"
+        if not self._below_blocked(f"{folder}/"):
+            with suppress(OSError), os.scandir(path) as items:
+                return os.lstat(path).st_dev, {item.name: item.inode() for item in items}
+        return 0, {}
+
+    def _file(self, entry: FileEntry) -> None:
+        """Look at one file more closely."""
+        path, sha256, size = entry
+        status = self._status(path)
+        if status is None:
+            self.damages.append(Damage(path, f"sha256 {sha256}", "nothing"))
+        elif not stat.S_ISREG(status.st_mode):
+            self.damages.append(Damage(path, f"sha256 {sha256}", "not a regular file"))
+        elif status.st_size != size:
+            self.damages.append(Damage(path, f"{size} bytes", f"{status.st_size} bytes"))
+        else:
+            if self._objects and path not in self._copies and not self._is_object(sha256, status):
+                self.unlinked.append(path)
+            if status.st_mode & _KIND_AND_MODE != _RIGHT:
+                self.modes.append(path)
+
+    def _is_object(self, sha256: str, status: os.stat_result) -> bool:
+        try:
+            return os.path.samestat(os.lstat(f"{self._objects}/{sha256[:2]}/{sha256}"), status)
+        except OSError:
+            return False
 
     def target(self, path: str) -> str:
         """Where a symbolic link leads."""
@@ -136,9 +192,10 @@ class _Inspection:
 def folders_of(manifest: Manifest) -> set[str]:
     """The folders that files and links of a manifest need, those above them included; the tree itself is empty text."""
     folders = {""}
-    for path in paths_of(manifest):
-        while (path := path.rpartition("/")[0]) not in folders:
+    for path in {path.rpartition("/")[0] for path in paths_of(manifest)}:
+        while path not in folders:
             folders.add(path)
+            path = path.rpartition("/")[0]
     return folders
 
 

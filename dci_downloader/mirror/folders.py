@@ -51,7 +51,7 @@ def is_foreign(folder: Path) -> bool:
 
 
 def mend_folders(topic: Path) -> None:
-    """Give the folders, records and heads of a topic their modes again, down to its versions, as far as this user may.
+    """Give folders, records and what stands beside them their modes again in a topic, as far as this user may.
 
     Safe to repeat. A copy or a restore may have left them so that nobody can read, not even their owner.
     """
@@ -62,7 +62,7 @@ def mend_folders(topic: Path) -> None:
             make_readable(versions)
             for folder in real_folders(versions):
                 make_readable(folder)
-                for pattern in ("*.json", ".*.head"):
+                for pattern in ("*.json", ".*.head", ".*.digests"):
                     for path in folder.glob(pattern):
                         open_up(path)
 

@@ -39,16 +39,38 @@ def hashing(files: Iterable[tuple[str, int]], workers: int = 0) -> Iterator[Iter
     Yields:
         An iterator over each path and its digest, an empty string where it cannot be read to its end.
     """
-    batches = _batches(files)
-    count = min(workers or len(os.sched_getaffinity(0)), len(batches))
-    if count < 2:  # a single worker would not be faster than this process
-        yield (pair for batch in batches for pair in zip(batch, digests.digests(batch)))
-        return
-    pool = _WorkerPool(count)
-    try:
-        yield pool.hash(batches)
-    finally:
-        pool.close()
+    with Hasher(workers) as hasher:
+        yield hasher.hash(files)
+
+
+class Hasher:
+    """Hashes one list of files after another, with the same processes; they end with the block.
+
+    Args:
+        workers: how many processes at the most; 0 for one on each core.
+    """
+
+    def __init__(self, workers: int = 0) -> None:
+        self._count = workers or len(os.sched_getaffinity(0))
+        self._pool: Optional[_WorkerPool] = None
+
+    def __enter__(self) -> Hasher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.close()
+
+    def hash(self, files: Iterable[tuple[str, int]]) -> Iterator[tuple[str, str]]:
+        """Start to hash files; gives what :func:`hashing` does. Another list may be started before this one is done."""
+        batches = _batches(files)
+        if self._count < 2 or (self._pool is None and len(batches) < 2):
+            # a single worker would not be faster than this process
+            return (pair for batch in batches for pair in zip(batch, digests.digests(batch)))
+        if self._pool is None:
+            self._pool = _WorkerPool(self._count)
+        self._pool.grow(min(self._count, len(batches)))
+        return self._pool.hash(batches)
 
 
 def _batches(files: Iterable[tuple[str, int]]) -> list[Batch]:
@@ -65,15 +87,19 @@ def _batches(files: Iterable[tuple[str, int]]) -> list[Batch]:
 
 
 class _WorkerPool:
-    """A number of worker processes, and for each a thread that sends it batches and waits for the digests."""
+    """A number of worker processes, and threads that send them batches and wait for the digests."""
 
-    def __init__(self, count: int) -> None:
-        self._threads = ThreadPoolExecutor(count)
-        self._workers = [_start() for _ in range(count)]
+    def __init__(self, most: int) -> None:
+        self._threads = ThreadPoolExecutor(most)
+        self._workers: list[_Worker] = []
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
-        for worker in self._workers:
-            self._idle.put(worker)
         self._closed = False
+
+    def grow(self, count: int) -> None:
+        """Start workers until there are so many."""
+        while len(self._workers) < count:
+            self._workers.append(_start())
+            self._idle.put(self._workers[-1])
 
     def hash(self, batches: list[Batch]) -> Iterator[tuple[str, str]]:
         """Start to hash all files of the batches; gives the digests in order."""
@@ -84,7 +110,7 @@ class _WorkerPool:
         """Let an idle worker hash a batch; where it never started, or died, hash it here."""
         if self._closed:
             return []
-        worker = self._idle.get()  # there are as many threads as workers: one is idle
+        worker = self._idle.get()  # comes back from another thread where there are more threads than workers
         try:
             response = _request(worker, batch)
         finally:

@@ -18,6 +18,10 @@ from dci_downloader.mirror.disk_errors import FORBIDDEN, disk_errors
 from dci_downloader.mirror.files import utc_now
 from dci_downloader.mirror.permissions import GROUP_FILE_MODE, open_up
 
+BRIEF = 3.0
+"""Seconds: how long a run waits for others to remove a few objects, whatever it was told of waiting for runs."""
+
+_SHORT_PAUSE = 0.02  # seconds
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
@@ -80,6 +84,7 @@ class FileLock:
         shared: bool = False,
         timeout: Optional[float] = None,
         waiting: Callable[[str], None] = _ignore,
+        patience: float = 0.0,
     ) -> None:
         """Take the lock.
 
@@ -87,6 +92,7 @@ class FileLock:
             shared: beside other shared holders, instead of alone.
             timeout: seconds to wait for other holders; None waits for ever, 0 not at all.
             waiting: called once, before the first wait, with a line for people that names the holder.
+            patience: seconds to wait in any case and without a word, for a lock that nobody holds for long.
 
         Raises:
             LockedError: another holder kept it for longer than ``timeout``.
@@ -95,7 +101,7 @@ class FileLock:
         with disk_errors(self.path):
             fd = self._open()
             try:
-                self._wait(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, timeout, waiting)
+                self._wait(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, timeout, waiting, patience)
             except BaseException:
                 os.close(fd)
                 raise
@@ -127,7 +133,9 @@ class FileLock:
             raise SettingsError(f"{self.path} is not a regular file", hint="a lock belongs there: move it aside")
         return fd
 
-    def _wait(self, fd: int, mode: int, timeout: Optional[float], waiting: Callable[[str], None]) -> None:
+    def _wait(
+        self, fd: int, mode: int, timeout: Optional[float], waiting: Callable[[str], None], patience: float
+    ) -> None:
         started = self._clock()
         pause = 0.0
         while True:
@@ -135,7 +143,11 @@ class FileLock:
                 return flock(fd, mode | fcntl.LOCK_NB)
             except BlockingIOError:
                 holder = os.pread(fd, 200, 0).decode("utf-8", "replace") or "another run"
-            if timeout is not None and self._clock() - started >= timeout:
+            waited = self._clock() - started
+            if waited < patience:
+                self._sleep(_SHORT_PAUSE)
+                continue
+            if timeout is not None and waited >= timeout:
                 raise LockedError(
                     f"{self.path} is locked by {holder}", holder=holder, hint="wait for it to end, or run again later"
                 )
@@ -157,9 +169,10 @@ class FileLock:
         shared: bool = False,
         timeout: Optional[float] = None,
         waiting: Callable[[str], None] = _ignore,
+        patience: float = 0.0,
     ) -> Iterator[None]:
         """Hold the lock for a block; see :meth:`acquire`."""
-        self.acquire(shared=shared, timeout=timeout, waiting=waiting)
+        self.acquire(shared=shared, timeout=timeout, waiting=waiting, patience=patience)
         try:
             yield
         finally:

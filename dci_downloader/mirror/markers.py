@@ -62,10 +62,10 @@ class Markers:
                     return True
         return False
 
-    def any_left(self) -> bool:
-        """Whether there is a marker of any run."""
+    def left(self) -> list[Path]:
+        """The markers of all runs."""
         with disk_errors(self.folder):
-            return bool(self._paths())
+            return self._paths()
 
     def remove_all(self) -> None:
         """Remove every marker. Only after a flush, under the store's exclusive lock."""

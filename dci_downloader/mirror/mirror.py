@@ -116,5 +116,5 @@ class Mirror:
                 f"{self.root}: {needed:,} bytes are needed, {free:,} are free{staying}",
                 needed=needed,
                 free=max(0, free - reserve),
-                hint="make room, select less, or keep fewer versions (--keep, dci-downloader prune)",
+                hint="make room, select less, or let older versions go (--make-room, dci-downloader prune --keep 0)",
             )

@@ -1,30 +1,32 @@
 """Prune: remove versions beyond those to keep, old partials, and content that no version holds.
 
-It holds the store's lock alone, so no sync is running that is about to link to what it removes. The published versions
-stay.
+Topics are looked through one after the other, each under its own lock; objects leave as
+:mod:`~dci_downloader.mirror.garbage` says. The published versions stay.
 """
 
 from __future__ import annotations
 
+import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Optional
 
-from dci_downloader.errors import ManifestError, SettingsError
+from dci_downloader.errors import DownloaderError, LockedError, ManifestError, SettingsError
 from dci_downloader.hooks import NullProgress, Progress
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import flush_file_system, remove_file
-from dci_downloader.mirror.folders import mend_folders, real_folders
-from dci_downloader.mirror.garbage import collect_garbage
+from dci_downloader.mirror.folders import real_folders
+from dci_downloader.mirror.garbage import sweep
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import text_of
-from dci_downloader.mirror.record import referenced_digests
+from dci_downloader.mirror.recovery import remove_unsure
+from dci_downloader.mirror.references import References
 from dci_downloader.mirror.removal import left_note
-from dci_downloader.mirror.retention import retire
+from dci_downloader.mirror.retention import expired, reclaimable, remove_expired, unreadable
 from dci_downloader.mirror.store import Store
-from dci_downloader.mirror.temporaries import remove_topic_temporaries
 from dci_downloader.results import Removal
 
 _PARTIAL_AGE = 86_400.0  # seconds
@@ -40,6 +42,8 @@ def prune(
 ) -> Removal:
     """Remove what a mirror no longer needs. Safe to repeat, and to be killed.
 
+    Syncs may begin meanwhile; those that run already are waited for.
+
     Args:
         mirror: which.
         keep: how many builds of each type stay beside the published one.
@@ -52,57 +56,90 @@ def prune(
 
     Raises:
         NotFoundError: there is no mirror.
-        LockedError: a sync runs for longer than ``timeout``.
+        LockedError: a sync runs for longer than ``timeout``; old versions of other topics were removed.
         SettingsError: a folder cannot be read; everything that does not depend on it was done.
     """
     mirror.require()
     mirror.prepare()  # a copy of a mirror may lack empty folders
-    with mirror.store.lock().holding(timeout=timeout, waiting=progress.message):
-        versions: tuple[str, ...] = ()
-        obstacles: list[SettingsError] = []
-        for folder in real_folders(mirror.root):
-            versions += _prune_topic(mirror, folder, keep, obstacles, progress)
-        partials = _remove_partials(mirror.store.partials, now() - _PARTIAL_AGE)
-        if obstacles:  # what a record names that cannot be read is no garbage
-            raise obstacles[0]
-        # after the versions, whose content is garbage now
-        collected = collect_garbage(mirror.store, referenced_digests(mirror.root))
-        _remove_markers(mirror.store)
-    return Removal(versions, collected.files, collected.size + partials)
+    store = mirror.store
+    versions: tuple[str, ...] = ()
+    obstacles: list[DownloaderError] = []  # no reason to leave other topics as they are
+    for folder in real_folders(mirror.root):
+        try:
+            versions += _prune_topic(mirror, folder, keep, timeout, progress)
+        except (LockedError, SettingsError) as error:  # noqa: PERF203  once for each topic
+            obstacles.append(error)
+    for obstacle in obstacles:
+        if isinstance(obstacle, LockedError):
+            raise obstacle
+    with store.lock().holding(timeout=timeout, waiting=progress.message):
+        freed = _remove_partials(store.partials, now() - _PARTIAL_AGE) + remove_unsure(store)
+        markers = [] if store.needs_recovery() else store.markers.left()  # no run is alive to whom one belongs
+    if obstacles:  # what a record names that cannot be read is no garbage
+        raise obstacles[0]
+    # after the versions, whose content is garbage now
+    collected = sweep(store, mirror.root, timeout, progress.message)
+    _flush_and_remove(store, markers)
+    return Removal(versions, collected.files, collected.size + freed)
 
 
-def _remove_markers(store: Store) -> None:
+def preview(mirror: Mirror, keep: int = 1, *, now: Callable[[], float] = time.time) -> Removal:
+    """What :func:`prune` would remove, as far as can be told beside running syncs. Takes no lock, removes nothing.
+
+    Args:
+        mirror: which.
+        keep: how many builds of each type stay beside the published one.
+        now: seconds since the epoch.
+
+    Raises:
+        NotFoundError: there is no mirror.
+        SettingsError: a folder or a record cannot be read.
+    """
+    mirror.require()
+    store, versions, files, size = mirror.store, [], 0, 0
+    for topic in mirror.topics():
+        for component_type in topic.types():
+            removal = reclaimable(topic, expired(topic, component_type, keep))
+            versions += [*removal.versions, *unreadable(topic, component_type)]
+            files, size = files + removal.files, size + removal.size
+    garbage = set(map(bytes.fromhex, store.object_names()))
+    References(mirror.root).subtract_from(garbage)
+    for digest in garbage:
+        with suppress(FileNotFoundError):
+            status = os.lstat(store.object_path(digest.hex()))
+            if status.st_nlink == 1:
+                files, size = files + 1, size + status.st_size
+    size += sum(_occupied(status) for _, status in _stale(store.partials, now() - _PARTIAL_AGE))
+    return Removal(tuple(versions), files, size)
+
+
+def _flush_and_remove(store: Store, markers: list[Path]) -> None:
     """Put on disk what killed runs of this boot have written: after the next boot nobody need hash it then."""
-    if store.markers.any_left() and not store.needs_recovery():
+    if markers:
         with disk_errors(store.root):
             flush_file_system(store.root)
-            store.markers.remove_all()
+            for path in markers:
+                remove_file(path)
 
 
 def _prune_topic(
-    mirror: Mirror, folder: Path, keep: int, obstacles: list[SettingsError], progress: Progress
+    mirror: Mirror, folder: Path, keep: int, timeout: Optional[float], progress: Progress
 ) -> tuple[str, ...]:
-    """Remove temporaries and old versions of a topic; a folder that is no topic is left as it is.
-
-    An error is added to ``obstacles``: it is no reason to leave other topics as they are.
-    """
+    """Remove temporaries and old versions of a topic; a folder that is no topic is left as it is."""
     versions: tuple[str, ...] = ()
-    left: tuple[str, ...] = ()
     try:
         topic = mirror.topic(text_of(folder.name))
     except ManifestError:  # not a name of ours
         return ()
+    if not real_folders(folder / ".versions"):
+        return ()
     try:
-        if real_folders(folder / ".versions"):
-            mend_folders(folder)
-            left += remove_topic_temporaries(folder)
+        with topic.alone(timeout, progress.message):
             for component_type in topic.types():
-                versions += retire(topic, component_type, keep).versions
-            left += tuple(topic.left)
-    except SettingsError as error:
-        obstacles.append(error)
-    for line in left_note(left):
-        progress.message(line)
+                versions += remove_expired(topic, component_type, keep)
+    finally:
+        for line in left_note(topic.left):
+            progress.message(line)
     return versions
 
 
@@ -110,11 +147,20 @@ def _remove_partials(folder: Path, before: float) -> int:
     """Remove temporaries, and the partials and journals last written before then; gives the bytes that this frees."""
     freed = 0
     with disk_errors(folder):
-        for path in folder.iterdir():
-            status = path.lstat()
-            if stat.S_ISDIR(status.st_mode):
-                continue  # not ours
-            if path.suffix == ".tmp" or status.st_mtime < before:
-                freed += status.st_blocks * 512  # stat(2) counts in this unit on every file system
-                remove_file(path)
+        for path, status in _stale(folder, before):
+            freed += _occupied(status)
+            remove_file(path)
     return freed
+
+
+def _stale(folder: Path, before: float) -> Iterator[tuple[Path, os.stat_result]]:
+    """The temporaries, and the partials and journals last written before then."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        with suppress(FileNotFoundError):
+            status = path.lstat()
+            if not stat.S_ISDIR(status.st_mode) and (path.suffix == ".tmp" or status.st_mtime < before):
+                yield path, status
+
+
+def _occupied(status: os.stat_result) -> int:
+    return status.st_blocks * 512  # stat(2) counts in this unit on every file system

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import FileIO
 from pathlib import Path
 
 _CHUNK = 1 << 20  # bytes; as much memory is taken for a read, however little comes
@@ -20,17 +21,35 @@ def read_file(path: Path, limit: int) -> bytes:
     Raises:
         OSError: it cannot be read; EINVAL where it is no regular file, EFBIG where it is longer than ``limit``.
     """
-    _require_regular(os.lstat(path))  # before it is opened: to open a device may do something
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(fd, "rb", buffering=0) as file:
-        status = os.fstat(fd)
-        _require_regular(status)
-        content = bytearray()
+    content = bytearray()
+    with _opened(path) as file:
+        status = os.fstat(file.fileno())
         while status.st_size <= limit >= len(content) and (chunk := file.read(min(limit + 1 - len(content), _CHUNK))):
             content += chunk
         if max(status.st_size, len(content)) > limit:
             raise OSError(errno.EFBIG, f"it is larger than {limit:,} bytes")
-        return bytes(content)
+    return bytes(content)
+
+
+def read_beginning(path: Path, size: int) -> bytes:
+    """The first bytes of a regular file, all of them where it has no more.
+
+    Raises:
+        OSError: it cannot be read; EINVAL where it is no regular file.
+    """
+    with _opened(path) as file:
+        return file.read(size)
+
+
+def _opened(path: Path) -> FileIO:
+    _require_regular(os.lstat(path))  # before it is opened: to open a device may do something
+    file = FileIO(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    try:
+        _require_regular(os.fstat(file.fileno()))
+    except OSError:
+        file.close()
+        raise
+    return file
 
 
 def _require_regular(status: os.stat_result) -> None:

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple, Optional, Union
 from dci_downloader.content.entries import read_entries
 from dci_downloader.content.names import EntryError
 from dci_downloader.errors import DiskFullError, IntegrityError, ManifestError, SettingsError
+from dci_downloader.mirror.digest_list import write_digest_list
 from dci_downloader.mirror.disk_errors import FORBIDDEN, disk_errors
 from dci_downloader.mirror.files import replace_atomically
-from dci_downloader.mirror.folders import real_folders
 from dci_downloader.mirror.head import Head, head_of, read_current_head, read_head, with_head, write_head
 from dci_downloader.mirror.native import text_of
 from dci_downloader.mirror.reading import read_file
@@ -84,7 +84,7 @@ class _RecordError(Exception):
 
 
 def write_record(tree: Path, version: Version) -> None:
-    """Write record and head of a tree; both are on disk when this returns. Safe to repeat.
+    """Write record, head and digest list of a tree; the first two are on disk when this returns. Safe to repeat.
 
     A record of the same identity stays as it is, byte for byte: who knows its digest may have to read it yet. Then the
     head says what is newer.
@@ -116,6 +116,7 @@ def write_record(tree: Path, version: Version) -> None:
         raise IntegrityError(f"{version.folder}: it has more files than a mirror can record", hint="select less of it")
     with disk_errors(record_path(tree)):
         replace_atomically(record_path(tree), content, durable=True, mode=0o644)
+    write_digest_list(tree, version.identity, (entry.sha256 for entry in manifest.files))
     write_head(tree, head_of(version))
 
 
@@ -188,26 +189,6 @@ def is_remainder(tree: Path) -> bool:
     return False
 
 
-def referenced_digests(root: Path) -> frozenset[str]:
-    """The digests that any version of a mirror names.
-
-    Raises:
-        SettingsError: a record may not be read, so that nobody can say what it names.
-    """
-    digests: set[str] = set()
-    for topic in real_folders(root):
-        for folder in real_folders(topic / ".versions"):
-            for tree in real_folders(folder):
-                record = load_record(tree)
-                if isinstance(record, Version):
-                    digests.update(entry.sha256 for entry in record.manifest.files)
-                elif record.state is not RecordState.DAMAGED:
-                    raise SettingsError(
-                        f"{tree}: its record {record.reason}, so nothing can leave the store", hint=record.hint
-                    )
-    return frozenset(digests)
-
-
 def _decode(content: bytes, folder: str) -> Version:
     """Read a document as a record.
 
@@ -254,7 +235,7 @@ def _version(record: dict[str, Any], folder: str) -> Version:
     component = component_of(record["component"])
     files, symlinks = read_entries(record["files"], record["symlinks"])
     copies = frozenset(texts(record["copies"]))
-    if not copies <= {entry.path for entry in files}:
+    if copies and not copies <= {entry.path for entry in files}:
         raise EntryError("a copy is none of its files")
     last_verified = record.get("last_verified")  # of records that were written before there were heads
     return Version(

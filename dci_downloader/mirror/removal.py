@@ -106,8 +106,7 @@ class _Removal:
     def _remove(self, parent: int, name: str, path: str, depth: int) -> Optional[str]:
         """Remove a file, a link or a folder; the reason why it stays."""
         try:
-            if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
-                os.unlink(name, dir_fd=parent)
+            if _unlinked(parent, name):
                 return _GONE
             try:
                 reason = self._empty(parent, name, path, depth)
@@ -145,6 +144,19 @@ class _Removal:
             return _GONE if self.remove_all(fd, names, path, depth + 1) else _NOT_EMPTY
         finally:
             os.close(fd)
+
+
+def _unlinked(parent: int, name: str) -> bool:
+    """Unlink a file or link; false where it is a folder. A version has many files: none is looked at before."""
+    try:
+        os.unlink(name, dir_fd=parent)
+    except IsADirectoryError:
+        return False
+    except PermissionError:  # where nothing may be removed from the parent, a folder says no more than a file
+        if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+            raise
+        return False
+    return True
 
 
 def _mount(fd: int) -> tuple[int, str]:

@@ -16,6 +16,7 @@ from typing import Optional
 from dci_downloader.errors import LockedError, SettingsError
 from dci_downloader.hooks import NullProgress, Progress
 from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.fetching import forget
 from dci_downloader.mirror.files import flush_folder, remove_file
 from dci_downloader.mirror.hold import hold_path, is_held
 from dci_downloader.mirror.lookup import find_topic, find_types
@@ -115,6 +116,7 @@ def _remove_type(topic: TopicMirror, component_type: str) -> Removal:
         folders = (*(version.folder for version in versions), *(record.folder for record in unreadable))
         removed = tuple(each for each in folders if discard(topic, folder / native(each)))
         remove_file(hold_path(topic, component_type))
+        forget(topic, component_type)
         _remove_empty(topic, folder)
     return removal._replace(versions=removed)
 

@@ -2,23 +2,26 @@
 
 The published version is never removed. Versions of one build, which differ in what was selected of it, count as one:
 they stay or go together, and those of the published build go only where nothing older is to stay. What removed versions
-held leaves the store when the lock is released, or with the next prune.
+held is written down, and leaves the store when the lock is released, or with the next run that is alone.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from dci_downloader.errors import DiskFullError, IntegrityError, SettingsError
+from dci_downloader.mirror.digest_list import each_digest, list_path, remembered_digests
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
+from dci_downloader.mirror.folders import real_folders
 from dci_downloader.mirror.head import Head, head_path
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.record import RecordState, Unreadable
+from dci_downloader.mirror.references import named_by
 from dci_downloader.mirror.removal import move_aside, remove_tree
 from dci_downloader.mirror.temporaries import old_path
 from dci_downloader.mirror.topic import TopicMirror
@@ -54,21 +57,40 @@ def expired(
 
 def reclaimable(topic: TopicMirror, versions: Sequence[Head]) -> Removal:
     """What removing these versions frees: the files and bytes that nothing else in the mirror holds."""
-    linked: Counter[tuple[int, int, int]] = Counter()
-    files = size = 0
+    links: Counter[str] = Counter()  # by digest
+    sizes = []
     for version in map(topic.load, versions):
         if isinstance(version, Unreadable):
             continue
+        tree = str(topic.tree(version))
         for entry in version.manifest.files:
+            if entry.path not in version.copies:
+                links[entry.sha256] += 1
+                continue
             with suppress(OSError):  # a damaged tree lacks some: they free nothing
-                status = os.lstat(topic.tree(version) / native(entry.path))
-                if entry.path in version.copies:
-                    files, size = files + 1, size + status.st_size
-                else:
-                    linked[status.st_ino, status.st_nlink, status.st_size] += 1
-    # besides the links counted here there is one in the store; any other belongs to a version that stays
-    unshared = [link_size for (_, links, link_size), count in linked.items() if links <= count + 1]
-    return Removal(tuple(head.folder for head in versions), files + len(unshared), size + sum(unshared))
+                sizes.append(os.lstat(f"{tree}/{native(entry.path)}").st_size)
+    unshared = set(map(bytes.fromhex, links))
+    for sibling in _siblings([topic.tree(head) for head in versions]):
+        _subtract(sibling, unshared)
+    for sha256 in (digest.hex() for digest in unshared):  # asked one by one: what another topic may have
+        with suppress(OSError):
+            status = os.lstat(topic.store.object_path(sha256))
+            # besides the links counted here there is one in the store; any other belongs to a version that stays
+            if status.st_nlink <= links[sha256] + 1:
+                sizes.append(status.st_size)
+    return Removal(tuple(head.folder for head in versions), len(sizes), sum(sizes))
+
+
+def _siblings(trees: Sequence[Path]) -> Iterator[Path]:
+    """The other trees of the same types."""
+    for folder in {tree.parent for tree in trees}:
+        yield from (tree for tree in real_folders(folder) if tree not in trees)
+
+
+def _subtract(tree: Path, digests: set[bytes]) -> None:
+    """Take out of a set what a version names, as far as its record can be read."""
+    with suppress(SettingsError):
+        digests.difference_update(named_by(tree))
 
 
 def retire(topic: TopicMirror, component_type: str, keep: int) -> Removal:
@@ -79,9 +101,19 @@ def retire(topic: TopicMirror, component_type: str, keep: int) -> Removal:
     """
     versions = expired(topic, component_type, keep)
     removal = reclaimable(topic, versions)
+    return removal._replace(versions=_remove_all(topic, component_type, versions))
+
+
+def remove_expired(topic: TopicMirror, component_type: str, keep: int) -> tuple[str, ...]:
+    """The same without a look at what that frees; gives the folders of what was removed."""
+    return _remove_all(topic, component_type, expired(topic, component_type, keep))
+
+
+def _remove_all(topic: TopicMirror, component_type: str, versions: Sequence[Head]) -> tuple[str, ...]:
+    """Remove versions, and those whose record is damaged; gives their folders."""
     removed = [version.folder for version in versions if _removed(topic, topic.tree(version))]
     topic.store.damage.remove(version.identity for version in versions)
-    return removal._replace(versions=(*removed, *remove_unreadable(topic, component_type)))
+    return (*removed, *remove_unreadable(topic, component_type))
 
 
 def _removed(topic: TopicMirror, path: Path) -> bool:
@@ -95,25 +127,30 @@ def _removed(topic: TopicMirror, path: Path) -> bool:
 
 
 def remove_unreadable(topic: TopicMirror, component_type: str) -> tuple[str, ...]:
-    """Remove the trees whose record is damaged, for nothing can be done with them; not the published one.
-
-    None while nothing whole is published beside them: they may be all that is left.
-
-    Safe to repeat. One that may not be read, or is of a newer program, may be right, and stays.
+    """Remove the trees that :func:`unreadable` names. Safe to repeat.
 
     Returns:
         Their folders.
     """
-    if topic.published(component_type) is None:
-        return ()
+    folder = topic.versions_folder(component_type)
+    return tuple(name for name in unreadable(topic, component_type) if _removed(topic, folder / native(name)))
+
+
+def unreadable(topic: TopicMirror, component_type: str) -> tuple[str, ...]:
+    """The trees whose record is damaged, for nothing can be done with them; not the published one. No side effect.
+
+    None while nothing whole is published beside them: they may be all that is left. One that may not be read, or is of
+    a newer program, may be right, and stays.
+    """
     published = topic.published_folder(component_type)
     damaged = [
         record.folder
         for record in topic.look(component_type)[1]
         if record.state is RecordState.DAMAGED and record.folder != published
     ]
-    folder = topic.versions_folder(component_type)
-    return tuple(name for name in damaged if _removed(topic, folder / native(name)))
+    if damaged and topic.published(component_type) is None:  # asked last, for it reads a whole record
+        return ()
+    return tuple(damaged)
 
 
 def remove(topic: TopicMirror, version: Head) -> None:
@@ -140,12 +177,23 @@ def discard(topic: TopicMirror, path: Path) -> bool:
 def _remove_tree(topic: TopicMirror, path: Path) -> None:
     """Take a version's tree out of its name, then remove its record and its files."""
     old = old_path(path.parent)
-    topic.has_garbage = True  # also where the following fails half way
     with disk_errors(path):
+        topic.store.candidates.add(_held_alone(path))  # before anything goes: whatever happens then, they are known
         place = move_aside(path, old)  # first: a version is gone at once, however long its files take
         try:
             remove_file(record_path(path))
         except IsADirectoryError:
             topic.left += remove_tree(record_path(path))
+        remove_file(list_path(path))
         remove_file(head_path(path))
         topic.left += remove_tree(place)
+
+
+def _held_alone(tree: Path) -> set[bytes]:
+    """What a version holds and no other of its type does; each of them names what it holds when it goes itself."""
+    digests = set(each_digest(remembered_digests(tree)))
+    with suppress(SettingsError):
+        digests.update(named_by(tree))
+    for sibling in _siblings([tree]):
+        _subtract(sibling, digests)
+    return digests

@@ -11,6 +11,7 @@ from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.fetching import Fetching, fetchings, unfinished
 from dci_downloader.mirror.files import free_bytes
 from dci_downloader.mirror.head import Head
+from dci_downloader.mirror.hold import held_since, is_held
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.record import RecordState, Unreadable
@@ -35,6 +36,8 @@ class StatusRow:
         last_verified: when every byte of it was last found right; None if only on arrival: everything is hashed then.
         kept: the folders of the other versions, the last published first.
         damaged: whether the published version is known to be damaged, or its record is.
+        held: whether it stays at this version until it is released.
+        held_since: UTC; None where it is not held, or nothing tells.
         problems: what is known to be wrong with a version, and what to do, a line each.
     """
 
@@ -48,6 +51,8 @@ class StatusRow:
     last_verified: Optional[datetime] = None
     kept: tuple[str, ...] = ()
     damaged: bool = False
+    held: bool = False
+    held_since: Optional[datetime] = None
     problems: tuple[str, ...] = ()
 
     __repr__ = short_repr
@@ -139,6 +144,8 @@ def _row(
         kept=tuple(version.folder for version in versions if version.folder != folder),
         problems=tuple(problems),
         damaged=folder in damaged,
+        held=is_held(topic, component_type),
+        held_since=held_since(topic, component_type),
     )
     if published is None:
         return row, versions

@@ -4,7 +4,9 @@
     partial/             files being fetched (see :mod:`dci_downloader.mirror.partial`)
     damaged/             what is known to be damaged (see :mod:`dci_downloader.mirror.damage`)
     unflushed/           markers of runs that have not flushed yet (see :mod:`dci_downloader.mirror.markers`)
-    lock                 held shared by syncs, alone by prune and recovery
+    unsure/              objects to be hashed after a power cut (see :mod:`dci_downloader.mirror.recovery`)
+    candidates/          what may be garbage (see :mod:`dci_downloader.mirror.candidates`)
+    lock                 held shared by syncs; alone, and never for long, by what removes objects
 
 An object enters by rename after its bytes hashed to its name, and never changes again: a damaged one is replaced by
 renaming another file over it, so that trees that link to it keep what they have.
@@ -23,6 +25,7 @@ from pathlib import Path
 
 from dci_downloader.content import ranges
 from dci_downloader.errors import DigestMismatchError, IntegrityError
+from dci_downloader.mirror.candidates import Candidates
 from dci_downloader.mirror.damage import DamageMarks
 from dci_downloader.mirror.digests import BELOW
 from dci_downloader.mirror.disk_errors import disk_errors
@@ -37,7 +40,7 @@ from dci_downloader.mirror.filling import FilledPartial
 from dci_downloader.mirror.locks import FileLock
 from dci_downloader.mirror.markers import Markers
 from dci_downloader.mirror.modes import make_read_only
-from dci_downloader.mirror.object_names import ObjectMatcher, checked_digest
+from dci_downloader.mirror.object_names import checked_digest
 from dci_downloader.mirror.partial import read_journal
 from dci_downloader.mirror.permissions import set_mode
 from dci_downloader.mirror.reading import read_file
@@ -62,6 +65,7 @@ class Store(StoreFolders):
     def __init__(self, root: Path, *, boot: str = "", marker: str = "") -> None:
         super().__init__(root)
         self.damage = DamageMarks(self.damaged)
+        self.candidates = Candidates(self.candidate_files)
         self._boot = boot or boot_id()
         self.markers = Markers(self.unflushed, self._boot, marker)
         self._objects = str(self.objects)
@@ -119,10 +123,6 @@ class Store(StoreFolders):
             return False
         # an own one that was closed gets its mode again; another user's can neither be linked nor copied
         return bool(status.st_mode & 0o004) or status.st_uid == os.geteuid() or os.access(path, os.R_OK)
-
-    def object_matcher(self) -> ObjectMatcher:
-        """Tells whether a file is the object of a digest, as of now."""
-        return ObjectMatcher(self._objects)
 
     def add(self, entry: FileEntry, chunks: Sequence[bytes]) -> None:
         """Write a content from memory to its object. Safe to repeat; leaves nothing behind on failure.
@@ -238,5 +238,5 @@ class Store(StoreFolders):
                 remove_file(marker)
 
     def needs_recovery(self) -> bool:
-        """Whether the machine stopped before some run had flushed: time for ``garbage.recover``."""
-        return self.markers.from_other_boot()
+        """Whether the machine stopped before some run had flushed: time for ``recovery.recover``."""
+        return self.markers.from_other_boot() or bool(self.unsure_names())

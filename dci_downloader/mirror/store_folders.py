@@ -34,7 +34,12 @@ class StoreFolders:
         self.partials = root / "partial"
         self.damaged = root / "damaged"
         self.unflushed = root / "unflushed"
-        self._all = (self.root, self.objects, self.partials, self.damaged, self.unflushed)
+        self.unsure = root / "unsure"
+        self.candidate_files = root / "candidates"
+        self._all = (
+            *(self.root, self.objects, self.partials, self.damaged),
+            *(self.unflushed, self.unsure, self.candidate_files),
+        )
 
     def prepare(self) -> None:
         """Make the folders. Safe to repeat.
@@ -70,14 +75,14 @@ class StoreFolders:
         if os.access(self.objects, os.R_OK | os.X_OK):
             self._object_folders()
 
-    def iter_objects(self) -> Iterator[tuple[Path, os.stat_result]]:
-        """Every object, with its status. Other files beside them are passed by."""
+    def object_names(self) -> Iterator[str]:
+        """The digest of every object. Other files beside them are passed by."""
         for folder in self._object_folders():
-            with disk_errors(folder), os.scandir(folder) as items:
-                for item in items:
-                    with suppress(FileNotFoundError):  # removed since the folder was read
-                        if is_digest(item.name) and item.is_file(follow_symlinks=False):
-                            yield Path(item.path), item.stat(follow_symlinks=False)
+            yield from _digests_in(folder)
+
+    def unsure_names(self) -> list[str]:
+        """The digests of what recovery has moved aside and nobody has hashed yet."""
+        return list(_digests_in(self.unsure))
 
     def _object_folders(self) -> list[Path]:
         """The folders in ``objects/``; what is not named like one of them is other people's, and passed by.
@@ -93,3 +98,9 @@ class StoreFolders:
                         raise SettingsError(f"{item.path} is not a folder of objects", hint="move it aside")
                     folders.append(Path(item.path))
         return sorted(folders)
+
+
+def _digests_in(folder: Path) -> Iterator[str]:
+    """The names of the regular files in a folder, where there is one, that are digests."""
+    with disk_errors(folder), suppress(FileNotFoundError), os.scandir(folder) as items:
+        yield from (item.name for item in items if is_digest(item.name) and item.is_file(follow_symlinks=False))

@@ -5,6 +5,7 @@
     <topic>/.versions/<type>/.new-…      a tree being built
     <topic>/.versions/<type>/.old-…      a tree that was replaced or removed
     <topic>/.versions/<type>/.….json.…   a record being written
+    <topic>/.versions/<type>/..….digests.…   a digest list being written
     <topic>/.versions/<type>/..….head.…  a head being written
 
 The next run of the topic removes them.
@@ -15,20 +16,21 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from contextlib import suppress
 from pathlib import Path
 
-from dci_downloader.errors import SettingsError
+from dci_downloader.mirror.digest_list import SUFFIX as DIGESTS
+from dci_downloader.mirror.digest_list import is_digest_list
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
 from dci_downloader.mirror.folders import real_folders
-from dci_downloader.mirror.head import SUFFIX, is_head
+from dci_downloader.mirror.head import SUFFIX as HEAD
+from dci_downloader.mirror.head import is_head
 from dci_downloader.mirror.record import is_remainder
 from dci_downloader.mirror.removal import remove_tree
 from dci_downloader.mirror.version import record_path
 
 _TEMPORARY = re.compile(
-    r"\.((new|old)-[0-9a-f]{8}(-aside)?|.+\.json\.[0-9a-f]{8}|\..+\.head\.[0-9a-f]{8})", re.ASCII | re.DOTALL
+    r"\.((new|old)-[0-9a-f]{8}(-aside)?|.+\.json\.[0-9a-f]{8}|\..+\.(head|digests)\.[0-9a-f]{8})", re.ASCII | re.DOTALL
 )
 """Exactly the names made here: what an admin has set aside as ``.old-backup`` is not removed."""
 
@@ -44,7 +46,7 @@ def old_path(folder: Path) -> Path:
 
 
 def remove_topic_temporaries(path: Path) -> tuple[str, ...]:
-    """Remove a topic's temporaries, and records and heads without a tree. To be called under the topic's lock.
+    """Remove a topic's temporaries, and what stands beside trees without one. To be called under the topic's lock.
 
     Args:
         path: the folder of the topic.
@@ -67,16 +69,15 @@ def remove_topic_temporaries(path: Path) -> tuple[str, ...]:
                 tree = record.with_suffix("")
                 if not os.path.lexists(tree) and is_remainder(tree):  # other people's JSON files are left alone
                     remove_file(record)
-            for head in folder.glob(f".*{SUFFIX}"):
-                tree = head.with_name(head.name[1 : -len(SUFFIX)])
-                if not os.path.lexists(tree) and not os.path.lexists(record_path(tree)) and is_head(head):
-                    remove_file(head)
+            for beside in folder.glob(".*"):
+                if _is_left_alone(beside):
+                    remove_file(beside)
     return tuple(left)
 
 
-def remove_temporaries(root: Path) -> None:
-    """Do the same in every topic of a mirror, where it can be done. To be called under the store's exclusive lock."""
-    for path in real_folders(root):
-        with suppress(SettingsError):  # a topic that cannot be read must not keep others from their work
-            if real_folders(path / ".versions"):
-                remove_topic_temporaries(path)
+def _is_left_alone(path: Path) -> bool:
+    """Whether a file is the head or digest list of a version that is gone."""
+    tree = path.with_name(path.stem[1:] or path.name)
+    if os.path.lexists(tree) or os.path.lexists(record_path(tree)):
+        return False
+    return (path.suffix == HEAD and is_head(path)) or (path.suffix == DIGESTS and is_digest_list(path))

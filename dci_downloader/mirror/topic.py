@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Optional, TypeVar, Union
 
 from dci_downloader.content.names import check_name
-from dci_downloader.errors import LockedError, ManifestError, SettingsError
+from dci_downloader.errors import DiskFullError, LockedError, ManifestError, SettingsError
 from dci_downloader.mirror.comparison import TreeState, inspect
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import LINK_HINT, check_folder, make_folder
 from dci_downloader.mirror.folders import mend_folders, real_folders
-from dci_downloader.mirror.garbage import collect_garbage, recover
+from dci_downloader.mirror.garbage import collect_garbage
 from dci_downloader.mirror.head import Head
-from dci_downloader.mirror.locks import FileLock
+from dci_downloader.mirror.locks import BRIEF, FileLock
 from dci_downloader.mirror.lost_trees import holds_a_file_of
 from dci_downloader.mirror.native import native, text_of
 from dci_downloader.mirror.record import (
@@ -35,11 +35,11 @@ from dci_downloader.mirror.record import (
     load_head,
     load_record,
     read_record,
-    referenced_digests,
     refresh_head,
 )
+from dci_downloader.mirror.recovery import recover
 from dci_downloader.mirror.store import Store
-from dci_downloader.mirror.temporaries import remove_temporaries, remove_topic_temporaries
+from dci_downloader.mirror.temporaries import remove_topic_temporaries
 from dci_downloader.mirror.version import Version, type_folder
 from dci_downloader.models import folder_name
 
@@ -61,7 +61,6 @@ class TopicMirror:
     Attributes:
         path: the folder of the topic.
         left: what could not be removed, one line for people each.
-        has_garbage: whether versions were removed whose content is still in the store.
 
     Raises:
         ManifestError: the name cannot be a folder.
@@ -74,7 +73,6 @@ class TopicMirror:
         self.store = store
         self.clock = clock
         self.left: list[str] = []
-        self.has_garbage = False
 
     @contextmanager
     def lock(
@@ -84,7 +82,7 @@ class TopicMirror:
 
         Makes the folders. After a power cut, objects that may never have reached the disk are hashed first. At the
         end, content that only removed versions had leaves the store, unless another sync is running: then the next
-        prune removes it.
+        run that is alone removes it.
 
         Args:
             timeout: seconds to wait for another holder; None waits for ever, 0 not at all.
@@ -96,28 +94,29 @@ class TopicMirror:
         """
         self.store.prepare()
         if self.store.needs_recovery():
-            with self.store.lock().holding(timeout=timeout, waiting=waiting):
-                remove_temporaries(self.root)  # trees that the power cut left unfinished
-                recover(self.store, self._referenced())
+            recover(self.store, self.root, timeout, waiting)
+        with self.alone(timeout, waiting):
+            yield self
+        # only now: it takes the store's lock alone, and this run held it shared
+        # another topic's record that cannot be read may name any object: then prune says so
+        with suppress(LockedError, SettingsError, DiskFullError):
+            collect_garbage(self.store, self.root)
+
+    @contextmanager
+    def alone(self, timeout: Optional[float], waiting: Callable[[str], None]) -> Iterator[None]:
+        """The same for who trusts no object and collects by himself: neither recovery nor collection.
+
+        Raises:
+            LockedError: another run holds the topic for longer than ``timeout``.
+        """
         store_lock = self.store.lock()
-        with store_lock.holding(shared=True, timeout=timeout, waiting=waiting):
+        with store_lock.holding(shared=True, timeout=timeout, waiting=waiting, patience=BRIEF):
             make_folder(self.path)
             with FileLock(self.path / ".lock").holding(timeout=timeout, waiting=waiting):
                 store_lock.sign()  # only now: while it waits for the topic, others are the ones to name
                 mend_folders(self.path)
                 self.left += remove_topic_temporaries(self.path)
-                yield self
-        if self.has_garbage:  # only now: it takes the store's lock alone, and this run held it shared
-            # another topic's record that cannot be read may name any object: then prune says so
-            with suppress(LockedError, SettingsError), self.store.lock().holding(timeout=0):
-                collect_garbage(self.store, referenced_digests(self.root))
-                self.has_garbage = False
-
-    def _referenced(self) -> frozenset[str]:
-        """The digests that versions name; none where that cannot be known, and then every object is hashed."""
-        with suppress(SettingsError):
-            return referenced_digests(self.root)
-        return frozenset()
+                yield
 
     def check(self) -> None:
         """Raise the error that :meth:`lock` would raise because of the destination. No side effect.
@@ -258,8 +257,7 @@ class TopicMirror:
 
     def inspect(self, version: Version) -> TreeState:
         """How a version's tree differs from what was built, as far as stat(2) can tell."""
-        is_object = self.store.object_matcher()
-        return inspect(self.tree(version), version.manifest, is_object, version.copies)
+        return inspect(self.tree(version), version.manifest, str(self.store.objects), version.copies)
 
 
 def wrong_target(topic: TopicMirror, component_type: str) -> str:

@@ -101,7 +101,7 @@ def _check(root: Path, manifest: Manifest) -> None:
     Objects of a restored mirror may have other modes, and those who may write to the mirror may have put anything in
     an object's place.
     """
-    state = inspect(root, manifest, lambda *_: True, frozenset())
+    state = inspect(root, manifest, "", frozenset())
     damaged = {damage.path for damage in state.damages}
     if state.modes:
         damaged |= put_modes_right(root, manifest, state.modes).damaged

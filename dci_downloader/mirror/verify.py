@@ -7,30 +7,31 @@ Each object is hashed once, however many versions link to it. What is wrong is r
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Optional, Union
+from typing import Optional
 
-from dci_downloader.errors import CancelledError, DiskFullError, IntegrityError, LockedError, SettingsError
+from dci_downloader.errors import DiskFullError, IntegrityError, LockedError, SettingsError
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
-from dci_downloader.mirror.comparison import Damage, TreeState, extras
-from dci_downloader.mirror.damage import forbidden, judge
-from dci_downloader.mirror.digests import BELOW
-from dci_downloader.mirror.hashing import hashing
+from dci_downloader.mirror.comparison import Damage, TreeState
+from dci_downloader.mirror.content_check import FORBIDDEN, ContentCheck, Hashed, damaged_objects, tree_state
+from dci_downloader.mirror.damage import judge
+from dci_downloader.mirror.hashing import Hasher
 from dci_downloader.mirror.head import Head, write_head
+from dci_downloader.mirror.locks import BRIEF
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.record import Unreadable, load_head
 from dci_downloader.mirror.topic import TopicMirror, wrong_target
 from dci_downloader.mirror.version import Version
-from dci_downloader.models import FileEntry
 from dci_downloader.short_repr import short_repr
 
-_FORBIDDEN = "a file that this user may not read"
-_Published = tuple[TopicMirror, Version]
-_Older = tuple[TopicMirror, Version, tuple[FileEntry, ...]]
+_Known = tuple[TopicMirror, Head, bool]
+"""A version, and whether it is published."""
+_NOT_LOOKED_AT = TreeState((), (), ())
 
 
 @dataclass(frozen=True)
@@ -99,46 +100,72 @@ def verify(
     """
     mirror.require()
     lock = mirror.store.lock()
-    with lock.holding(shared=True, timeout=timeout, waiting=progress.message):
+    with lock.holding(shared=True, timeout=timeout, waiting=progress.message, patience=BRIEF):
         lock.sign()  # names this run to those who wait for it
-        lost, published, older = _look(mirror)
-        sizes = {entry.sha256: entry.size for _, version in published for entry in version.manifest.files}
-        sizes.update((entry.sha256, entry.size) for _, _, entries in older for entry in entries)
-        with hashing(((mirror.store.below_objects(sha256), size) for sha256, size in sizes.items()), workers) as hashes:
-            states = [_tree_state(topic, version) for topic, version in published]  # while objects are hashed
-            digests = _collect(hashes, sizes, progress, stop)
-        checks = [_check(topic, version, digests, state) for (topic, version), state in zip(published, states)]
+        marked = mirror.store.damage.read()
+        lost, heads = _look(mirror)
+        published = [head for _, head, is_published in heads if is_published]
+        progress.begin("verify", sum(head.files for head in published), sum(head.size for head in published))
+        try:
+            with Hasher(workers) as hasher:
+                contents = ContentCheck(hasher, marked, progress, stop)
+                checks = list(_checks(contents, marked, heads))
+        finally:
+            progress.end()
     with suppress(SettingsError):  # where this user may only read, marks stay
-        mirror.store.damage.remove(sha256 for sha256, digest in digests.items() if digest == sha256)
-    known = [check for each in older if (check := _check_older(*each, digests))]
-    results = [_recorded(topic, version, check) for (topic, version), check in zip(published, checks)]
-    return tuple(sorted((*lost, *results, *known), key=lambda check: (check.topic, check.type)))
+        mirror.store.damage.remove(contents.mended)
+    results = [_recorded(*known, check) for known, check in checks]
+    return tuple(sorted((*lost, *results), key=lambda check: (check.topic, check.type)))
 
 
-def _look(mirror: Mirror) -> tuple[list[VersionCheck], list[_Published], list[_Older]]:
-    """The results for what cannot be verified, the published versions, and older ones with marked contents."""
-    lost, published, older = [], [], []
-    marked = mirror.store.damage.read()
+def _look(mirror: Mirror) -> tuple[list[VersionCheck], list[_Known]]:
+    """The results for what cannot be verified, and the versions that can, without their files."""
+    lost, heads = [], []
     for topic in mirror.topics():
         for component_type in topic.types():
             folder = topic.published_folder(component_type)
-            heads, unreadable = topic.look(component_type)
-            name = topic.name_of(heads[0]) if heads else topic.name
-            loaded = [topic.load(head) for head in heads]
-            unreadable += tuple(record for record in loaded if isinstance(record, Unreadable))
+            versions, unreadable = topic.look(component_type)
+            name = topic.name_of(versions[0]) if versions else topic.name
             lost += [_unreadable_check(name, component_type, record) for record in unreadable]
-            if damage := _damaged_link(topic, component_type, bool(heads or unreadable)):
+            if damage := _damaged_link(topic, component_type, bool(versions or unreadable)):
                 code = IntegrityError.exit_code
                 lost.append(VersionCheck(name, component_type, folder, 0, 0, (damage,), exit_code=code))
-            for version in loaded:
-                if isinstance(version, Unreadable):
-                    continue
-                entries = tuple(entry for entry in version.manifest.files if entry.sha256 in marked) if marked else ()
-                if version.folder == folder:
-                    published.append((topic, version))
-                elif entries:
-                    older.append((topic, version, entries))
-    return lost, published, older
+            heads += [(topic, head, head.folder == folder) for head in versions]
+    return lost, heads
+
+
+def _checks(
+    contents: ContentCheck, marked: frozenset[str], heads: Iterable[_Known]
+) -> Iterator[tuple[_Known, VersionCheck]]:
+    """The result for each published version, and for those older ones that have marked contents or no record."""
+    waiting: deque[tuple[_Known, Version, Hashed]] = deque()
+    for known in heads:
+        topic, head, is_published = known
+        version = topic.load(head)
+        if isinstance(version, Unreadable):
+            yield (topic, head, False), _unreadable_check(topic.name_of(head), head.component.type, version)
+            continue
+        entries = version.manifest.files
+        if not is_published:
+            entries = tuple(entry for entry in entries if entry.sha256 in marked) if marked else ()
+        if entries or is_published:
+            waiting.append((known, version, contents.start(topic, entries)))
+        if len(waiting) > 1:
+            yield from _finished(contents, *waiting.popleft())
+    for each in waiting:
+        yield from _finished(contents, *each)
+
+
+def _finished(
+    contents: ContentCheck, known: _Known, version: Version, hashed: Hashed
+) -> Iterator[tuple[_Known, VersionCheck]]:
+    """The result for a version whose objects are being hashed; none for an older one that is right by now."""
+    topic, _, is_published = known
+    state = tree_state(topic, version) if is_published else _NOT_LOOKED_AT  # while objects are hashed
+    damages = contents.damages(hashed)
+    if is_published or damages:
+        own = version.copies.union(state.unlinked) if is_published else frozenset()
+        yield known, _check(contents, topic, version, damages, state, own)
 
 
 def _damaged_link(topic: TopicMirror, component_type: str, has_versions: bool) -> Optional[Damage]:
@@ -157,106 +184,46 @@ def _unreadable_check(topic: str, component_type: str, record: Unreadable) -> Ve
     )
 
 
-def _tree_state(topic: TopicMirror, version: Version) -> TreeState:
-    """How a tree differs from its manifest, as far as can be seen without reading content; extras are damages, too."""
-    state = topic.inspect(version)
-    return state._replace(damages=(*state.damages, *extras(topic.tree(version), version.manifest)))
+def _check(
+    contents: ContentCheck,
+    topic: TopicMirror,
+    version: Version,
+    damages: list[Damage],
+    state: TreeState,
+    own: frozenset[str],
+) -> VersionCheck:
+    """Put together what is wrong with a version; each path is named once, with its content first.
 
-
-def _collect(
-    hashes: Iterator[tuple[str, str]], sizes: Mapping[str, int], progress: Progress, stop: Stop
-) -> dict[str, str]:
-    """The actual digest of each object, by the digest it should have; empty where it cannot be read."""
-    digests = {}
-    progress.begin("verify", len(sizes), sum(sizes.values()))
-    try:
-        for path, digest in hashes:
-            if stop.requested():
-                raise CancelledError("interrupted")
-            sha256 = path[-64:]  # an object is named by the digest it should have
-            digests[sha256] = digest
-            progress.advance(1, sizes[sha256])
-    finally:
-        progress.end()
-    return digests
-
-
-def _check(topic: TopicMirror, version: Version, digests: Mapping[str, str], state: TreeState) -> VersionCheck:
-    """Put together what is wrong with a version; each path is named once, with its content first."""
-    files = version.manifest.files
-    damages = _damaged_contents(topic, files, digests)
-    damaged_objects = _damaged_objects(damages)
+    ``own`` are the paths of files whose bytes are not those of their objects.
+    """
+    wrong_objects = damaged_objects(damages)
     paths = {damage.path for damage in damages}
     damages += [damage for damage in state.damages if damage.path not in paths]
-    own = version.copies.union(state.unlinked)  # files whose bytes are not those of their objects
-    damages += _damaged_copies(topic, version, own - {damage.path for damage in damages})
-    return VersionCheck(
-        topic=topic.name_of(version),
-        type=version.component.type,
-        version=version.folder,
-        files=len(files),
-        size=version.manifest.size,
-        damages=tuple(sorted(damages)),
-        damaged_objects=damaged_objects,
-        unlinked=len(state.unlinked),
-        modes=len(state.modes),
-        exit_code=_exit_code(damages),
-    )
-
-
-def _check_older(
-    topic: TopicMirror, version: Version, entries: Iterable[FileEntry], digests: Mapping[str, str]
-) -> Optional[VersionCheck]:
-    """The same for those files of an older version that were marked; None where they are right by now."""
-    damages = tuple(_damaged_contents(topic, entries, digests))
-    if not damages:
-        return None
+    damages += contents.damaged_copies(topic, version, own - {damage.path for damage in damages})
     return VersionCheck(
         topic=topic.name_of(version),
         type=version.component.type,
         version=version.folder,
         files=len(version.manifest.files),
         size=version.manifest.size,
-        damages=damages,
-        damaged_objects=_damaged_objects(damages),
+        damages=tuple(sorted(damages)),
+        damaged_objects=wrong_objects,
+        unlinked=len(state.unlinked),
+        modes=len(state.modes),
         exit_code=_exit_code(damages),
     )
 
 
-def _damaged_contents(topic: TopicMirror, entries: Iterable[FileEntry], digests: Mapping[str, str]) -> list[Damage]:
-    """The files whose objects do not have the content that they should have."""
-    wrong = [entry for entry in entries if digests[entry.sha256] != entry.sha256]
-    return [_wrong_content(entry, digests[entry.sha256], topic.store.object_path(entry.sha256)) for entry in wrong]
-
-
-def _damaged_objects(damages: Iterable[Damage]) -> frozenset[str]:
-    """The digests that these files should have, but for those that this user only may not read."""
-    return frozenset(damage.expected[-64:] for damage in damages if damage.found != _FORBIDDEN)
-
-
 def _exit_code(damages: Iterable[Damage]) -> int:
-    codes = [SettingsError if damage.found == _FORBIDDEN else IntegrityError for damage in damages]
+    codes = [SettingsError if damage.found == FORBIDDEN else IntegrityError for damage in damages]
     return max((code.exit_code for code in codes), default=0)
 
 
-def _damaged_copies(topic: TopicMirror, version: Version, paths: frozenset[str]) -> Iterator[Damage]:
-    """Hash files of a tree that are copies of their objects."""
-    root = topic.tree(version)
-    entries = {f"{root}{BELOW}{native(entry.path)}": entry for entry in version.manifest.files if entry.path in paths}
-    with hashing((path, entry.size) for path, entry in entries.items()) as hashes:
-        for path, digest in hashes:
-            if digest != entries[path].sha256:
-                yield _wrong_content(entries[path], digest, path)
-
-
-def _wrong_content(entry: FileEntry, digest: str, path: str) -> Damage:
-    found = f"sha256 {digest}" if digest else "nothing that can be read"
-    return Damage(entry.path, f"sha256 {entry.sha256}", _FORBIDDEN if not digest and forbidden(path) else found)
-
-
-def _recorded(topic: TopicMirror, version: Version, check: VersionCheck) -> VersionCheck:
+def _recorded(topic: TopicMirror, version: Head, is_published: bool, check: VersionCheck) -> VersionCheck:
     """Record a version as verified, or remember its damage; gives the result, with what stood in the way of that."""
     store = topic.store
+    if not is_published:
+        return check
     try:
         if not check.damages:
             store.damage.remove([version.identity])
@@ -269,7 +236,7 @@ def _recorded(topic: TopicMirror, version: Version, check: VersionCheck) -> Vers
     return check
 
 
-def _record_as_verified(topic: TopicMirror, version: Version) -> str:
+def _record_as_verified(topic: TopicMirror, version: Head) -> str:
     """Write the time into the head. Returns why that was not done, else an empty string."""
     with topic.lock(0):  # without waiting: a sync may take hours
         head = load_head(topic.tree(version))
@@ -280,6 +247,6 @@ def _record_as_verified(topic: TopicMirror, version: Version) -> str:
     return ""
 
 
-def _publication(version: Union[Version, Head]) -> tuple[str, int, datetime]:
+def _publication(version: Head) -> tuple[str, int, datetime]:
     """What another publication of a version changes."""
     return version.identity, version.number, version.published_at

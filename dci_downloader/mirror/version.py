@@ -59,8 +59,8 @@ class Version:
 def identity(component: Component, selection: Any, wanted: Manifest) -> str:
     """The sha256, in hexadecimal, of component, selection, files and links."""
     lines = [component.id, json.dumps(selection, sort_keys=True)]  # NUL and line ends separate: no path holds them
-    lines += sorted([f"{path}\0{sha256}\0{size}" for path, sha256, size in wanted.files])
-    lines += sorted([f"{path}\0{destination}" for path, destination in wanted.symlinks])
+    lines += sorted(map("%s\0%s\0%d".__mod__, wanted.files))
+    lines += sorted(map("%s\0%s".__mod__, wanted.symlinks))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

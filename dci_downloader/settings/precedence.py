@@ -19,17 +19,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Optional
+from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from dci_downloader.content.patterns import matches
 from dci_downloader.errors import SettingsError
 from dci_downloader.models import folder_name
-from dci_downloader.settings import yaml_file
 from dci_downloader.settings.command_line import CommandLine
 from dci_downloader.settings.table import DEFAULTS, SETTINGS
 from dci_downloader.settings.types import Level, Scalar, Values
 from dci_downloader.settings.values import SettingValue, path
-from dci_downloader.settings.yaml_file import SettingsFile
+
+if TYPE_CHECKING:
+    from dci_downloader.settings.yaml_file import SettingsFile
 
 
 class JobRequest(NamedTuple):
@@ -56,6 +57,7 @@ class MergedSettings:
         job: the job whose components are wanted; None where none is named.
         notes: what is without effect, a line each.
         details: which of the files that are found count, a line each.
+        status_page: path of the page of HTML about the mirror; None for none.
     """
 
     destination: Optional[SettingValue]
@@ -63,6 +65,7 @@ class MergedSettings:
     notes: tuple[str, ...]
     job: Optional[JobRequest] = None
     details: tuple[str, ...] = ()
+    status_page: Optional[SettingValue] = None
 
 
 def merge(command_line: CommandLine, environ: Mapping[str, str], found: Sequence[str] = ()) -> MergedSettings:
@@ -98,7 +101,14 @@ def merge(command_line: CommandLine, environ: Mapping[str, str], found: Sequence
         notes.append(f"DCI_JOB_ID is not used, because component_id ({topics[0]['component_id'].origin}) is set")
         job = None
     details = tuple(f"settings found: {path}" for path in found)
-    return MergedSettings(destination or top_level.get("local_repo"), topics, tuple(dict.fromkeys(notes)), job, details)
+    return MergedSettings(
+        destination or top_level.get("local_repo"),
+        topics,
+        tuple(dict.fromkeys(notes)),
+        job,
+        details,
+        top_level.get("status_page"),
+    )
 
 
 def _narrowed(file: SettingsFile, topic: str) -> SettingsFile:
@@ -133,6 +143,11 @@ def _topics(
 
 
 def _read(paths: Iterable[str]) -> list[SettingsFile]:
+    paths = tuple(paths)
+    if not paths:
+        return []
+    from dci_downloader.settings import yaml_file  # only here: YAML takes longer to import than a file to read
+
     files = [yaml_file.read(name) for name in paths]
     problems = [problem for file in files for problem in file.problems]
     if problems:

@@ -48,6 +48,7 @@ class Settings:
         job: the job whose components are mirrored; None for those that the topics name.
         notes: what of the settings is without effect, a line each.
         details: which files were found, a line each.
+        status_page: path of the page of HTML about the mirror; None for none.
     """
 
     credentials: AnyCredentials
@@ -58,6 +59,7 @@ class Settings:
     job: Optional[JobRequest] = None
     notes: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
+    status_page: Optional[Path] = None
 
     @property
     def patience(self) -> float:
@@ -143,6 +145,7 @@ def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
         job=merged.job,
         notes=(*variables.notes, *merged.notes),
         details=(*merged.details, *variables.details),
+        status_page=Path(merged.status_page.value) if merged.status_page else None,
     )
 
 

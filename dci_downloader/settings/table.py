@@ -189,6 +189,14 @@ _OUTPUT = (
         "for Prometheus' node_exporter",
         "figures of the run for [Prometheus](report.md#metrics)",
     ),
+    Setting(
+        "status_page",
+        types.OUTPUT,
+        text="a page of HTML about the mirror, which each run writes anew: in the mirror itself, say",
+        comment="a page about the mirror, written by each run",
+        example="/srv/dci/index.html",
+        levels=Level.FILE,
+    ),
 )
 GROUPS = {"what to fetch": WHAT, "from where, to where": _WHERE, "how": _HOW, "output": _OUTPUT}
 """The settings in the order and the groups of ``--help``."""

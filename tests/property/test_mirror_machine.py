@@ -1,4 +1,7 @@
-"""Sync, kill, rot, repair, prune and roll back in any order: what is published stays one complete version."""
+"""Sync, kill, rot, repair, prune and roll back in any order, and side by side: what is published stays complete.
+
+There are two topics that share contents. What a process does ends at any change of the disk, or not at all.
+"""
 
 import contextlib
 import hashlib
@@ -29,6 +32,7 @@ BUILDS = {
     }
     for number in range(4)
 }
+TOPICS = ("RHEL-9.2", "RHEL-9.3")
 STEPS = ("rename", "link", "symlink", "mkdir", "unlink", "fsync", "open", "chmod", "rmdir")
 
 
@@ -45,30 +49,46 @@ class MirrorMachine(RuleBasedStateMachine):
         self.root = Path(tempfile.mkdtemp())
         self.now = datetime(2026, 1, 1, tzinfo=timezone.utc)
         self.rotten = set()
+        self.boot = 0
         self.torn = False  # whether a repair died after it fetched contents and before it built the tree of them
         self.open()
 
     def open(self):
         """The mirror as a new process sees it."""
-        self.mirror = Mirror(self.root / "dci", clock=lambda: self.now, boot="boot")
+        self.mirror = Mirror(self.root / "dci", clock=lambda: self.now, boot=f"boot-{self.boot}")
 
     def teardown(self):
         if hasattr(self, "root"):
             remove_tree(self.root)
 
-    def bring(self, name):
-        """What a sync does, with the transfer replaced by its result."""
+    def bring(self, name, topic_name=TOPICS[0], beside=lambda: None, keep=1):
+        """What a sync does, with the transfer replaced by its result; ``beside`` happens after its first look."""
         self.now += timedelta(minutes=1)
         component = Component(name, name, "compose", "topic")
         wanted = manifest(BUILDS[name])
-        topic = self.mirror.topic("RHEL-9.2")
+        topic = self.mirror.topic(topic_name)
         with topic.lock(0):
-            for entry in self.mirror.plan(component, wanted).missing:
+            missing = self.mirror.plan(component, wanted).missing
+            beside()
+            for entry in missing:
                 self.mirror.store.add(entry, [BUILDS[name][entry.path]])
             publish(topic, component, {}, wanted)
-            retire(topic, "compose", 1)
-        self.torn = False
-        self.look_for_rot()
+            retire(topic, "compose", keep)
+        if topic_name == TOPICS[0]:
+            self.torn = False
+            self.look_for_rot()
+
+    def named(self):
+        """The digests that any version names."""
+        return {
+            entry.sha256
+            for topic_name in TOPICS
+            for version in self.mirror.topic(topic_name).versions("compose")
+            for entry in version.manifest.files
+        }
+
+    def sweep(self, keep=0):
+        prune(self.mirror, keep, timeout=0, now=lambda: self.now.timestamp() + 10**9)
 
     @property
     def published(self):
@@ -82,6 +102,51 @@ class MirrorMachine(RuleBasedStateMachine):
     @rule(name=st.sampled_from(sorted(BUILDS)), after=st.integers(0, 60))
     def sync_killed(self, name, after):
         self.killed(lambda: self.bring(name), after)
+
+    @precondition(lambda self: not self.rotten)
+    @rule(name=st.sampled_from(sorted(BUILDS)), other=st.sampled_from(sorted(BUILDS)), after=st.integers(0, 90))
+    def sync_while_another_topic_is_synced_and_pruned(self, name, other, after):
+        """The other run retires all it can, and a prune follows; both want what the first has found to be there."""
+
+        def others():
+            self.killed(lambda: self.bring(other, TOPICS[1], keep=0), after)
+            self.killed(self.sweep, after)
+
+        self.bring(name, beside=others)
+        assert self.published.component.name == name
+
+    @precondition(lambda self: not self.rotten)
+    @rule(
+        names=st.tuples(*[st.sampled_from(sorted(BUILDS))] * 3),
+        after=st.tuples(*[st.sampled_from([0, 5, 10, 20, 40, 80, 10**6])] * 4),
+    )
+    def all_at_once(self, names, after):
+        """Two syncs, a later one of the same topic, and two prunes, each of which may die."""
+        runs = [
+            lambda: (self.bring(names[0], keep=0), self.bring(names[1], keep=0)),
+            lambda: self.bring(names[2], TOPICS[1], keep=0),
+            self.sweep,
+            self.sweep,
+        ]
+        children = [self.started(run, steps) for run, steps in zip(runs, after)]
+        for child in children:
+            os.waitpid(child, 0)
+        self.now += timedelta(minutes=5)
+
+    @precondition(lambda self: not self.rotten)
+    @rule(name=st.sampled_from(sorted(BUILDS)), after=st.integers(0, 40), again=st.integers(0, 30))
+    def power_cut(self, name, after, again):
+        """What was not flushed is lost; a recovery may die, too."""
+        self.killed(lambda: self.bring(name), after)
+        self.boot += 1
+        self.open()
+        if self.mirror.store.needs_recovery():
+            for sha256 in set(self.mirror.store.object_names()) - self.named():
+                path = self.mirror.store.path(sha256)
+                path.chmod(0o644)
+                path.write_bytes(b"")
+        self.killed(lambda: self.bring(name), again)
+        self.bring(name)
 
     @precondition(lambda self: self.published)
     @rule(keep=st.integers(0, 2), after=st.integers(0, 30))
@@ -115,6 +180,11 @@ class MirrorMachine(RuleBasedStateMachine):
 
     def killed(self, action, after):
         """Let another process do something, and die at the so many-th change of the disk."""
+        os.waitpid(self.started(action, after), 0)
+        self.now += timedelta(minutes=2)
+
+    def started(self, action, after):
+        """The same without waiting for it; gives its id."""
         child = os.fork()
         if not child:
             self.open()
@@ -122,8 +192,7 @@ class MirrorMachine(RuleBasedStateMachine):
             with contextlib.suppress(BaseException):
                 action()
             os._exit(0)
-        os.waitpid(child, 0)
-        self.now += timedelta(minutes=2)
+        return child
 
     def die_after(self, steps):
         """End this process, as ``kill -9`` does, at the so many-th call that changes the disk."""
@@ -197,25 +266,24 @@ class MirrorMachine(RuleBasedStateMachine):
         before = self.published
         prune(self.mirror, keep, now=lambda: self.now.timestamp() + 10**9)
         assert self.published == before
-        named = {
-            entry.sha256
-            for version in self.mirror.topic("RHEL-9.2").versions("compose")
-            for entry in version.manifest.files
-        }
-        kept = {path.name for path in (self.mirror.store.root / "objects").rglob("*") if path.is_file()}
-        assert kept <= named, "no orphan survives prune"
+        assert set(self.mirror.store.object_names()) <= self.named(), "no orphan survives prune"
+        assert not self.mirror.store.candidates.read().digests
         assert not list((self.mirror.store.root / "partial").iterdir())
 
     @invariant()
     def what_is_published_is_complete(self):
-        if not hasattr(self, "root") or self.published is None:
-            return
-        files = BUILDS[self.published.component.name]
-        link = self.mirror.topic("RHEL-9.2").link("compose")
-        for path, content in files.items():
-            if hashlib.sha256(content).hexdigest() not in self.rotten and not self.torn:
-                assert (link / path).read_bytes() == content
-        assert os.readlink(link / "os/first") == "p0"
+        for topic_name in TOPICS if hasattr(self, "root") else ():
+            topic = self.mirror.topic(topic_name)
+            published = topic.published("compose")
+            for path, content in BUILDS[published.component.name].items() if published else ():
+                if hashlib.sha256(content).hexdigest() not in self.rotten and not self.torn:
+                    assert (topic.link("compose") / path).read_bytes() == content
+            assert published is None or os.readlink(topic.link("compose") / "os/first") == "p0"
+
+    @invariant()
+    def what_a_version_names_is_in_the_store(self):
+        if hasattr(self, "root") and not self.torn:
+            assert self.named() - self.rotten <= set(self.mirror.store.object_names())
 
     @invariant()
     def every_object_hashes_to_its_name(self):

@@ -49,7 +49,7 @@ def open_store(folder, boot="boot-1"):
 
 def names_in(folder):
     """What is in a folder of versions, but for their heads, which come and go with the records."""
-    return sorted(name for name in os.listdir(folder) if not name.endswith(".head"))
+    return sorted(name for name in os.listdir(folder) if not name.endswith((".head", ".digests")))
 
 
 def leftovers(store):
@@ -97,4 +97,4 @@ class Sample:
         return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
     def objects(self):
-        return {path.name for path, _ in self.store.iter_objects()}
+        return set(self.store.object_names())

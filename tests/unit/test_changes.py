@@ -94,8 +94,8 @@ def test_what_is_not_there_is_said_with_what_is(two, tmp_path):
             changes.of_mirror(mirror, *words, ALL)
         return f"{caught.value}; {caught.value.hint}"
 
-    assert error(two.mirror, "RHEL-9.3", "").endswith("; there is RHEL_9.2")
-    assert error(two.mirror, "RHEL 9.2", "hwcert").endswith("; of this topic there is compose")
+    assert error(two.mirror, "RHEL-9.3", "").endswith("; did you mean RHEL_9.2?")
+    assert error(two.mirror, "RHEL 9.2", "hwcert").endswith("; here are compose")
     assert "DEST comes first" in error(type(two.mirror)("RHEL-9.2"), str(two.root), "")
     assert "there is no mirror here" in error(type(two.mirror)(tmp_path / "no"), "RHEL-9.2", "")
 

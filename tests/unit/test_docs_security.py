@@ -78,6 +78,14 @@ CLAIMS = {
     "Nobody else leads log or metrics astray.": """
         unit/test_user_files.py::test_nobody_else_leads_what_is_written_astray_in_a_sticky_folder
         unit/test_user_files.py::test_metrics_take_neither_the_place_nor_the_content_of_what_somebody_else_put_there""",
+    "What nobody named is used only where nobody else can have written it.": """
+        unit/test_discovery.py::test_root_does_not_follow_the_settings_of_a_user_it_stands_in_for
+        unit/test_discovery.py::test_what_every_user_may_write_is_not_used""",
+    "A command after a publication sees no secret.": """
+        unit/test_published_command.py::test_its_environment_holds_no_secret
+        unit/test_published_command.py::test_no_shell_sees_its_words""",
+    "Nobody else says what is run.": """
+        unit/test_settings.py::test_a_command_that_every_user_can_change_is_not_run""",
     "What is printed for people cannot drive a terminal.": """
         unit/test_formatting.py::test_nothing_that_a_terminal_obeys_or_cannot_show_stays
         integration/test_streams.py::test_escape_codes_of_names_reach_no_stream""",

@@ -90,7 +90,12 @@ def test_a_run_that_was_killed_is_told_from_one_that_works(topic, found):
         ended = subprocess.Popen([sys.executable, "-c", ""])
         ended.wait()
         start = record["process"]["start"]
-        for changes in ({"pid": ended.pid}, {"start": start + 1}, {"boot": "another"}, {"start": None}):
+        for changes in (
+            {"pid": ended.pid},
+            {"start": start + 1},
+            {"boot": "another"},
+            {"pid": ended.pid, "start": None},
+        ):
             path.write_text(json.dumps({**record, "process": {**record["process"], **changes}}))
             assert [each.running for each in found()] == [False], changes
         path.write_text(json.dumps(record))

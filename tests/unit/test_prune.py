@@ -2,10 +2,13 @@ import os
 
 import pytest
 
+from dci_downloader.cli.main import main
 from dci_downloader.errors import LockedError, NotFoundError
 from dci_downloader.mirror import prune as prune_module
-from dci_downloader.mirror.prune import prune
+from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.prune import preview, prune
 from dci_downloader.mirror.version import record_path
+from dci_downloader.results import Removal
 from tests.unit.samples import FIRST, SECOND, Sample, entry_of, names_in
 
 
@@ -98,4 +101,40 @@ def test_markers_of_killed_runs_go_with_a_flush_but_for_those_of_another_boot(tm
     prune(sample.mirror)
     assert len(flushed) == (1 if boot == "now" else 0)
     assert sample.store.needs_recovery() == (boot == "before")
-    assert sample.store.markers.any_left() == (boot == "before")
+    assert bool(sample.store.markers.left()) == (boot == "before")
+
+
+def test_a_preview_is_what_prune_then_does_and_removes_nothing(sample):
+    sample.publish("c1", FIRST)
+    sample.publish("c2", SECOND)
+    sample.publish("c3", {**SECOND, "more": b"more" * 50})
+    (sample.folder / "c2.json").write_bytes(b"")
+    sample.fill({"garbage": b"nobody names it"})
+    partial = sample.store.partials / ("ab" * 32)
+    partial.write_bytes(b"x" * 5000)
+    os.utime(partial, (0, 0))
+    for keep in (1, 0):
+        before = sorted(str(path) for path in sample.root.rglob("*"))
+        expected = preview(sample.mirror, keep)
+        assert sorted(str(path) for path in sample.root.rglob("*")) == before
+        done = prune(sample.mirror, keep)
+        assert (sorted(done.versions), done.files, done.size) == (
+            *(sorted(expected.versions), expected.files, expected.size),
+        )
+    assert preview(sample.mirror, 0) == Removal()
+
+
+def test_a_preview_needs_no_lock_and_a_mirror(sample, tmp_path):
+    sample.publish("c1", FIRST)
+    with sample.topic.lock():
+        assert preview(sample.mirror) == Removal()
+    with pytest.raises(NotFoundError):
+        preview(Mirror(tmp_path / "nothing"))
+
+
+def test_the_command_says_what_it_would_do(sample, capsys):
+    sample.publish("c1", FIRST)
+    sample.publish("c2", SECOND)
+    assert main(["prune", str(sample.root), "--keep", "0", "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("would remove c1; ")
+    assert (sample.folder / "c1").is_dir()

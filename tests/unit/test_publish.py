@@ -203,6 +203,7 @@ def test_files_reach_the_disk_before_the_record_that_names_them_and_both_before_
         ("fsync", ".versions/compose/.c2.json.*"),
         ("rename", ".versions/compose/c2.json"),
         ("fsync", ".versions/compose"),
+        ("rename", ".versions/compose/.c2.digests"),
         ("fsync", ".versions/compose/..c2.head.*"),
         ("rename", ".versions/compose/.c2.head"),
         ("fsync", ".versions/compose"),

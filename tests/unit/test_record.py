@@ -13,14 +13,14 @@ from dci_downloader.errors import IntegrityError, SettingsError
 from dci_downloader.mirror import record as record_module
 from dci_downloader.mirror.head import head_path
 from dci_downloader.mirror.prune import prune
-from dci_downloader.mirror.record import RecordState, Unreadable, load_record, read_record, referenced_digests
+from dci_downloader.mirror.record import RecordState, Unreadable, load_record, read_record
 from dci_downloader.mirror.record_fields import MAX_NUMBER
 from dci_downloader.mirror.status import status
 from dci_downloader.mirror.verify import verify
 from dci_downloader.mirror.version import identity, record_path
 from dci_downloader.models import FileEntry
 from tests.unit.ordinary_user import USER, as_user, give
-from tests.unit.samples import FIRST, LINKS, SECOND, Sample, component_of, entry_of
+from tests.unit.samples import FIRST, LINKS, SECOND, Sample, component_of
 
 DIGEST = "a" * 64
 
@@ -264,25 +264,6 @@ def test_a_record_that_only_another_user_may_read_is_told_and_replaced_by_the_ne
         as_user(lambda: sample.publish("c2", SECOND))
         assert [version.folder for version in sample.topic.versions("compose")] == ["c2", "c1"]
         assert record.stat().st_uid == USER
-
-
-def test_nothing_is_judged_garbage_while_a_record_may_not_be_read(sample, place, monkeypatch):
-    real = record_module.read_file
-
-    def refuse(path, limit):
-        if path == record_path(place):
-            raise PermissionError(13, "Permission denied")
-        return real(path, limit)
-
-    monkeypatch.setattr(record_module, "read_file", refuse)
-    with pytest.raises(SettingsError, match="nothing can leave the store"):
-        referenced_digests(sample.root)
-
-
-def test_a_damaged_record_keeps_nothing_in_the_store(sample, place):
-    sample.publish("c2", SECOND)
-    record_path(place).write_bytes(b"")
-    assert entry_of("", b"second").sha256 in referenced_digests(sample.root)
 
 
 def test_keys_that_are_not_known_do_no_harm(place):

@@ -115,7 +115,8 @@ def test_a_version_is_gone_at_once_and_only_then_its_record_and_its_files(sample
     calls = record_calls(monkeypatch, sample.folder)
     (old,) = expired(sample.topic, "compose", 0)
     remove(sample.topic, old)
-    assert calls[:2] == [("rename", ".old-*"), ("unlink", "c1.json")]
+    own = [(name, path) for name, path in calls if not path.startswith("../")]
+    assert own[:2] == [("rename", ".old-*"), ("unlink", "c1.json")]
 
 
 @pytest.mark.parametrize("content", [b"", bytes(500), b'{"format": 1, "identity": "a"', None])

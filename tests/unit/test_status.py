@@ -1,5 +1,6 @@
 import pytest
 
+from dci_downloader.mirror.hold import hold, release
 from dci_downloader.mirror.removal import remove_tree
 from dci_downloader.mirror.status import status
 from dci_downloader.mirror.version import record_path
@@ -18,7 +19,7 @@ def test_status_tells_versions_and_what_links_save(sample):
     assert (compose.published_at, compose.last_verified) == (version.published_at, None)
     assert (hwcert.version, hwcert.kept) == ("", ("h1",))
     assert found.size == 805 + 809 + 805
-    stored = sum(found.st_size for _, found in sample.store.iter_objects())
+    stored = sum(sample.store.path(name).stat().st_size for name in sample.store.object_names())
     assert found.saved == found.size - stored
 
 
@@ -37,6 +38,16 @@ def test_a_published_link_that_leads_nowhere_has_a_row_that_says_so(sample, left
     (row,) = status(sample.mirror).rows
     assert (row.version, row.damaged) == ("c1", True)
     assert "c1: it is gone, though it is published" in row.problems[0]
+
+
+def test_a_hold_is_shown_until_the_release(sample):
+    sample.publish("c1", FIRST)
+    hold(sample.mirror, "RHEL 9.2")
+    (row,) = status(sample.mirror).rows
+    assert (row.held, row.held_since is not None) == (True, True)
+    release(sample.mirror, "RHEL 9.2")
+    (row,) = status(sample.mirror).rows
+    assert (row.held, row.held_since) == (False, None)
 
 
 def test_damage_that_is_known_is_shown_until_it_is_mended(sample):

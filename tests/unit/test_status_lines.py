@@ -1,5 +1,6 @@
 """What the command ``status`` prints."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -78,6 +79,13 @@ def test_80_columns_have_a_table_and_40_a_block_for_each_row(lines):
         "  7.1 GB, published 2 h ago, verified 3",
         "  d ago",
     ]
+
+
+def test_what_is_held_says_so(lines):
+    held = Status((replace(ROW, held=True), replace(DAMAGED, held=True)), 1, 0)
+    assert "  3 d ago, held  " in lines(held)[1]
+    assert "  DAMAGED, held  " in lines(held)[2]
+    assert "d ago, held" in " ".join(line.strip() for line in lines(held, width=40))
 
 
 def test_times_in_utc_where_they_are_asked_for(lines):

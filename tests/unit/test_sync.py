@@ -22,8 +22,8 @@ from dci_downloader import (
     status,
     sync_topic,
 )
-from dci_downloader import sync as sync_module
 from dci_downloader.mirror.store import Store
+from dci_downloader.transfer import engine
 
 
 def tree(folder):
@@ -388,8 +388,8 @@ def test_a_request_to_stop_that_comes_as_the_transfer_ends_is_heard(lab, root, c
         return done
 
     stop = Late()
-    real = sync_module.fetch
-    monkeypatch.setattr(sync_module, "fetch", fetch)
+    real = engine.fetch
+    monkeypatch.setattr(engine, "fetch", fetch)
     lab.build(compose)
     with pytest.raises(CancelledError):
         sync(lab, root, stop=stop)

@@ -25,7 +25,7 @@ def build(sample, manifest=None):
 
 
 def look(sample, root, copies=frozenset()):
-    return inspect(root, manifest_of(FIRST, LINKS), sample.store.object_matcher(), copies)
+    return inspect(root, manifest_of(FIRST, LINKS), str(sample.store.objects), copies)
 
 
 def test_tree_holds_the_objects_themselves_and_the_links(sample):

@@ -38,11 +38,13 @@ class Counting(NullProgress):
         self.size += size
 
 
-def test_a_whole_mirror_is_recorded_as_verified_and_each_content_hashed_once(sample):
-    progress = Counting()
-    (one,) = verify(sample.mirror, workers=2, progress=progress)
+def test_a_whole_mirror_is_recorded_as_verified_and_each_content_hashed_once(sample, monkeypatch):
+    progress, hashed = Counting(), []
+    real = digests.sha256_file
+    monkeypatch.setattr(digests, "sha256_file", lambda path, buffer: hashed.append(path) or real(path, buffer))
+    (one,) = verify(sample.mirror, workers=1, progress=progress)
     assert one.damages == ()
-    assert (progress.files, progress.size) == (2, 405)
+    assert (progress.files, progress.size, len(hashed)) == (3, 805, 2)
     assert sample.topic.published("compose").last_verified is not None
     assert status(sample.mirror).rows[0].last_verified is not None
 

@@ -1,0 +1,1 @@
+"""The status page: what a mirror holds, as one file of HTML."""
