@@ -48,7 +48,7 @@ def test_every_part_has_some_to_run():
     assert {param.id.rpartition(" ")[0] for param in runnable()} == set(PARTS)
 
 
-@pytest.mark.parametrize("lines", runnable())
+@pytest.mark.parametrize("lines", list(runnable()))
 def test_the_command_lines_of_a_block_run_one_after_the_other(lines, mirror, tmp_path, capsys):
     for words in lines:
         words = [word.replace("/srv/dci", str(mirror)).replace("/data", str(tmp_path / "data")) for word in words]
