@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from dci_downloader.topics import SyncRequest as SyncRequest
     from dci_downloader.topics import sync_topics as sync_topics
     from dci_downloader.transfer.repair import repair as repair
+    from dci_downloader.upstream.mirror import UpstreamMirror as UpstreamMirror
 
 _NAMES_OF_MODULE = {
     "changes": "Changes PackageChange PackageChangeKind",
@@ -112,6 +113,7 @@ _NAMES_OF_MODULE = {
     "sync": "sync_topic",
     "topics": "SyncRequest sync_topics",
     "transfer.repair": "repair",
+    "upstream.mirror": "UpstreamMirror",
 }
 _MODULE_OF_NAME = {name: module for module, names in _NAMES_OF_MODULE.items() for name in names.split()}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from dci_downloader.frozen_mapping import FrozenMapping
 from dci_downloader.short_repr import short_repr
@@ -223,6 +223,8 @@ class Manifest:
         symlinks: sorted by path.
         warnings: what was odd but harmless, one line each.
         etag: the object store's, for a conditional request; empty when unknown.
+        selection: what was selected of the component where another mirror says what it holds of it, as in its record;
+            None for all of it.
     """
 
     component_type: str
@@ -230,6 +232,7 @@ class Manifest:
     symlinks: tuple[SymlinkEntry, ...] = ()
     warnings: tuple[str, ...] = ()
     etag: str = ""
+    selection: Any = None
 
     __repr__ = short_repr
 

@@ -21,10 +21,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Optional
 
+from dci_downloader.content.coverage import select
 from dci_downloader.content.selection import RULES, Selection
-from dci_downloader.control.client import ControlServer
 from dci_downloader.control.offer import resolve_offer
 from dci_downloader.control.resolver import folder_conflicts
+from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import (
     AccessError,
     DiskFullError,
@@ -113,7 +114,7 @@ class Planner:
         room: has a plan join those that need room.
     """
 
-    server: ControlServer
+    server: Upstream
     mirror: Mirror
     topic_mirror: TopicMirror
     selection: Selection
@@ -162,7 +163,7 @@ class Planner:
         offer = resolve_offer(self.server, component, known)
         wanted = known or _EMPTY
         if offer.manifest is not None:
-            wanted = self.selection.apply(offer.manifest) if offer.manifest.files else _EMPTY
+            wanted = select(self.selection, offer.manifest) if offer.manifest.files else _EMPTY
         return replace(plan, wanted=wanted, contents=offer.contents)
 
     def _with_plan(self, plan: ComponentPlan) -> ComponentPlan:

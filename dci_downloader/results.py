@@ -76,7 +76,7 @@ class SourceTotals(NamedTuple):
     """How much of a component was received from one source.
 
     Attributes:
-        name: the URL of a peer, or ``OBJECT_STORE``.
+        name: the URL of a peer, ``OBJECT_STORE``, or the address of the mirror that was asked in its place.
         files: received completely, with the right content.
         bytes: received, including those discarded.
     """

@@ -18,14 +18,17 @@ from dci_downloader import container_images
 from dci_downloader.changes import Changes
 from dci_downloader.content.manifest import IMAGE_LIST_NAME
 from dci_downloader.content.selection import Selection
-from dci_downloader.control.client import ControlServer
 from dci_downloader.control.offer import lists, resolve_request
-from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, NotFoundError
+from dci_downloader.control.resolver import creation_order
+from dci_downloader.control.upstream import Upstream
+from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, NotFoundError, SettingsError
 from dci_downloader.formatting import size
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
+from dci_downloader.mirror.carried import is_carried
 from dci_downloader.mirror.fetching import forget, recorded
 from dci_downloader.mirror.hold import held_error
+from dci_downloader.mirror.index import refresh_index
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.publish import publish
 from dci_downloader.mirror.removal import left_note
@@ -57,7 +60,7 @@ if TYPE_CHECKING:
 
 
 def sync_topic(
-    server: ControlServer,
+    server: Upstream,
     mirror: Mirror,
     topic: str = "",
     selection: Selection = Selection(),  # noqa: B008  frozen
@@ -97,10 +100,13 @@ def sync_topic(
     began = time.monotonic()
     if options.registry:
         container_images.require_skopeo(options.registry)
+    if server.is_at(mirror.root):
+        raise SettingsError(f"{server.mirror} is the mirror itself", hint="from and DEST are two mirrors")
     if options.transfer.network is None:  # the server's proxies and certificates count for files, too
         options = replace(options, transfer=replace(options.transfer, network=server.network))
     resolved, components, missing = resolve_request(server, topic, options, progress)
     topic_mirror, peers = mirror.topic(resolved.name), PeerPool(options.transfer.peers)
+    topic_mirror.created_at = resolved.created_at
     room = Room(mirror, options, planned if planned is not None and options.dry_run else [], progress)
     planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, room)
     sync = _Sync(server, mirror, topic_mirror, resolved, options, peers, progress, stop)
@@ -109,6 +115,13 @@ def sync_topic(
         reports = [sync.report(plan, sync.preview) for plan in planner.plan(components)]
     else:
         reports = _fetch_and_publish(sync, planner, components)
+        failed = {report.type for report in reports if report.outcome is Outcome.FAILED}
+        if failed and server.outdated():
+            progress.message(f"{server.mirror} has changed meanwhile: trying again with what it has now")
+            now = resolve_request(server, topic, options, progress).components
+            again = [component for component in now if component.type in failed]
+            reports = [report for report in reports if report.type not in failed]
+            reports += _fetch_and_publish(sync, planner, again)
     reports = room.noted(reports)
     reports += [_missing_report(component_type, error) for component_type, error in missing.items()]
     report = Report(resolved.name, resolved.id, tuple(reports), time.monotonic() - began, dropped_peers=peers.dropped)
@@ -139,7 +152,7 @@ class _Sync:
         fetched_digests: of the contents that this run has fetched.
     """
 
-    server: ControlServer
+    server: Upstream
     mirror: Mirror
     topic_mirror: TopicMirror
     topic: Topic
@@ -176,7 +189,8 @@ class _Sync:
         self.topic_mirror.left.clear()  # each is reported once
         path = ""
         with suppress(ManifestError):  # its type cannot be a folder, and that is its failure
-            path = str(self.topic_mirror.link(component.type))
+            link = self.topic_mirror.link(component.type)
+            path = "" if is_carried(link) else str(link)
         return taken.report(component, path, planned.seconds + time.monotonic() - began)
 
     def fetch_and_publish(self, planned: ComponentPlan) -> SyncSteps:
@@ -186,9 +200,10 @@ class _Sync:
             return self.preview(planned)
         if planned.plan is None:
             assert planned.published is not None
+            notes = (*planned.notes, *refresh_index(self.topic_mirror, component.type))
             images, failures = self._mirror_images(wanted)
             same = Changes(planned.published.folder)
-            return SyncSteps(Outcome.UNCHANGED, wanted, None, (), images, failures, same, notes=planned.notes)
+            return SyncSteps(Outcome.UNCHANGED, wanted, None, (), images, failures, same, notes=notes)
         plan = planned.plan
         if not self.fetched_digests.isdisjoint(entry.sha256 for entry in plan.missing):
             plan = self.mirror.plan(component, wanted)
@@ -211,6 +226,7 @@ class _Sync:
         except COMPONENT_ERRORS as error:  # what is published is published
             notes += (f"older versions could not be removed: {error}",)
         notes += publication.notes
+        notes += self._older_note(planned)
         changes = changes_since(planned.published, wanted)
         return SyncSteps(Outcome.PUBLISHED, wanted, plan, received, images, (), changes, removal, notes, assembled)
 
@@ -233,9 +249,18 @@ class _Sync:
             images=self._planned_images(planned),
             changes=changes_since(planned.published, wanted),
             removal=reclaimable(self.topic_mirror, old),
-            notes=(*adoptable_note(planned.adoptable), *unlisted_note(folder, wanted)),
+            notes=(*adoptable_note(planned.adoptable), *unlisted_note(folder, wanted), *self._older_note(planned)),
             assembled=self._expected(planned),
         )
+
+    def _older_note(self, planned: ComponentPlan) -> tuple[str, ...]:
+        """For people, that the mirror that is asked went back to an older build, and is followed."""
+        before, now = planned.published, planned.component
+        if before is None or not self.server.mirror or self.options.component_id:
+            return ()
+        if creation_order(before.component) <= creation_order(now):
+            return ()
+        return (f"{self.server.mirror} went back from {before.component.name} to {now.name}: this mirror follows",)
 
     def _expected(self, planned: ComponentPlan) -> Assembled:
         """What is expected of putting images together."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from dci_downloader.content.selection import Selection
-from dci_downloader.control.client import ControlServer
+from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import CancelledError, DiskFullError, DownloaderError, worst_exit_code
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.mirror import Mirror
@@ -38,7 +38,7 @@ class SyncRequest:
 
 
 def sync_topics(
-    server: ControlServer,
+    server: Upstream,
     mirror: Mirror,
     requests: Sequence[SyncRequest],
     *,

@@ -12,6 +12,7 @@ from dci_downloader import formatting
 from dci_downloader.check.findings import Finding, failure, good, warning
 from dci_downloader.content.selection import Selection
 from dci_downloader.control.client import ControlServer
+from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import DownloaderError, SettingsError
 from dci_downloader.hooks import NeverStop, NullProgress
 from dci_downloader.mirror.mirror import Mirror
@@ -46,6 +47,11 @@ def identity(server: ControlServer) -> Iterator[Finding]:
         yield good("clock", "agrees with the control server's")
 
 
+def listing(upstream: Upstream) -> Iterator[Finding]:
+    """Whether another mirror says what it holds."""
+    yield good("mirror", f"{upstream.mirror} has {formatting.count(len(list(upstream.topics())), 'topic')}")
+
+
 class TopicProbe:
     """Plans a topic as its next sync would, and keeps what it learns for later probes.
 
@@ -58,7 +64,7 @@ class TopicProbe:
         report: of the dry run; None where there is none.
     """
 
-    def __init__(self, server: ControlServer, mirror: Mirror, planned: list[Plan]) -> None:
+    def __init__(self, server: Upstream, mirror: Mirror, planned: list[Plan]) -> None:
         self.server = server
         self.mirror = mirror
         self.planned = planned
@@ -87,11 +93,11 @@ def _outcome(component: ComponentReport) -> str:
     return f"would fetch {amount}" if component.files_downloaded else "nothing to fetch"
 
 
-def object_store(server: ControlServer, reports: Sequence[Report], options: TransferOptions) -> Iterator[Finding]:
+def object_store(server: Upstream, reports: Sequence[Report], options: TransferOptions) -> Iterator[Finding]:
     """Fetch the smallest file of a component, as a sync fetches files, into a temporary folder."""
-    chosen = smallest_file(server, reports)
+    chosen, subject = smallest_file(server, reports), server.mirror or "object store"
     if chosen is None:
-        yield warning("object store", "not asked: no build here has a small file to try with")
+        yield warning(subject, "not asked: no build here has a small file to try with")
         return
     component, entry = chosen
     with tempfile.TemporaryDirectory(prefix="dci-check-") as folder:
@@ -100,12 +106,12 @@ def object_store(server: ControlServer, reports: Sequence[Report], options: Tran
         transfer = replace(options, network=server.network, peers=())
         fetched = fetch([entry], server.files(component), store, transfer, NullProgress(), NeverStop())
     for each in fetched.failures[:1]:
-        yield failure("object store", each.error())
+        yield failure(subject, each.error())
     if not fetched.failures:
-        yield good("object store", f"gave {entry.path} of {component.name}, {formatting.size(entry.size)}")
+        yield good(subject, f"gave {entry.path} of {component.name}, {formatting.size(entry.size)}")
 
 
-def smallest_file(server: ControlServer, reports: Sequence[Report]) -> Optional[tuple[Component, FileEntry]]:
+def smallest_file(server: Upstream, reports: Sequence[Report]) -> Optional[tuple[Component, FileEntry]]:
     """The smallest file that is not empty of the first component that has one; None where none is small."""
     for component in (component for report in reports for component in report.components):
         if component.files and not component.failures:

@@ -166,5 +166,6 @@ def parse_sync(arguments: Sequence[str]) -> CommandLine:
         if value is not None
     }
     of_topics = {setting.name: given[setting.name] for setting in TOPIC_SETTINGS if setting.name in given}
+    given["upstream"] = given.pop("from", "")  # no attribute of Python can have that name
     of_run = {field.name: given[field.name] for field in fields(CommandLine) if field.name in given}
     return CommandLine(**of_run, topic_settings=of_topics)

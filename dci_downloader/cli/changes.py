@@ -16,6 +16,7 @@ from dci_downloader.content.package_changes import in_trees, trees_of
 from dci_downloader.content.plan import changes
 from dci_downloader.control.client import ControlServer
 from dci_downloader.control.resolver import resolve_component, resolve_topic
+from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import NoFilesError, NotFoundError, SettingsError
 from dci_downloader.hooks import Progress
 from dci_downloader.mirror.lookup import find_topic, find_types
@@ -128,7 +129,7 @@ def _versions(topic: TopicMirror, component_type: str) -> _Pair:
 
 
 def of_components(
-    server: ControlServer, pattern: str, ids: Sequence[str], narrowing: Narrowing, progress: Progress
+    server: Upstream, pattern: str, ids: Sequence[str], narrowing: Narrowing, progress: Progress
 ) -> CommandResult:
     """What differs between two components on the server.
 
@@ -152,7 +153,7 @@ def of_components(
 
 
 def of_jobs(
-    server: ControlServer, pattern: str, ids: Sequence[str], narrowing: Narrowing, progress: Progress
+    server: Upstream, pattern: str, ids: Sequence[str], narrowing: Narrowing, progress: Progress
 ) -> CommandResult:
     """What differs between the components of two jobs: of the one that passed and the one that failed, say.
 
@@ -165,7 +166,10 @@ def of_jobs(
 
     Raises:
         NotFoundError: there is no such topic or job, or no component of either has files.
+        SettingsError: another mirror is asked, which knows no jobs.
     """
+    if not isinstance(server, ControlServer):
+        raise SettingsError("jobs are known to the control server alone, and from names a mirror", hint="leave one out")
     topic = resolve_topic(server, pattern, progress) if pattern else None
     older, newer = (server.job(each) for each in ids)
     for job in (older, newer):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,18 +12,19 @@ from dci_downloader import environment
 from dci_downloader.check import disk, network, schedule, server
 from dci_downloader.check.findings import Finding, Grade, Probe, failure, findings_of, good, warning
 from dci_downloader.cli.output import CommandResult
+from dci_downloader.cli.upstreams import open_mirror
 from dci_downloader.control.client import ControlServer
+from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import DownloaderError, SettingsError, worst_exit_code
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.models import Plan
 from dci_downloader.options import Network
 from dci_downloader.results import Report
-from dci_downloader.settings import discovery
 from dci_downloader.settings.command_line import CommandLine
 from dci_downloader.settings.destination import no_destination
 from dci_downloader.settings.discovery import Variables
-from dci_downloader.settings.precedence import MergedSettings, merge
-from dci_downloader.settings.settings import TopicSettings, topic_settings
+from dci_downloader.settings.precedence import MergedSettings
+from dci_downloader.settings.settings import TopicSettings, merge_found, topic_settings
 
 SECONDS, PATIENCE = 60.0, 10.0
 """How long one probe may take, and how long it waits for a server."""
@@ -60,6 +60,10 @@ def _document(finding: Finding) -> dict[str, Any]:
     return {**vars(finding), "grade": finding.grade.value}
 
 
+def _first_answer(control: Upstream) -> Iterator[Finding]:
+    return server.identity(control) if isinstance(control, ControlServer) else server.listing(control)
+
+
 class _Check:
     """One check: what it learns on the way is needed by later probes.
 
@@ -78,15 +82,14 @@ class _Check:
     def run(self) -> Iterator[Finding]:
         """Look at everything, in the order in which a run needs it."""
         try:
-            variables = discovery.with_credentials(self.environ, self.command_line.dcirc, self.command_line.dci_cs_url)
-            merged = merge(self.command_line, variables.environ, variables.found.settings)
+            merged, variables = merge_found(self.command_line, self.environ)
             topics = [topic_settings(values, self.command_line) for values in merged.topics]
         except SettingsError as error:
             yield failure("settings", error)  # nothing else is known then
             return
         yield from self._settings(variables, merged)
         mirror = None if merged.destination is None else Mirror(Path(merged.destination.value))
-        yield from self._server(variables, topics, mirror)
+        yield from self._servers(variables, merged, topics, mirror)
         if mirror is None:
             yield failure("destination", no_destination(variables.found))
         else:
@@ -111,20 +114,31 @@ class _Check:
             error = SettingsError("none is named", hint="name TOPIC, or list topics in the settings")
             yield failure("topics", error)
 
-    def _server(
-        self, variables: Variables, topics: Sequence[TopicSettings], mirror: Optional[Mirror]
+    def _servers(
+        self,
+        variables: Variables,
+        merged: MergedSettings,
+        topics: Sequence[TopicSettings],
+        mirror: Optional[Mirror],
     ) -> Iterator[Finding]:
-        """Credentials and topics, the object store, peers."""
+        """Credentials and topics, the object store, peers; or the mirror that takes their place."""
         own = environment.network(variables.environ)
+        subject = "mirror" if merged.upstream else "credentials"
         try:
-            credentials = variables.credentials()
-            yield from self._probe("network", lambda: network.route(credentials.url, own))
-            control = ControlServer(credentials, network=own, patience=PATIENCE)
+            credentials = None if merged.upstream else variables.credentials()
+            url = credentials.url if credentials else merged.upstream.value if merged.upstream else ""
+            if "://" in url:
+                yield from self._probe("network", lambda: network.route(url, own))
+            control: Upstream = (
+                ControlServer(credentials, network=own, patience=PATIENCE)
+                if credentials
+                else open_mirror(url, own, PATIENCE)
+            )
         except DownloaderError as error:
-            yield failure("credentials", error)
+            yield failure(subject, error)
             return
-        with closing(control):
-            found = self._probe("credentials", lambda: server.identity(control))
+        with control:
+            found = self._probe(subject, partial(_first_answer, control))
             yield from found
             if any(finding.grade is Grade.FAILURE for finding in found) or mirror is None:
                 return  # every other answer would be the same
@@ -135,13 +149,13 @@ class _Check:
                 yield from self._probe("object store", lambda: server.object_store(control, self.reports, options))
                 yield from self._peers(control, topics, own)
 
-    def _topic(self, control: ControlServer, mirror: Mirror, topic: TopicSettings) -> Iterator[Finding]:
+    def _topic(self, control: Upstream, mirror: Mirror, topic: TopicSettings) -> Iterator[Finding]:
         name = topic.topic or f"component {topic.options.component_id}"
         probe = server.TopicProbe(control, mirror, self.planned)
         yield from self._probe(name, lambda: probe.look(topic.topic, topic.selection, topic.options))
         self.reports += [probe.report] if probe.report is not None else []
 
-    def _peers(self, control: ControlServer, topics: Sequence[TopicSettings], own: Network) -> Iterator[Finding]:
+    def _peers(self, control: Upstream, topics: Sequence[TopicSettings], own: Network) -> Iterator[Finding]:
         urls = dict.fromkeys(url for topic in topics for url in topic.options.transfer.peers)
         chosen = server.smallest_file(control, self.reports) if urls else None
         if chosen is not None:

@@ -50,6 +50,9 @@ def _run_rows(merged: MergedSettings, environ: Mapping[str, str]) -> Iterator[_R
         yield "status_page", merged.status_page.value, merged.status_page.origin
     if merged.job:
         yield "job_id", merged.job.id, "DCI_JOB_ID"
+    if merged.upstream:
+        yield "from", merged.upstream.value, merged.upstream.origin
+        return
     kind = environment.credentials_kind(environ)
     yield "credentials", kind or "-", "the first kind that is complete" if kind else "no kind is complete"
     for name in environment.credentials_variables(environ):

@@ -40,6 +40,7 @@ def _list_parser(command: str, description: str, *examples: str, sort: Sequence[
     parser.add_argument("--json", action="store_true", help="the same for programs")
     add_option(parser, "dcirc")
     add_option(parser, "dci_cs_url")
+    add_option(parser, "from", help="ask this mirror instead")
     return parser
 
 
@@ -106,6 +107,7 @@ def check_parser() -> Parser:
     add_option(parser, "settings")
     add_option(parser, "dcirc")
     add_option(parser, "dci_cs_url")
+    add_option(parser, "from", help="ask this mirror instead")
     return parser
 
 
@@ -191,6 +193,7 @@ def changes_parser() -> Parser:
     parser.add_argument("--json", action="store_true", help="the same for programs")
     add_option(parser, "dcirc")
     add_option(parser, "dci_cs_url")
+    add_option(parser, "from", help="ask this mirror instead")
     return parser
 
 
@@ -200,6 +203,7 @@ def verify_parser() -> Parser:
     parser = _maintenance_parser("verify", description, "verify /srv/dci", "verify /srv/dci --repair")
     parser.add_argument("--repair", action="store_true", help="fetch what is damaged, and nothing else")
     add_option(parser, "dcirc", help="credentials for that, in place of `source FILE`")
+    add_option(parser, "from", help="fetch it from another mirror, without credentials")
     add_option(parser, "peers", help="ask this mirror first; repeat")
     add_option(parser, "settings", help="ask the peers that it names first")
     parser.add_argument("--quiet", action="store_true", help="nothing but damage and errors")

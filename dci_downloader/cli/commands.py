@@ -23,7 +23,7 @@ from dci_downloader.settings.table import SETTINGS
 if TYPE_CHECKING:
     from dci_downloader.cli.listing import ListOptions
     from dci_downloader.cli.output import CommandResult
-    from dci_downloader.control.client import ControlServer
+    from dci_downloader.control.upstream import Upstream
     from dci_downloader.hooks import Progress
 
 
@@ -46,7 +46,7 @@ def topics(argv: Sequence[str]) -> int:
     arguments = parse(command_parsers.topics_parser(), argv)
     from dci_downloader.cli import listing
 
-    def ask(server: ControlServer, options: ListOptions, progress: Progress) -> CommandResult:
+    def ask(server: Upstream, options: ListOptions, progress: Progress) -> CommandResult:
         return listing.topics(server, arguments.pattern, options, progress)
 
     return _list(arguments, ask)
@@ -57,39 +57,26 @@ def components(argv: Sequence[str]) -> int:
     arguments = parse(command_parsers.components_parser(), argv)
     from dci_downloader.cli import listing
 
-    def ask(server: ControlServer, options: ListOptions, progress: Progress) -> CommandResult:
+    def ask(server: Upstream, options: ListOptions, progress: Progress) -> CommandResult:
         filters, options = arguments.filters or (), replace(options, since=arguments.since, query=arguments.query)
         return listing.components(server, arguments.topic, filters, options, progress, sizes=arguments.sizes)
 
     return _list(arguments, ask)
 
 
-def _list(arguments: argparse.Namespace, ask: Callable[[ControlServer, ListOptions, Progress], CommandResult]) -> int:
+def _list(arguments: argparse.Namespace, ask: Callable[[Upstream, ListOptions, Progress], CommandResult]) -> int:
     """Print what the control server offers, as a table for a terminal, as plain lines for a pipe."""
     from dci_downloader.cli import output
     from dci_downloader.cli.listing import ListOptions
     from dci_downloader.cli.progress import progress_for
+    from dci_downloader.cli.upstreams import connector
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     options = ListOptions(arguments.sort, arguments.reverse, arguments.limit, width)
     progress = progress_for(sys.stderr)
-    with _connector(arguments.dcirc, arguments.dci_cs_url, progress)() as server:
+    with connector(getattr(arguments, "from"), arguments.dcirc, arguments.dci_cs_url, progress)() as server:
         result = ask(server, options, progress)
     return output.print_result(result, as_json=arguments.json)
-
-
-def _connector(dcirc: str, url: str, progress: Progress) -> Callable[[], ControlServer]:
-    """What connects to the control server, with the credentials of a file, of the environment, or those found."""
-    from dci_downloader import environment
-    from dci_downloader.control.client import ControlServer
-    from dci_downloader.settings.discovery import with_credentials
-
-    variables = with_credentials(os.environ, dcirc, url)
-    for note in variables.notes:
-        progress.message(f"note: {note}")
-    for detail in variables.details:
-        progress.detail(detail)
-    return lambda: ControlServer(variables.credentials(), network=environment.network(variables.environ))
 
 
 def status(argv: Sequence[str]) -> int:
@@ -114,6 +101,7 @@ def changes(argv: Sequence[str]) -> int:
     arguments = parse(command_parsers.changes_parser(), argv)
     from dci_downloader.cli import changes, output
     from dci_downloader.cli.progress import progress_for
+    from dci_downloader.cli.upstreams import connector
     from dci_downloader.mirror.mirror import Mirror
 
     progress = progress_for(sys.stderr)
@@ -121,7 +109,7 @@ def changes(argv: Sequence[str]) -> int:
     ids = changes.two_ids(arguments.names, arguments.component_id or (), arguments.job_id or ())
     if ids:
         compare = changes.of_jobs if arguments.job_id else changes.of_components
-        with _connector(arguments.dcirc, arguments.dci_cs_url, progress)() as server:
+        with connector(getattr(arguments, "from"), arguments.dcirc, arguments.dci_cs_url, progress)() as server:
             result = compare(server, "".join(arguments.names), ids, narrowing, progress)
     else:
         root, topic, component_type = _place(arguments.names, progress)
@@ -135,11 +123,13 @@ def verify(argv: Sequence[str]) -> int:
     from dci_downloader.cli import maintenance, output
     from dci_downloader.cli.progress import progress_for
     from dci_downloader.cli.signals import Signals
+    from dci_downloader.cli.upstreams import connector
     from dci_downloader.mirror.mirror import Mirror
     from dci_downloader.settings.destination import destination
 
     progress = progress_for(sys.stderr, quiet=arguments.quiet)
-    repair = _connector(arguments.dcirc, "", progress) if arguments.repair else None
+    address = getattr(arguments, "from")  # a word of Python
+    repair = connector(address, arguments.dcirc, "", progress) if arguments.repair else None
     peers = _peers(arguments.peers or (), arguments.settings or ())
     with Signals() as stop:
         mirror = Mirror(destination(arguments.destination, os.environ, arguments.settings or ()).path)
@@ -255,6 +245,7 @@ def check(argv: Sequence[str]) -> int:
         local_repo=root if alone else "",
         dcirc=arguments.dcirc or "",
         dci_cs_url=arguments.dci_cs_url or "",
+        upstream=getattr(arguments, "from") or "",
     )
     return output.print_result(check.check(command_line, os.environ), as_json=arguments.json)
 

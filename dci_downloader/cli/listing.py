@@ -16,9 +16,9 @@ from dci_downloader import formatting
 from dci_downloader.cli.output import CommandResult
 from dci_downloader.cli.subject_documents import subject_document
 from dci_downloader.content.filters import merge_filters
-from dci_downloader.control.client import ControlServer
 from dci_downloader.control.conditions import moment
 from dci_downloader.control.resolver import creation_order, matching_topics, resolve_topic
+from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import ManifestError, NotFoundError
 from dci_downloader.hooks import Progress
 from dci_downloader.models import Component, Topic
@@ -60,7 +60,7 @@ class _Row(NamedTuple):
 _Item = TypeVar("_Item")
 
 
-def topics(server: ControlServer, pattern: str, options: ListOptions, progress: Progress) -> CommandResult:
+def topics(server: Upstream, pattern: str, options: ListOptions, progress: Progress) -> CommandResult:
     """The active topics that a pattern matches.
 
     Args:
@@ -81,7 +81,7 @@ def topics(server: ControlServer, pattern: str, options: ListOptions, progress: 
 
 
 def components(
-    server: ControlServer,
+    server: Upstream,
     pattern: str,
     filters: Sequence[Filter],
     options: ListOptions,
@@ -135,7 +135,7 @@ def _component_lines(rows: Sequence[_Row], width: Optional[int]) -> list[str]:
     return _lines(table, width)
 
 
-def _rows(server: ControlServer, topic: Topic, filters: Sequence[Filter], options: ListOptions) -> Iterator[_Row]:
+def _rows(server: Upstream, topic: Topic, filters: Sequence[Filter], options: ListOptions) -> Iterator[_Row]:
     """The components that match a filter, the newest first."""
     narrowed = partial(server.components, topic.id, created_after=options.since, query=options.query)
     lists = (
@@ -144,7 +144,7 @@ def _rows(server: ControlServer, topic: Topic, filters: Sequence[Filter], option
     return (_Row(component) for component in heapq.merge(*lists, key=creation_order, reverse=True))
 
 
-def _with_size(server: ControlServer, row: _Row) -> _Row:
+def _with_size(server: Upstream, row: _Row) -> _Row:
     """The row with the size that its manifest says, where there is one that can be read."""
     try:
         manifest = server.manifest(row.component)

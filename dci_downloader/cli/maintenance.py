@@ -20,7 +20,7 @@ from dci_downloader.options import TransferOptions
 from dci_downloader.results import Removal
 
 if TYPE_CHECKING:
-    from dci_downloader.control.client import ControlServer
+    from dci_downloader.control.upstream import Upstream
 
 _ADVICE = {
     IntegrityError.exit_code: "the next sync fetches what is damaged; verify --repair does so now",
@@ -32,7 +32,7 @@ def verify(
     mirror: Mirror,
     progress: Progress,
     stop: Stop,
-    connect: Optional[Callable[[], ControlServer]] = None,
+    connect: Optional[Callable[[], Upstream]] = None,
     timeout: Optional[float] = None,
     peers: tuple[str, ...] = (),
 ) -> CommandResult:

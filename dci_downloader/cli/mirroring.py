@@ -12,7 +12,9 @@ from dci_downloader import container_images
 from dci_downloader.cli.output import complain, print_error_document
 from dci_downloader.cli.run_output import RunOutput
 from dci_downloader.cli.signals import Signals
+from dci_downloader.cli.upstreams import open_mirror
 from dci_downloader.control.client import ControlServer
+from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import AccessError, DownloaderError, NotFoundError, worst_exit_code
 from dci_downloader.hooks import Stop
 from dci_downloader.mirror.history import record_run
@@ -94,7 +96,7 @@ def _mirror(command_line: CommandLine, output: RunOutput, stop: Stop) -> tuple[S
     try:
         with _server(settings) as server, output.calls():
             states: Optional[JobStates] = None
-            if settings.job:
+            if settings.job and isinstance(server, ControlServer):
                 job = _job(server, settings.job)
                 settings = settings.for_job(job)
                 _note(settings, output)
@@ -133,7 +135,9 @@ def _note(settings: Settings, output: RunOutput) -> None:
         output.progress.detail(detail)
 
 
-def _server(settings: Settings) -> ControlServer:
+def _server(settings: Settings) -> Upstream:
+    if settings.credentials is None:
+        return open_mirror(settings.upstream, settings.network, settings.patience)
     return ControlServer(
         settings.credentials,
         network=settings.network,

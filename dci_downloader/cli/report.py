@@ -81,9 +81,8 @@ def _outcome(component: ComponentReport) -> str:
         return f"held at {at}; would fetch {fetched}{assembled}, reuse {reused} (see dci-downloader release)"
     if component.outcome is Outcome.PLANNED:
         return f"would fetch {fetched}{assembled}, reuse {reused}, remove {_removed(component)}"
-    text = (
-        f"published in {component.path} ({fetched} fetched{assembled}, {reused} reused, {_removed(component)} removed)"
-    )
+    place = f"published in {component.path}" if component.path else "here for other mirrors"
+    text = f"{place} ({fetched} fetched{assembled}, {reused} reused, {_removed(component)} removed)"
     since, added, changed, removed, _ = component.changes
     return text + (f"; {added:,} added, {changed:,} changed, {removed:,} removed since {since}" if since else "")
 

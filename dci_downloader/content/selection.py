@@ -116,7 +116,7 @@ class Selection:
         files: Iterable[FileEntry] = manifest.files
         if manifest.component_type in COMPOSE_TYPES and not self.all:
             files = self._of_compose(manifest.files)
-        included, excluded = _glob_matcher(self.include), _glob_matcher(self.exclude)
+        included, excluded = glob_matcher(self.include), glob_matcher(self.exclude)
         wanted = tuple(
             entry for entry in files if (not self.include or included(entry.path)) and not excluded(entry.path)
         )
@@ -134,11 +134,11 @@ class Selection:
 
     def to_json(self) -> dict[str, Any]:
         """A form for JSON that is equal for equal selections, whatever the order and the repetitions."""
-        variants = sorted(self._named().items())
+        variants = sorted(self.named().items())
         lists = {key: sorted(set(getattr(self, key))) for key in ("archs", "packages", "include", "exclude")}
         return {**asdict(self), **lists, "variants": [asdict(variant) for _, variant in variants]}
 
-    def _named(self) -> dict[str, Variant]:
+    def named(self) -> dict[str, Variant]:
         """The variants that are wanted by name; of one named twice, the last counts."""
         variants = (Variant(variant) if isinstance(variant, str) else variant for variant in self.variants)
         return {variant.name: variant for variant in variants}
@@ -147,7 +147,7 @@ class Selection:
         """The wanted files of a compose, before globs."""
         trees = _trees(files)
         self._check_names(trees.values())
-        named = self._named()
+        named = self.named()
         wanted_trees = {folder: tree for folder, tree in trees.items() if self._wants(tree, named)}
         matches_package = _package_matcher(self.packages)
         wanted = []
@@ -171,16 +171,19 @@ class Selection:
             (self.archs and tree.arch not in self.archs) or (named and tree.variant not in named)
         ):
             return False
-        own = getattr(named.get(tree.variant), tree.content, None)
-        common = {"os": True, "debug": self.debug, "src": self.src, "iso": self.iso}[tree.content]
-        return common if own is None else bool(own)
+        return tree.content == "os" or self.wants(tree.variant, tree.content)
+
+    def wants(self, variant: str, content: str) -> bool:
+        """Whether ``debug``, ``src`` or ``iso`` of a variant is wanted, by its own setting or the common one."""
+        own = getattr(self.named().get(variant), content, None)
+        return bool(getattr(self, content) if own is None else own)
 
     def _check_names(self, trees: Iterable[_Tree]) -> None:
         """Raise NotFoundError for a variant or architecture that no tree has. Without trees, archs are not checked."""
         archs = {tree.arch for tree in trees if tree.arch}
         variants = {tree.variant for tree in trees}
         for noun, wanted, existing in (
-            ("variant", self._named(), variants),
+            ("variant", self.named(), variants),
             ("architecture", self.archs, archs or self.archs),  # an all-source component has none
         ):
             unknown = [repr(name) for name in wanted if name not in existing]
@@ -214,7 +217,7 @@ def _package_matcher(filters: tuple[str, ...]) -> Callable[[str], bool]:
     return lambda path: not compiled or any(pattern.search(path) for pattern in compiled)
 
 
-def _glob_matcher(globs: tuple[str, ...]) -> Callable[[str], bool]:
+def glob_matcher(globs: tuple[str, ...]) -> Callable[[str], bool]:
     """A test whether a path matches one of the globs. A slash at the start only says that the whole path is meant."""
     names = [re.compile(fnmatch.translate(glob)) for glob in globs if "/" not in glob]
     # True counts as 1: the slash at the start is cut off.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Optional, Union, overload
 
 from dci_downloader import environment
@@ -43,11 +44,16 @@ class ControlServer(JobCalls):
 
     Attributes:
         network: counts for the files of its components, too.
+        mirror: empty, for it is no mirror.
+        unlisted: why a topic may be missing from the list, for people.
 
     Raises:
         SettingsError: the server's address, or the path of the certificates, cannot be used.
         AccessError: the credentials cannot be right.
     """
+
+    mirror = ""
+    unlisted = "topics that this remoteci has no access to are not listed"
 
     def __init__(
         self,
@@ -147,6 +153,14 @@ class ControlServer(JobCalls):
     def files(self, component: Union[Component, str]) -> ComponentFiles:
         """The source of a component's files; may be used by any thread."""
         return ComponentFiles(self._session.authorization, self._files_path(component))
+
+    def is_at(self, root: Path) -> bool:
+        """False: it is no mirror."""
+        return False
+
+    def outdated(self) -> bool:
+        """False: what it said of a component stays true."""
+        return False
 
     def _files_path(self, component: Union[Component, str]) -> str:
         return f"/api/{self._files_version}/components/{path_segment(component, 'component')}/files"

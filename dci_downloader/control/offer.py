@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from dci_downloader.content.manifest import IMAGE_LIST_NAME
-from dci_downloader.control.client import ControlServer
 from dci_downloader.control.resolver import (
     ResolvedRequest,
     resolve_component,
@@ -21,6 +20,7 @@ from dci_downloader.control.resolver import (
     resolve_job,
     resolve_topic,
 )
+from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import NoFilesError, SettingsError, TransferError
 from dci_downloader.hooks import Progress
 from dci_downloader.models import Component, FileEntry, Manifest
@@ -28,7 +28,7 @@ from dci_downloader.network.side_by_side import side_by_side
 from dci_downloader.options import SyncOptions
 
 
-def resolve_request(server: ControlServer, topic: str, options: SyncOptions, progress: Progress) -> ResolvedRequest:
+def resolve_request(server: Upstream, topic: str, options: SyncOptions, progress: Progress) -> ResolvedRequest:
     """Find the topic and the components that a topic's name and the options mean. Safe to repeat.
 
     Args:
@@ -65,7 +65,7 @@ class Offer:
     contents: Mapping[FileEntry, bytes] = field(default_factory=dict, repr=False)
 
 
-def resolve_offer(server: ControlServer, component: Component, known: Optional[Manifest] = None) -> Offer:
+def resolve_offer(server: Upstream, component: Component, known: Optional[Manifest] = None) -> Offer:
     """Ask the server for what a component offers: manifest and image list side by side. Safe to repeat.
 
     Args:
@@ -92,14 +92,16 @@ def resolve_offer(server: ControlServer, component: Component, known: Optional[M
     side_by_side(lambda ask: ask(), [ask_for_images, ask_for_manifest])
     manifest = manifests[0]
     listed = [] if known is None else [entry for entry in known.files if entry.path == IMAGE_LIST_NAME]
-    if manifest is None and listed != list(contents):  # then the known one has to be completed anew
+    if (
+        manifest is None and not server.mirror and listed != list(contents)
+    ):  # then the known one has to be completed anew
         manifest = _manifest(server, component)
     if manifest is not None and not lists(manifest, IMAGE_LIST_NAME):
         manifest = replace(manifest, files=(*manifest.files, *contents))
     return Offer(manifest, contents)
 
 
-def _manifest(server: ControlServer, component: Component, etag: str = "") -> Optional[Manifest]:
+def _manifest(server: Upstream, component: Component, etag: str = "") -> Optional[Manifest]:
     """The manifest, an empty one for a component without files; None where ``etag`` is still that of the server's."""
     try:
         return server.manifest(component, etag=etag)
@@ -107,7 +109,7 @@ def _manifest(server: ControlServer, component: Component, etag: str = "") -> Op
         return Manifest(component.type, ())
 
 
-def _image_list(server: ControlServer, component: Component) -> dict[FileEntry, bytes]:
+def _image_list(server: Upstream, component: Component) -> dict[FileEntry, bytes]:
     content = server.image_list(component)
     if content is None:
         return {}

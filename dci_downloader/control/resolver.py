@@ -23,7 +23,7 @@ from typing import NamedTuple, Optional, Union
 from dci_downloader.content.filters import merge_filters
 from dci_downloader.content.names import check_name
 from dci_downloader.content.patterns import matches
-from dci_downloader.control.client import ControlServer
+from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import NotFoundError, SettingsError
 from dci_downloader.hooks import NullProgress, Progress
 from dci_downloader.models import Component, Job, Topic, folder_name
@@ -31,10 +31,9 @@ from dci_downloader.network.side_by_side import side_by_side
 from dci_downloader.options import Filter
 
 _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)  # what has no date is older than what has one
-_NOT_LISTED = "topics that this remoteci has no access to are not listed"
 
 
-def resolve_topic(server: ControlServer, pattern: str, progress: Progress) -> Topic:
+def resolve_topic(server: Upstream, pattern: str, progress: Progress) -> Topic:
     """Find the active topic that a name or a trailing-``*`` pattern means.
 
     Args:
@@ -54,7 +53,7 @@ def resolve_topic(server: ControlServer, pattern: str, progress: Progress) -> To
     return topic
 
 
-def matching_topics(server: ControlServer, pattern: str) -> list[Topic]:
+def matching_topics(server: Upstream, pattern: str) -> list[Topic]:
     """The active topics that a name or pattern means, at least one.
 
     Raises:
@@ -89,7 +88,7 @@ class ResolvedRequest(NamedTuple):
 
 
 def resolve_components(
-    server: ControlServer,
+    server: Upstream,
     topic: Topic,
     filters: Sequence[Filter] = (),
     progress: Progress = NullProgress(),  # noqa: B008  # has no state
@@ -125,7 +124,7 @@ def resolve_components(
     return ResolvedRequest(topic, tuple(components), missing)
 
 
-def resolve_component(server: ControlServer, component_id: str, topic: Optional[Topic] = None) -> ResolvedRequest:
+def resolve_component(server: Upstream, component_id: str, topic: Optional[Topic] = None) -> ResolvedRequest:
     """One component by its id; may be private, or no longer active.
 
     Args:
@@ -186,13 +185,13 @@ def folder_conflicts(components: Iterable[Component]) -> dict[str, SettingsError
     return conflicts
 
 
-def _named_topic(server: ControlServer, name: str, active: bool = True) -> Optional[Topic]:
+def _named_topic(server: Upstream, name: str, active: bool = True) -> Optional[Topic]:
     """The topic of that name, in its exact case if there is one, else in any."""
     topics = [topic for topic in server.topics(name, active=active) if topic.name.lower() == name.lower()]
     return next((topic for topic in topics if topic.name == name), topics[0] if topics else None)
 
 
-def _unknown_topic_error(server: ControlServer, pattern: str) -> NotFoundError:
+def _unknown_topic_error(server: Upstream, pattern: str) -> NotFoundError:
     if not pattern.endswith("*"):
         inactive = _named_topic(server, pattern, active=False)
         if inactive is not None:
@@ -200,19 +199,19 @@ def _unknown_topic_error(server: ControlServer, pattern: str) -> NotFoundError:
     names = {topic.name.lower(): topic.name for topic in server.topics()}  # reads every page, but only before an error
     close = [names[name] for name in difflib.get_close_matches(pattern.rstrip("*").lower(), names, n=5)]
     hint = f"did you mean {', '.join(close)}?" if close else "see `dci-downloader topics`;"
-    hint += f" {_NOT_LISTED}"
+    hint += f" {server.unlisted}"
     if "*" in pattern[:-1]:
         hint += "; a * may only stand at the end"
     fault = "no active topic fits" if pattern.endswith("*") else "there is no topic"
     return NotFoundError(f"{fault} {pattern}", hint=hint)
 
 
-def _by_filter(server: ControlServer, topic: Topic, wanted: Filter) -> Optional[Component]:
+def _by_filter(server: Upstream, topic: Topic, wanted: Filter) -> Optional[Component]:
     components = server.components(topic, type=wanted.type, tags=wanted.tags, name=wanted.name)
     return next((component for component in components if wanted.name or component.team_id is None), None)
 
 
-def _missing_error(server: ControlServer, topic: Topic, wanted: Filter) -> NotFoundError:
+def _missing_error(server: Upstream, topic: Topic, wanted: Filter) -> NotFoundError:
     """The error where a topic has no such component, with what it has."""
     tagged = f" tagged {', '.join(wanted.tags)}" if wanted.tags else ""
     named = f" named {wanted.name}" if wanted.name else ""

@@ -124,7 +124,7 @@ def adopt(
                 for path, digest in hashes:
                     if stop.requested():
                         raise CancelledError("interrupted")
-                    if digest == candidates[path].entry.sha256 and _adopt_file(candidates[path], store):
+                    if digest == candidates[path].entry.sha256 and take_file(candidates[path], store):
                         files, size = files + 1, size + sizes[path]
                     progress.advance(1, sizes[path])
         finally:
@@ -132,7 +132,7 @@ def adopt(
     return FileTotals(files, size)
 
 
-class _Candidate(NamedTuple):
+class Candidate(NamedTuple):
     """A file that may have a content that the store lacks.
 
     Attributes:
@@ -147,7 +147,7 @@ class _Candidate(NamedTuple):
     own: bool
 
 
-def _candidates(folder: Path, wanted: Manifest, store: Store) -> Iterator[_Candidate]:
+def _candidates(folder: Path, wanted: Manifest, store: Store) -> Iterator[Candidate]:
     """The files that may be adopted, each path and each content once."""
     linked = folder.is_symlink()
     if (linked and os.readlink(folder).startswith(".versions/")) or not folder.is_dir():
@@ -166,10 +166,10 @@ def _candidates(folder: Path, wanted: Manifest, store: Store) -> Iterator[_Candi
         if stat.S_ISREG(status.st_mode) and status.st_size == entry.size and path not in seen:
             seen |= {entry.sha256, path}
             # a file with another name elsewhere would become read-only under that, too
-            yield _Candidate(path, entry, status, own=not linked and path == inside and status.st_nlink == 1)
+            yield Candidate(path, entry, status, own=not linked and path == inside and status.st_nlink == 1)
 
 
-def _adopt_file(candidate: _Candidate, store: Store) -> bool:
+def take_file(candidate: Candidate, store: Store) -> bool:
     """Link or copy a file into the store; false where its content has changed since it was hashed."""
     temporary, sha256 = store.temporary(), candidate.entry.sha256
     with disk_errors(candidate.path):
@@ -183,7 +183,7 @@ def _adopt_file(candidate: _Candidate, store: Store) -> bool:
     return True
 
 
-def _link(candidate: _Candidate, temporary: str) -> bool:
+def _link(candidate: Candidate, temporary: str) -> bool:
     """Link a file and make it read-only; false where the system does not permit it, or it is not what was hashed."""
     try:
         os.link(candidate.path, temporary, follow_symlinks=False)

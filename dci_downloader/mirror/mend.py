@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Optional
 
 from dci_downloader.formatting import count
+from dci_downloader.mirror.carried import has_links, is_carried
 from dci_downloader.mirror.comparison import TreeState
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.modes import put_modes_right
 from dci_downloader.mirror.publish import rebuild
+from dci_downloader.mirror.temporaries import new_path
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.verify import VersionCheck
 from dci_downloader.mirror.version import Version
@@ -31,6 +33,9 @@ def mend(topic: TopicMirror, version: Version) -> Optional[tuple[str, ...]]:
         IntegrityError: an object is damaged.
         DiskFullError: no room for a new tree.
     """
+    link = topic.link(version.component.type)
+    if is_carried(link) and has_links(topic.path, new_path(topic.path)):  # it was copied from a stick
+        return None
     if topic.known_damage(version):
         return None
     places, damaged, state = _mend_modes(topic, version)

@@ -16,9 +16,11 @@ from typing import Any, NamedTuple, Optional
 from dci_downloader.content.names import version_folder
 from dci_downloader.errors import IntegrityError, SettingsError
 from dci_downloader.mirror import tree
+from dci_downloader.mirror.carried import NOTE, carried_path, carry, has_links, is_carried
 from dci_downloader.mirror.disk_errors import disk_errors
-from dci_downloader.mirror.files import flush_folder, make_folder, make_symlink
+from dci_downloader.mirror.files import flush_folder, make_folder, make_symlink, remove_file
 from dci_downloader.mirror.head import Head
+from dci_downloader.mirror.index import note_index
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.record import RecordState, Unreadable, write_record
 from dci_downloader.mirror.record_fields import MAX_NUMBER
@@ -88,7 +90,8 @@ def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Ma
             copies=existing.copies if existing else frozenset(),
             number=min(max((head.number for head in heads), default=0) + 1, MAX_NUMBER),
         )
-        if existing and topic.intact(existing):
+        link = topic.link(component.type)
+        if existing and topic.intact(existing) and is_carried(link) == _carries(topic, existing):
             write_record(topic.tree(version), version)  # tags and the time of publication may be new
         else:
             version, notes = _build(topic, version)
@@ -148,7 +151,8 @@ def rebuild(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, .
         DiskFullError: no room.
     """
     with disk_errors(topic.tree(version)):
-        return _build(topic, version)
+        version, notes = _build(topic, version)
+    return version, (*notes, *note_index(topic, version.component.type))
 
 
 def _build(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ...]]:
@@ -158,9 +162,9 @@ def _build(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ..
     for entry in version.manifest.files if marks else ():
         if entry.sha256 in marks:
             raise IntegrityError(f"{entry.path}: its content in the store is damaged", hint="run again: it is fetched")
-    new = new_path(path.parent)
+    new, carries = new_path(path.parent), _carries(topic, version)
     try:
-        built = tree.build(new, version.manifest, topic.store.object_path)
+        built = _carried(topic, version, new) if carries else _tree(topic, version, new)
         version = replace(version, copies=built.copies)
         topic.store.flush()
         _clear(record_path(path))
@@ -171,9 +175,27 @@ def _build(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ..
     finally:
         remove_tree(new)  # nothing is there after a success
     if not built.copies:
-        return version, ()
+        return version, (NOTE,) if carries else ()
     note = f"{len(built.copies)} files are copies of their objects, for hard links are not to be had ({built.reason})"
     return version, (note,)
+
+
+def _carries(topic: TopicMirror, version: Version) -> bool:
+    """Whether a version can only be carried, for its file system has no symbolic links."""
+    return not topic.link(version.component.type).is_symlink() and not has_links(topic.path, new_path(topic.path))
+
+
+def _tree(topic: TopicMirror, version: Version, new: Path) -> tree.BuildResult:
+    return tree.build(new, version.manifest, topic.store.object_path)
+
+
+def _carried(topic: TopicMirror, version: Version, new: Path) -> tree.BuildResult:
+    """The empty tree of a carried version."""
+    for entry in version.manifest.files:
+        if not topic.store.holds(entry):
+            raise IntegrityError(f"{entry.path}: its content is not in the store", hint="run again")
+    make_folder(new)
+    return tree.BuildResult(frozenset(), "")
 
 
 def _clear(path: Path) -> None:
@@ -188,7 +210,7 @@ def _check_link(link: Path) -> None:
 
 
 def swap_link(topic: TopicMirror, version: Version) -> tuple[str, ...]:
-    """Make a version the published one, by renaming a new link over the present one.
+    """Make a version the published one, by renaming a new link over the present one; the index follows.
 
     Returns:
         What went wrong once it was published, for people.
@@ -199,8 +221,12 @@ def swap_link(topic: TopicMirror, version: Version) -> tuple[str, ...]:
     link = topic.link(version.component.type)
     target = f".versions/{type_folder(version.component.type)}/{native(version.folder)}"
     if link.is_symlink() and os.readlink(link) == target:
-        return ()
+        return note_index(topic, version.component.type)
     _check_link(link)
+    if _carries(topic, version):
+        with disk_errors(link):
+            carry(link, version.folder)
+        return note_index(topic, version.component.type)
     new = new_path(topic.path)
     make_symlink(target, new)
     try:
@@ -212,10 +238,12 @@ def swap_link(topic: TopicMirror, version: Version) -> tuple[str, ...]:
     try:  # it is published now, whatever becomes of the rest
         if displaced:
             move_aside(new, old_path(new.parent))
+        if os.path.lexists(carried_path(link)):  # this mirror was copied from a stick
+            remove_file(carried_path(link))
         flush_folder(topic.path)  # before retention removes the version that the old link on disk points at
     except OSError as error:
         return (f"{link} is published, but then: {error.strerror}",)
-    return ()
+    return note_index(topic, version.component.type)
 
 
 def _replace(new: Path, path: Path) -> None:

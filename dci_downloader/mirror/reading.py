@@ -7,6 +7,7 @@ import os
 import stat
 from io import FileIO
 from pathlib import Path
+from typing import Optional
 
 _CHUNK = 1 << 20  # bytes; as much memory is taken for a read, however little comes
 
@@ -21,8 +22,13 @@ def read_file(path: Path, limit: int) -> bytes:
     Raises:
         OSError: it cannot be read; EINVAL where it is no regular file, EFBIG where it is longer than ``limit``.
     """
+    return read_open(os.fspath(path), limit)
+
+
+def read_open(name: str, limit: int, folder: Optional[int] = None) -> bytes:
+    """The same for a name that is relative to an open folder; None for the working folder."""
     content = bytearray()
-    with _opened(path) as file:
+    with _opened(name, folder) as file:
         status = os.fstat(file.fileno())
         while status.st_size <= limit >= len(content) and (chunk := file.read(min(limit + 1 - len(content), _CHUNK))):
             content += chunk
@@ -37,13 +43,14 @@ def read_beginning(path: Path, size: int) -> bytes:
     Raises:
         OSError: it cannot be read; EINVAL where it is no regular file.
     """
-    with _opened(path) as file:
+    with _opened(os.fspath(path)) as file:
         return file.read(size)
 
 
-def _opened(path: Path) -> FileIO:
-    _require_regular(os.lstat(path))  # before it is opened: to open a device may do something
-    file = FileIO(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+def _opened(name: str, folder: Optional[int] = None) -> FileIO:
+    _require_regular(os.lstat(name, dir_fd=folder))  # before it is opened: to open a device may do something
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    file = FileIO(os.open(name, flags, dir_fd=folder), "rb")
     try:
         _require_regular(os.fstat(file.fileno()))
     except OSError:

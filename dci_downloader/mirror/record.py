@@ -155,12 +155,18 @@ def _load_alone(tree: Path) -> Union[Version, Unreadable]:
     """Read the record of a tree as it was written."""
     folder = text_of(tree.name)
     try:
-        return _decode(read_file(record_path(tree), MAX_SIZE), folder)
+        return parse_record(read_file(record_path(tree), MAX_SIZE), folder)
     except FileNotFoundError:
         return Unreadable(folder, "is missing")
     except OSError as error:
         state = RecordState.FORBIDDEN if error.errno in FORBIDDEN else RecordState.DAMAGED
         return Unreadable(folder, f"cannot be read: {error.strerror}", state)
+
+
+def parse_record(content: bytes, folder: str) -> Union[Version, Unreadable]:
+    """Read a document as the record of a tree of that name."""
+    try:
+        return _decode(content, folder)
     except _RecordError as error:
         return Unreadable(folder, str(error), error.state)
 

@@ -19,6 +19,7 @@ from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
 from dci_downloader.mirror.folders import real_folders
 from dci_downloader.mirror.head import Head, head_path
+from dci_downloader.mirror.index import write_index
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.record import RecordState, Unreadable
 from dci_downloader.mirror.references import named_by
@@ -111,6 +112,8 @@ def remove_expired(topic: TopicMirror, component_type: str, keep: int) -> tuple[
 
 def _remove_all(topic: TopicMirror, component_type: str, versions: Sequence[Head]) -> tuple[str, ...]:
     """Remove versions, and those whose record is damaged; gives their folders."""
+    if versions:
+        write_index(topic, component_type, without={version.folder for version in versions})
     removed = [version.folder for version in versions if _removed(topic, topic.tree(version))]
     topic.store.damage.remove(version.identity for version in versions)
     return (*removed, *remove_unreadable(topic, component_type))

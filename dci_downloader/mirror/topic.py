@@ -19,6 +19,7 @@ from typing import Optional, TypeVar, Union
 
 from dci_downloader.content.names import check_name
 from dci_downloader.errors import DiskFullError, LockedError, ManifestError, SettingsError
+from dci_downloader.mirror.carried import carried_folder, carried_state, is_carried
 from dci_downloader.mirror.comparison import TreeState, inspect
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import LINK_HINT, check_folder, make_folder
@@ -61,6 +62,7 @@ class TopicMirror:
     Attributes:
         path: the folder of the topic.
         left: what could not be removed, one line for people each.
+        created_at: when the topic was created on the control server, UTC; None where that is not known.
 
     Raises:
         ManifestError: the name cannot be a folder.
@@ -73,6 +75,7 @@ class TopicMirror:
         self.store = store
         self.clock = clock
         self.left: list[str] = []
+        self.created_at: Optional[datetime] = None
 
     @contextmanager
     def lock(
@@ -238,11 +241,14 @@ class TopicMirror:
             return read_record(path) if path.is_dir() and not path.is_symlink() else None
 
     def published_folder(self, component_type: str) -> str:
-        """The name of the tree that the published link points at; empty where there is no such link."""
+        """The name of the tree that the published link points at; empty where there is no such link.
+
+        On a file system without symbolic links, that of the version that is carried.
+        """
         try:
             parent, _, folder = os.readlink(self.link(component_type)).rpartition("/")
         except OSError:
-            return ""
+            return carried_folder(self.link(component_type))
         # an own folder never begins with a dot; that of a link made by others may be ".."
         own = parent == f".versions/{type_folder(component_type)}" and not folder.startswith(".")
         return text_of(folder) if own else ""
@@ -257,6 +263,8 @@ class TopicMirror:
 
     def inspect(self, version: Version) -> TreeState:
         """How a version's tree differs from what was built, as far as stat(2) can tell."""
+        if is_carried(self.link(version.component.type)):
+            return carried_state(version.manifest, self.store.holds)
         return inspect(self.tree(version), version.manifest, str(self.store.objects), version.copies)
 
 

@@ -16,6 +16,7 @@ class CommandLine:
         topic_settings: the settings of a topic that options give, by name.
         settings: paths of settings files, later over earlier.
         local_repo: root of the mirror, where DEST does not name it.
+        upstream: address of the mirror that takes the control server's place.
         job_id: of the job whose components are mirrored.
         set_state: set the states of that job, too.
         dcirc: path of the file that holds the credentials.
@@ -35,6 +36,7 @@ class CommandLine:
     topic_settings: Mapping[str, Any] = field(default_factory=dict)
     settings: tuple[str, ...] = ()
     local_repo: str = ""
+    upstream: str = ""
     job_id: str = ""
     set_state: bool = False
     dcirc: str = ""

@@ -8,6 +8,8 @@ The rules:
 * ``--component-id`` asks for that component alone: for TOPIC, else for the only topic of the files, whose name then
   follows from the component.
 * ``--job-id`` asks for what that job was created with: only TOPIC, or else one of the topics of the files, may say how.
+* ``from`` names another mirror in place of the control server, which alone knows jobs: ``DCI_JOB_ID`` does not count
+  then, nor does whatever else is said about that server.
 * ``DCI_JOB_ID`` asks for the same, of the topic that is the job's, and changes nothing of the others: of TOPIC, else of
   the files. It gives way to whatever names a component. A single argument is DEST where nothing else names that.
 * Files that are found (see :mod:`~dci_downloader.settings.discovery`) count like those of ``--settings`` where nothing
@@ -27,6 +29,7 @@ from dci_downloader.models import folder_name
 from dci_downloader.settings.command_line import CommandLine
 from dci_downloader.settings.table import DEFAULTS, SETTINGS
 from dci_downloader.settings.types import Level, Scalar, Values
+from dci_downloader.settings.unused import unused_filters, unused_with_upstream
 from dci_downloader.settings.values import SettingValue, path
 
 if TYPE_CHECKING:
@@ -56,6 +59,7 @@ class MergedSettings:
         topics: for each topic its ``topic``, empty where the component id says it, and all of ``DEFAULTS``.
         job: the job whose components are wanted; None where none is named.
         notes: what is without effect, a line each.
+        upstream: the address of the mirror that takes the control server's place; None where there is none.
         details: which of the files that are found count, a line each.
         status_page: path of the page of HTML about the mirror; None for none.
     """
@@ -65,6 +69,7 @@ class MergedSettings:
     notes: tuple[str, ...]
     job: Optional[JobRequest] = None
     details: tuple[str, ...] = ()
+    upstream: Optional[SettingValue] = None
     status_page: Optional[SettingValue] = None
 
 
@@ -94,21 +99,22 @@ def merge(command_line: CommandLine, environ: Mapping[str, str], found: Sequence
     top_level: dict[str, SettingValue] = {}
     for values in (*(file.values for file in files), variables):
         top_level.update(values)
+    upstream = SettingValue(command_line.upstream, "--from") if command_line.upstream else top_level.get("from")
+    job_id = "" if upstream and upstream.value else job_id
     topics = _topics(files, top_level, topic, job_id, command_line)
-    notes = [*(note for file in files for note in file.notes), *_unused_filters(topics, command_line)]
+    notes = [*(note for file in files for note in file.notes), *unused_filters(topics, command_line)]
     job = JobRequest(job_id, topic, implied=not command_line.job_id) if job_id and topics else None
     if job is not None and job.implied and all(values["component_id"].value for values in topics):
         notes.append(f"DCI_JOB_ID is not used, because component_id ({topics[0]['component_id'].origin}) is set")
         job = None
+    if upstream and upstream.value:
+        notes += unused_with_upstream(upstream, topics, command_line, environ)
     details = tuple(f"settings found: {path}" for path in found)
-    return MergedSettings(
-        destination or top_level.get("local_repo"),
-        topics,
-        tuple(dict.fromkeys(notes)),
-        job,
-        details,
-        top_level.get("status_page"),
-    )
+    destination = destination or top_level.get("local_repo")
+    upstream = upstream if upstream and upstream.value else None
+    notes = [*dict.fromkeys(notes)]
+    status_page = top_level.get("status_page")
+    return MergedSettings(destination, topics, tuple(notes), job, details, upstream, status_page)
 
 
 def _narrowed(file: SettingsFile, topic: str) -> SettingsFile:
@@ -228,17 +234,6 @@ def _chosen(topic: str, listed: Sequence[Values], command_line: CommandLine) -> 
 
 def _name(topic: Values) -> str:
     return topic["topic"].value if "topic" in topic else ""
-
-
-def _unused_filters(topics: Sequence[Values], command_line: CommandLine) -> Iterator[str]:
-    """Notes on filters that are without effect, because something else names the components."""
-    if command_line.job_id and command_line.topic_settings.get("filters"):
-        yield "filters (command line) are not used, because the job names its components"
-    for values in topics:
-        component_id, filters = values["component_id"], values["filters"]
-        if component_id.value and filters.value:
-            reason = f"because component_id ({component_id.origin}) names the component"
-            yield f"filters ({filters.origin}) are not used, {reason}"
 
 
 def _check_folders(topics: Sequence[Values]) -> None:

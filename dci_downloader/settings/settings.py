@@ -17,8 +17,8 @@ from dci_downloader.options import AnyCredentials, Network, SyncOptions, Transfe
 from dci_downloader.settings import discovery
 from dci_downloader.settings.command_line import CommandLine
 from dci_downloader.settings.destination import no_destination
-from dci_downloader.settings.precedence import JobRequest, merge
-from dci_downloader.settings.table import TOPIC_SETTINGS
+from dci_downloader.settings.precedence import JobRequest, MergedSettings, merge
+from dci_downloader.settings.table import SETTINGS, TOPIC_SETTINGS
 from dci_downloader.settings.types import Values
 
 _API_VERSIONS = {"": "v1", "rhdl": "v2"}
@@ -42,16 +42,18 @@ class Settings:
     """Everything that one run is to do.
 
     Attributes:
+        credentials: for the control server; None where another mirror takes its place.
         destination: the root of the mirror.
         topics: at least one, in the order in which they are mirrored.
         api_version: of the control server, for files.
+        upstream: the address of the mirror that takes the control server's place; empty for none.
         job: the job whose components are mirrored; None for those that the topics name.
         notes: what of the settings is without effect, a line each.
         details: which files were found, a line each.
         status_page: path of the page of HTML about the mirror; None for none.
     """
 
-    credentials: AnyCredentials
+    credentials: Optional[AnyCredentials]
     network: Network
     destination: Path
     topics: tuple[TopicSettings, ...]
@@ -59,6 +61,7 @@ class Settings:
     job: Optional[JobRequest] = None
     notes: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
+    upstream: str = ""
     status_page: Optional[Path] = None
 
     @property
@@ -120,9 +123,8 @@ def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
         SettingsError: a file or the command line cannot be used, or topic or destination are missing.
         AccessError: there are no credentials.
     """
-    variables = discovery.with_credentials(environ, command_line.dcirc, command_line.dci_cs_url)
+    merged, variables = merge_found(command_line, environ)
     found = variables.found
-    merged = merge(command_line, variables.environ, found.settings)
     if not merged.topics:
         raise SettingsError(
             "there is no topic to mirror: TOPIC and DEST are needed, or settings that name them",
@@ -136,17 +138,50 @@ def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
             hint="name the job, or leave --set-state out",
         )
     _check_commands(merged.topics)
+    topics = [topic_settings(values, command_line) for values in merged.topics]
     return Settings(
-        credentials=variables.credentials(),
+        credentials=None if merged.upstream else variables.credentials(),
         network=environment.network(variables.environ),
         destination=Path(merged.destination.value),
-        topics=tuple(topic_settings(values, command_line) for values in merged.topics),
+        topics=tuple(topic if not merged.upstream else _without_registry(topic) for topic in topics),
         api_version=_API_VERSIONS[command_line.tech_preview],
         job=merged.job,
         notes=(*variables.notes, *merged.notes),
         details=(*merged.details, *variables.details),
+        upstream=merged.upstream.value if merged.upstream else "",
         status_page=Path(merged.status_page.value) if merged.status_page else None,
     )
+
+
+def merge_found(command_line: CommandLine, environ: Mapping[str, str]) -> tuple[MergedSettings, discovery.Variables]:
+    """What counts, with the files that are found; credentials are looked for only where a control server is asked.
+
+    Args:
+        command_line: the options of a sync.
+        environ: as ``os.environ``.
+
+    Raises:
+        SettingsError: a file or the command line cannot be used.
+    """
+    found = discovery.find(environ)
+    merged = merge(command_line, environ, found.settings)
+    if merged.upstream:
+        return merged, discovery.Variables(environ, found)
+    variables = discovery.with_credentials(environ, command_line.dcirc, command_line.dci_cs_url)
+    if _settings_in(variables.environ) != _settings_in(environ):
+        merged = merge(command_line, variables.environ, found.settings)
+    return merged, variables
+
+
+def _settings_in(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that are settings; a file with credentials may set more of them."""
+    variables = [setting.variable for setting in SETTINGS.values() if setting.variable]
+    return {name: environ[name] for name in variables if name in environ}
+
+
+def _without_registry(topic: TopicSettings) -> TopicSettings:
+    """The same without container images, which would come from other servers than the mirror that is asked."""
+    return replace(topic, options=replace(topic.options, registry=""))
 
 
 def _check_commands(topics: Iterable[Values]) -> None:

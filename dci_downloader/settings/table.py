@@ -44,6 +44,19 @@ _WHERE = (
         "credentials, in place of `source FILE`",
         "take the credentials from this `dcirc.sh`, without a shell",
     ),
+    Setting(
+        "from",
+        types.MIRROR,
+        "--from MIRROR",
+        "URL or folder, no server",
+        "take everything from this [mirror](many-machines.md), a URL or a folder, and nothing from a control server: "
+        "no account is needed",
+        "everything comes from this mirror, URL or folder, and no control server is asked",
+        "http://mirror.example.com/dci",
+        in_files="empty for none",
+        levels=Level.FILE,
+        variable="DCI_FROM",
+    ),
     Setting("dci_cs_url", types.PLAIN, "--dci-cs-url URL", "control server", variable="DCI_CS_URL"),
     Setting(
         "dci_repo_url",

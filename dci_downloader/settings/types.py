@@ -185,6 +185,7 @@ PATIENCE = Scalar(values.patience, "a number of seconds", ("int", "float"))
 VERSION = Scalar(str, 'a version like "2"', ("str", "int", "float"), may_be_empty=True)
 REGISTRY = Scalar(registry_address, confidential=True, may_be_empty=True)
 PEER = Scalar(mirror_url, "the URL of a mirror", confidential=True)
+MIRROR = Scalar(values.mirror, "the URL or the folder of a mirror", confidential=True, may_be_empty=True)
 FILTER = Entry(Level.FILTER, _filter, "a mapping with type and tag", parse_filter)
 VARIANT = Entry(
     Level.VARIANT,

@@ -9,6 +9,8 @@ import math
 import os
 from typing import Any, NamedTuple, Optional
 
+from dci_downloader.network.addresses import mirror_url
+
 _POWERS = {"k": 1, "m": 2, "g": 3, "t": 4}
 _BOOLEANS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 
@@ -25,6 +27,11 @@ def filled(text: str) -> str:
     if not text.strip():
         raise ValueError("expected a value")
     return text
+
+
+def mirror(text: str) -> str:
+    """The address of another mirror: its URL, or its folder on this machine."""
+    return mirror_url(text) if "://" in text else path(text)
 
 
 def path(text: str) -> str:

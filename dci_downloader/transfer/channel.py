@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Optional
 
 from dci_downloader.options import TransferOptions
 from dci_downloader.transfer.fetched import Fetched
-from dci_downloader.transfer.sources import Peer, Source
+from dci_downloader.transfer.sources import Origin, Peer
 from dci_downloader.transfer.tuning import Tuning
 
 _SIZE = struct.Struct("!Q")
@@ -33,7 +33,7 @@ class Setup(NamedTuple):
         peers: those that are still asked.
     """
 
-    source: Source
+    source: Origin
     store: Path
     marker: str
     options: TransferOptions

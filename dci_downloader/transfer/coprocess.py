@@ -30,7 +30,7 @@ from dci_downloader.options import TransferOptions
 from dci_downloader.transfer.channel import Advance, Channel, Setup
 from dci_downloader.transfer.fetched import Fetched, merged
 from dci_downloader.transfer.pipeline import Pipeline
-from dci_downloader.transfer.sources import Source
+from dci_downloader.transfer.sources import Origin
 from dci_downloader.transfer.tuning import Tuning
 
 
@@ -48,7 +48,7 @@ class Coprocess:
     def __init__(
         self,
         pipeline: Pipeline,
-        source: Source,
+        source: Origin,
         store: Store,
         options: TransferOptions,
         progress: Progress,

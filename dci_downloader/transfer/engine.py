@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from typing import Union
 
+from dci_downloader.control.upstream import FolderObjects, MirrorObjects
 from dci_downloader.hooks import Progress, Stop
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry
 from dci_downloader.options import TransferOptions
 from dci_downloader.transfer.assembling import Parts
 from dci_downloader.transfer.coprocess import Coprocess
-from dci_downloader.transfer.fetched import Fetched, followed, merged
+from dci_downloader.transfer.fetched import Fetched, credited, followed, merged
+from dci_downloader.transfer.folder_files import fetch_from_folder
 from dci_downloader.transfer.pipeline import Pipeline
-from dci_downloader.transfer.sources import PeerPool, Source
+from dci_downloader.transfer.sources import Origin, PeerPool
 from dci_downloader.transfer.tuning import Tuning
 
 
 def fetch(
     entries: Sequence[FileEntry],
-    source: Source,
+    source: Union[Origin, FolderObjects],
     store: Store,
     options: TransferOptions,
     progress: Progress,
@@ -41,7 +44,7 @@ def fetch(
         options: connections, rate, patience, network.
         progress: gets files and bytes reported as they are received.
         stop: asked several times a second.
-        peers: other mirrors, asked before the source; those of no use are remembered in it.
+        peers: other mirrors, asked before the source, unless that is a folder; those of no use are remembered in it.
         build: the files that images among the entries may hold, whether they are entries or not.
         tuning: sizes, times and limits.
 
@@ -49,6 +52,8 @@ def fetch(
         CancelledError: ``stop`` was requested; partials are saved.
         DiskFullError: no room; partials are saved.
     """
+    if isinstance(source, FolderObjects):
+        return fetch_from_folder(entries, source, store, progress, stop)
     parts = Parts(build, store, tuning)
     images = parts.images(entries)
     others = [entry for entry in entries if entry not in images]
@@ -63,11 +68,10 @@ def fetch(
         if pipeline.ended:
             pipeline.take(images)  # what ended the run is in their way, too
         fetched = merged(pipeline.result(), coprocess.fetched)
-    if not images or pipeline.ended:
-        return fetched
-    return followed(
-        fetched, _assemble(images, parts, Pipeline(source, store, options, progress, peers.live, tuning), stop)
-    )
+    if images and not pipeline.ended:
+        pipeline = Pipeline(source, store, options, progress, peers.live, tuning)
+        fetched = followed(fetched, _assemble(images, parts, pipeline, stop))
+    return credited(fetched, source.url) if isinstance(source, MirrorObjects) else fetched
 
 
 def _assemble(images: Sequence[FileEntry], parts: Parts, pipeline: Pipeline, stop: Stop) -> Fetched:

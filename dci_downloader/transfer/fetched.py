@@ -57,6 +57,12 @@ def merged(one: Fetched, other: Fetched) -> Fetched:
     return Fetched(files, size, failures, received, one.notes, one.assembled.plus(*other.assembled))
 
 
+def credited(fetched: Fetched, name: str) -> Fetched:
+    """The result with another name for the object store: a mirror was asked in its place."""
+    *peers, last = fetched.received
+    return replace(fetched, received=(*peers, last._replace(name=name)))
+
+
 def _received(files: int, size: int, from_peers: Iterable[SourceTotals]) -> tuple[SourceTotals, ...]:
     """How much each source gave: what peers did not give, the object store did."""
     peers = [each for each in from_peers if each.files or each.bytes]

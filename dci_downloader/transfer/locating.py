@@ -15,11 +15,13 @@ import pycurl
 from dci_downloader.control.decoding import Response
 from dci_downloader.control.errors_from_response import error_from_response, server_message
 from dci_downloader.control.signing import ComponentFiles, SignedRequest
+from dci_downloader.control.upstream import MirrorObjects
 from dci_downloader.errors import AccessError
+from dci_downloader.network.urls import redact_url
 from dci_downloader.options import TransferOptions
 from dci_downloader.transfer.limits import AdaptiveLimit
 from dci_downloader.transfer.request import LocateRequest
-from dci_downloader.transfer.sources import Source
+from dci_downloader.transfer.sources import Origin
 from dci_downloader.transfer.stage import CompletedRequest, Stage
 from dci_downloader.transfer.transfers import Failed, Segment, Transfer
 from dci_downloader.transfer.tuning import Tuning
@@ -52,7 +54,7 @@ class Locator:
 
     def __init__(
         self,
-        source: Source,
+        source: Origin,
         options: TransferOptions,
         tuning: Tuning,
         on_redirect: Callable[[Segment], Optional[Verdict]],
@@ -65,18 +67,29 @@ class Locator:
 
     def free(self, ahead: int) -> int:
         """How many requests may start where so many segments may be located or about to be."""
+        if isinstance(self._source, MirrorObjects):
+            return ahead - len(self.located)
         return min(self.stage.free, ahead - len(self.stage.under_way) - len(self.located))
 
     def start(self, segment: Segment) -> None:
-        """Ask where a segment's file is."""
+        """Ask where a segment's file is; of the files of a mirror that is known."""
+        if isinstance(self._source, MirrorObjects):
+            url = self._source.object_url(segment.transfer.entry.sha256)
+            self.located.append(Located(segment, url, self._clock()))
+            return
         self._send(segment, self._source.request(segment.transfer.entry.path))
 
     def follow(self, segment: Segment, url: str) -> Optional[Verdict]:
         """Go where a redirect leads: signed on the control server, without any credential elsewhere.
 
+        A mirror's redirects are not followed: no other server is asked than the one that the user named.
+
         Returns:
             What is wrong with that; None where it goes on.
         """
+        if isinstance(self._source, MirrorObjects):
+            reason = f"redirected to {redact_url(url)}, and no other address is asked"
+            return Verdict(Action.GIVE_UP, reason, hint="name that address by --from if it is the mirror's")
         verdict = self._on_redirect(segment)
         if verdict is None:
             signed = self._source.follow(url)

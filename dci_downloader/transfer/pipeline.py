@@ -36,7 +36,7 @@ from dci_downloader.transfer.peer_verdict import NO_ANSWER
 from dci_downloader.transfer.poller import Poller
 from dci_downloader.transfer.schedule import Schedule
 from dci_downloader.transfer.sink import Sink
-from dci_downloader.transfer.sources import Peer, Source
+from dci_downloader.transfer.sources import Origin, Peer
 from dci_downloader.transfer.transfers import Transfer
 from dci_downloader.transfer.tuning import Tuning
 
@@ -59,7 +59,7 @@ class Pipeline:
 
     def __init__(
         self,
-        source: Source,
+        source: Origin,
         store: Store,
         options: TransferOptions,
         progress: Progress,

@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Optional
 
-from dci_downloader.control.client import ControlServer
 from dci_downloader.control.offer import Offer, resolve_offer
+from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import NotFoundError
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
@@ -29,7 +29,7 @@ _SUFFIX = re.compile(r"\+[0-9a-f]{8}$")
 
 
 def reconstruct(
-    server: ControlServer,
+    server: Upstream,
     mirror: Mirror,
     check: VersionCheck,
     fetch: FetchMissing,
@@ -69,7 +69,7 @@ def reconstruct(
         remove_unreadable(topic, check.type)  # its tree, where that had another name
 
 
-def _component(server: ControlServer, check: VersionCheck) -> Component:
+def _component(server: Upstream, check: VersionCheck) -> Component:
     """The component of a version, by the names of its folders."""
     for topic in server.topics():
         if folder_name(topic.name) != folder_name(check.topic):

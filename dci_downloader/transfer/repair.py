@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Optional
 
-from dci_downloader.control.client import ControlServer
+from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import NotFoundError, TransferError
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.mirror import Mirror
@@ -20,7 +20,7 @@ from dci_downloader.transfer.sources import PeerPool
 
 
 def repair(
-    server: ControlServer,
+    server: Upstream,
     mirror: Mirror,
     checks: Iterable[VersionCheck],
     *,

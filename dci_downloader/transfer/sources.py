@@ -18,9 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional, Protocol
+from typing import Optional, Protocol, Union
 
 from dci_downloader.control.signing import SignedRequest
+from dci_downloader.control.upstream import MirrorObjects
 from dci_downloader.transfer.tuning import Tuning
 from dci_downloader.transfer.verdict import Action, Verdict
 
@@ -33,6 +34,10 @@ class Source(Protocol):
 
     def follow(self, url: str) -> Optional[SignedRequest]:
         """Sign a redirect that stays on the control server; None for one that leads elsewhere."""
+
+
+Origin = Union[Source, MirrorObjects]
+"""What is asked for what no peer has: the control server, or the mirror that is asked in its place."""
 
 
 @dataclass(eq=False)

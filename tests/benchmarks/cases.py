@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.benchmarks import programs
 from tests.benchmarks.images import images, nightly
 from tests.benchmarks.measure import Program, alternate, median, ratio
+from tests.benchmarks.mirrored import mirrored
 from tests.benchmarks.peers import peer, slow_peer
 from tests.benchmarks.place import Place, Row
 from tests.benchmarks.programs import OURS, PREVIOUS
@@ -112,6 +113,6 @@ def onto_disk(place: Place) -> Iterator[Row]:
         yield Row(case, f"time, {curl.name}", ratio(used[OURS], used[curl.name]), "×", 1.5)
 
 
-_TRANSFERS = (packages, far_away, limited, tiny, image, images, nightly, peer, slow_peer, memory, onto_disk)
+_TRANSFERS = (packages, far_away, limited, tiny, image, images, nightly, peer, slow_peer, mirrored, memory, onto_disk)
 _CASES = (*_TRANSFERS, scale, one_component)
 CASES: dict[str, Callable[[Place], Iterator[Row]]] = {case.__name__.replace("_", "-"): case for case in _CASES}

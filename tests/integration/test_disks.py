@@ -359,11 +359,16 @@ def test_without_locks_the_run_ends_with_words_about_the_file_system(program, ru
 
 
 @pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP])
-def test_without_symbolic_links_too(program, run_here, monkeypatch, code):
+def test_without_symbolic_links_it_carries_for_other_mirrors_and_says_so(program, run_here, monkeypatch, code):
     program.build()
-    monkeypatch.setattr(os, "symlink", refusing(code))
-    ended, said = run_here(TOPIC, program.dest, "--all")
-    assert (ended, "no symbolic links" in said) == (2, True)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "symlink", refusing(code))
+        ended, said = run_here(TOPIC, program.dest, "--all")
+    assert (ended, "has no symbolic links, so nothing is published here for installers" in said) == (0, True)
+    assert not os.path.lexists(program.link)
+    other = program.dest.parent / "other"
+    assert run_here(TOPIC, other, "--all", "--from", program.dest)[0] == 0
+    assert (other / TOPIC / "compose" / "same").read_bytes() == b"same"
 
 
 @pytest.mark.parametrize("code", [errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EMLINK, errno.EPERM, errno.EXDEV])

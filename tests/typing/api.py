@@ -20,6 +20,7 @@ from dci_downloader import (
     LoginCredentials,
     Manifest,
     Mirror,
+    Network,
     NullProgress,
     Plan,
     Product,
@@ -34,6 +35,7 @@ from dci_downloader import (
     SyncOptions,
     SyncRequest,
     TransferOptions,
+    UpstreamMirror,
     Variant,
     VersionCheck,
     pre_run,
@@ -69,6 +71,12 @@ def step_by_step(server: ControlServer) -> Plan:
     size: int = plan.missing_bytes
     assert size >= 0
     return plan
+
+
+def from_another_mirror() -> tuple[Report, Manifest]:
+    with UpstreamMirror("http://first.example.com/dci", network=Network(), patience=10) as upstream:
+        component = upstream.component("c1")
+        return sync_topic(upstream, Mirror("/srv/dci"), "RHEL-9.2"), upstream.manifest(component)
 
 
 def with_options(server: ControlServer, mirror: Mirror) -> Report:

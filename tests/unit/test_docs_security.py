@@ -28,6 +28,11 @@ CLAIMS = {
         integration/test_trusted_hops.py::test_a_manifest_that_is_redirected_from_https_to_http_is_5_and_names_the_place
         integration/test_trusted_hops.py::test_an_answer_of_the_api_that_is_redirected_to_http_is_5
         integration/test_trusted_hops.py::test_files_may_come_over_http_because_their_digests_prove_them""",
+    "A mirror that is named by `--from` decides what is mirrored, and nothing else.": """
+        integration/test_mirrors_of_mirrors.py::test_no_other_host_is_asked_and_no_credential_is_read
+        integration/test_hostile_server.py::test_the_same_in_the_record_of_another_mirror_is_7_and_leaves_what_is_published
+        unit/test_upstream_mirror.py::test_nothing_that_identifies_is_sent_and_no_other_address_is_asked
+        unit/test_upstream_mirror.py::test_a_record_that_is_not_what_it_should_be_is_7_and_publishes_nothing""",
     "A peer is asked for bytes, and believed in nothing.": """
         faults/test_hostile_peers.py::test_a_hostile_peer_costs_nothing_but_its_own_part""",
     "Records are input.": """

@@ -31,6 +31,7 @@ WINGS = [
     "content",
     "control",
     "mirror",
+    "upstream",
     "transfer",
     "skopeo",
     "container_images",

@@ -109,7 +109,7 @@ def test_a_run_that_dies_at_any_step_leaves_what_was_published(sample, monkeypat
     assert done.version.folder == "c2"
     assert (sample.link / ".composeinfo").read_bytes() == b"second"
     assert names_in(sample.folder) == ["c1", "c1.json", "c2", "c2.json"]
-    assert sorted(os.listdir(sample.topic.path)) == [".lock", ".versions", "compose"]
+    assert sorted(os.listdir(sample.topic.path)) == [".compose.json", ".lock", ".versions", "compose"]
 
 
 def test_a_foreign_folder_of_the_same_name_is_not_touched(sample):
@@ -137,7 +137,7 @@ def test_a_plain_folder_gives_way_to_the_link(sample, monkeypatch, exchanges):
     assert os.listdir(reader) == ["old"], "who is reading there can go on"
     os.close(reader)
     with sample.topic.lock():
-        assert sorted(os.listdir(sample.topic.path)) == [".lock", ".versions", "compose"]
+        assert sorted(os.listdir(sample.topic.path)) == [".compose.json", ".lock", ".versions", "compose"]
 
 
 def test_a_link_that_leads_elsewhere_is_replaced_and_its_target_left_alone(sample, tmp_path):
@@ -210,6 +210,9 @@ def test_files_reach_the_disk_before_the_record_that_names_them_and_both_before_
         ("rename", ".versions/compose/c2"),
         ("fsync", ".versions/compose"),
         ("rename", "compose"),
+        ("fsync", "."),
+        ("fsync", "..compose.json.*"),
+        ("rename", ".compose.json"),
         ("fsync", "."),
     ]
 

@@ -1,0 +1,109 @@
+"""What a selection asks for of a component of which another mirror has only a part: rules without I/O.
+
+* What is asked for by name has to be there: a variant, an architecture, debug packages, sources, images, everything, a
+  package filter, a glob. What was left out there is an error that names it, not a mirror that lacks something.
+* Where nothing is named, all that is there is meant: without ``--variant``, all variants of that mirror.
+* A package filter is there if it holds, as text, one of those that were applied there; a glob if it was applied there,
+  or matches something.
+* What that mirror chose is hers to say, as JSON. Where nobody can read it, what is there is all there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Optional
+
+from dci_downloader.content.selection import COMPOSE_TYPES, Selection, Variant, glob_matcher
+from dci_downloader.errors import NotFoundError
+from dci_downloader.models import Manifest
+
+_CONTENTS = {"debug": "debug packages", "src": "sources", "iso": "ISO images"}
+_LISTS = ("archs", "packages", "include", "exclude")
+
+
+def select(selection: Selection, offered: Manifest) -> Manifest:
+    """The part of an offer that is wanted; where the offer is a part itself, a warning says so.
+
+    Raises:
+        NotFoundError: something that is asked for is not there.
+    """
+    held = None if offered.selection is None else selection_of(offered.selection)
+    if held is None:
+        return selection.apply(offered)
+    lacking = list(_lacking(held, selection.effective(offered.component_type), offered))
+    if lacking:
+        raise NotFoundError(
+            f"the other mirror has only a part of it, without {', '.join(lacking)}",
+            hint="ask for less, or have that mirror take more of it",
+        )
+    limits = ", ".join(_limits(held, selection))
+    wanted = selection.apply(offered)
+    note = (f"the other mirror has only a part of it: {limits}",) if limits else ()
+    return replace(wanted, warnings=(*wanted.warnings, *note))
+
+
+def selection_of(value: Any) -> Optional[Selection]:
+    """The selection that a record holds (``Selection.to_json``); None where it is none that this release knows."""
+    if not isinstance(value, dict):
+        return None
+    try:
+        lists: dict[str, Any] = {name: tuple(map(_text, value[name])) for name in _LISTS}
+        flags: dict[str, Any] = {name: bool(value[name]) for name in (*_CONTENTS, "all")}
+        variants = tuple(
+            Variant(
+                _text(each["name"]), *(each[name] if each[name] is None else bool(each[name]) for name in _CONTENTS)
+            )
+            for each in value["variants"]
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+    return Selection(**lists, **flags, variants=variants)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("no text")
+    return value
+
+
+def _lacking(held: Selection, wanted: Selection, offered: Manifest) -> Iterator[str]:
+    """What of a selection was left out there, for people."""
+    if offered.component_type in COMPOSE_TYPES and not held.all:
+        yield from _lacking_of_compose(held, wanted)
+    for glob in wanted.include if held.include else ():
+        if glob not in held.include and not any(map(glob_matcher((glob,)), (entry.path for entry in offered.files))):
+            yield f"--include {glob}"
+
+
+def _lacking_of_compose(held: Selection, wanted: Selection) -> Iterator[str]:
+    if wanted.all:
+        yield "all the rest of it (--all)"
+        return
+    named = held.named()
+    if named:
+        yield from (f"variant {name}" for name in wanted.named() if name not in named)
+    if held.archs:
+        yield from (f"architecture {arch}" for arch in wanted.archs if arch not in held.archs)
+    variants = [name for name in ([*wanted.named()] or [*named] or [""]) if name in named or not named]
+    for content, name in _CONTENTS.items():
+        without = [each for each in variants if wanted.wants(each, content) and not held.wants(each, content)]
+        if without:
+            yield f"{name} of {', '.join(without)}" if all(without) else name
+    if held.packages:
+        yield from (f"packages {text}" for text in wanted.packages if not any(each in text for each in held.packages))
+
+
+def _limits(held: Selection, wanted: Selection) -> Iterator[str]:
+    """What narrows an offer where nothing narrower is asked for, for people."""
+    if not held.all:
+        if held.variants and not wanted.variants:
+            yield f"variants {', '.join(held.named())}"
+        if held.archs and not wanted.archs:
+            yield f"architectures {', '.join(held.archs)}"
+        if held.packages and not wanted.packages:
+            yield f"packages {', '.join(held.packages)}"
+    if held.include and not wanted.include:
+        yield f"paths {', '.join(held.include)}"
+    if set(held.exclude) - set(wanted.exclude):
+        yield f"without {', '.join(held.exclude)}"

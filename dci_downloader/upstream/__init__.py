@@ -1,0 +1,1 @@
+"""Another mirror in the place of the control server: what it holds, read from its static files."""
