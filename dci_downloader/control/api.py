@@ -34,7 +34,7 @@ _NEXT_PAGES = 200
 
 
 class Api:
-    """Calls of one control server. For one thread at a time.
+    """Calls of one control server. Lists and files may be asked for by any thread, other calls by one at a time.
 
     What only reads is safe to repeat, and is tried again by itself while that helps and patience lasts. Every method
     raises AccessError, NotFoundError, or TransferError and what is below it.
