@@ -15,10 +15,12 @@ from typing import Optional
 
 from dci_downloader.errors import LockedError, SettingsError
 from dci_downloader.hooks import NullProgress, Progress
+from dci_downloader.mirror.carried import carried_path
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.fetching import forget
 from dci_downloader.mirror.files import flush_folder, remove_file
 from dci_downloader.mirror.hold import hold_path, is_held
+from dci_downloader.mirror.index import write_index
 from dci_downloader.mirror.lookup import find_topic, find_types
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
@@ -111,8 +113,11 @@ def _remove_type(topic: TopicMirror, component_type: str) -> Removal:
         if link.is_symlink():
             remove_file(link)
             flush_folder(topic.path)  # before the versions go: no power cut may leave a link to none
+        elif remove_file(carried_path(link)):
+            flush_folder(topic.path)  # likewise
         elif os.path.lexists(link):
             topic.left.append(f"{link} is no link of this program and stays")
+        write_index(topic, component_type)  # nothing is published any more, and other mirrors are told so
         folders = (*(version.folder for version in versions), *(record.folder for record in unreadable))
         removed = tuple(each for each in folders if discard(topic, folder / native(each)))
         remove_file(hold_path(topic, component_type))
