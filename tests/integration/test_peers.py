@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import urllib.error
 import urllib.request
@@ -206,8 +207,8 @@ def test_a_dead_peer_is_asked_once_a_run_and_not_once_a_topic(labs, tmp_path):
     assert second["components"][0]["files_downloaded"] == 1
 
 
-def snippet(language):
-    (found,) = blocks(PAGES["many-machines"], language)
+def snippet(language, beginning=""):
+    (found,) = (block for block in blocks(PAGES["many-machines"], language) if block.startswith(beginning))
     return found
 
 
@@ -230,11 +231,12 @@ def test_nginx_as_its_page_has_it_serves_installers_and_peers(labs):
 @needs("rclone")
 def test_a_copy_made_with_rclone_serves_installers_and_peers(labs):
     labs.sync("lab1")
-    commands = [line.partition("  #")[0].split() for line in snippet("console").splitlines()]
+    commands = [shlex.split(line) for line in snippet("console", "rclone copy").splitlines()]
     for command in commands:
         assert command[0] == "rclone"
         there = [
-            word.replace("/srv/dci", f"{labs.folder}/lab1").replace("cdn:dci", f"{labs.folder}/cdn") for word in command
+            word.replace("/srv/dci", f"{labs.folder}/lab1").replace("dci:bucket", f"{labs.folder}/cdn")
+            for word in command
         ]
         environ = {**os.environ, "RCLONE_CONFIG": str(labs.folder / "rclone.conf")}
         subprocess.run(there, check=True, capture_output=True, env=environ)
