@@ -199,6 +199,7 @@ class _Sync:
             return self.preview(planned)
         if planned.plan is None:
             assert planned.published is not None
+            forget(self.topic_mirror, component.type)  # a build that was left half fetched is not offered any more
             notes = (*planned.notes, *refresh_index(self.topic_mirror, component.type))
             images, failures = self._mirror_images(wanted)
             same = Changes(planned.published.folder)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from itertools import filterfalse
 from pathlib import Path
 from typing import NamedTuple, Optional
 
@@ -111,34 +110,34 @@ class _Inspection:
             by_folder.setdefault(entry.path.rpartition("/")[0], []).append(entry)
         rest: list[FileEntry] = []
         for folder, entries in by_folder.items():
-            rest += filterfalse(self._objects_in(folder), entries) if self._objects else entries
+            rest += self._not_right(folder, entries) if self._objects else entries
         for entry in sorted(rest):
             self._file(entry)
 
-    def _objects_in(self, folder: str) -> Callable[[FileEntry], bool]:
-        """Tells whether an entry of a folder is its object, and all is right about it.
+    def _not_right(self, folder: str, entries: Iterable[FileEntry]) -> Iterator[FileEntry]:
+        """The entries of a folder that may not be their objects, or about which something may be wrong.
 
         Listing a folder gives the inodes of all its files, so that stat(2) is asked for objects alone. Where an inode
         is another one, nothing is said yet: an overlay numbers them otherwise in a folder than stat(2) does.
         """
-        begin, copies, start = f"{self._objects}/", self._copies, len(folder) + 1 if folder else 0
         device, inodes = self._listing(folder)
-
-        def is_right(entry: FileEntry) -> bool:
+        copies, inode_of, lstat = self._copies, inodes.get, os.lstat  # each is looked up fifty thousand times
+        begin, name_begin = f"{self._objects}/", len(folder) + 1 if folder else 0
+        for entry in entries:
             path, sha256, size = entry
             try:
-                status = os.lstat(f"{begin}{sha256[:2]}/{sha256}")
+                status = lstat(f"{begin}{sha256[:2]}/{sha256}")
             except OSError:
-                return False
-            return (
-                status.st_ino == inodes.get(native(path[start:]))
-                and status.st_size == size
-                and status.st_mode & _KIND_AND_MODE == _RIGHT
-                and status.st_dev == device
-                and path not in copies
-            )
-
-        return is_right
+                yield entry
+                continue
+            if (
+                status.st_ino != inode_of(path[name_begin:])
+                or status.st_size != size
+                or status.st_mode & _KIND_AND_MODE != _RIGHT
+                or status.st_dev != device
+                or path in copies
+            ):
+                yield entry
 
     def _listing(self, folder: str) -> tuple[int, dict[str, int]]:
         """The device of a folder, and the inodes of what is in it by their names; none where it cannot be read."""

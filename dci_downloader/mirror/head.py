@@ -58,6 +58,7 @@ class Head:
     Attributes:
         etag: of the manifest.
         files: how many files the version holds, with ``size`` bytes.
+        has_copies: whether any of its files is a copy of its object.
         copies: None where they are those of the record.
     """
 
@@ -72,6 +73,7 @@ class Head:
     etag: str
     files: int
     size: int
+    has_copies: bool = False
     copies: Optional[frozenset[str]] = None
 
 
@@ -99,6 +101,7 @@ def head_of(version: Version, copies: Optional[frozenset[str]] = None) -> Head:
         version.manifest.etag,
         len(version.manifest.files),
         version.manifest.size,
+        bool(version.copies),
         copies,
     )
 
@@ -145,6 +148,7 @@ def write_head(tree: Path, head: Head) -> None:
             "etag": head.etag,
             "files": head.files,
             "size": head.size,
+            "has_copies": head.has_copies,
             "copies": None if head.copies is None else sorted(head.copies),
         }
         line = json.dumps(fields, default=instant).encode()
@@ -200,7 +204,9 @@ def _fields(tree: Path) -> dict[str, Any]:
 
 def _head(fields: dict[str, Any], folder: str) -> Head:
     """Make a head of its fields; what is missing or of another type raises whatever it raises."""
-    last_verified, copies = fields["last_verified"], fields["copies"]
+    last_verified, copies, has_copies = fields["last_verified"], fields["copies"], fields["has_copies"]
+    if not isinstance(has_copies, bool):
+        raise ValueError("neither true nor false")
     return Head(
         folder=folder,
         identity=text(fields["identity"]),
@@ -213,5 +219,6 @@ def _head(fields: dict[str, Any], folder: str) -> Head:
         etag=text(fields["etag"], empty=True),
         files=whole_number(fields["files"]),
         size=whole_number(fields["size"], 2**90),  # of many files, each up to 2**63
+        has_copies=has_copies,
         copies=None if copies is None else frozenset(texts(copies)),
     )

@@ -1,9 +1,10 @@
-"""The last runs and the last builds of a mirror: one small file, for the status page.
+"""The last runs and the last builds of a mirror: two small files, for the status page.
 
-    .dci-downloader/history.json     the last runs; of each topic and type the last builds, with the newest's packages
+    .dci-downloader/runs.json       the last runs
+    .dci-downloader/builds.json     of each topic and type the last builds, with the packages that the newest changed
 
-It is replaced as a whole, under a lock of its own, for runs of several topics end side by side. Nothing relies on it:
-whatever in it is damaged or foreign is left out, and what cannot be written is lost.
+They are replaced as a whole, under a lock, for runs of several topics end side by side. Nothing relies on them: what in
+them is damaged or foreign is left out, and what cannot be written is lost.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, TypeVar
 
 from dci_downloader.changes import PackageChange, PackageChangeKind
@@ -28,9 +30,10 @@ from dci_downloader.results import ComponentReport, Outcome, Report
 MOST_RUNS = 50
 MOST_BUILDS = 12
 """Of each topic and type."""
+_RUNS, _BUILDS = "runs.json", "builds.json"
 _MOST_SERIES = 500
 _MOST_TOPICS = 200
-_MOST_PACKAGES = 1000
+_MOST_PACKAGES = 300
 _MAX_SIZE = 16 << 20  # bytes
 _LONGEST_TEXT = 500
 _LOCK_TIMEOUT = 10.0
@@ -106,13 +109,23 @@ class History:
 
 def read_history(mirror: Mirror) -> History:
     """The history of a mirror; empty where there is none, or none that can be read. No side effect."""
+    return History(_runs(mirror), _builds(mirror))
+
+
+def _runs(mirror: Mirror) -> tuple[Run, ...]:
+    return _all(_read(mirror.store.root / _RUNS), _run)
+
+
+def _builds(mirror: Mirror) -> tuple[Build, ...]:
+    return _all(_read(mirror.store.root / _BUILDS), _build)
+
+
+def _read(path: Path) -> Any:
+    """The list in a file; None where there is none."""
     try:
-        document = json.loads(read_file(mirror.store.root / "history.json", _MAX_SIZE).decode())
-    except (OSError, ValueError, RecursionError):
-        return History()
-    if not isinstance(document, dict):
-        return History()
-    return History(_all(document.get("runs"), _run), _all(document.get("builds"), _build))
+        return json.loads(read_file(path, _MAX_SIZE).decode())["entries"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def record_run(mirror: Mirror, reports: Sequence[Report], seconds: float) -> None:
@@ -136,11 +149,17 @@ def record_run(mirror: Mirror, reports: Sequence[Report], seconds: float) -> Non
     # what cannot be written is no reason to fail: the mirror itself is right
     lock = FileLock(mirror.store.root / "history.lock")
     with suppress(OSError, DownloaderError), lock.holding(timeout=_LOCK_TIMEOUT):
-        old = read_history(mirror)
-        new = History((run, *old.runs)[:MOST_RUNS], _bounded([*builds, *old.builds]))
-        content = json.dumps(_document(new), default=_instant, separators=(",", ":")).encode()
-        path = mirror.store.root / "history.json"
-        replace_atomically(path, content, durable=bool(builds), mode=0o644)
+        runs = (run, *_runs(mirror))[:MOST_RUNS]
+        _write(mirror.store.root / _RUNS, map(_run_document, runs), durable=bool(builds))
+        if builds:
+            last = _bounded([*builds, *_builds(mirror)])
+            _write(mirror.store.root / _BUILDS, map(_build_document, last), durable=True)
+
+
+def _write(path: Path, entries: Iterable[dict[str, Any]], *, durable: bool) -> None:
+    document = {"format": 1, "entries": list(entries)}
+    content = json.dumps(document, default=datetime.isoformat, separators=(",", ":")).encode()
+    replace_atomically(path, content, durable=durable, mode=0o644)
 
 
 def _topic_run(report: Report) -> TopicRun:
@@ -177,20 +196,13 @@ def _bounded(builds: Iterable[Build]) -> tuple[Build, ...]:
     return tuple(build for of_type in series.values() for build in of_type)
 
 
-def _document(history: History) -> dict[str, Any]:
-    return {
-        "format": 1,
-        "runs": [{**vars(run), "topics": [vars(topic) for topic in run.topics[:_MOST_TOPICS]]} for run in history.runs],
-        "builds": [{**vars(build), "packages": [_plain(each) for each in build.packages]} for build in history.builds],
-    }
+def _run_document(run: Run) -> dict[str, Any]:
+    return {**vars(run), "topics": [vars(topic) for topic in run.topics[:_MOST_TOPICS]]}
 
 
-def _plain(change: PackageChange) -> dict[str, Any]:
-    return {**change._asdict(), "kind": change.kind.value}
-
-
-def _instant(moment: datetime) -> str:
-    return moment.isoformat()
+def _build_document(build: Build) -> dict[str, Any]:
+    packages = [{**change._asdict(), "kind": change.kind.value} for change in build.packages]
+    return {**vars(build), "packages": packages}
 
 
 _Item = TypeVar("_Item")

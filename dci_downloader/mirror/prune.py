@@ -1,6 +1,6 @@
 """Prune: remove versions beyond those to keep, old partials, and content that no version holds.
 
-Topics are looked through one after the other, each under its own lock; objects leave as
+Topics are looked through one after the other, and changed under their own locks; objects leave as
 :mod:`~dci_downloader.mirror.garbage` says. The published versions stay.
 """
 
@@ -18,7 +18,7 @@ from dci_downloader.errors import DownloaderError, LockedError, ManifestError, S
 from dci_downloader.hooks import NullProgress, Progress
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import flush_file_system, remove_file
-from dci_downloader.mirror.folders import real_folders
+from dci_downloader.mirror.folders import mend_folders, real_folders
 from dci_downloader.mirror.garbage import sweep
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import text_of
@@ -27,6 +27,8 @@ from dci_downloader.mirror.references import References
 from dci_downloader.mirror.removal import left_note
 from dci_downloader.mirror.retention import expired, reclaimable, remove_expired, unreadable
 from dci_downloader.mirror.store import Store
+from dci_downloader.mirror.temporaries import topic_temporaries
+from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.results import Removal
 
 _PARTIAL_AGE = 86_400.0  # seconds
@@ -133,6 +135,9 @@ def _prune_topic(
         return ()
     if not real_folders(folder / ".versions"):
         return ()
+    mend_folders(folder)
+    if not _has_something_to_remove(topic, keep):
+        return ()  # without its lock: a sync of it that does not wait may begin
     try:
         with topic.alone(timeout, progress.message):
             for component_type in topic.types():
@@ -141,6 +146,13 @@ def _prune_topic(
         for line in left_note(topic.left):
             progress.message(line)
     return versions
+
+
+def _has_something_to_remove(topic: TopicMirror, keep: int) -> bool:
+    """Whether a topic has temporaries, old versions, or records that cannot be read."""
+    if any(topic_temporaries(topic.path)):
+        return True
+    return any(topic.look(each)[1] or expired(topic, each, keep) for each in topic.types())
 
 
 def _remove_partials(folder: Path, before: float) -> int:

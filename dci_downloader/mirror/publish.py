@@ -17,6 +17,7 @@ from dci_downloader.content.names import version_folder
 from dci_downloader.errors import IntegrityError, SettingsError
 from dci_downloader.mirror import tree
 from dci_downloader.mirror.carried import NOTE, carried_path, carry, has_links, is_carried
+from dci_downloader.mirror.digest_list import each_digest, remembered_digests
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import flush_folder, make_folder, make_symlink, remove_file
 from dci_downloader.mirror.head import Head
@@ -167,6 +168,7 @@ def _build(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ..
         built = _carried(topic, version, new) if carries else _tree(topic, version, new)
         version = replace(version, copies=built.copies)
         topic.store.flush()
+        topic.store.candidates.add(_lost(path, version))
         _clear(record_path(path))
         write_record(path, version)  # only after the flush: whatever a record names is trusted after a power cut
         _replace(new, path)
@@ -178,6 +180,13 @@ def _build(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ..
         return version, (NOTE,) if carries else ()
     note = f"{len(built.copies)} files are copies of their objects, for hard links are not to be had ({built.reason})"
     return version, (note,)
+
+
+def _lost(tree_path: Path, version: Version) -> set[bytes]:
+    """What a version held that stands in the way, because its record cannot be read, and this one does not hold."""
+    return set(each_digest(remembered_digests(tree_path))) - {
+        bytes.fromhex(entry.sha256) for entry in version.manifest.files
+    }
 
 
 def _carries(topic: TopicMirror, version: Version) -> bool:

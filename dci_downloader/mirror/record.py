@@ -116,16 +116,17 @@ def write_record(tree: Path, version: Version) -> None:
         raise IntegrityError(f"{version.folder}: it has more files than a mirror can record", hint="select less of it")
     with disk_errors(record_path(tree)):
         replace_atomically(record_path(tree), content, durable=True, mode=0o644)
-    write_digest_list(tree, version.identity, (entry.sha256 for entry in manifest.files))
+    write_digest_list(tree, version.identity, manifest.files)
     write_head(tree, head_of(version))
 
 
 def refresh_head(tree: Path) -> None:
-    """Write the head of a tree anew where it cannot stand for the record. Safe to repeat.
+    """Write head and digest list of a tree anew where the head cannot stand for the record. Safe to repeat.
 
-    To be called under the topic's lock. Nothing needs a head: where it cannot be written, that is no error.
+    To be called under the topic's lock. Nothing needs either: where they cannot be written, that is no error.
     """
     if read_current_head(tree) is None and isinstance(version := load_record(tree), Version):
+        write_digest_list(tree, version.identity, version.manifest.files)
         with suppress(DiskFullError, SettingsError):
             write_record(tree, version)
 
@@ -202,6 +203,7 @@ def _decode(content: bytes, folder: str) -> Version:
         _RecordError: it is none.
     """
     record = _load(content)
+    del content  # a large record need not be there in two forms
     if record.get("format") != FORMAT:
         newer = type(record.get("format")) is int and record["format"] > FORMAT
         state = RecordState.NEWER if newer else RecordState.DAMAGED

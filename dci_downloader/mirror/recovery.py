@@ -79,6 +79,7 @@ def _move_aside(store: Store, root: Path, timeout: Optional[float], waiting: Cal
     with store.lock().holding(timeout=timeout, waiting=waiting), disk_errors(store.root):
         if trusted and not references.current():
             return False
+        make_folder(store.unsure)
         for digest in unsure:
             with suppress(FileNotFoundError):
                 os.rename(store.object_path(digest.hex()), store.unsure / digest.hex())

@@ -65,9 +65,8 @@ def named_by(tree: Path) -> Iterator[bytes]:
         return each_digest(digests)
     record = load_record(tree)
     if isinstance(record, Version):
-        named = [entry.sha256 for entry in record.manifest.files]
-        write_digest_list(tree, record.identity, named)
-        return map(bytes.fromhex, named)
+        write_digest_list(tree, record.identity, record.manifest.files)
+        return (bytes.fromhex(entry.sha256) for entry in record.manifest.files)
     if record.state is not RecordState.DAMAGED:
         raise SettingsError(f"{tree}: its record {record.reason}, so nothing can leave the store", hint=record.hint)
     return iter(())

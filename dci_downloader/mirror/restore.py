@@ -83,9 +83,11 @@ def _is_damaged(topic: TopicMirror, version: Version, check: VersionCheck) -> bo
     """Whether there is still something to put right; which objects are wrong now is marked."""
     store = topic.store
     judge(store.damage, {sha256: store.object_path(sha256) for sha256 in check.damaged_objects})
-    if topic.known_damage(version) or version.copies & {damage.path for damage in check.damages}:
+    state = topic.inspect(version)
+    # an object that another topic's repair has replaced is right, and the tree holds the damaged one
+    if topic.known_damage(version) or {damage.path for damage in check.damages} & {*version.copies, *state.unlinked}:
         return True
-    return bool(topic.inspect(version).damages or tuple(extras(topic.tree(version), version.manifest)))
+    return bool(state.damages or tuple(extras(topic.tree(version), version.manifest)))
 
 
 def _rebuild(mirror: Mirror, topic: TopicMirror, version: Version, fetch: FetchMissing) -> None:

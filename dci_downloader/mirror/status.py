@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Optional
 
+from dci_downloader.mirror.digest_list import each_digest, read_digest_list
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.fetching import Fetching, fetchings, unfinished
 from dci_downloader.mirror.files import free_bytes
 from dci_downloader.mirror.head import Head
 from dci_downloader.mirror.hold import held_since, is_held
+from dci_downloader.mirror.link_savings import LinkSavings
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
-from dci_downloader.mirror.record import RecordState, Unreadable
+from dci_downloader.mirror.record import RecordState
 from dci_downloader.mirror.topic import TopicMirror, is_marked, wrong_target
 from dci_downloader.short_repr import short_repr
 
@@ -81,7 +84,7 @@ class Status:
 
 
 def status(mirror: Mirror) -> Status:
-    """What is here. Reads records only; needs no network and has no side effect.
+    """What is here. Reads heads, and records where they lack; needs no network and has no side effect.
 
     Args:
         mirror: whose versions.
@@ -92,24 +95,27 @@ def status(mirror: Mirror) -> Status:
     mirror.require()
     marked = mirror.store.damage.read()
     rows = []
-    size = saved = 0
-    seen = set()
+    links = LinkSavings()
     for topic in mirror.topics():
         for component_type in topic.types():
             row, heads = _row(topic, component_type, marked)
             rows += [row] if row else []
-            for version in map(topic.load, heads):
-                if isinstance(version, Unreadable):
-                    continue
-                size += version.manifest.size
-                for entry in version.manifest.files:
-                    if entry.sha256 in seen and entry.path not in version.copies:  # a link to what is counted
-                        saved += entry.size
-                    seen.add(entry.sha256)
+            for head in heads:
+                links.add(topic, head)
     with disk_errors(mirror.root):
         free = free_bytes(mirror.store.root)
     now = fetchings(mirror.store.root, mirror.clock())
-    return Status(tuple(rows), size, saved, free, now, *unfinished(mirror.store))
+    return Status(tuple(rows), links.size, links.saved, free, now, *unfinished(mirror.store))
+
+
+def _is_marked(topic: TopicMirror, version: Head, marks: frozenset[str]) -> bool:
+    """Whether a version, or one of its contents, is known to be damaged."""
+    digests = None
+    with suppress(OSError):
+        digests = read_digest_list(topic.tree(version))
+    if digests is None:
+        return is_marked(topic.load(version), marks)
+    return version.identity in marks or not set(map(bytes.fromhex, marks)).isdisjoint(each_digest(digests))
 
 
 def _row(
@@ -131,7 +137,7 @@ def _row(
         problems.append(f"its link leads to {target}, which is none of its versions: {_ADVICE_ON_LINK}")
         damaged.add(folder)
     for version in versions:
-        if marked and (version.identity in marked or is_marked(topic.load(version), marked)):
+        if marked and _is_marked(topic, version, marked):
             advice = _ADVICE if version.folder == folder else _ADVICE_ON_OLDER
             problems.append(f"{version.folder}: known to be damaged: {advice}")
             damaged.add(version.folder)

@@ -36,20 +36,20 @@ class StoreFolders:
         self.unflushed = root / "unflushed"
         self.unsure = root / "unsure"
         self.candidate_files = root / "candidates"
-        self._all = (
-            *(self.root, self.objects, self.partials, self.damaged),
-            *(self.unflushed, self.unsure, self.candidate_files),
-        )
+        self._needed = (self.root, self.objects, self.partials, self.damaged, self.unflushed)
+        self._all = (*self._needed, self.unsure, self.candidate_files)
 
     def prepare(self) -> None:
-        """Make the folders. Safe to repeat.
+        """Make the folders that every run needs. Safe to repeat.
+
+        The others are made when something goes there: a full disk may have no room for them, and prune makes it.
 
         Raises:
             SettingsError: something else is in the way, or the place cannot be written to.
         """
         check_folder(self.root.parent, links=True)
         make_root(self.root.parent)
-        for folder in self._all:
+        for folder in self._needed:
             make_folder(folder)
         for folder in self._object_folders():
             make_folder(folder)

@@ -16,12 +16,12 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 from dci_downloader.mirror.digest_list import SUFFIX as DIGESTS
 from dci_downloader.mirror.digest_list import is_digest_list
 from dci_downloader.mirror.disk_errors import disk_errors
-from dci_downloader.mirror.files import remove_file
 from dci_downloader.mirror.folders import real_folders
 from dci_downloader.mirror.head import SUFFIX as HEAD
 from dci_downloader.mirror.head import is_head
@@ -45,11 +45,29 @@ def old_path(folder: Path) -> Path:
     return folder / f".old-{secrets.token_hex(4)}"
 
 
-def remove_topic_temporaries(path: Path) -> tuple[str, ...]:
-    """Remove a topic's temporaries, and what stands beside trees without one. To be called under the topic's lock.
+def topic_temporaries(path: Path) -> Iterator[Path]:
+    """A topic's temporaries, and what stands beside trees without one; of no use only under the topic's lock.
 
     Args:
         path: the folder of the topic.
+
+    Raises:
+        SettingsError: a folder cannot be read.
+    """
+    with disk_errors(path):
+        types = real_folders(path / ".versions")
+        for folder in (path, *types):
+            yield from (item for item in sorted(folder.iterdir()) if _TEMPORARY.fullmatch(item.name))
+        for folder in types:
+            for record in folder.glob("*.json"):
+                tree = record.with_suffix("")
+                if not os.path.lexists(tree) and is_remainder(tree):  # other people's JSON files are left alone
+                    yield record
+            yield from filter(_is_left_alone, sorted(folder.glob(".*")))
+
+
+def remove_topic_temporaries(path: Path) -> tuple[str, ...]:
+    """Remove them. To be called under the topic's lock. Safe to repeat.
 
     Returns:
         What could not be removed, one line for people each.
@@ -58,20 +76,8 @@ def remove_topic_temporaries(path: Path) -> tuple[str, ...]:
         SettingsError: a folder cannot be read.
     """
     left: list[str] = []
-    with disk_errors(path):
-        types = real_folders(path / ".versions")
-        for folder in (path, *types):
-            for item in sorted(folder.iterdir()):
-                if _TEMPORARY.fullmatch(item.name):
-                    left += remove_tree(item)
-        for folder in types:
-            for record in folder.glob("*.json"):
-                tree = record.with_suffix("")
-                if not os.path.lexists(tree) and is_remainder(tree):  # other people's JSON files are left alone
-                    remove_file(record)
-            for beside in folder.glob(".*"):
-                if _is_left_alone(beside):
-                    remove_file(beside)
+    for temporary in topic_temporaries(path):
+        left += remove_tree(temporary)
     return tuple(left)
 
 

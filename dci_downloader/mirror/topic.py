@@ -107,11 +107,7 @@ class TopicMirror:
 
     @contextmanager
     def alone(self, timeout: Optional[float], waiting: Callable[[str], None]) -> Iterator[None]:
-        """The same for who trusts no object and collects by himself: neither recovery nor collection.
-
-        Raises:
-            LockedError: another run holds the topic for longer than ``timeout``.
-        """
+        """The same for who trusts no object and collects by himself: neither recovery nor collection."""
         store_lock = self.store.lock()
         with store_lock.holding(shared=True, timeout=timeout, waiting=waiting, patience=BRIEF):
             make_folder(self.path)

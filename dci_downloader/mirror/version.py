@@ -24,6 +24,8 @@ from dci_downloader.mirror.native import native
 from dci_downloader.models import Component, Manifest, folder_name
 from dci_downloader.short_repr import short_repr
 
+_LINES = 4096
+
 
 @dataclass(frozen=True)
 class Version:
@@ -61,7 +63,10 @@ def identity(component: Component, selection: Any, wanted: Manifest) -> str:
     lines = [component.id, json.dumps(selection, sort_keys=True)]  # NUL and line ends separate: no path holds them
     lines += sorted(map("%s\0%s\0%d".__mod__, wanted.files))
     lines += sorted(map("%s\0%s".__mod__, wanted.symlinks))
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    digest = hashlib.sha256()
+    for begin in range(0, len(lines), _LINES):  # a part at a time, for all of them together take megabytes
+        digest.update(("\n" * (begin > 0) + "\n".join(lines[begin : begin + _LINES])).encode())
+    return digest.hexdigest()
 
 
 def changes_since(version: Optional[Version], wanted: Manifest) -> Changes:

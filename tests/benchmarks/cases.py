@@ -17,7 +17,7 @@ from tests.benchmarks.mirrored import mirrored
 from tests.benchmarks.peers import peer, slow_peer
 from tests.benchmarks.place import Place, Row
 from tests.benchmarks.programs import OURS, PREVIOUS
-from tests.benchmarks.scale import one_component, scale
+from tests.benchmarks.scale import nothing_new_far_away, one_component, scale
 from tests.benchmarks.servers import TOGETHER
 from tests.benchmarks.site import Site, rpm_sizes
 
@@ -114,5 +114,5 @@ def onto_disk(place: Place) -> Iterator[Row]:
 
 
 _TRANSFERS = (packages, far_away, limited, tiny, image, images, nightly, peer, slow_peer, mirrored, memory, onto_disk)
-_CASES = (*_TRANSFERS, scale, one_component)
+_CASES = (*_TRANSFERS, scale, one_component, nothing_new_far_away)
 CASES: dict[str, Callable[[Place], Iterator[Row]]] = {case.__name__.replace("_", "-"): case for case in _CASES}

@@ -163,13 +163,30 @@ def one_component(place: Place) -> Iterator[Row]:
         yield Row(case, "first run", median(first, "wall"), "s")
         yield Row(case, "first run, memory", median(first, "peak") / 1e6, "MB", 200)
         ours.run(dest)
-        code, again = run_command(
-            [part.replace("{dest}", str(dest)) for part in ours.command], _environ(ours), dest / "said"
-        )
-        if code:
-            raise RuntimeError((dest / "said").read_text(errors="replace"))
+        again = _again(ours, dest)
         yield Row(case, "no-op", again.wall, "s")
         yield Row(case, "no-op, memory", again.peak / 1e6, "MB", 200)
+
+
+def nothing_new_far_away(place: Place) -> Iterator[Row]:
+    """A run with nothing new, 40 ms away: for how many round trips it waits, those of four handshakes included."""
+    round_trip, seconds = 0.04, {}
+    for delay in (0.0, round_trip):
+        with place.site([2048] * 50, round_trip=delay) as (site, _):
+            ours, dest = programs.ours(site), place.memory / "dest"
+            ours.run(dest)
+            seconds[delay] = statistics.median(_again(ours, dest).wall for _ in range(place.runs))
+    trips = (seconds[round_trip] - seconds[0.0]) / round_trip
+    yield Row("no-op, 40 ms away", "round trips, with those of handshakes", trips, "", 12)
+
+
+def _again(program: Program, dest: Path) -> Usage:
+    """What another run into the same folder takes."""
+    command = [part.replace("{dest}", str(dest)) for part in program.command]
+    code, usage = run_command(command, _environ(program), dest / "said", weighed=program.weighed)
+    if code:
+        raise RuntimeError((dest / "said").read_text(errors="replace"))
+    return usage
 
 
 def _environ(program: Program) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Help that is true: its examples run, and it comes at once."""
 
 import os
+import pwd
 import re
 import resource
 import shlex
@@ -14,6 +15,7 @@ from dci_downloader.cli import main as cli
 from dci_downloader.cli.arguments import sync_parser
 from dci_downloader.cli.command_parsers import PARSERS
 from dci_downloader.demo.compose import sample_site
+from dci_downloader.settings import discovery
 
 EXAMPLE = Path(__file__).parents[2] / "downloader.yml.example"
 ALL = {"": sync_parser, **PARSERS}
@@ -34,31 +36,28 @@ def site():
         yield site
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Where the examples run, one after the other: what one mirrored, the next looks after."""
-    return tmp_path_factory.mktemp("examples")
-
-
 def test_every_command_has_an_example():
     assert {name for name, _ in examples()} == set(ALL)
 
 
 @pytest.mark.parametrize("line", [line for _, line in examples() if not line.endswith("--serve")])
-def test_every_example_of_help_runs(site, folder, line, monkeypatch, capsys):
+def test_every_example_of_help_runs(site, tmp_path, line, monkeypatch, capsys):
     for name, value in site.environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.chdir(folder)
-    (folder / "settings.yml").write_text(f"local_repo: {folder}/dci\ntopic: RHEL-9.2\nvariants: [AppStream]\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(discovery, "SYSTEM_FOLDER", str(tmp_path))
+    (tmp_path / "settings.yml").write_text(f"local_repo: {tmp_path}/dci\ntopic: RHEL-9.2\nvariants: [AppStream]\n")
     program, *words = shlex.split(line, comments=True)
     if ">" in words:
         words = words[: words.index(">")]
     # a mirror with two versions of the topic for each example that looks after one
-    mirror = folder / "dci"
-    if words[0] in ("status", "changes", "verify", "rollback", "prune"):
+    mirror = tmp_path / "dci"
+    if words[0] in ("status", "changes", "verify", "rollback", "hold", "release", "prune", "remove"):
         for variant in ("BaseOS", "AppStream"):
             assert cli.main(["RHEL-9.2", str(mirror), "--variant", variant, "--quiet"]) == 0
-    code = cli.main([word.replace("/srv/dci", str(mirror)) for word in words])
+    # the machine that runs the tests has another user, the sample site another topic
+    others = {"/srv/dci": str(mirror), "dci": pwd.getpwuid(os.geteuid()).pw_name, "RHEL-9.1": "RHEL-9.2"}
+    code = cli.main([others.get(word, word) for word in words])
     assert (program, code) == ("dci-downloader", 0), capsys.readouterr().err
 
 

@@ -71,3 +71,13 @@ def test_what_a_version_held_is_written_down_and_on_disk_before_it_goes(sample, 
     places = [path for call, path in calls if call == "fsync" or path.endswith(".old-*")]
     assert next(path.split("/")[1] for path in places if "candidates" in path or ".old-" in path) == "candidates"
     assert Sample(sample.root).store.candidates.read().digests == {bytes.fromhex(entry_of("", b"1").sha256)}
+
+
+def test_what_a_lost_version_held_is_written_down_when_another_takes_its_place(sample):
+    sample.publish("c1", {"own": b"1", "shared": b"shared"}, links=())
+    (sample.folder / "c1.json").write_bytes(b"")
+    sample.publish("c1", {**FIRST, "shared": b"shared"}, links=())
+    assert entry_of("", b"shared").sha256 in sample.objects()
+    with sample.topic.lock():
+        pass  # removes the old tree, and then what only that held
+    assert entry_of("", b"1").sha256 not in sample.objects()

@@ -173,7 +173,7 @@ def test_heads_go_with_their_versions_and_those_of_nothing_are_swept(sample, pla
     (sample.folder / "..gone.head.0123abcd").write_bytes(head)
     with sample.topic.lock():
         pass
-    assert sorted(os.listdir(sample.folder)) == [".c1.head", ".mine.head", "c1", "c1.json"]
+    assert sorted(os.listdir(sample.folder)) == [".c1.digests", ".c1.head", ".mine.head", "c1", "c1.json"]
 
 
 def test_a_component_may_be_named_like_a_head(sample, place):

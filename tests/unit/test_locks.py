@@ -64,6 +64,27 @@ def test_shared_holders_stand_beside_each_other_but_not_beside_an_exclusive_one(
             second.acquire(timeout=0)
 
 
+def test_what_nobody_holds_for_long_is_waited_for_without_a_word_whatever_the_timeout(tmp_path):
+    first, second, clock = locks(tmp_path / ".lock")
+    told = []
+    with first.holding():
+        with pytest.raises(LockedError):
+            second.acquire(shared=True, timeout=0, waiting=told.append, patience=3)
+        assert (3 <= clock.now < 4, told) == (True, [])
+    first.acquire()
+    clock.now, pause = 0.0, clock.sleep
+
+    def sleep(seconds):
+        pause(seconds)
+        if clock.now > 2:
+            first.release()
+
+    third = FileLock(tmp_path / ".lock", clock=clock, sleep=sleep)
+    third.acquire(shared=True, timeout=0, waiting=told.append, patience=3)
+    assert (third.held, told) == (True, [])
+    third.release()
+
+
 def test_lock_is_taken_even_when_no_room_is_left_to_say_who_holds_it(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "full")

@@ -1,3 +1,4 @@
+import errno
 import os
 
 import pytest
@@ -7,9 +8,11 @@ from dci_downloader.errors import LockedError, NotFoundError
 from dci_downloader.mirror import prune as prune_module
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.prune import preview, prune
+from dci_downloader.mirror.publish import publish
+from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import record_path
 from dci_downloader.results import Removal
-from tests.unit.samples import FIRST, SECOND, Sample, entry_of, names_in
+from tests.unit.samples import FIRST, SECOND, Sample, component_of, entry_of, manifest_of, names_in
 
 
 def test_prune_keeps_what_is_published_and_so_many_older_and_no_orphan(sample):
@@ -83,6 +86,54 @@ def test_a_folder_that_no_topic_can_have_keeps_nothing_from_being_pruned(sample,
 def test_prune_waits_for_running_syncs_or_says_that_they_run(sample):
     with sample.topic.lock(), pytest.raises(LockedError):
         prune(sample.mirror, timeout=0)
+
+
+def test_a_topic_with_nothing_to_remove_is_not_locked(sample):
+    sample.publish("c1", FIRST)
+    other = sample.mirror.topic("RHEL 9.3")
+    with other.lock():
+        publish(other, component_of("c1"), None, manifest_of(FIRST))
+    asked = []
+    real = TopicMirror.alone
+
+    def alone(topic, *arguments):
+        asked.append(topic.path.name)
+        return real(topic, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TopicMirror, "alone", alone)
+        prune(sample.mirror)
+        (sample.topic.path / ".old-0123abcd").mkdir()
+        prune(sample.mirror)
+    assert asked == ["RHEL_9.2"]
+
+
+def test_a_topic_that_is_being_synced_keeps_old_versions_of_others_from_nothing(sample):
+    for number in range(2):
+        sample.publish(f"c{number}", {"own": b"%d" % number})
+    other = sample.mirror.topic("RHEL 9.1")
+    with other.lock():
+        (other.path / ".versions" / "compose").mkdir(parents=True)
+        (other.path / ".new-0123abcd").mkdir()
+        with pytest.raises(LockedError):
+            prune(sample.mirror, keep=0, timeout=0)
+        assert [version.folder for version in sample.topic.versions("compose")] == ["c1"]
+        assert entry_of("", b"0").sha256 in sample.objects()
+    assert entry_of("", b"0").sha256 not in sample.objects(), "it was written down"
+
+
+def test_a_store_of_an_older_release_is_pruned_on_a_full_disk(sample, monkeypatch):
+    sample.publish("c1", FIRST)
+    sample.publish("c2", SECOND)
+    for name in ("unsure", "candidates"):
+        assert not (sample.store.root / name).exists()
+
+    def full(path, *_):
+        code = errno.EEXIST if os.path.exists(path) else errno.ENOSPC
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "mkdir", full)
+    assert prune(sample.mirror, keep=0) == (("c1",), 1, 5)
 
 
 def test_prune_of_nothing_is_an_error_and_creates_nothing(sample):

@@ -163,6 +163,7 @@ def test_where_a_record_cannot_be_read_every_object_is_hashed(before):
 
 def test_prune_removes_what_is_aside(before, monkeypatch):
     before.publish("c1", FIRST)
+    before.store.unsure.mkdir()
     aside = before.store.unsure / entry_of("", b"x" * 100).sha256
     aside.write_bytes(b"x" * 100)
     (before.store.unsure / "theirs").write_text("theirs")

@@ -9,7 +9,7 @@ from dci_downloader.mirror.restore import rebuild_damaged
 from dci_downloader.mirror.status import status
 from dci_downloader.mirror.verify import verify
 from dci_downloader.mirror.version import record_path
-from tests.unit.samples import FIRST, SECOND, component_of, entry_of, manifest_of, names_in
+from tests.unit.samples import FIRST, LINKS, SECOND, component_of, entry_of, manifest_of, names_in
 from tests.unit.test_verify import no_fetch, rot
 
 
@@ -92,6 +92,16 @@ def test_older_versions_with_the_same_damage_are_restored_too(sample):
     for tree in (sample.folder / "c1", sample.folder / "c2", sample.root / "RHEL_9.3/.versions/compose/d1"):
         assert (tree / "same").read_bytes() == b"bash" * 100
     assert whole(sample)
+
+
+def test_one_build_under_two_topics_is_restored_in_both(sample):
+    sample.publish("c1", FIRST)
+    with sample.mirror.topic("RHEL 9.3").lock() as other:
+        publish(other, component_of("c1"), None, manifest_of(FIRST, LINKS))
+    rot(sample.link / "same")
+    rebuild_damaged(sample.mirror, verify(sample.mirror), Fetches(sample))
+    assert (sample.root / "RHEL_9.3" / "compose" / "same").read_bytes() == b"bash" * 100
+    assert [check.damages for check in verify(sample.mirror)] == [(), ()]
 
 
 def test_older_versions_that_cannot_be_restored_are_left_and_named(sample):

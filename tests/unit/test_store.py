@@ -155,7 +155,7 @@ def test_only_regular_files_are_listed_as_objects(store):
     assert list(store.object_names()) == [ENTRY.sha256]
 
 
-@pytest.mark.parametrize("place", ["", "objects", "partial", "unflushed", "objects/ab"])
+@pytest.mark.parametrize("place", ["", "objects", "partial", "unflushed", "unsure", "candidates", "objects/ab"])
 @pytest.mark.parametrize("target", ["elsewhere", "nowhere"])
 def test_a_folder_of_the_store_that_is_a_link_is_refused_before_anything_is_read_or_written(tmp_path, place, target):
     store = open_store(tmp_path)
