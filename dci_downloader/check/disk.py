@@ -20,6 +20,7 @@ from dci_downloader.mirror.locks import flock
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.removal import remove_tree
 from dci_downloader.models import Plan
+from dci_downloader.page.page import require_place
 
 _SPARE = 0.1  # of the file system's size that is better left free
 _INODES = 1.2  # for each file, its folders counted
@@ -70,6 +71,12 @@ def _abilities(folder: Path) -> Iterator[Finding]:
         make_symlink("file", folder / "symlink")
     except SettingsError as error:
         yield failure("symbolic links", error)
+
+
+def page(mirror: Mirror, path: Path) -> Iterator[Finding]:
+    """Whether the page about the mirror can be written."""
+    require_place(mirror, path)
+    yield good("status_page", str(path))
 
 
 def room(mirror: Mirror, plans: Sequence[Plan], reserve: int) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ from dci_downloader.settings.command_line import CommandLine
 from dci_downloader.settings.destination import no_destination
 from dci_downloader.settings.discovery import Variables
 from dci_downloader.settings.precedence import MergedSettings
-from dci_downloader.settings.settings import TopicSettings, merge_found, topic_settings
+from dci_downloader.settings.settings import TopicSettings, check_commands, merge_found, topic_settings
 
 SECONDS, PATIENCE = 60.0, 10.0
 """How long one probe may take, and how long it waits for a server."""
@@ -83,6 +83,7 @@ class _Check:
         """Look at everything, in the order in which a run needs it."""
         try:
             merged, variables = merge_found(self.command_line, self.environ)
+            check_commands(merged.topics)
             topics = [topic_settings(values, self.command_line) for values in merged.topics]
         except SettingsError as error:
             yield failure("settings", error)  # nothing else is known then
@@ -96,6 +97,8 @@ class _Check:
             reserve = max((topic.options.reserve for topic in topics), default=0)
             yield from self._probe("destination", lambda: disk.file_system(mirror))
             yield from self._probe("room", lambda: disk.room(mirror, self.planned, reserve))
+            if merged.status_page is not None:
+                yield from self._probe("status_page", partial(disk.page, mirror, Path(merged.status_page.value)))
         yield from self._machine(topics)
 
     def _probe(self, subject: str, probe: Probe) -> list[Finding]:

@@ -130,9 +130,10 @@ def verify(argv: Sequence[str]) -> int:
     progress = progress_for(sys.stderr, quiet=arguments.quiet)
     address = getattr(arguments, "from")  # a word of Python
     repair = connector(address, arguments.dcirc, "", progress) if arguments.repair else None
-    peers = _peers(arguments.peers or (), arguments.settings or ())
+    root = destination(arguments.destination, os.environ, arguments.settings or ())
+    peers = _peers(arguments.peers or (), arguments.settings or root.files)
     with Signals() as stop:
-        mirror = Mirror(destination(arguments.destination, os.environ, arguments.settings or ()).path)
+        mirror = Mirror(root.path)
         result = maintenance.verify(mirror, progress, stop, repair, arguments.lock_timeout, peers)
     return output.print_result(result, as_json=arguments.json, quiet=arguments.quiet)
 

@@ -22,7 +22,7 @@ from dci_downloader.settings.precedence import merge
 FOLDER = "/etc/systemd/system"
 
 
-_TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108  not used, warned of
+_TEMPORARY = ("/tmp/", "/var/tmp/")  # noqa: S108  not used, warned of
 
 
 class Units(NamedTuple):
@@ -53,10 +53,12 @@ def units(files: Sequence[str], dcirc: str, user: str = "") -> Units:
     command = [*_program(), *options, "--dcirc", os.path.abspath(dcirc), "--lock-timeout", "0"]
     destination = os.path.abspath(merged.destination.value)
     name, notes = _user(user, destination)
-    for path in (destination, *(os.path.abspath(file) for file in (*files, dcirc))):
-        if path.startswith(tuple(f"{folder}/" for folder in _TEMPORARY)):
+    pages = [os.path.dirname(os.path.abspath(merged.status_page.value))] if merged.status_page else []
+    for path in (destination, *pages, *(os.path.abspath(file) for file in (*files, dcirc))):
+        if f"{path}/".startswith(_TEMPORARY):
             notes += (f"{path}: the service has a /tmp of its own (PrivateTmp=) and does not see it: move it",)
-    return Units({"service": service_unit(name, command, destination), "timer": TIMER}, notes)
+    outside = [folder for folder in pages if os.path.commonpath([destination, folder]) != destination]
+    return Units({"service": service_unit(name, command, destination, *outside), "timer": TIMER}, notes)
 
 
 def _user(named: str, destination: str) -> tuple[str, tuple[str, ...]]:

@@ -70,21 +70,22 @@ WantedBy=timers.target
 """
 
 
-def service_unit(user: str, command: Sequence[str], destination: str) -> str:
+def service_unit(user: str, command: Sequence[str], destination: str, *others: str) -> str:
     """The service.
 
     Args:
         user: who it runs as.
         command: what it runs; the program by its absolute path.
-        destination: root of the mirror, the only place that is written to; an absolute path.
+        destination: root of the mirror, which must exist; an absolute path.
+        others: further folders that are written to, if they are there; absolute paths.
 
     Raises:
-        SettingsError: a word of the command, or the destination, holds a character that is not printable.
+        SettingsError: a word of the command, or a folder, holds a character that is not printable.
     """
     return _SERVICE.format(
         user=user,
         command=" ".join(_quoted(word).replace("$", "$$") for word in command),
-        destination=_quoted(destination),
+        destination=" ".join([_quoted(destination), *(_quoted(f"-{folder}") for folder in others)]),
         locked=LockedError.exit_code,
     )
 

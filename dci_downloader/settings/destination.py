@@ -23,11 +23,13 @@ class Destination(NamedTuple):
         path: of the folder.
         origin: where it is named: ``DEST``, ``DCI_LOCAL_REPO``, or file, line and column.
         keep: how many older builds the settings that name it keep at the most; None where no settings name it.
+        files: those settings; none where no settings name it.
     """
 
     path: str
     origin: str
     keep: Optional[int] = None
+    files: tuple[str, ...] = ()
 
 
 def no_destination(found: FoundFiles) -> SettingsError:
@@ -58,7 +60,8 @@ def destination(given: str, environ: Mapping[str, str], files: Sequence[str] = (
     if merged.destination is None:
         raise no_destination(found)
     kept = [topic["keep"].value for topic in merged.topics]
-    return Destination(*merged.destination, max(kept, default=SETTINGS["keep"].default))
+    keep = max(kept, default=SETTINGS["keep"].default)
+    return Destination(*merged.destination, keep, tuple(files) or found.settings)
 
 
 def _named(text: str, origin: str) -> SettingValue:

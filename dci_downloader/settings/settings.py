@@ -137,7 +137,7 @@ def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
             "--set-state is about the job of --job-id or DCI_JOB_ID, and is not for --dry-run",
             hint="name the job, or leave --set-state out",
         )
-    _check_commands(merged.topics)
+    check_commands(merged.topics)
     topics = [topic_settings(values, command_line) for values in merged.topics]
     return Settings(
         credentials=None if merged.upstream else variables.credentials(),
@@ -184,7 +184,7 @@ def _without_registry(topic: TopicSettings) -> TopicSettings:
     return replace(topic, options=replace(topic.options, registry=""))
 
 
-def _check_commands(topics: Iterable[Values]) -> None:
+def check_commands(topics: Iterable[Values]) -> None:
     """Make sure that nobody else can say what is run.
 
     Raises:

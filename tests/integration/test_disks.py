@@ -8,6 +8,7 @@ import resource
 import shutil
 import stat
 import subprocess
+from functools import partial
 
 import pytest
 
@@ -80,6 +81,26 @@ def test_a_volume_of_its_own_is_a_mirror(program, mounts, public_path, kind, siz
     program.assert_published()
     assert [program.run(command, program.dest)[0] for command in ("status", "verify", "prune")] == [0, 0, 0]
     assert (program.dest / "lost+found").is_dir() == (kind == "ext4")
+
+
+@pytest.mark.slow
+@root_only
+def test_on_a_disk_that_is_too_small_older_builds_give_way_and_never_the_published_one(program, mounts):
+    mounts.tmpfs(program.dest, "size=12m")
+    sync = partial(program.sync, user=0, group=0)
+    for number in range(5):
+        program.build({"own": bytes([number]) * (5 << 20)})
+        if number < 2:
+            sync("--keep", "9")
+        else:
+            assert "--make-room" in sync("--keep", "9", code=6)
+            assert "to make room" in sync("--keep", "9", "--make-room", "--dry-run")
+            assert "to make room" in sync("--keep", "9", "--make-room")
+        program.assert_published()
+    program.build({"own": b"x" * (12 << 20)})
+    published = program.read()
+    sync("--make-room", code=6)
+    assert (program.read() == published, len(list(program.versions.glob("*.json")))) == (True, 2)
 
 
 @pytest.mark.slow

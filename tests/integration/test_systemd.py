@@ -115,6 +115,14 @@ def test_paths_below_tmp_are_warned_of_for_the_service_has_its_own(printed):
     assert not any("/srv" in note for note in printed.notes if "PrivateTmp" in note)
 
 
+def test_the_service_may_write_the_page_about_the_mirror_too(tmp_path, capsys):
+    settings = tmp_path / "s.yml"
+    for page, paths in (("/srv/www/dci.html", "/srv/dci -/srv/www"), ("/srv/dci/index.html", "/srv/dci")):
+        settings.write_text(f"topic: a\nlocal_repo: /srv/dci\nstatus_page: {page}\n")
+        assert main(["systemd-units", "service", "--settings", str(settings)]) == 0
+        assert read(capsys.readouterr().out)["Service"]["ReadWritePaths"] == paths
+
+
 def test_without_settings_it_is_those_of_the_machine(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("dci_downloader.cli.systemd.SYSTEM_FOLDER", str(tmp_path))
     (tmp_path / "settings.yml").write_text("topic: a\nlocal_repo: /srv/dci\n")

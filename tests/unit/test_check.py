@@ -103,6 +103,16 @@ def test_settings_that_are_found_are_checked_and_said(lab, check, tmp_path, monk
     assert (code, list(found)) == (2, ["settings"])
 
 
+def test_a_command_that_every_user_can_change_and_a_page_that_cannot_be_written_are_failures(check, tmp_path):
+    text = f"topic: RHEL-9.2\nlocal_repo: {tmp_path}/dci\n"
+    code, found = check(text=f"{text}status_page: {tmp_path}/nowhere/page.html\n")
+    assert found["status_page"]["exit_code"] == 2
+    (tmp_path / "s.yml").write_text(f"{text}on_published: [/bin/true]\n")
+    (tmp_path / "s.yml").chmod(0o666)
+    code, found = check("--settings", tmp_path / "s.yml")
+    assert (code, "every user" in found["settings"]["text"]) == (2, True)
+
+
 def test_nothing_to_mirror_and_nowhere_to_put_it_are_failures(check, tmp_path):
     code, found = check()
     assert code == 2

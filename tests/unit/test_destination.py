@@ -23,9 +23,9 @@ def found(tmp_path, monkeypatch):
 
 def test_what_is_given_comes_before_the_environment_and_that_before_settings(found):
     path = found("topic: a\nlocal_repo: /settings\nkeep: 3\n")
-    assert destination("/given", {"DCI_LOCAL_REPO": "/env"}) == ("/given", "DEST", None)
-    assert destination("", {"DCI_LOCAL_REPO": "/env"}) == ("/env", "DCI_LOCAL_REPO", None)
-    assert destination("", {}) == ("/settings", f"{path}:2:1", 3)
+    assert destination("/given", {"DCI_LOCAL_REPO": "/env"}) == ("/given", "DEST", None, ())
+    assert destination("", {"DCI_LOCAL_REPO": "/env"}) == ("/env", "DCI_LOCAL_REPO", None, ())
+    assert destination("", {}) == ("/settings", f"{path}:2:1", 3, (path,))
 
 
 def test_settings_that_are_named_come_in_place_of_those_that_are_found(found, tmp_path):
