@@ -36,7 +36,7 @@ def digest(path):
 def sources():
     """What the package is made of, as paths below the root."""
     package = ROOT / "dci_downloader"
-    found = [path for path in package.rglob("*") if path.is_file() and path.suffix in (".py", ".md", ".typed")]
+    found = [path for path in package.rglob("*") if path.is_file() and path.suffix in (".py", ".md", ".typed", ".css", ".js")]
     return {path.relative_to(ROOT).as_posix() for path in found}
 
 
