@@ -21,7 +21,7 @@ from dci_downloader.content.selection import Selection
 from dci_downloader.control.offer import lists, resolve_request
 from dci_downloader.control.resolver import creation_order
 from dci_downloader.control.upstream import Upstream
-from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, NotFoundError, SettingsError
+from dci_downloader.errors import DiskFullError, ManifestError, NotFoundError, SettingsError
 from dci_downloader.formatting import size
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
@@ -273,23 +273,14 @@ class _Sync:
 
     def _fetch(self, component: Component, plan: Plan) -> Fetched:
         """Fetch what is missing."""
-        from dci_downloader.transfer.engine import fetch  # a run with nothing new need not wait for that
-        from dci_downloader.transfer.fetched import Fetched
+        from dci_downloader.transfer.fetched import Fetched  # a run with nothing new need not wait for that
+        from dci_downloader.transfer.missing import MissingFiles
 
         if not plan.missing:
             return Fetched(received=())
         with recorded(self.topic_mirror, component.type, component.name, self.progress) as progress:
-            progress.begin(component.name, plan.missing_files, plan.missing_bytes)
-            try:
-                with self.stop.deferred():
-                    source, store = self.server.files(component), self.mirror.store
-                    transfer, build = self.options.transfer, plan.wanted.files
-                    fetched = fetch(plan.missing, source, store, transfer, progress, self.stop, self.peers, build)
-            finally:
-                progress.end()
-        if self.stop.requested():  # it may have come after fetch asked for the last time
-            raise CancelledError("interrupted")
-        return fetched
+            missing = MissingFiles(self.server, self.mirror.store, self.options.transfer, self.peers, self.stop)
+            return missing.fetch(component, plan, progress)
 
     def _mirror_images(self, wanted: Manifest) -> tuple[tuple[ContainerImage, ...], tuple[Failure, ...]]:
         """Mirror the container images, where that is asked for and the component has a list of them."""

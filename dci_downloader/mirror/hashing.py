@@ -2,7 +2,8 @@
 
 Threads would do for large files. With small ones they spend their time passing the interpreter lock to each other:
 50,000 files of 2 kB take two threads longer than one. The processes are fresh interpreters that import next to nothing
-(15 ms), not forks: a fork would inherit the locks of whatever threads there are.
+(15 ms), not forks: a fork would inherit the locks of whatever threads there are. One that a signal stops is killed, and
+its files are hashed in this process.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from dci_downloader.mirror import digests
 
 _BATCH_FILES = 256
 _BATCH_SIZE = 16 << 20
+_LOOK_SECONDS = 1.0  # between two looks at whether workers are stopped; one that is at two of them is killed
 
 Batch = list[str]
 _Worker = Optional["subprocess.Popen[bytes]"]
@@ -94,6 +97,8 @@ class _WorkerPool:
         self._workers: list[_Worker] = []
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         self._closed = False
+        self._closing = threading.Event()
+        threading.Thread(target=self._kill_stopped, name="hashing", daemon=True).start()
 
     def grow(self, count: int) -> None:
         """Start workers until there are so many."""
@@ -117,9 +122,20 @@ class _WorkerPool:
             self._idle.put(worker)
         return response.split(",") if response or self._closed else digests.digests(batch)
 
+    def _kill_stopped(self) -> None:
+        """Kill workers that stay stopped: nobody may ever continue them, and their threads would wait for ever."""
+        before: set[int] = set()
+        while not self._closing.wait(_LOOK_SECONDS):
+            stopped = {worker.pid for worker in self._workers if worker is not None and _is_stopped(worker.pid)}
+            for worker in self._workers:
+                if worker is not None and worker.pid in stopped & before:
+                    worker.kill()
+            before = stopped
+
     def close(self) -> None:
         """End all work at once."""
         self._closed = True
+        self._closing.set()
         for worker in self._workers:
             if worker is not None:
                 worker.kill()
@@ -138,6 +154,15 @@ def _start() -> _Worker:
         )
     except OSError:
         return None
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether a process is stopped by a signal; see proc_pid_stat(5)."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as status:
+            return status.read().rpartition(b")")[2].split()[0] == b"T"
+    except (OSError, IndexError):
+        return False
 
 
 def _request(worker: _Worker, batch: Batch) -> str:

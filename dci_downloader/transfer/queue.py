@@ -105,7 +105,9 @@ class TransferQueue:
         if segment is None and (big_may_go or not self._small):
             segment = self._next_of_big(accepts, may_open)
         while segment is None and may_open and self._small:
-            segment = next(iter(self._open(self._small.popleft())), None)
+            opened = self._open(self._small.popleft())
+            segment = opened[0] if opened else None
+            self._segments.extend(opened[1:])  # gaps that an earlier run left
         return segment
 
     def _next_of_big(self, accepts: Accepts, may_open: bool) -> Optional[Segment]:

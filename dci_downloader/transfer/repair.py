@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Optional
 
 from dci_downloader.control.upstream import Upstream
@@ -14,7 +13,7 @@ from dci_downloader.mirror.restore import rebuild_damaged
 from dci_downloader.mirror.verify import VersionCheck
 from dci_downloader.models import Component, Plan
 from dci_downloader.options import TransferOptions
-from dci_downloader.transfer.engine import fetch
+from dci_downloader.transfer.missing import MissingFiles
 from dci_downloader.transfer.reconstruct import reconstruct
 from dci_downloader.transfer.sources import PeerPool
 
@@ -52,17 +51,10 @@ def repair(
         DiskFullError: there is no room.
         CancelledError: ``stop`` was requested.
     """
-    peers = PeerPool(transfer.peers)
+    missing = MissingFiles(server, mirror.store, transfer, PeerPool(transfer.peers), stop)
 
     def fetch_missing(component: Component, plan: Plan) -> None:
-        progress.begin(component.name, plan.missing_files, plan.missing_bytes)
-        try:
-            with stop.deferred():
-                source, store = server.files(component), mirror.store
-                options = transfer if transfer.network else replace(transfer, network=server.network)
-                fetched = fetch(plan.missing, source, store, options, progress, stop, peers, plan.wanted.files)
-        finally:
-            progress.end()
+        fetched = missing.fetch(component, plan, progress)
         if fetched.failures:
             first = fetched.failures[0]
             raise TransferError(f"{first.path}: {first.reason}", hint="run the same again; what came stays")

@@ -74,10 +74,17 @@ class Schedule:
             segment = self.queue.next(self._accepts_anywhere, may_open=False, big_may_go=big_may_go)
         while segment is not None and self.choice.vanishes(segment):
             segment = self.queue.next(self._accepts, may_open=may_open, big_may_go=big_may_go)
-        if segment is not None:
-            (segment.source,) = self.choice.of(segment, anywhere=True)
-            if segment.transfer.stuck_since is None:
-                segment.transfer.stuck_since = self._clock()
+        return None if segment is None else self._with_source(segment)
+
+    def _with_source(self, segment: Segment) -> Optional[Segment]:
+        """A segment whose turn it is, with its source; None where there is no room for it after all."""
+        chosen = self.choice.of(segment, anywhere=True)
+        if not chosen:
+            self.queue.later(segment, 0.0)
+            return None
+        (segment.source,) = chosen
+        if segment.transfer.stuck_since is None:
+            segment.transfer.stuck_since = self._clock()
         return segment
 
     def more(self, transfer: Transfer, wanted: Ranges) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.benchmarks import programs
 from tests.benchmarks.images import images, nightly
+from tests.benchmarks.line import line
 from tests.benchmarks.measure import Program, alternate, median, ratio
 from tests.benchmarks.mirrored import mirrored
 from tests.benchmarks.peers import peer, slow_peer
@@ -28,13 +29,15 @@ def packages(place: Place) -> Iterator[Row]:
     with place.site(rpm_sizes(5000, 1_400_000_000)) as (site, root):
         ours, curl = programs.ours(site), programs.curl(site, root, 16)
         aria2c, rclone = programs.aria2c(site, root, "-j16"), programs.rclone(site, root, 16)
-        used = place.race(site, place.with_previous(site, [ours, curl, aria2c, rclone]))
-    yield Row(case, f"time, {curl.name} (one hop, unchecked)", ratio(used[OURS], used[curl.name]), "×", 1.3)
+        by_hand = programs.by_hand(site, root, 16)
+        used = place.race(site, place.with_previous(site, [ours, by_hand, curl, aria2c, rclone]))
+    yield Row(case, f"time, {by_hand.name}", ratio(used[OURS], used[by_hand.name]), "×", 0.9)
+    yield Row(case, f"time, {curl.name} (one hop, unchecked)", ratio(used[OURS], used[curl.name]), "×", 1.6)
     yield Row(case, f"time, {aria2c.name} (one hop)", ratio(used[OURS], used[aria2c.name]), "×", 0.65)
     yield Row(case, f"time, {rclone.name} (one hop, unchecked)", ratio(used[OURS], used[rclone.name]), "×")
     if PREVIOUS in used:
         yield Row(case, f"time, {PREVIOUS}", ratio(used[OURS], used[PREVIOUS]), "×")
-    yield Row(case, f"CPU seconds per GB, {aria2c.name}", ratio(used[OURS], used[aria2c.name], "cpu"), "×", 0.8)
+    yield Row(case, f"CPU seconds per GB, {aria2c.name}", ratio(used[OURS], used[aria2c.name], "cpu"), "×", 0.85)
 
 
 def far_away(place: Place) -> Iterator[Row]:
@@ -77,7 +80,7 @@ def tiny(place: Place) -> Iterator[Row]:
     with place.site([2048] * 20_000) as (site, root):
         ours, curl = programs.ours(site), programs.curl(site, root, 16, redirected=True)
         used = place.race(site, [ours, curl])
-    yield Row("20,000 files of 2 KB", f"time, {curl.name} (two hops)", ratio(used[OURS], used[curl.name]), "×", 1.3)
+    yield Row("20,000 files of 2 KB", f"time, {curl.name} (two hops)", ratio(used[OURS], used[curl.name]), "×", 1.2)
 
 
 def image(place: Place) -> Iterator[Row]:
@@ -113,6 +116,7 @@ def onto_disk(place: Place) -> Iterator[Row]:
         yield Row(case, f"time, {curl.name}", ratio(used[OURS], used[curl.name]), "×", 1.5)
 
 
-_TRANSFERS = (packages, far_away, limited, tiny, image, images, nightly, peer, slow_peer, mirrored, memory, onto_disk)
-_CASES = (*_TRANSFERS, scale, one_component, nothing_new_far_away)
+_NEARBY = (packages, limited, tiny, image, images, nightly, peer, slow_peer, mirrored, memory, onto_disk)
+_FAR_AWAY = (far_away, line, nothing_new_far_away)
+_CASES = (*_NEARBY, *_FAR_AWAY, scale, one_component)
 CASES: dict[str, Callable[[Place], Iterator[Row]]] = {case.__name__.replace("_", "-"): case for case in _CASES}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -43,6 +44,13 @@ def curl(site: Site, root: Path, parallel: int, *, redirected: bool = False, flu
     command += f" --create-dirs --cacert {site.authority} {'--location ' if redirected else ''}--config {listed}"
     name = f"curl -Z {parallel}{' -L' if redirected else ''}{', sync -f' if flushes else ''}"
     return Program(name, ["sh", "-c", command], flushes=flushes)
+
+
+def by_hand(site: Site, root: Path, parallel: int) -> Program:
+    """curl through both hops, and then sha256sum of everything, as many at once as there are cores."""
+    _, _, fetch = curl(site, root, parallel, redirected=True).command
+    digests = f"find . -type f -print0 | xargs -0 -P {os.cpu_count()} -n 250 sha256sum > /dev/null"
+    return Program(f"curl -Z {parallel} -L, sha256sum", ["sh", "-c", f"({fetch}) && cd {{dest}} && {digests}"])
 
 
 def aria2c(site: Site, root: Path, *options: str) -> Program:

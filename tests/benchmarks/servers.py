@@ -1,6 +1,6 @@
 """What some cases need beside nginx: a line with a delay, a control server that is soon full, one that never answers.
 
-    python -m tests.benchmarks.servers delay LISTEN TARGET SECONDS BYTES_PER_SECOND
+    python -m tests.benchmarks.servers delay LISTEN TARGET SECONDS BYTES_PER_SECOND FIGURES
     python -m tests.benchmarks.servers limited LISTEN FOLDER STORE_URL
     python -m tests.benchmarks.servers silent LISTEN
 
@@ -32,17 +32,30 @@ CROWDED = 0.015
 
 
 class _Capacity:
-    """What all connections together may carry in one direction."""
+    """What all connections together may carry in one direction.
+
+    Attributes:
+        carried: bytes, and when the first and the last of them were handed on, seconds since the epoch.
+    """
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
         self._free_at = 0.0
+        self.carried = (0, 0.0, 0.0)
+
+    def count(self, size: int) -> None:
+        """Count bytes that are handed on."""
+        total, first, _ = self.carried
+        now = time.time()
+        self.carried = (total + size, first or now, now)
 
     def due(self, now: float, size: int) -> float:
         """When so many bytes are through that are handed in now."""
         self._free_at = max(self._free_at, now) + (size / self._rate if self._rate else 0.0)
         return self._free_at
 
+
+_TELL_SECONDS = 0.1
 
 _MOST_QUEUED = 0.2
 """Seconds of the line's time that may wait in its queues, before their senders have to wait."""
@@ -83,6 +96,7 @@ class _Delayed(asyncio.Protocol):
             if data is None:
                 self.other.close()
             elif not self.other.is_closing():
+                self._capacity.count(len(data))
                 self.other.write(data)
 
     def _resume(self) -> None:
@@ -101,7 +115,21 @@ class _Delayed(asyncio.Protocol):
             self.release()
 
 
-async def delay(listen: int, target: int, seconds: float, rate: float) -> None:
+async def _tell(figures: Path, capacity: _Capacity) -> None:
+    """Keep a file up to date with what was carried; once somebody removes it, count anew."""
+    told = capacity.carried
+    while True:
+        await asyncio.sleep(_TELL_SECONDS)
+        if told[0] and not figures.exists():
+            capacity.carried = told = (0, 0.0, 0.0)
+        if told != capacity.carried:
+            told = capacity.carried
+            temporary = figures.with_suffix(".new")
+            temporary.write_text(json.dumps(told))
+            temporary.replace(figures)
+
+
+async def delay(listen: int, target: int, seconds: float, rate: float, figures: Path) -> None:
     """A line to a port of loopback. Opening a connection takes a round trip.
 
     Args:
@@ -109,6 +137,7 @@ async def delay(listen: int, target: int, seconds: float, rate: float) -> None:
         target: the port that it leads to.
         seconds: of a round trip.
         rate: bytes per second in each direction, of all connections together; 0 for no limit.
+        figures: a file that says how many bytes came back, and when the first and the last did.
     """
     loop = asyncio.get_running_loop()
     one_way = seconds / 2
@@ -128,7 +157,7 @@ async def delay(listen: int, target: int, seconds: float, rate: float) -> None:
         return near
 
     server = await loop.create_server(accepted, "127.0.0.1", listen, backlog=256)
-    await server.serve_forever()
+    await asyncio.gather(server.serve_forever(), _tell(figures, back))
 
 
 class Limited:
@@ -228,6 +257,6 @@ if __name__ == "__main__":
     if kind == "silent":
         asyncio.run(silent(int(port)))
     elif kind == "delay":
-        asyncio.run(delay(int(port), int(rest[0]), float(rest[1]), float(rest[2])))
+        asyncio.run(delay(int(port), int(rest[0]), float(rest[1]), float(rest[2]), Path(rest[3])))
     else:
         asyncio.run(limited(int(port), Path(rest[0]), rest[1]))

@@ -182,8 +182,9 @@ def serve(
         if limited:
             running.enter_context(_started(*_SERVERS, "limited", near_control, root, store_url))
         if round_trip:
-            running.enter_context(_started(*_SERVERS, "delay", control, near_control, round_trip, line_rate))
-            running.enter_context(_started(*_SERVERS, "delay", store, near_store, round_trip, line_rate))
+            for name, port, near in (("control", control, near_control), ("store", store, near_store)):
+                line = "delay", port, near, round_trip, line_rate, root / f"{name}-line.json"
+                running.enter_context(_started(*_SERVERS, *line))
         for port in (near_control, near_store, control, store, peer):
             _wait_for(port)
         folder, control_url, peer_url = (

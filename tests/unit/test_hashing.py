@@ -1,8 +1,10 @@
 import hashlib
 import io
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -102,6 +104,19 @@ def test_a_process_that_dies_costs_nothing(files, started, tiny_batches, monkeyp
         return request(worker, batch)
 
     monkeypatch.setattr(hashing, "_request", dying)
+    assert dict(hash_files(listed(files), 2)) == files
+
+
+def test_processes_that_are_stopped_hold_up_nothing(files, started, tiny_batches, monkeypatch):
+    monkeypatch.setattr(hashing, "_LOOK_SECONDS", 0.02)
+    request = hashing._request
+
+    def stopped(worker, batch):
+        with suppress(ProcessLookupError):
+            os.kill(worker.pid, signal.SIGSTOP)
+        return request(worker, batch)
+
+    monkeypatch.setattr(hashing, "_request", stopped)
     assert dict(hash_files(listed(files), 2)) == files
 
 

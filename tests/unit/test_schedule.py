@@ -114,6 +114,15 @@ def test_a_file_all_of_whose_bytes_are_there_is_only_to_be_finished(partials):
     assert len(desk.schedule.finishable) == 1
 
 
+def test_all_gaps_that_an_earlier_run_left_of_a_small_file_are_asked_for(partials):
+    partials.by_path["a"] = FakePartial((10, 20), (30, 40))
+    desk = Desk(partials)
+    desk.schedule.partials = frozenset({"a" * 64})
+    desk.add(size=50)
+    desk.add("b", size=1)
+    assert sorted(bounds(desk.segments())) == [(0, 1), (0, 10), (20, 30), (40, 50)]
+
+
 def test_a_file_of_one_segment_is_in_one_piece(partials):
     desk = Desk(partials, tuning=Tuning(in_memory=100))
     desk.add()

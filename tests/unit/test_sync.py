@@ -24,7 +24,7 @@ from dci_downloader import (
 )
 from dci_downloader.mirror.fetching import recorded
 from dci_downloader.mirror.store import Store
-from dci_downloader.transfer import engine
+from dci_downloader.transfer import missing
 
 
 def tree(folder):
@@ -389,8 +389,8 @@ def test_a_request_to_stop_that_comes_as_the_transfer_ends_is_heard(lab, root, c
         return done
 
     stop = Late()
-    real = engine.fetch
-    monkeypatch.setattr(engine, "fetch", fetch)
+    real = missing.fetch
+    monkeypatch.setattr(missing, "fetch", fetch)
     lab.build(compose)
     with pytest.raises(CancelledError):
         sync(lab, root, stop=stop)
