@@ -65,7 +65,6 @@ def test_the_wheel_says_whose_it_is_and_what_it_needs(wheel):
         "pycurl>=7.43.0.6",
         "pyyaml>=5.4",
         "requests>=2.25.1",
-        "tqdm>=4.59",
     ]
     assert "Requires-Dist: dciclient" in str(about)
 

@@ -130,7 +130,7 @@ def test_the_table_of_options_is_that_of_help():
     documented = documented_options()
     assert set(documented) == set(real)
     for option, name in documented.items():
-        assert name == real[option] or option in ("-h", "--help", "--version")
+        assert name == real[option] or option in ("-h", "--help", "-V", "--version")
 
 
 @pytest.mark.parametrize("name", PARSERS)
