@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Optional
 
 from dci_downloader import container_images
 from dci_downloader.changes import Changes
+from dci_downloader.component_state import missing_report, with_state
 from dci_downloader.content.manifest import IMAGE_LIST_NAME
 from dci_downloader.content.selection import Selection
 from dci_downloader.control.offer import lists, resolve_request
 from dci_downloader.control.resolver import creation_order
 from dci_downloader.control.upstream import Upstream
-from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, NotFoundError, SettingsError
+from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, SettingsError
 from dci_downloader.formatting import size
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop, entering, phase
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
@@ -29,7 +30,6 @@ from dci_downloader.mirror.carried import is_carried
 from dci_downloader.mirror.fetching import forget, recorded
 from dci_downloader.mirror.hold import held_error
 from dci_downloader.mirror.index import refresh_index
-from dci_downloader.mirror.kept import kept_bytes, published_name
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.publish import publish
 from dci_downloader.mirror.removal import left_note
@@ -125,7 +125,7 @@ def sync_topic(
             reports = [report for report in reports if report.type not in failed]
             reports += _fetch_and_publish(sync, planner, again)
     reports = room.noted(reports)
-    reports += [sync.missing_report(component_type, error) for component_type, error in missing.items()]
+    reports += [missing_report(topic_mirror, component_type, error) for component_type, error in missing.items()]
     report = Report(resolved.name, resolved.id, tuple(reports), time.monotonic() - began, dropped_peers=peers.dropped)
     if report.exit_code == CancelledError.exit_code:
         error = CancelledError("interrupted")
@@ -194,16 +194,7 @@ class _Sync:
         except (*COMPONENT_ERRORS, CancelledError) as error:
             wanted = planned.wanted if planned.plan else Manifest("", ())
             taken = SyncSteps(Outcome.FAILED, wanted, planned.plan, failures=(Failure.of(error),))
-        if taken.outcome is Outcome.FAILED:
-            taken = taken._replace(
-                kept=kept_bytes(self.mirror, component, planned.wanted),
-                published=published_name(self.topic_mirror, component.type),
-            )
-        else:
-            before = planned.published.component.name if planned.published else ""
-            is_there = taken.outcome in (Outcome.PUBLISHED, Outcome.UNCHANGED)
-            published = component.name if is_there else before
-            taken = taken._replace(published=published, notes=(*planned.notes, *taken.notes))
+        taken = with_state(taken, planned, self.mirror, self.topic_mirror)
         taken = taken._replace(notes=(*taken.notes, *left_note(self.topic_mirror.left)))
         self.topic_mirror.left.clear()  # each is reported once
         path = ""
@@ -211,12 +202,6 @@ class _Sync:
             link = self.topic_mirror.link(component.type)
             path = "" if is_carried(link) else str(link)
         return taken.report(component, path, planned.seconds + time.monotonic() - began)
-
-    def missing_report(self, component_type: str, error: NotFoundError) -> ComponentReport:
-        """The report on a type that the topic has no component of."""
-        published = published_name(self.topic_mirror, component_type)
-        failures = (Failure.of(error),)
-        return ComponentReport("", "", component_type, (), "", Outcome.FAILED, failures=failures, published=published)
 
     def fetch_and_publish(self, planned: ComponentPlan) -> SyncSteps:
         """Fetch what is missing of a component and publish it."""
