@@ -1,4 +1,4 @@
-"""Credentials, proxies and certificates from environment variables; no other module reads the environment."""
+"""What environment variables say: credentials, proxies, certificates, the terminal. No other module reads them."""
 
 from __future__ import annotations
 
@@ -179,3 +179,25 @@ def network(environ: Mapping[str, str]) -> Network:
         proxies=proxies,
         no_proxy=environ.get("no_proxy", environ.get("NO_PROXY", "")),
     )
+
+
+def has_cursor(environ: Mapping[str, str]) -> bool:
+    """Whether the terminal can move its cursor and erase, so that a line can be written over."""
+    return environ.get("TERM", "dumb") not in ("", "dumb")
+
+
+def wants_colour(environ: Mapping[str, str], *, is_terminal: bool) -> bool:
+    """Whether text is to be coloured: by ``NO_COLOR``, then ``CLICOLOR_FORCE``, then what it is written to."""
+    if environ.get("NO_COLOR"):
+        return False
+    if environ.get("CLICOLOR_FORCE", "0") not in ("", "0"):
+        return True
+    return is_terminal and has_cursor(environ) and environ.get("CLICOLOR") != "0"
+
+
+def is_ascii(environ: Mapping[str, str]) -> bool:
+    """Whether the user's locale is one without letters beyond ASCII: ``C`` or ``POSIX``, or none at all."""
+    names = [environ.get(name, "") for name in ("LC_ALL", "LC_CTYPE", "LANG")]
+    if names[:2] == ["", "C.UTF-8"]:  # by Python itself, in place of C (PEP 538)
+        del names[1]
+    return next(filter(None, names), "C") in ("C", "POSIX")

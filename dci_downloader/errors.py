@@ -24,7 +24,7 @@ The number is the exit code of the command line. ``str(error)`` is one line for 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Optional
+from typing import Any, Optional
 
 
 class DownloaderError(Exception):
@@ -182,9 +182,14 @@ class LockedError(DownloaderError):
 
 
 class CancelledError(DownloaderError):
-    """The run was asked to stop. What is complete stays, and the next run resumes."""
+    """The run was asked to stop. What is complete stays, and the next run resumes.
+
+    Attributes:
+        report: of a sync, the ``Report`` on what it had done until then; None where it had not come to any component.
+    """
 
     exit_code = 130
+    report: Any = None
 
 
 _CLASSES = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -29,7 +30,20 @@ def size(count: float) -> str:
         count /= 1000
         unit += 1
     digits = 0 if unit == 0 or abs(count) >= 99.95 else 1
-    return f"{count:,.{digits}f} {_UNITS[unit]}"
+    return f"{count:,.{digits}f} {_UNITS[unit]}" if unit or count != 1 else "1 byte"
+
+
+def part(done: float, whole: float, between: str = "/") -> str:
+    """Bytes of bytes in the unit of the whole, so that the text keeps its length: ``0.4/1.4 GB``."""
+    number, unit = size(whole).split(" ")
+    scale = 1000 ** _UNITS.index(unit) if unit in _UNITS else 1
+    digits = len(number.partition(".")[2])
+    return f"{done / scale:,.{digits}f}".rjust(len(number)) + f"{between}{number} {unit}"
+
+
+def rate(count: float, seconds: float) -> str:
+    """Bytes per second: ``58.2 MB/s``."""
+    return f"{size(count / seconds if seconds > 0 else 0)}/s"
 
 
 def count(number: int, noun: str) -> str:
@@ -49,6 +63,29 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min"
+
+
+def clock(seconds: float) -> str:
+    """A length of time for places where it changes: ``0:09``, ``4:10``, ``2:05:00``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal a printable text takes: East Asian letters take two, combining marks none."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF") for char in text)
+
+
+def shorten(text: str, most: int) -> str:
+    """The text, or where it takes more than so many columns its beginning and a ``…``."""
+    if columns(text) <= most:
+        return text
+    while text and columns(text) >= most:
+        text = text[:-1]
+    return f"{text}…"
 
 
 def age(moment: datetime, now: datetime) -> str:
@@ -71,5 +108,7 @@ def instant(moment: datetime) -> str:
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows as lines with aligned columns, two spaces apart; each cell is made fit to be printed."""
     rows = [[printable_line(cell).replace("\t", "\\t") for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    widths = [max(map(columns, column)) for column in zip(*rows)]
+    return [
+        "  ".join(cell + " " * (width - columns(cell)) for cell, width in zip(row, widths)).rstrip() for row in rows
+    ]

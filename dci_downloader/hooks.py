@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Protocol
 
 
 class Progress(Protocol):
-    """Gets reports of a run while it works, in the thread that runs it. Every method must return at once."""
+    """Gets reports of a run while it works, in the thread that runs it. Every method must return at once.
+
+    Methods may join these: a subclass of :class:`NullProgress` goes on working then.
+    """
 
     def message(self, text: str) -> None:
         """A line for everybody: which topic a pattern means, a topic that waits for a lock."""
@@ -24,8 +28,14 @@ class Progress(Protocol):
         A negative ``size`` says that bytes were discarded.
         """
 
+    def waiting(self, seconds: float, limit: float) -> None:
+        """Nothing has arrived for so many seconds; at ``limit`` seconds the work is given up. Comes again and again."""
+
     def end(self) -> None:
         """The work that ``begin`` announced is over, complete or not."""
+
+    def phase(self, label: str) -> None:
+        """Work without bytes to count starts, ``label`` names it; empty where it is over."""
 
 
 class NullProgress:
@@ -46,8 +56,33 @@ class NullProgress:
     def advance(self, files: int, size: int) -> None:
         """Ignore it."""
 
+    def waiting(self, seconds: float, limit: float) -> None:
+        """Ignore it."""
+
     def end(self) -> None:
         """Ignore it."""
+
+    def phase(self, label: str) -> None:
+        """Ignore it."""
+
+
+@contextmanager
+def phase(progress: Progress, label: str) -> Iterator[None]:
+    """Report a block as work without bytes to count."""
+    progress.phase(label)
+    try:
+        yield
+    finally:
+        progress.phase("")
+
+
+@contextmanager
+def entering(progress: Progress, label: str, context: AbstractContextManager[object]) -> Iterator[None]:
+    """Enter a context for a block; what it takes to enter it is reported as work without bytes to count."""
+    with ExitStack() as stack:
+        with phase(progress, label):
+            stack.enter_context(context)
+        yield
 
 
 class Stop(Protocol):

@@ -22,6 +22,7 @@ from functools import partial
 from typing import Any, Optional
 
 from dci_downloader.content.coverage import select
+from dci_downloader.content.deselection import deselected
 from dci_downloader.content.selection import RULES, Selection
 from dci_downloader.control.offer import resolve_offer
 from dci_downloader.control.resolver import folder_conflicts
@@ -37,7 +38,7 @@ from dci_downloader.errors import (
     SettingsError,
     TransferError,
 )
-from dci_downloader.hooks import Progress, Stop
+from dci_downloader.hooks import Progress, Stop, phase
 from dci_downloader.mirror.adopt import adopt, adoptable
 from dci_downloader.mirror.hold import is_held
 from dci_downloader.mirror.mend import mend
@@ -67,7 +68,7 @@ class ComponentPlan:
         plan: what the mirror lacks of it; None where it is published as it is, or cannot be mirrored.
         adoptable: what a plain folder in the link's place may hold of that, in a dry run; others adopt it at once.
         held: whether another version stays published, so that this one only can be told of.
-        notes: what was put right of the published version, a line each.
+        notes: what the selection takes away of the published version, or was put right of it, a line each.
         seconds: how long it took to find out.
     """
 
@@ -129,14 +130,20 @@ class Planner:
         Raises:
             CancelledError: ``stop`` was requested.
         """
-        # one after the other, for a record takes many times its size in memory while it is read
-        known = [self._attempt(self._with_published, ComponentPlan(component)) for component in components]
-        plans = side_by_side(partial(self._attempt, self._with_offer), known)
+        with phase(self.progress, f"{self.topic_mirror.name}: reading the file lists"):
+            # one after the other, for a record takes many times its size in memory while it is read
+            known = [self._attempt(self._with_published, ComponentPlan(component)) for component in components]
+            plans = side_by_side(partial(self._attempt, self._with_offer), known)
+        for plan in plans if not self.dry_run else ():  # there notes are part of the result
+            for note in plan.notes:
+                self.progress.message(f"! {plan.component.name}: {note}")
         if all(plan.skipped for plan in plans):
             return [replace(plan, error=NoFilesError(plan.component.name, plan.component.type)) for plan in plans]
         conflicts = folder_conflicts(plan.component for plan in plans if plan.wanted.files)
         plans = [replace(plan, error=plan.error or conflicts.get(plan.component.id)) for plan in plans]
-        return self._with_room([self._attempt(self._with_plan, plan) for plan in plans])
+        with phase(self.progress, f"{self.topic_mirror.name}: looking for what is here already"):
+            plans = [self._attempt(self._with_plan, plan) for plan in plans]
+        return self._with_room(plans)
 
     def _attempt(self, step: Callable[[ComponentPlan], ComponentPlan], plan: ComponentPlan) -> ComponentPlan:
         """The plan after one more step; an error of the component becomes a value in it, and ends its steps."""
@@ -164,7 +171,10 @@ class Planner:
         wanted = known or _EMPTY
         if offer.manifest is not None:
             wanted = select(self.selection, offer.manifest) if offer.manifest.files else _EMPTY
-        return replace(plan, wanted=wanted, contents=offer.contents)
+        notes: tuple[str, ...] = ()
+        if published and offer.manifest is not None and published.selection != plan.selection:
+            notes = deselected(published.manifest, offer.manifest, wanted)
+        return replace(plan, wanted=wanted, contents=offer.contents, notes=notes)
 
     def _with_plan(self, plan: ComponentPlan) -> ComponentPlan:
         """What the mirror lacks of the selected files, once it has what is at hand."""
@@ -182,7 +192,7 @@ class Planner:
             mended = mend(self.topic_mirror, published)
             if mended is not None:
                 self.topic_mirror.refresh_heads(component.type)
-                return replace(plan, notes=mended)
+                return replace(plan, notes=(*plan.notes, *mended))
         for entry, content in plan.contents.items():
             if entry in wanted.files:
                 store.add(entry, [content])

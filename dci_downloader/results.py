@@ -148,6 +148,7 @@ class ComponentReport:
         files_downloaded: files fetched by this run; with ``PLANNED`` and ``HELD``, files to fetch; without those
             assembled.
         bytes_downloaded: bytes received for them, including those discarded; without what an earlier run left.
+        bytes_resumed: what an earlier run left of them, and this one took up.
         files_assembled: images put together from files that the mirror held, with ``bytes_assembled`` of them; the rest
             of their bytes is downloaded. With ``PLANNED``, what is expected at the most.
         files_reused: files whose content was in the mirror already, with ``bytes_reused``.
@@ -161,6 +162,8 @@ class ComponentReport:
             the failures.
         version: the component's own, as the control server states it.
         changes: against the version that was published when the run began; empty where the run failed.
+        bytes_kept: where the run failed, how many of the ``size`` bytes are in the mirror, and stay for the next one.
+        published: the name of the component that agents read now, this one or an older one; empty for none.
     """
 
     id: str
@@ -186,6 +189,9 @@ class ComponentReport:
     images: tuple[ContainerImage, ...] = ()
     version: str = ""
     changes: Changes = field(default_factory=Changes)
+    bytes_resumed: int = 0
+    bytes_kept: int = 0
+    published: str = ""
 
     __repr__ = short_repr
 
@@ -198,6 +204,8 @@ class SyncSteps(NamedTuple):
         plan: what was missing of it; None where the run did not come to that, or found everything published.
         received: what was downloaded, by source.
         assembled: the images put together; with ``PLANNED``, what is expected of that.
+        kept: where the component failed, bytes of it that are in the mirror.
+        published: the name of the component that agents read now.
         removal: the older versions that were removed; with ``PLANNED``, that would be.
         notes: one line each, beside the warnings of the manifest.
     """
@@ -212,6 +220,8 @@ class SyncSteps(NamedTuple):
     removal: Removal = Removal()
     notes: tuple[str, ...] = ()
     assembled: Assembled = Assembled()
+    kept: int = 0
+    published: str = ""
 
     def report(self, component: Component, path: str, seconds: float) -> ComponentReport:
         """The report on the component, which agents read under ``path``."""
@@ -244,6 +254,9 @@ class SyncSteps(NamedTuple):
             images=self.images,
             version=component.version,
             changes=self.changes,
+            bytes_resumed=self.plan.partial_bytes if self.plan else 0,
+            bytes_kept=self.kept,
+            published=self.published,
         )
 
 

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Optional
 
 from dci_downloader import container_images
 from dci_downloader.changes import Changes
+from dci_downloader.component_state import missing_report, with_state
 from dci_downloader.content.manifest import IMAGE_LIST_NAME
 from dci_downloader.content.selection import Selection
 from dci_downloader.control.offer import lists, resolve_request
-from dci_downloader.control.resolver import creation_order
-from dci_downloader.control.upstream import Upstream
-from dci_downloader.errors import DiskFullError, ManifestError, NotFoundError, SettingsError
+from dci_downloader.control.upstream import Upstream, went_back
+from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, SettingsError
 from dci_downloader.formatting import size
-from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
+from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop, entering, phase
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
 from dci_downloader.mirror.carried import is_carried
 from dci_downloader.mirror.fetching import forget, recorded
@@ -95,7 +95,7 @@ def sync_topic(
         SettingsError: the request contradicts itself, or the mirror cannot be written to.
         DiskFullError: there is no room.
         LockedError: another run holds the topic for longer than ``options.lock_timeout``.
-        CancelledError: ``stop`` was requested.
+        CancelledError: ``stop`` was requested; its ``report`` says what was done by then.
     """
     began = time.monotonic()
     if options.registry:
@@ -104,7 +104,8 @@ def sync_topic(
         raise SettingsError(f"{server.mirror} is the mirror itself", hint="from and DEST are two mirrors")
     if options.transfer.network is None:  # the server's proxies and certificates count for files, too
         options = replace(options, transfer=replace(options.transfer, network=server.network))
-    resolved, components, missing = resolve_request(server, topic, options, progress)
+    with phase(progress, f"{topic or 'the topic'}: asking which builds there are"):
+        resolved, components, missing = resolve_request(server, topic, options, progress)
     topic_mirror, peers = mirror.topic(resolved.name), PeerPool(options.transfer.peers)
     topic_mirror.created_at = resolved.created_at
     room = Room(mirror, options, planned if planned is not None and options.dry_run else [], progress)
@@ -116,32 +117,32 @@ def sync_topic(
     else:
         reports = _fetch_and_publish(sync, planner, components)
         failed = {report.type for report in reports if report.outcome is Outcome.FAILED}
-        if failed and server.outdated():
+        if failed and not stop.requested() and server.outdated():
             progress.message(f"{server.mirror} has changed meanwhile: trying again with what it has now")
             now = resolve_request(server, topic, options, progress).components
             again = [component for component in now if component.type in failed]
             reports = [report for report in reports if report.type not in failed]
             reports += _fetch_and_publish(sync, planner, again)
     reports = room.noted(reports)
-    reports += [_missing_report(component_type, error) for component_type, error in missing.items()]
+    reports += [missing_report(topic_mirror, component_type, error) for component_type, error in missing.items()]
     report = Report(resolved.name, resolved.id, tuple(reports), time.monotonic() - began, dropped_peers=peers.dropped)
+    if report.exit_code == CancelledError.exit_code:
+        error = CancelledError("interrupted")
+        error.report = report
+        raise error
     return run_for_published(report, options.on_published, progress, stop) if options.on_published else report
 
 
 def _fetch_and_publish(sync: _Sync, planner: Planner, components: Sequence[Component]) -> list[ComponentReport]:
     """Mirror the components under the topic's lock; where room is made for them, they are planned anew after that."""
     while True:
-        with sync.topic_mirror.lock(sync.options.lock_timeout, sync.progress.message):
+        lock = sync.topic_mirror.lock(sync.options.lock_timeout, sync.progress.message)
+        with entering(sync.progress, f"{sync.topic.name}: preparing the mirror", lock):
             plans = planner.plan(components)
             lacking = planner.room.lacking([plan.to_fetch for plan in plans])
             if not lacking:
                 return list(sync.fetch_and_publish_all(plans))
         planner.room.make(lacking)  # once, and without the lock, for it takes those of other topics, too
-
-
-def _missing_report(component_type: str, error: NotFoundError) -> ComponentReport:
-    """The report on a type that the topic has no component of."""
-    return ComponentReport("", "", component_type, (), "", Outcome.FAILED, failures=(Failure.of(error),))
 
 
 @dataclass(frozen=True)
@@ -163,14 +164,20 @@ class _Sync:
     fetched_digests: set[str] = field(default_factory=set)
 
     def fetch_and_publish_all(self, plans: Sequence[ComponentPlan]) -> Iterator[ComponentReport]:
-        """Mirror the components in turn; once one finds the disk full, others that need room fail untried."""
-        is_full = False
+        """Mirror the components in turn.
+
+        Once one finds the disk full, others that need room fail untried; once the run is interrupted, all do.
+        """
+        is_full = is_over = False
         for planned in plans:
-            if is_full and planned.plan is not None and planned.error is None:
+            if is_over:
+                planned = replace(planned, error=CancelledError(NOT_TRIED))
+            elif is_full and planned.plan is not None and planned.error is None:
                 planned = replace(planned, error=DiskFullError(NOT_TRIED))
             report = self.report(planned, self.fetch_and_publish)
             yield report
             codes = {failure.exit_code for failure in report.failures}
+            is_over = is_over or CancelledError.exit_code in codes
             is_full = is_full or (planned.error is None and DiskFullError.exit_code in codes)
 
     def report(self, planned: ComponentPlan, steps: Callable[[ComponentPlan], SyncSteps]) -> ComponentReport:
@@ -183,8 +190,10 @@ class _Sync:
             if planned.error is not None:
                 raise planned.error
             taken = steps(planned)
-        except COMPONENT_ERRORS as error:
-            taken = SyncSteps(Outcome.FAILED, failures=(Failure.of(error),))
+        except (*COMPONENT_ERRORS, CancelledError) as error:
+            wanted = planned.wanted if planned.plan else Manifest("", ())
+            taken = SyncSteps(Outcome.FAILED, wanted, planned.plan, failures=(Failure.of(error),))
+        taken = with_state(taken, planned, self.mirror, self.topic_mirror)
         taken = taken._replace(notes=(*taken.notes, *left_note(self.topic_mirror.left)))
         self.topic_mirror.left.clear()  # each is reported once
         path = ""
@@ -201,7 +210,7 @@ class _Sync:
         if planned.plan is None:
             assert planned.published is not None
             forget(self.topic_mirror, component.type)  # a build that was left half fetched is not offered any more
-            notes = (*planned.notes, *refresh_index(self.topic_mirror, component.type))
+            notes = refresh_index(self.topic_mirror, component.type)
             images, failures = self._mirror_images(wanted)
             same = Changes(planned.published.folder)
             return SyncSteps(Outcome.UNCHANGED, wanted, None, (), images, failures, same, notes=notes)
@@ -219,15 +228,16 @@ class _Sync:
         if failures:
             return SyncSteps(Outcome.FAILED, wanted, plan, received, images, failures, notes=notes, assembled=assembled)
         notes += unlisted_note(self.topic_mirror.link(component.type), wanted)  # before the folder gives way to a link
-        publication = publish(self.topic_mirror, component, planned.selection, wanted)
+        publication = publish(self.topic_mirror, component, planned.selection, wanted, self.progress)
         forget(self.topic_mirror, component.type)
         removal = Removal()
         try:
-            removal = retire(self.topic_mirror, component.type, self.options.keep)
+            with phase(self.progress, f"{component.name}: removing older versions"):
+                removal = retire(self.topic_mirror, component.type, self.options.keep)
         except COMPONENT_ERRORS as error:  # what is published is published
             notes += (f"older versions could not be removed: {error}",)
         notes += publication.notes
-        notes += self._older_note(planned)
+        notes += self._went_back(planned)
         changes = changes_since(planned.published, wanted)
         return SyncSteps(Outcome.PUBLISHED, wanted, plan, received, images, (), changes, removal, notes, assembled)
 
@@ -250,18 +260,15 @@ class _Sync:
             images=self._planned_images(planned),
             changes=changes_since(planned.published, wanted),
             removal=reclaimable(self.topic_mirror, old),
-            notes=(*adoptable_note(planned.adoptable), *unlisted_note(folder, wanted), *self._older_note(planned)),
+            notes=(*adoptable_note(planned.adoptable), *unlisted_note(folder, wanted), *self._went_back(planned)),
             assembled=self._expected(planned),
         )
 
-    def _older_note(self, planned: ComponentPlan) -> tuple[str, ...]:
-        """For people, that the mirror that is asked went back to an older build, and is followed."""
-        before, now = planned.published, planned.component
-        if before is None or not self.server.mirror or self.options.component_id:
+    def _went_back(self, planned: ComponentPlan) -> tuple[str, ...]:
+        """For people, that the mirror that is asked went back to an older build; nothing where that build is named."""
+        if planned.published is None or self.options.component_id:
             return ()
-        if creation_order(before.component) <= creation_order(now):
-            return ()
-        return (f"{self.server.mirror} went back from {before.component.name} to {now.name}: this mirror follows",)
+        return went_back(self.server, planned.published.component, planned.component)
 
     def _expected(self, planned: ComponentPlan) -> Assembled:
         """What is expected of putting images together."""

@@ -78,6 +78,8 @@ def sync_topics(
                 stop=stop,
                 planned=planned,
             )
+        except CancelledError as error:
+            report = error.report or request.failure_report(error, time.monotonic() - began)
         except DownloaderError as error:
             report = request.failure_report(error, time.monotonic() - began)
         reports.append(report)

@@ -47,6 +47,14 @@ def ordinary_buffering(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
+def ordinary_looks(monkeypatch):
+    """What is printed looks as it does for most people, whatever the locale of who runs the tests."""
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    for name in ("NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
 def no_job_of_a_pipeline(monkeypatch):
     """The pipeline that runs the tests has a job of its own."""
     monkeypatch.delenv("DCI_JOB_ID", raising=False)

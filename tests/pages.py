@@ -34,6 +34,13 @@ def blocks(text, language):
     return found
 
 
+def commands_in_sentences(text):
+    """The command lines of the program that stand in sentences and tables, without those that stand for others."""
+    for line in re.findall(r"`((?:sudo -u \S+ )?dci-downloader [^`]*)`", text):
+        if not {"COMMAND", "SHELL"} & set(line.split()):
+            yield from _own(shlex.split(line))
+
+
 def commands(text):
     """The command lines of the program in the blocks of a text: the words after its name, of each."""
     for block in re.findall(r"^```(?:console|text)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL):

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "downloader.yml.example"
 
 DESTINATION = "| `DEST` | root of the mirror |"
-OTHER_OPTIONS = ["| `--version` | the version |", "| `-h`, `--help` | this, shorter |"]
+OTHER_OPTIONS = ["| `-V`, `--version` | the version |", "| `-h`, `--help` | this, shorter |"]
 
 HEAD = """\
 # Settings of dci-downloader. Copy, keep what you need, then:
@@ -62,7 +62,8 @@ def options_table():
             if default:
                 default = f" (default: {default if default.isdecimal() else f'`{default}`'})"
             repeat = "; repeat for more" if isinstance(setting.value_type, ListOf) else ""
-            yield f"| `{setting.option}` | {setting.text or setting.help}{default}{repeat} |"
+            short = f"`{setting.short}`, " if setting.short else ""
+            yield f"| {short}`{setting.option}` | {setting.text or setting.help}{default}{repeat} |"
             if setting.name == "topic":
                 yield DESTINATION
     yield from OTHER_OPTIONS

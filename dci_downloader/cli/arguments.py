@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any, NoReturn, Union
 
+from dci_downloader.content.similarity import similar_name
 from dci_downloader.errors import SettingsError
 from dci_downloader.release import VERSION
 from dci_downloader.settings.command_line import CommandLine
@@ -33,6 +34,11 @@ exit codes: 0 done or nothing new, 1 unexpected, 2 usage or settings,
 """
 
 
+_ONE_DASH = re.compile(r"argument (-\w)/.*: ignored explicit argument '(.*)'")
+_CHOICE = re.compile(r"invalid choice: '(.*)' \(choose from (.*)\)")
+"""What argparse says, in all its versions."""
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that raises instead of leaving the program."""
 
@@ -42,7 +48,7 @@ class Parser(argparse.ArgumentParser):
         Raises:
             SettingsError: always.
         """
-        similar = self._similar_option(message)
+        similar = self._similar_option(message) or _similar_choice(message)
         raise SettingsError(message, hint=f"did you mean {similar}?" if similar else f"see `{self.prog} --help`")
 
     def _get_option_tuples(self, option_string: str) -> list[Any]:
@@ -52,12 +58,23 @@ class Parser(argparse.ArgumentParser):
 
     def _similar_option(self, message: str) -> str:
         """The option that an unknown one resembles most; empty for other mistakes, or where none resembles it."""
-        import difflib  # needed after mistakes only, and --version is to be quick
+        known = [
+            option
+            for option, action in self._option_string_actions.items()
+            if action.help != argparse.SUPPRESS and option.startswith("--")
+        ]
+        unknown = [word for word in message.partition("unrecognized arguments: ")[2].split() if word.startswith("-")]
+        one_dash = _ONE_DASH.search(message)  # -variant is taken for -v with something after it
+        if one_dash:
+            unknown = ["".join(one_dash.groups())]
+        similar = (similar_name(f"--{word.lstrip('-').partition('=')[0]}", known) for word in unknown)
+        return next(filter(None, similar), "")
 
-        known = [option for option, action in self._option_string_actions.items() if action.help != argparse.SUPPRESS]
-        unknown = message.partition("unrecognized arguments: ")[2].split()
-        close = (difflib.get_close_matches(word.partition("=")[0], known, n=1) for word in unknown if word[:2] == "--")
-        return next((options[0] for options in close if options), "")
+
+def _similar_choice(message: str) -> str:
+    """The choice that a wrong one resembles most; empty for other mistakes."""
+    found = _CHOICE.search(message)
+    return similar_name(found[1], re.findall(r"[\w.-]+", found[2])) or "" if found else ""
 
 
 class CommandFormatter(argparse.RawDescriptionHelpFormatter):
@@ -98,7 +115,7 @@ def add_sync_options(parser: Parser) -> None:
         for setting in settings:
             if setting.option.startswith("--"):
                 add_option(group, setting.name)
-    group.add_argument("--version", action="version", version=f"%(prog)s {VERSION}", help="the version")
+    group.add_argument("-V", "--version", action="version", version=f"%(prog)s {VERSION}", help="the version")
     group.add_argument("-h", "--help", action="help", help="this")
 
 
@@ -122,7 +139,7 @@ def add_option(group: argparse._ActionsContainer, name: str, **changes: Any) -> 
         keywords.update(metavar=metavar, action="append", type=converter(value_type.item))
     else:
         keywords.update(metavar=metavar, type=converter(value_type))
-    group.add_argument(option, **{**keywords, **changes})
+    group.add_argument(*filter(None, (setting.short, option)), **{**keywords, **changes})
 
 
 def converter(value_type: Union[Scalar, Entry]) -> Callable[[str], Any]:

@@ -206,7 +206,7 @@ def verify_parser() -> Parser:
     add_option(parser, "from", help="fetch it from another mirror, without credentials")
     add_option(parser, "peers", help="ask this mirror first; repeat")
     add_option(parser, "settings", help="ask the peers that it names first")
-    parser.add_argument("--quiet", action="store_true", help="nothing but damage and errors")
+    parser.add_argument("-q", "--quiet", action="store_true", help="nothing but damage and errors")
     add_option(parser, "lock_timeout")
     return parser
 

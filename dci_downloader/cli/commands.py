@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from dci_downloader.cli import command_parsers
 from dci_downloader.cli.arguments import parse, parse_sync
+from dci_downloader.cli.corrections import is_swapped
 from dci_downloader.errors import SettingsError
 from dci_downloader.settings.table import SETTINGS
 
@@ -36,6 +37,10 @@ def prepare(argv: Sequence[str]) -> None:
 def sync(argv: Sequence[str]) -> int:
     """Mirror topics: what the program does where no command is named."""
     command_line = parse_sync(argv)
+    if is_swapped(command_line.positional):
+        topic, destination = reversed(command_line.positional)
+        hint = f"TOPIC comes before DEST: dci-downloader {topic} {destination}"
+        raise SettingsError(f"{destination} is a folder, and no topic", hint=hint)
     from dci_downloader.cli import mirroring
 
     return mirroring.run(command_line)
@@ -70,11 +75,13 @@ def _list(arguments: argparse.Namespace, ask: Callable[[Upstream, ListOptions, P
     from dci_downloader.cli.listing import ListOptions
     from dci_downloader.cli.progress import progress_for
     from dci_downloader.cli.upstreams import connector
+    from dci_downloader.hooks import phase
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     options = ListOptions(arguments.sort, arguments.reverse, arguments.limit, width)
     progress = progress_for(sys.stderr)
-    with connector(getattr(arguments, "from"), arguments.dcirc, arguments.dci_cs_url, progress)() as server:
+    connect = connector(getattr(arguments, "from"), arguments.dcirc, arguments.dci_cs_url, progress)
+    with connect() as server, phase(progress, "asking which there are"):
         result = ask(server, options, progress)
     return output.print_result(result, as_json=arguments.json)
 

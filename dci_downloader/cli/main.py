@@ -16,7 +16,7 @@ from typing import Optional
 
 from dci_downloader.cli import streams
 from dci_downloader.cli.signals import Signals
-from dci_downloader.errors import CancelledError, DownloaderError
+from dci_downloader.errors import AccessError, CancelledError, DownloaderError, NotFoundError, SettingsError
 from dci_downloader.release import VERSION
 
 _JSON_OPTIONS = ("--json", "--jso", "--js")
@@ -53,7 +53,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 def _run(argv: Sequence[str], signals: Signals) -> int:
-    if argv == ["--version"]:  # answered before anything is imported: scripts ask for it on every start
+    if argv in (["--version"], ["-V"]):  # answered before anything is imported: scripts ask for it on every start
         streams.write(f"dci-downloader {VERSION}")
         return 0
     gc.set_threshold(_COLLECT_AFTER)
@@ -75,11 +75,11 @@ def _exit_code(error: Exception, argv: Sequence[str]) -> int:
         raise error
     from dci_downloader.cli import output  # needed after errors only
 
+    error.hint = _correction(error, argv) or error.hint
     if any(option in _JSON_OPTIONS for option in argv):
         with suppress(DownloaderError):  # what ended the run matters more than that nobody can read it
             output.print_error_document(error)
     output.complain(error)
-    _suggest_command(argv)
     return error.exit_code
 
 
@@ -104,13 +104,11 @@ def _flushed(code: int) -> int:
     return code
 
 
-def _suggest_command(argv: Sequence[str]) -> None:
-    """Suggest a command where the topic may be a command with a letter wrong."""
-    import difflib
-
+def _correction(error: DownloaderError, argv: Sequence[str]) -> str:
+    """The hint that another command line was meant, where the error may come of that."""
+    if error.exit_code not in (SettingsError.exit_code, AccessError.exit_code, NotFoundError.exit_code):
+        return ""
     from dci_downloader.cli.commands import COMMANDS
-    from dci_downloader.cli.output import say
+    from dci_downloader.cli.corrections import correction  # needed after errors only
 
-    if argv and argv[0] not in COMMANDS and not argv[0].startswith("-"):
-        for name in difflib.get_close_matches(argv[0], COMMANDS, n=1, cutoff=0.75):
-            say(f"  hint: for the command: dci-downloader {name}")
+    return correction(argv, COMMANDS)

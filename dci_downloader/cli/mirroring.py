@@ -15,9 +15,17 @@ from dci_downloader.cli.signals import Signals
 from dci_downloader.cli.upstreams import open_mirror
 from dci_downloader.control.client import ControlServer
 from dci_downloader.control.upstream import Upstream
-from dci_downloader.errors import AccessError, DownloaderError, NotFoundError, worst_exit_code
+from dci_downloader.errors import (
+    AccessError,
+    CancelledError,
+    DownloaderError,
+    NotFoundError,
+    TransferError,
+    worst_exit_code,
+)
 from dci_downloader.hooks import Stop
 from dci_downloader.mirror.history import record_run
+from dci_downloader.mirror.kept import still_published
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.models import Job
 from dci_downloader.pre_run_step import JobStates
@@ -109,14 +117,26 @@ def _mirror(command_line: CommandLine, output: RunOutput, stop: Stop) -> tuple[S
                     states.conclude(reports[number] for number in settings.job_topics)
         if len(reports) == 1 and reports[0].failure is not None:
             raise reports[0].failure.error()
+        _say_what_stays(settings, output, [report for report in reports if report.failure])
     except DownloaderError as error:
+        if error.exit_code == CancelledError.exit_code:
+            error.hint = error.hint or "run the same command again: it goes on from there"
         failed = [request.failure_report(error, output.seconds) for request in _requests(settings)]
+        _say_what_stays(settings, output, failed)
         with suppress(DownloaderError):  # what ended the run matters more
             output.write_metrics(failed)
         with suppress(DownloaderError):
             _remember(settings, command_line.dry_run, output.seconds, failed)
         raise
     return settings, reports
+
+
+def _say_what_stays(settings: Settings, output: RunOutput, failed: Sequence[Report]) -> None:
+    """Say of topics that failed as a whole, by an outage or an interruption, what is still published."""
+    codes = (TransferError.exit_code, CancelledError.exit_code)
+    topics = [report.topic for report in failed if report.exit_code in codes]
+    for line in still_published(Mirror(settings.destination), topics):
+        output.progress.message(line)
 
 
 def _job(server: ControlServer, request: JobRequest) -> Job:

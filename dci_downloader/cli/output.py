@@ -11,6 +11,7 @@ from typing import Any, Optional
 
 from dci_downloader import formatting
 from dci_downloader.cli import streams
+from dci_downloader.cli.style import style_of
 from dci_downloader.errors import DownloaderError
 
 
@@ -67,14 +68,14 @@ def print_error_document(error: DownloaderError) -> None:
 
 def print_line(line: str) -> None:
     """Print a line of a result at once: whoever reads it through a pipe waits for it. Raises as the others do."""
-    streams.write(formatting.printable(line))
+    streams.write(style_of(sys.stdout).show(line))
 
 
 def say(line: str) -> None:
     """Write a line for people to standard error. That nobody can read it is no reason to fail."""
     if sys.stderr is not None:  # print takes None for standard output
         with suppress(OSError, ValueError):
-            print(formatting.printable(line), file=sys.stderr)
+            print(style_of(sys.stderr).show(line), file=sys.stderr)
 
 
 def complain(error: DownloaderError) -> None:

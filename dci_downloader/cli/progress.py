@@ -1,9 +1,10 @@
-"""The progress of a run: a bar on a terminal, lines elsewhere, a log, or nothing."""
+"""The progress of a run: a bar on a terminal (:mod:`~dci_downloader.cli.bar`), lines elsewhere, a log, or nothing."""
 
 from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,8 @@ from datetime import datetime, timezone
 from typing import Any, Optional, TextIO
 
 from dci_downloader import formatting
+from dci_downloader.cli.style import Style, style_of
+from dci_downloader.cli.work import Ticker, Work
 from dci_downloader.hooks import NullProgress, Progress
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -23,21 +26,34 @@ class LineProgress:
         stream: where they go.
         verbose: write details too.
         clock: seconds, monotonic.
+        style: of the stream; None to find out.
+        ticks: whether the clock ticks by itself; without, ``tick`` is to be called.
     """
 
-    def __init__(self, stream: TextIO, *, verbose: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        verbose: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        style: Optional[Style] = None,
+        ticks: bool = True,
+    ) -> None:
         self._stream = stream
         self._verbose = verbose
         self._clock = clock
-        self._label = ""
-        self._files = self._size = self._files_done = self._size_done = 0
+        self._style = style_of(stream) if style is None else style
+        self._ticker = Ticker(SECONDS_BETWEEN_LINES / 10, self.tick) if ticks else None
+        self._guard = threading.RLock()  # one that an interruption leaves locked does not lock out its own thread
+        self._work: Optional[Work] = None
+        self._phase = ""
         self._began = self._last_line = 0.0
 
     def emit(self, event: str, text: str, **fields: Any) -> None:
         """Write an event as a line. That nobody can read it is no reason to end a transfer."""
         if self._verbose or event != "detail":
             with suppress(OSError, ValueError):
-                print(formatting.printable(text), file=self._stream, flush=True)
+                print(self._style.show(text), file=self._stream, flush=True)
 
     def message(self, text: str) -> None:
         """Write a line."""
@@ -49,33 +65,58 @@ class LineProgress:
 
     def begin(self, label: str, files: int, size: int) -> None:
         """Announce the work."""
-        self._label, self._files, self._size = formatting.printable_line(label), files, size
-        self._files_done = self._size_done = 0
-        self._began = self._last_line = self._clock()
-        text = f"{self._label}: {formatting.count(files, 'file')}, {formatting.size(size)}"
-        self.emit("transfer", text, component=label, files=files, bytes=size)
+        with self._guard:
+            self._last_line = self._clock()
+            self._work = Work(formatting.printable_line(label), files, size, self._last_line)
+            text = f"{self._work.label}: {formatting.count(files, 'file')}, {formatting.size(size)}"
+            self.emit("transfer", text, component=self._work.label, files=files, bytes=size)
+            self._tick_while_needed()
 
     def advance(self, files: int, size: int) -> None:
         """Write how much is complete, at most every ten seconds."""
-        self._files_done += files
-        self._size_done += size
-        now = self._clock()
-        if now - self._last_line >= SECONDS_BETWEEN_LINES:
-            self._last_line = now
-            done = {"files_done": self._files_done, "bytes_done": self._size_done}
-            text = f"{self._label}: {self._state(now)}"
-            self.emit("progress", text, component=self._label, files=self._files, bytes=self._size, **done)
+        with self._guard:
+            if self._work is not None:
+                self._work.advance(files, size, self._clock())
+                self.tick()
+
+    def waiting(self, seconds: float, limit: float) -> None:
+        """Have the next line say that nothing arrives."""
+        with self._guard:
+            if self._work is not None:
+                self._work.waiting(seconds, limit, self._clock())
 
     def end(self) -> None:
-        """Nothing: the report says how it went."""
+        """Nothing more: the report says how it went."""
+        with self._guard:
+            self._work = None
+            self._tick_while_needed()
 
-    def _state(self, now: float) -> str:
-        rate = self._size_done / (now - self._began) if now > self._began else 0.0
-        left = f", {formatting.duration((self._size - self._size_done) / rate)} left" if rate > 0 else ""
-        return (
-            f"{self._files_done:,} of {formatting.count(self._files, 'file')}, "
-            f"{formatting.size(self._size_done)} of {formatting.size(self._size)}, {formatting.size(rate)}/s{left}"
-        )
+    def phase(self, label: str) -> None:
+        """Write a line where that takes long, or details are wanted."""
+        with self._guard:
+            self._phase = formatting.printable_line(label)
+            self._began = self._last_line = self._clock()
+            if label:
+                self.emit("detail", self._phase)
+            self._tick_while_needed()
+
+    def tick(self) -> None:
+        """Write how far the work is, where the last line is ten seconds old."""
+        with self._guard:
+            now, work = self._clock(), self._work
+            if now - self._last_line < SECONDS_BETWEEN_LINES:
+                return
+            self._last_line = now
+            if work is not None:
+                fields = {"component": work.label, "files": work.files, "bytes": work.size}
+                done = {"files_done": work.files_done, "bytes_done": work.size_done}
+                self.emit("progress", f"{work.label}: {work.state(now)}", **fields, **done)
+            elif self._phase:
+                self.emit("phase", f"{self._phase}: {formatting.duration(now - self._began)}", phase=self._phase)
+
+    def _tick_while_needed(self) -> None:
+        if self._ticker is not None:
+            self._ticker.start() if self._work or self._phase else self._ticker.stop()
 
 
 class LogProgress(LineProgress):
@@ -87,6 +128,7 @@ class LogProgress(LineProgress):
         verbose: write details too.
         wall: now, in UTC.
         clock: seconds, monotonic.
+        ticks: as for :class:`LineProgress`.
     """
 
     def __init__(
@@ -97,8 +139,9 @@ class LogProgress(LineProgress):
         verbose: bool = True,
         wall: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
         clock: Callable[[], float] = time.monotonic,
+        ticks: bool = True,
     ) -> None:
-        super().__init__(stream, verbose=verbose, clock=clock)
+        super().__init__(stream, verbose=verbose, clock=clock, style=Style(ascii=False), ticks=ticks)
         self._as_json = as_json
         self._wall = wall
 
@@ -112,128 +155,8 @@ class LogProgress(LineProgress):
         super().emit(event, entry)
 
 
-class MultiProgress:
-    """Passes everything on to several."""
-
-    def __init__(self, *receivers: Progress) -> None:
-        self._receivers = receivers
-
-    def message(self, text: str) -> None:
-        """Pass on a line."""
-        for receiver in self._receivers:
-            receiver.message(text)
-
-    def detail(self, text: str) -> None:
-        """Pass on a detail."""
-        for receiver in self._receivers:
-            receiver.detail(text)
-
-    def begin(self, label: str, files: int, size: int) -> None:
-        """Pass on that work begins."""
-        for receiver in self._receivers:
-            receiver.begin(label, files, size)
-
-    def advance(self, files: int, size: int) -> None:
-        """Pass on how much more is complete."""
-        for receiver in self._receivers:
-            receiver.advance(files, size)
-
-    def end(self) -> None:
-        """Pass on that the work is over."""
-        for receiver in self._receivers:
-            receiver.end()
-
-
-class DeferredProgress(MultiProgress):
-    """Holds lines back until something is fetched or they are released: a cron job without news sends no mail."""
-
-    def __init__(self, receiver: Progress) -> None:
-        super().__init__(receiver)
-        self._held: Optional[list[str]] = []
-
-    def message(self, text: str) -> None:
-        """Hold a line back, or pass it on."""
-        if self._held is None:
-            super().message(text)
-        else:
-            self._held.append(text)
-
-    def begin(self, label: str, files: int, size: int) -> None:
-        """Release what was held back, for something is fetched."""
-        self.release()
-        super().begin(label, files, size)
-
-    def release(self) -> None:
-        """Pass on what was held back, and from now on everything. Safe to repeat."""
-        held, self._held = self._held or (), None
-        for text in held:
-            super().message(text)
-
-
-class BarProgress:
-    """A bar for a terminal: bytes, files, rate and time left.
-
-    Args:
-        stream: the terminal.
-        verbose: write details too.
-    """
-
-    def __init__(self, stream: TextIO, *, verbose: bool = False) -> None:
-        from tqdm import tqdm  # needed on terminals only, so cron jobs do not wait for it
-
-        self._tqdm = tqdm
-        self._stream = stream
-        self._verbose = verbose
-        self._bar: Any = None
-        self._files = self._files_done = 0
-
-    def message(self, text: str) -> None:
-        """Write a line above the bar."""
-        with suppress(OSError, ValueError):
-            self._tqdm.write(formatting.printable_line(text), file=self._stream)
-
-    def detail(self, text: str) -> None:
-        """Write a line above the bar if details are wanted."""
-        if self._verbose:
-            self.message(text)
-
-    def begin(self, label: str, files: int, size: int) -> None:
-        """Show the bar."""
-        self._files, self._files_done = files, 0
-        label = formatting.printable_line(label)
-        with suppress(OSError, ValueError):  # the terminal is gone: no reason to end a transfer
-            self._bar = self._tqdm(
-                desc=label,
-                total=size,
-                unit="B",
-                unit_scale=True,
-                file=self._stream,
-                dynamic_ncols=True,
-                leave=False,
-                delay=1e-9,  # nothing is written before it is whole: older ones complain when half of one is collected
-            )
-            self._bar.set_postfix_str(f"0/{files:,} files")
-
-    def advance(self, files: int, size: int) -> None:
-        """Move the bar."""
-        if self._bar is None:
-            return
-        with suppress(OSError, ValueError):
-            if files:
-                self._files_done += files
-                self._bar.set_postfix_str(f"{self._files_done:,}/{self._files:,} files", refresh=False)
-            self._bar.update(size)
-
-    def end(self) -> None:
-        """Take the bar away."""
-        bar, self._bar = self._bar, None
-        if bar is not None:
-            with suppress(OSError, ValueError):
-                bar.close()
-
-
 def progress_for(stream: Optional[TextIO], *, quiet: bool = False, verbose: bool = False) -> Progress:
-    """The progress for a stream: a bar where it is a terminal, lines elsewhere.
+    """The progress for a stream: a bar where it is a terminal whose cursor can be moved, lines elsewhere.
 
     Args:
         stream: standard error; None where it is closed.
@@ -242,9 +165,12 @@ def progress_for(stream: Optional[TextIO], *, quiet: bool = False, verbose: bool
     """
     if quiet or stream is None:
         return NullProgress()
-    if stream.isatty():
-        return BarProgress(stream, verbose=verbose)
-    return LineProgress(stream, verbose=verbose)
+    style = style_of(stream)
+    if style.redraws:
+        from dci_downloader.cli.bar import BarProgress  # needed on terminals only
+
+        return BarProgress(stream, verbose=verbose, style=style)
+    return LineProgress(stream, verbose=verbose, style=style)
 
 
 class _Details(logging.Handler):

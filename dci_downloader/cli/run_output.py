@@ -13,6 +13,7 @@ The rules:
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -21,8 +22,11 @@ from typing import Optional, TextIO
 
 from dci_downloader import user_files
 from dci_downloader.cli import metrics, report
+from dci_downloader.cli.closing_lines import closing_lines
 from dci_downloader.cli.output import print_json, print_line, say
-from dci_downloader.cli.progress import DeferredProgress, LogProgress, MultiProgress, calls_as_details, progress_for
+from dci_downloader.cli.progress import LogProgress, calls_as_details, progress_for
+from dci_downloader.cli.shared_progress import DeferredProgress, MultiProgress
+from dci_downloader.cli.style import width_of
 from dci_downloader.errors import DownloaderError, worst_exit_code
 from dci_downloader.hooks import Progress
 from dci_downloader.report_document import topic_document
@@ -46,7 +50,7 @@ class RunOutput:
     """
 
     def __init__(self, command_line: CommandLine, stream: Optional[TextIO]) -> None:
-        self._options = command_line
+        self._options, self._stream = command_line, stream
         self._began = time.monotonic()
         if command_line.metrics_file:
             metrics.require(Path(command_line.metrics_file))
@@ -98,13 +102,17 @@ class RunOutput:
             print_json(report.to_json(reports, self.seconds, exit_code))
         if any(map(has_news, reports)):
             self._release()
-        for each in reports:
-            lines = list(report.to_lines(each))
-            if self.for_people and (each.exit_code or not self._is_unwanted(each)):
-                for line in lines:
-                    self._write(line)
-            if self._log:
-                self._log.emit("topic", "\n".join(lines), **topic_document(each))
+        if self.for_people:
+            wanted = [each for each in reports if each.exit_code or not self._is_unwanted(each)]
+            to_stdout = self._options.dry_run and not self._options.json
+            width = width_of(sys.stdout if to_stdout else self._stream)
+            several, verbose = len(reports) > 1, self._options.verbose
+            for line in closing_lines(wanted, verbose=verbose, with_topic=several, width=width):
+                print_line(line) if to_stdout else say(line)
+        for each in reports if self._log else ():
+            assert self._log is not None
+            lines = closing_lines([each], verbose=True, with_topic=True)
+            self._log.emit("topic", "\n".join(lines), **topic_document(each))
         if self._log:
             text = f"finished with exit code {exit_code}"
             self._log.emit("finished", text, exit_code=exit_code, seconds=round(self.seconds, 3))
@@ -122,13 +130,6 @@ class RunOutput:
 
     def _is_unwanted(self, report: Report) -> bool:
         return self._options.quiet or (self._only_news and not has_news(report))
-
-    def _write(self, line: str) -> None:
-        """Write a line of a report: what a dry run would do is its result, elsewhere it is for people only."""
-        if self._options.dry_run and not self._options.json:
-            print_line(line)
-        else:
-            say(line)
 
     def _release(self) -> None:
         if self._deferred is not None:

@@ -35,6 +35,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple, Optional, Union
 
+from dci_downloader.content.similarity import similar_names
 from dci_downloader.content.symlinks import live_symlinks
 from dci_downloader.errors import NotFoundError
 from dci_downloader.models import FileEntry, Manifest
@@ -50,7 +51,7 @@ TREE = re.compile(r"(.+?)/(?:(source)/tree|(?!source/)([^/]+)/(os|debug|iso))(?:
 """The beginning of paths in a compose: variant, ``source`` or empty, architecture, content."""
 
 
-class _Tree(NamedTuple):
+class Tree(NamedTuple):
     """A part of a compose that is wanted or not as a whole, package filters aside.
 
     Attributes:
@@ -122,7 +123,7 @@ class Selection:
         )
         if not wanted:
             fault = "the selection matches no file" if manifest.files else "the component has no files"
-            raise _not_found_error(fault, _trees(manifest.files).values())
+            raise _not_found_error(fault, trees_of(manifest.files).values())
         symlinks = live_symlinks(wanted, (link for link in manifest.symlinks if not excluded(link.path)))
         return replace(manifest, files=wanted, symlinks=symlinks)
 
@@ -145,7 +146,7 @@ class Selection:
 
     def _of_compose(self, files: Iterable[FileEntry]) -> list[FileEntry]:
         """The wanted files of a compose, before globs."""
-        trees = _trees(files)
+        trees = trees_of(files)
         self._check_names(trees.values())
         named = self.named()
         wanted_trees = {folder: tree for folder, tree in trees.items() if self._wants(tree, named)}
@@ -165,7 +166,7 @@ class Selection:
             raise _not_found_error("the selection matches no package and no image", trees.values())
         return wanted
 
-    def _wants(self, tree: _Tree, named: Mapping[str, Variant]) -> bool:
+    def _wants(self, tree: Tree, named: Mapping[str, Variant]) -> bool:
         """Whether a part of a compose is wanted; package filters come later."""
         if tree.content != "src" and (
             (self.archs and tree.arch not in self.archs) or (named and tree.variant not in named)
@@ -178,7 +179,7 @@ class Selection:
         own = getattr(self.named().get(variant), content, None)
         return bool(getattr(self, content) if own is None else own)
 
-    def _check_names(self, trees: Iterable[_Tree]) -> None:
+    def _check_names(self, trees: Iterable[Tree]) -> None:
         """Raise NotFoundError for a variant or architecture that no tree has. Without trees, archs are not checked."""
         archs = {tree.arch for tree in trees if tree.arch}
         variants = {tree.variant for tree in trees}
@@ -188,10 +189,11 @@ class Selection:
         ):
             unknown = [repr(name) for name in wanted if name not in existing]
             if unknown:
-                raise _not_found_error(f"the component has no {noun} {', '.join(unknown)}", trees)
+                similar = similar_names((name for name in wanted if name not in existing), existing)
+                raise _not_found_error(f"the component has no {noun} {', '.join(unknown)}", trees, similar)
 
 
-def _trees(files: Iterable[FileEntry]) -> dict[str, _Tree]:
+def trees_of(files: Iterable[FileEntry]) -> dict[str, Tree]:
     """The part of the compose that each folder with files belongs to; folders that belong to none are left out."""
     trees = {}
     for folder in {entry.path.rpartition("/")[0] for entry in files}:
@@ -199,7 +201,7 @@ def _trees(files: Iterable[FileEntry]) -> dict[str, _Tree]:
         if match:
             variant, source, arch, content = match.groups()
             start = match.end() + (match[0][-1] != "/")  # where the match ended with the folder, a slash follows
-            trees[folder] = _Tree(variant, arch or "", "src" if source else content, start)
+            trees[folder] = Tree(variant, arch or "", "src" if source else content, start)
     return trees
 
 
@@ -230,11 +232,12 @@ def glob_matcher(globs: tuple[str, ...]) -> Callable[[str], bool]:
     return matches
 
 
-def _not_found_error(fault: str, trees: Iterable[_Tree]) -> NotFoundError:
+def _not_found_error(fault: str, trees: Iterable[Tree], similar: str = "") -> NotFoundError:
+    """The error, with what there is, and a hint: the names that are like those that are not there, where some are."""
     variants, archs = _listed(tree.variant for tree in trees), _listed(tree.arch for tree in trees if tree.arch)
     existing = f"; it has the variants {variants} and the architectures {archs}" if variants else ""
     hint = "see --arch, --variant, --package-filter, --include and --exclude; upper and lower case differ"
-    return NotFoundError(f"{fault}{existing}", hint=hint)
+    return NotFoundError(f"{fault}{existing}", hint=f"did you mean {similar}?" if similar else hint)
 
 
 def _listed(names: Iterable[str]) -> str:

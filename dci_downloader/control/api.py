@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from typing import Optional, Union
@@ -17,6 +16,7 @@ from dci_downloader.control import decoding
 from dci_downloader.control.conditions import Listing
 from dci_downloader.control.decoding import Fields, Response
 from dci_downloader.control.errors_from_response import error_from_response
+from dci_downloader.control.ids import is_id
 from dci_downloader.control.session import Session
 from dci_downloader.errors import NotFoundError, StatusError
 from dci_downloader.models import Component, Job, Topic
@@ -25,7 +25,6 @@ MAX_RESPONSE = 64 * 2**20  # bytes of any other answer
 MAX_FILE = 128 * 2**20
 """Bytes of a file that is read through the API: a manifest, or a list of images."""
 
-_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _MOST_KNOWN = 64
 _LARGEST_KNOWN = 256 * 1024
 """How many documents are kept for servers that say 304 of what has not changed, and bytes of the largest."""
@@ -35,7 +34,7 @@ _NEXT_PAGES = 200
 
 
 class Api:
-    """Calls of one control server. For one thread at a time.
+    """Calls of one control server. Lists and files may be asked for by any thread, other calls by one at a time.
 
     What only reads is safe to repeat, and is tried again by itself while that helps and patience lasts. Every method
     raises AccessError, NotFoundError, or TransferError and what is below it.
@@ -169,11 +168,6 @@ def path_segment(subject: Union[Topic, Component, Job, str], name: str) -> str:
     if given in ("", ".", "..") or "/" in given or not given.isprintable():
         raise NotFoundError(f"{given!r} is no id of a {name}", hint="ids can be copied from the DCI dashboard")
     return quote(given, safe="")
-
-
-def is_id(text: str) -> bool:
-    """Whether a text has the form of an id. The server knows no route for any other, and answers with a web page."""
-    return _ID.fullmatch(text) is not None
 
 
 def unknown_id_error(text: str, name: str, hint: str = "") -> NotFoundError:

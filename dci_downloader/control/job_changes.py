@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Union
 
 from dci_downloader.control import documents
-from dci_downloader.control.api import header_text, is_id, path_segment, unknown_id_error
+from dci_downloader.control.api import header_text, path_segment, unknown_id_error
+from dci_downloader.control.ids import is_id
 from dci_downloader.control.reader import ControlReader
 from dci_downloader.errors import SettingsError, StatusError
 from dci_downloader.models import Component, Job, JobFile, Topic

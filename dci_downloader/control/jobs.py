@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional, Union
 
 from dci_downloader.control import documents
-from dci_downloader.control.api import header_text, is_id, path_segment
+from dci_downloader.control.api import header_text, path_segment
 from dci_downloader.control.decoding import Response
+from dci_downloader.control.ids import is_id
 from dci_downloader.control.job_changes import JobChanges, subject_id
 from dci_downloader.errors import NotFoundError, SettingsError, StaleJobError, TransferError
 from dci_downloader.frozen_mapping import FrozenMapping

@@ -24,7 +24,6 @@ from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import NoFilesError, SettingsError, TransferError
 from dci_downloader.hooks import Progress
 from dci_downloader.models import Component, FileEntry, Manifest
-from dci_downloader.network.side_by_side import side_by_side
 from dci_downloader.options import SyncOptions
 
 
@@ -66,7 +65,10 @@ class Offer:
 
 
 def resolve_offer(server: Upstream, component: Component, known: Optional[Manifest] = None) -> Offer:
-    """Ask the server for what a component offers: manifest and image list side by side. Safe to repeat.
+    """Ask the server for what a component offers. Safe to repeat.
+
+    One question after the other: on a line where that matters, another connection would take longer to be made than
+    the second answer on the first one.
 
     Args:
         server: whom to ask.
@@ -79,29 +81,15 @@ def resolve_offer(server: Upstream, component: Component, known: Optional[Manife
         ManifestError: the manifest cannot be trusted.
         TransferError: the server cannot be asked, or the image list is a web page.
     """
-    etag = "" if known is None else known.etag
-    contents: dict[FileEntry, bytes] = {}
-    manifests: list[Optional[Manifest]] = []
-
-    def ask_for_images() -> None:
-        contents.update(_image_list(server, component))
-
-    def ask_for_manifest() -> None:
-        manifests.append(_manifest(server, component, etag))
-
-    side_by_side(lambda ask: ask(), [ask_for_images, ask_for_manifest])
-    manifest = manifests[0]
+    contents = _image_list(server, component)
     listed = [] if known is None else [entry for entry in known.files if entry.path == IMAGE_LIST_NAME]
-    if (
-        manifest is None and not server.mirror and listed != list(contents)
-    ):  # then the known one has to be completed anew
-        manifest = _manifest(server, component)
+    manifest = _manifest(server, component, known.etag if known is not None and listed == list(contents) else "")
     if manifest is not None and not lists(manifest, IMAGE_LIST_NAME):
         manifest = replace(manifest, files=(*manifest.files, *contents))
     return Offer(manifest, contents)
 
 
-def _manifest(server: Upstream, component: Component, etag: str = "") -> Optional[Manifest]:
+def _manifest(server: Upstream, component: Component, etag: str) -> Optional[Manifest]:
     """The manifest, an empty one for a component without files; None where ``etag`` is still that of the server's."""
     try:
         return server.manifest(component, etag=etag)

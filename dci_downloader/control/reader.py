@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import date
 from itertools import islice
 from typing import Optional, TypeVar, Union
@@ -10,7 +11,9 @@ from typing import Optional, TypeVar, Union
 from dci_downloader.control import documents
 from dci_downloader.control.api import Api, path_segment
 from dci_downloader.control.conditions import NEWEST_FIRST, Listing, Where, moment
-from dci_downloader.errors import NotFoundError
+from dci_downloader.control.decoding import Fields
+from dci_downloader.control.ids import beginning_as_query, is_id
+from dci_downloader.errors import NotFoundError, SettingsError, TransferError
 from dci_downloader.models import Component, Job, JobFile, Product, Topic
 from dci_downloader.sequences import as_tuple
 
@@ -118,9 +121,17 @@ class ControlReader:
         return documents.topic(self._api.subject("topic", topic_id))
 
     def component(self, component_id: str) -> Component:
-        """One component, active or not, private ones included."""
+        """One component, active or not, private ones included.
+
+        Args:
+            component_id: its id; of an active one the beginning is enough, where no other begins so.
+
+        Raises:
+            NotFoundError: there is none.
+            SettingsError: several begin so.
+        """
         hint = "`dci-downloader components TOPIC` lists those there are, with --json their ids"
-        return documents.component(self._api.subject("component", component_id, hint))
+        return documents.component(self._subject("component", component_id, hint))
 
     def latest_component(self, topic_name: str, *, type: str, tags: Sequence[str] = ()) -> Component:
         """The newest active component of a type that is not private.
@@ -145,8 +156,46 @@ class ControlReader:
         raise NotFoundError(f"topic {topic_name} has no active component of type {type}{tagged}")
 
     def job(self, job_id: str) -> Job:
-        """One job, with its topic and exactly the components that it was scheduled with."""
-        return documents.job(self._api.subject("job", job_id))
+        """One job, with its topic and exactly the components that it was scheduled with.
+
+        Args:
+            job_id: its id, or the beginning of it, as for :meth:`component`.
+        """
+        return documents.job(self._subject("job", job_id))
+
+    def _subject(self, kind: str, given: str, hint: str = "") -> Fields:
+        """Read a component or a job by its id or the beginning of that."""
+        try:
+            return self._api.subject(kind, given, hint)
+        except NotFoundError as error:
+            if is_id(given) or given in ("", ".", "..") or not given.isprintable():
+                raise
+            found = self._listed(kind, beginning_as_query(given), lambda one: one.text("id").startswith(given.lower()))
+            if not found and kind == "component":
+                error = self._name_error(given) or error
+            if not found:
+                raise error from None
+        if len(found) > 1:
+            several = " and ".join(one.text("id") for one in found[:2])
+            raise SettingsError(
+                f"the id of more than one {kind} begins with {given}", hint=f"give more of it: {several}"
+            )
+        return self._api.subject(kind, found[0].text("id"), hint)
+
+    def _listed(self, kind: str, query: str, fits: Callable[[Fields], bool], name: str = "") -> list[Fields]:
+        """The first components or jobs of a list that fit; none where the server does not like to be asked so."""
+        listing = Listing("", [("name", name)], query)
+        with suppress(TransferError, NotFoundError, SettingsError):
+            if query or name:
+                return list(islice(filter(fits, self._api.pages(f"/api/v1/{kind}s", f"{kind}s", listing)), 2))
+        return []
+
+    def _name_error(self, given: str) -> Optional[NotFoundError]:
+        """The error where a component's name stands for its id; None where no component has that name."""
+        for one in self._listed("component", "", lambda one: one.text("name") == given, given):
+            hint = f"its id is {one.text('id')}; with TOPIC, --filter {one.text('type')}:name={given} asks by the name"
+            return NotFoundError(f"{given} is the name of a component, and no id", hint=hint)
+        return None
 
 
 def _since(items: Iterable[_Dated], created_after: Union[date, str, None], sort: str) -> Iterator[_Dated]:

@@ -18,7 +18,7 @@ from dci_downloader.release import USER_AGENT
 
 
 class RequestsSession(requests.Session):
-    """A session for one thread at a time."""
+    """A session; several threads may send through it."""
 
     def __init__(self) -> None:
         super().__init__()

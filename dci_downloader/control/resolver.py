@@ -17,12 +17,14 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import partial
+from itertools import islice
 from types import MappingProxyType
 from typing import NamedTuple, Optional, Union
 
 from dci_downloader.content.filters import merge_filters
 from dci_downloader.content.names import check_name
 from dci_downloader.content.patterns import matches
+from dci_downloader.content.similarity import similar_name, similar_names
 from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import NotFoundError, SettingsError
 from dci_downloader.hooks import NullProgress, Progress
@@ -31,6 +33,7 @@ from dci_downloader.network.side_by_side import side_by_side
 from dci_downloader.options import Filter
 
 _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)  # what has no date is older than what has one
+_RECENT = 20  # components that are looked at for what was meant: one page
 
 
 def resolve_topic(server: Upstream, pattern: str, progress: Progress) -> Topic:
@@ -201,7 +204,7 @@ def _unknown_topic_error(server: Upstream, pattern: str) -> NotFoundError:
     hint = f"did you mean {', '.join(close)}?" if close else "see `dci-downloader topics`;"
     hint += f" {server.unlisted}"
     if "*" in pattern[:-1]:
-        hint += "; a * may only stand at the end"
+        hint = "a * may only stand at the end"
     fault = "no active topic fits" if pattern.endswith("*") else "there is no topic"
     return NotFoundError(f"{fault} {pattern}", hint=hint)
 
@@ -212,13 +215,26 @@ def _by_filter(server: Upstream, topic: Topic, wanted: Filter) -> Optional[Compo
 
 
 def _missing_error(server: Upstream, topic: Topic, wanted: Filter) -> NotFoundError:
-    """The error where a topic has no such component, with what it has."""
+    """The error where a topic has no such component, with what was probably meant, or else what it has."""
     tagged = f" tagged {', '.join(wanted.tags)}" if wanted.tags else ""
     named = f" named {wanted.name}" if wanted.name else ""
-    newest = _by_filter(server, topic, Filter(wanted.type)) if tagged or named else None
-    if newest is None:
-        hint = f"{topic.name} has the types {', '.join(topic.component_types) or '(none)'}; choose with --filter"
-    else:
-        hint = f"the newest is {newest.name}, tagged {', '.join(newest.tags) or '(nothing)'}"
     text = f"topic {topic.name} has no active component of type {wanted.type}{named}{tagged}"
-    return NotFoundError(text, hint=hint)
+    return NotFoundError(text, hint=_missing_hint(server, topic, wanted))
+
+
+def _missing_hint(server: Upstream, topic: Topic, wanted: Filter) -> str:
+    newest = _by_filter(server, topic, Filter(wanted.type)) if wanted.tags or wanted.name else None
+    if newest is None:
+        similar = similar_name(wanted.type, topic.component_types)
+        if similar and similar != wanted.type.lower():
+            return f"did you mean the type {similar}?"
+        return f"{topic.name} has the types {', '.join(topic.component_types) or '(none)'}; choose with --filter"
+    recent = list(islice(server.components(topic, type=wanted.type), _RECENT))
+    if wanted.name:
+        similar = similar_name(wanted.name, (component.name for component in recent))
+        return f"did you mean {similar}?" if similar else f"the newest is {newest.name}"
+    tags = {tag for component in recent for tag in component.tags}
+    close = similar_names((tag for tag in wanted.tags if tag not in tags), tags)
+    if close:
+        return f"did you mean the tag {close}?"
+    return f"the newest is {newest.name}, tagged {', '.join(newest.tags) or '(nothing)'}"

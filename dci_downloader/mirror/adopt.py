@@ -118,7 +118,7 @@ def adopt(
         if not candidates:
             return FileTotals(0, 0)
         sizes = {path: candidate.entry.size for path, candidate in candidates.items()}
-        progress.begin("adopt", len(sizes), sum(sizes.values()))
+        progress.begin(f"taking over {folder.name}", len(sizes), sum(sizes.values()))
         try:
             with hashing(sizes.items(), workers) as hashes:
                 for path, digest in hashes:

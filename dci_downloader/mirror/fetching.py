@@ -90,8 +90,14 @@ class _Recorder(NullProgress):
             self.save()
         self._progress.advance(files, size)
 
+    def waiting(self, seconds: float, limit: float) -> None:
+        self._progress.waiting(seconds, limit)
+
     def end(self) -> None:
         self._progress.end()
+
+    def phase(self, label: str) -> None:
+        self._progress.phase(label)
 
     def save(self, *, running: bool = True) -> None:
         self._next = time.monotonic() + _PERIOD

@@ -102,7 +102,7 @@ class _Collection:
     def __init__(self, store: Store, root: Path, digests: set[bytes]) -> None:
         self.files = self.size = 0
         self._store = store
-        self._references = References(root)
+        self._references = References(root, writes_lists=True)
         self._left = digests
         self._references.subtract_from(self._left)
         self._queue = sorted(self._left, reverse=True)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Optional
 
 from dci_downloader.content.names import version_folder
 from dci_downloader.errors import IntegrityError, SettingsError
+from dci_downloader.hooks import NullProgress, Progress
 from dci_downloader.mirror import tree
 from dci_downloader.mirror.carried import NOTE, carried_path, carry, has_links, is_carried
 from dci_downloader.mirror.digest_list import each_digest, remembered_digests
@@ -50,7 +51,13 @@ class Publication(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Manifest) -> Publication:
+def publish(
+    topic: TopicMirror,
+    component: Component,
+    selection: Any,
+    wanted: Manifest,
+    progress: Progress = NullProgress(),  # noqa: B008  has no state
+) -> Publication:
     """Publish a component whose objects are all in the store. Safe to repeat.
 
     A version of the same identity is used again, and rebuilt where it was damaged. Until the last step, one rename,
@@ -62,6 +69,7 @@ def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Ma
         component: what is published.
         selection: what was asked for, as a JSON value.
         wanted: files and links of the version.
+        progress: gets the phases.
 
     Raises:
         IntegrityError: an object is missing, or a path cannot be made.
@@ -95,7 +103,7 @@ def publish(topic: TopicMirror, component: Component, selection: Any, wanted: Ma
         if existing and topic.intact(existing) and is_carried(link) == _carries(topic, existing):
             write_record(topic.tree(version), version)  # tags and the time of publication may be new
         else:
-            version, notes = _build(topic, version)
+            version, notes = _build(topic, version, progress)
         notes += swap_link(topic, version)
     return Publication(topic.link(component.type), version, notes)
 
@@ -152,11 +160,11 @@ def rebuild(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, .
         DiskFullError: no room.
     """
     with disk_errors(topic.tree(version)):
-        version, notes = _build(topic, version)
+        version, notes = _build(topic, version, NullProgress())
     return version, (*notes, *note_index(topic, version.component.type))
 
 
-def _build(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ...]]:
+def _build(topic: TopicMirror, version: Version, progress: Progress) -> tuple[Version, tuple[str, ...]]:
     """Build a version's tree, flush, and give it record and name. A damaged tree of that name is replaced."""
     path = topic.tree(version)
     marks = topic.store.damage.read()
@@ -164,9 +172,11 @@ def _build(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ..
         if entry.sha256 in marks:
             raise IntegrityError(f"{entry.path}: its content in the store is damaged", hint="run again: it is fetched")
     new, carries = new_path(path.parent), _carries(topic, version)
+    progress.phase(f"{version.component.name}: building the tree")
     try:
         built = _carried(topic, version, new) if carries else _tree(topic, version, new)
         version = replace(version, copies=built.copies)
+        progress.phase(f"{version.component.name}: flushing to disk")
         topic.store.flush()
         topic.store.candidates.add(_lost(path, version))
         _clear(record_path(path))
@@ -175,6 +185,7 @@ def _build(topic: TopicMirror, version: Version) -> tuple[Version, tuple[str, ..
         topic.store.damage.remove([version.identity])
         flush_folder(path.parent)
     finally:
+        progress.phase("")
         remove_tree(new)  # nothing is there after a success
     if not built.copies:
         return version, (NOTE,) if carries else ()

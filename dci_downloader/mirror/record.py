@@ -203,7 +203,6 @@ def _decode(content: bytes, folder: str) -> Version:
         _RecordError: it is none.
     """
     record = _load(content)
-    del content  # a large record need not be there in two forms
     if record.get("format") != FORMAT:
         newer = type(record.get("format")) is int and record["format"] > FORMAT
         state = RecordState.NEWER if newer else RecordState.DAMAGED

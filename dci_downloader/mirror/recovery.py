@@ -70,7 +70,7 @@ def recover(
 
 def _move_aside(store: Store, root: Path, timeout: Optional[float], waiting: Callable[[str], None]) -> bool:
     """Move the objects aside that no version names; false where versions changed meanwhile."""
-    unsure, references = set(map(bytes.fromhex, store.object_names())), References(root)
+    unsure, references = set(map(bytes.fromhex, store.object_names())), References(root, writes_lists=True)
     try:
         references.subtract_from(unsure)
         trusted = True

@@ -26,10 +26,12 @@ class References:
 
     Args:
         root: of the mirror.
+        writes_lists: whether lists that are missing are written, as in mirrors of older releases.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, writes_lists: bool = False) -> None:
         self._root = root
+        self._writes_lists = writes_lists
         self._read: dict[Path, _Stamp] = {}
 
     def subtract_from(self, digests: set[bytes]) -> None:
@@ -41,7 +43,7 @@ class References:
         for tree in _trees(self._root):
             stamp = _stamp(tree)  # before it is read: a record that is replaced meanwhile counts as changed then
             if tree not in self._read:
-                digests.difference_update(named_by(tree))
+                digests.difference_update(named_by(tree, self._writes_lists))
                 self._read[tree] = stamp
 
     def current(self) -> bool:
@@ -49,10 +51,12 @@ class References:
         return self._read == {tree: _stamp(tree) for tree in _trees(self._root)}
 
 
-def named_by(tree: Path) -> Iterator[bytes]:
+def named_by(tree: Path, writes_list: bool = False) -> Iterator[bytes]:
     """The digests that the version of a tree names; none where its record is damaged.
 
-    A list that is missing or does not fit is written.
+    Args:
+        tree: which.
+        writes_list: whether a list that is missing, or does not fit, is written. Safe to repeat.
 
     Raises:
         SettingsError: the record may not be read, or is of a newer program.
@@ -65,7 +69,8 @@ def named_by(tree: Path) -> Iterator[bytes]:
         return each_digest(digests)
     record = load_record(tree)
     if isinstance(record, Version):
-        write_digest_list(tree, record.identity, record.manifest.files)
+        if writes_list:
+            write_digest_list(tree, record.identity, record.manifest.files)
         return (bytes.fromhex(entry.sha256) for entry in record.manifest.files)
     if record.state is not RecordState.DAMAGED:
         raise SettingsError(f"{tree}: its record {record.reason}, so nothing can leave the store", hint=record.hint)

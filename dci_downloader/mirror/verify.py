@@ -105,7 +105,7 @@ def verify(
         marked = mirror.store.damage.read()
         lost, heads = _look(mirror)
         published = [head for _, head, is_published in heads if is_published]
-        progress.begin("verify", sum(head.files for head in published), sum(head.size for head in published))
+        progress.begin("hashing", sum(head.files for head in published), sum(head.size for head in published))
         try:
             with Hasher(workers) as hasher:
                 contents = ContentCheck(hasher, marked, progress, stop)

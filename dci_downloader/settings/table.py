@@ -173,13 +173,14 @@ _HOW = (
 )
 _OUTPUT = (
     Setting("json", types.FLAG, "--json", "a report for programs on standard output"),
-    Setting("quiet", types.FLAG, "--quiet", "nothing but errors"),
+    Setting("quiet", types.FLAG, "--quiet", "nothing but errors", short="-q"),
     Setting(
         "verbose",
         types.FLAG,
         "--verbose",
         "also calls, and what is tried again and why",
         "also each call to the control server, and whatever is tried again, with the reason",
+        short="-v",
     ),
     Setting(
         "log_file",

@@ -111,6 +111,7 @@ class Setting:
         levels: where in a settings file it may stand.
         variable: the environment variable that sets it.
         fills: a class of options, and the attribute of it that the setting fills; the default is that of the attribute.
+        short: the option in one letter.
     """
 
     name: str
@@ -124,6 +125,7 @@ class Setting:
     levels: Level = Level.OPTION_ONLY
     variable: str = ""
     fills: Optional[tuple[type, str]] = None
+    short: str = ""
 
     @property
     def default(self) -> Any:

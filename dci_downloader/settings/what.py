@@ -37,7 +37,7 @@ WHAT = (
         types.TEXT,
         "--component-id ID",
         "this component; TOPIC may be left out",
-        "this component, and no other; the topic may be left out",
+        "this component, and no other; the topic may be left out, and of the id all but what makes it unique",
         "exactly this component, in its own topic",
         levels=ANY,
         fills=(SyncOptions, "component_id"),

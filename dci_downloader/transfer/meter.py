@@ -78,6 +78,11 @@ class Meter:
         """Note that the run made progress, if not by bytes."""
         self._moved = self._clock()
 
+    def report_idle(self, limit: float) -> None:
+        """Report since when nothing has moved, and the seconds at which that ends the run."""
+        if self.idle_seconds() >= 1:
+            self._progress.waiting(self.idle_seconds(), limit)
+
     def idle_seconds(self) -> float:
         """How long nothing has moved."""
         return self._clock() - self._moved

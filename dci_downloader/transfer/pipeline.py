@@ -182,3 +182,5 @@ class Pipeline:
             self._meter.moved()
         elif self._meter.idle_seconds() > patience:
             self.ledger.ending.lose_patience(patience)
+        else:
+            self._meter.report_idle(patience)

@@ -47,8 +47,9 @@ def test_mirrors_a_topic(run, lab, dest, compose):
     lab.build(compose)
     code, out, err = run("RHEL-9.2", dest)
     assert (code, out) == (0, "")
-    assert err.splitlines()[-1].startswith(
-        f"RHEL-9.2 compose RHEL-9.2.0-0: published in {dest}/RHEL-9.2/compose (5 files"
+    assert re.fullmatch(
+        rf". compose RHEL-9\.2\.0-0   5 new files, \S+ .B( in \S+ s)?   -?[→>] {dest}/RHEL-9\.2/compose",
+        err.splitlines()[-1],
     )
     assert (dest / "RHEL-9.2/compose/.composeinfo").read_bytes() == compose[".composeinfo"]
 
@@ -146,6 +147,7 @@ def test_bad_usage_is_2_and_says_what(run, dest, arguments, says):
     [
         ("topic", "dci-downloader topics"),
         ("componets", "dci-downloader components"),
+        ("list", "dci-downloader topics"),
         ("hlep", "dci-downloader help"),
         ("RHEL-9.0", None),
     ],
@@ -153,7 +155,84 @@ def test_bad_usage_is_2_and_says_what(run, dest, arguments, says):
 def test_a_command_with_a_letter_wrong_is_named(run, dest, word, named):
     code, _, err = run(word, dest)
     assert code == 4
-    assert f"for the command: {named}" in err if named else "command" not in err
+    assert (f"hint: did you mean `{named} " in err) == bool(named)
+    assert err.count("hint: ") == 1
+
+
+def test_topic_and_destination_in_each_others_place_are_told_so_before_anybody_is_asked(run, lab, dest):
+    code, _, err = run(dest, "RHEL-9.2")
+    assert (code, lab.site.control.requests) == (2, [])
+    assert err.splitlines()[-1] == f"  hint: TOPIC comes before DEST: dci-downloader RHEL-9.2 {dest}"
+
+
+def test_a_sync_that_is_named_says_the_right_line_and_so_does_json(run, dest):
+    code, out, err = run("sync", "RHEL-9.2", dest, "--json")
+    assert code == 2
+    assert json.loads(out)["hint"] == f"a sync has no name of its own: dci-downloader RHEL-9.2 {dest}"
+    assert json.loads(out)["hint"] in err
+
+
+def test_the_beginning_of_an_id_is_enough(run, lab, dest, compose):
+    component = lab.build(compose)
+    lab.build({".composeinfo": b"newer"}, number=1)
+    code, out, _ = run("--component-id", component.id[:13].upper(), dest, "--json")
+    assert (code, json.loads(out)["topics"][0]["components"][0]["id"]) == (0, component.id)
+
+
+def test_the_beginning_of_several_ids_is_not_enough(run, lab, dest, compose):
+    first = lab.build(compose)
+    other = lab.build(compose, number=1)
+    lab.catalog.components.pop(other.id)
+    other.id = first.id[:-1] + ("0" if first.id[-1] != "0" else "1")
+    lab.catalog.components[other.id] = other
+    code, _, err = run("--component-id", first.id[:9], dest)
+    assert (code, first.id in err, other.id in err) == (2, True, True)
+
+
+def test_a_components_name_in_place_of_its_id_is_told_so(run, lab, dest, compose):
+    component = lab.build(compose)
+    code, _, err = run("--component-id", component.name, dest)
+    assert (code, "is the name of a component, and no id" in err) == (4, True)
+    assert f"its id is {component.id}; with TOPIC, --filter compose:name={component.name}" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["--variant", "appstream"], "AppStream"),
+        (["--variant", "BaseOs", "--variant", "Appstream"], "BaseOS, AppStream"),
+        (["--arch", "amd64", "--arch", "aarch65"], "x86_64, aarch64"),
+        (["--filter", "composes"], "the type compose"),
+        (["--filter", "compose:nightyl"], "the tag nightly"),
+        (["-variant", "BaseOS"], "--variant"),
+        (["--log-format", "jsno"], "json"),
+    ],
+)
+def test_what_was_probably_meant_is_named_and_nothing_else(run, lab, dest, compose, arguments, meant):
+    lab.build(compose, tags=("nightly",))
+    code, _, err = run("RHEL-9.2", dest, *arguments)
+    assert code in (2, 4)
+    assert [line.strip() for line in err.splitlines() if "hint: " in line] == [f"hint: did you mean {meant}?"]
+
+
+def test_a_selection_that_takes_away_what_is_published_says_so_first_and_last(run, lab, dest, compose):
+    lab.build(compose)
+    run("RHEL-9.2", dest)
+    said = "x86_64 was published and is not in this selection: 3 files leave"
+    _, out, err = run("RHEL-9.2", dest, "--arch", "aarch64", "--dry-run")
+    assert (f"    ! {said}" in out, err) == (True, "")
+    _, _, err = run("RHEL-9.2", dest, "--arch", "aarch64")
+    lines = err.splitlines()
+    assert lines[0] == f"! RHEL-9.2.0-0: {said}"
+    assert lines[-1] == f"    ! {said}"
+    assert said not in run("RHEL-9.2", dest, "--arch", "aarch64")[2]
+
+
+def test_short_options(run, lab, dest, compose):
+    lab.build(compose)
+    assert run("RHEL-9.2", dest, "-q") == (0, "", "")
+    assert "GET " in run("RHEL-9.2", dest, "-v")[2]
+    assert run("-V")[1] == f"dci-downloader {__version__}\n"
 
 
 @pytest.mark.parametrize(
@@ -326,11 +405,15 @@ def test_a_signal_ends_it_with_130_and_the_next_run_resumes(lab, tmp_path, run, 
         process.send_signal(number)
         said = process.stderr.read()
         assert process.wait(timeout=10) == 130, said
-        assert said.splitlines()[-1] == "dci-downloader: error: interrupted"
+        assert re.search(r"interrupted\n    \d\.\d of 3\.0 MB are here and stay\n", said)
+        assert "nothing is published yet" in said
+        assert said.splitlines()[-1] == "  hint: run the same command again: it goes on from there"
     assert nothing_published(tmp_path / "dci")
     code, out, _ = run(*arguments, "--json")
     assert code == 0
-    assert 0 < json.loads(out)["bytes_downloaded"] < len(content)
+    report = json.loads(out)
+    assert 0 < report["bytes_downloaded"] < len(content)
+    assert report["bytes_resumed"] == len(content) - report["bytes_downloaded"]
     assert (tmp_path / "dci/RHEL-9.2/compose-noinstall/image").read_bytes() == content
 
 
@@ -431,11 +514,12 @@ def test_a_terminal_gets_a_bar(run, lab, dest, compose, monkeypatch):
             return True
 
     shown = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", shown)
     lab.build(compose)
     assert run("RHEL-9.2", dest)[0] == 0
     assert "RHEL-9.2.0-0" in shown.getvalue()
-    assert "%|" in shown.getvalue()
+    assert "0% " in shown.getvalue()
 
 
 def test_the_mirror_is_looked_after_by_commands(run, lab, dest, compose):
@@ -448,7 +532,7 @@ def test_the_mirror_is_looked_after_by_commands(run, lab, dest, compose):
     assert "RHEL-9.2.0-2" in out
     assert run("status", dest, "--json")[1].startswith("{")
     code, out, err = run("verify", dest)
-    assert (code, "whole" in out, "verify: " in err) == (0, True, True)
+    assert (code, "whole" in out, "hashing: " in err) == (0, True, True)
     assert run("verify", dest, "--quiet") == (0, "", "")
     code, out, _ = run("rollback", dest, "RHEL-9.2")
     assert code == 0
@@ -635,11 +719,11 @@ def test_a_night_without_news_sends_no_mail(nightly, lab, compose):
     code, out, err = nightly()
     assert (code, out) == (0, "")
     assert err.splitlines()[0].startswith("RHEL-9.* means RHEL-9.2")
-    assert "published in" in err.splitlines()[-1]
+    assert "5 new files" in err.splitlines()[-1]
     assert nightly() == (0, "", "")
     assert "RHEL-9.* means" in nightly("--verbose")[2]
     lab.build({**compose, ".composeinfo": b"new"}, number=2)
-    assert "published in" in nightly()[2]
+    assert "1 new file" in nightly()[2]
 
 
 def test_a_night_that_fails_sends_one(nightly, lab, compose):
@@ -684,7 +768,7 @@ def test_a_log_file_has_every_run_however_quiet_it_is(nightly, lab, compose, tmp
         nightly("--log-file", log, "--quiet")
     text = log.read_text()
     assert all(re.match(r"2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ", line) for line in text.splitlines())
-    assert (text.count("RHEL-9.* means"), text.count("published in"), text.count("nothing new")) == (2, 1, 1)
+    assert (text.count("RHEL-9.* means"), text.count("5 new files"), text.count("nothing new")) == (2, 1, 1)
     assert text.count("finished with exit code 0") == 2
     assert lab.site.api_secret not in text
 
@@ -693,7 +777,7 @@ def test_a_log_in_json_has_an_object_for_each_event(nightly, lab, compose, tmp_p
     lab.build(compose, tags=("nightly",))
     log = tmp_path / "dci.log"
     code, out, err = nightly("--log-file", log, "--log-format", "json", "--json")
-    assert "published in" in err
+    assert "5 new files" in err
     events = [json.loads(line) for line in log.read_text().splitlines()]
     told = [event for event in events if event["event"] != "detail"]
     assert [event["event"] for event in told] == ["message", "transfer", "topic", "finished"]

@@ -41,13 +41,13 @@ def first(run, lab, monkeypatch, tmp_path):
 
 
 def test_option_variable_and_setting_name_the_mirror(run, first, tmp_path, monkeypatch):
-    assert "RHEL-9.2.0-2: published" in run("RHEL-9.2", tmp_path / "a", "--all", "--from", first)
+    assert "✓ compose RHEL-9.2.0-2" in run("RHEL-9.2", tmp_path / "a", "--all", "--from", first)
     monkeypatch.setenv("DCI_FROM", str(first))
-    assert "RHEL-9.2.0-2: published" in run("RHEL-9.2", tmp_path / "b", "--all")
+    assert "✓ compose RHEL-9.2.0-2" in run("RHEL-9.2", tmp_path / "b", "--all")
     monkeypatch.delenv("DCI_FROM")
     settings = tmp_path / "settings.yml"
     settings.write_text(f"from: {first}\nlocal_repo: {tmp_path / 'c'}\ntopic: RHEL-9.2\ndownload_everything: true\n")
-    assert "RHEL-9.2.0-2: published" in run("--settings", settings)
+    assert "✓ compose RHEL-9.2.0-2" in run("--settings", settings)
     shown = run("settings", "check", settings)
     assert str(first) in shown
     assert "credentials" not in shown
@@ -73,7 +73,7 @@ def test_lists_and_comparisons_are_over_what_is_there(run, first):
 def test_older_versions_that_are_kept_there_come_by_their_ids(run, first, tmp_path):
     document = json.loads(run("components", "RHEL-9.2", "--from", first, "--json"))
     older = document["components"][1]["id"]
-    assert "RHEL-9.2.0-1: published" in run("--component-id", older, tmp_path / "a", "--all", "--from", first)
+    assert "✓ compose RHEL-9.2.0-1" in run("--component-id", older, tmp_path / "a", "--all", "--from", first)
     assert "has no component with the id" in run("--component-id", "x", tmp_path / "a", "--from", first, code=4)
 
 

@@ -13,8 +13,9 @@ PARTS = {
     "did it work": section(README, "## Did it work?"),
     "options": PAGES["options"],
     "settings": PAGES["settings"],
-    "operations": section(PAGES["operations"], "## Looking after it"),
+    "maintenance": PAGES["maintenance"],
 }
+
 NOT_HERE = re.compile(r"[A-Z]{2,}$|/etc/")
 """Words that stand for something else, or are a place that this machine has not."""
 
@@ -33,10 +34,22 @@ def mirror(tmp_path, monkeypatch):
         yield folder
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_the_command_lines_of_a_part_run_one_after_the_other(part, mirror, tmp_path, capsys):
-    lines = [words for words in commands(PARTS[part]) if not any(map(NOT_HERE.search, words))]
-    assert len(lines) >= 2
+def runnable():
+    """The command lines of each block that can be run here."""
+    for name, text in PARTS.items():
+        for number, block in enumerate(blocks(text, "console")):
+            found = commands(f"```console\n{block}```")
+            lines = [words for words in found if not any(map(NOT_HERE.search, words))]
+            if lines:
+                yield pytest.param(lines, id=f"{name} {number}")
+
+
+def test_every_part_has_some_to_run():
+    assert {param.id.rpartition(" ")[0] for param in runnable()} == set(PARTS)
+
+
+@pytest.mark.parametrize("lines", list(runnable()))
+def test_the_command_lines_of_a_block_run_one_after_the_other(lines, mirror, tmp_path, capsys):
     for words in lines:
         words = [word.replace("/srv/dci", str(mirror)).replace("/data", str(tmp_path / "data")) for word in words]
         assert cli.main(words) == 0, f"{words}\n{capsys.readouterr().err}"

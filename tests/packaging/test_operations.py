@@ -40,7 +40,7 @@ def test_the_lowest_versions_are_the_same_everywhere():
 
 
 def test_the_cron_job_is_right():
-    (text,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    (text,) = re.findall(r"```yaml\n(apiVersion:.*?)```", PAGE, re.DOTALL)
     job = yaml.safe_load(text)
     assert (job["apiVersion"], job["kind"]) == ("batch/v1", "CronJob")
     pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]

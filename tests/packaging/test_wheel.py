@@ -35,8 +35,8 @@ def digest(path):
 
 def sources():
     """What the package is made of, as paths below the root."""
-    package = ROOT / "dci_downloader"
-    found = [path for path in package.rglob("*") if path.is_file() and path.suffix in (".py", ".md", ".typed")]
+    package, suffixes = ROOT / "dci_downloader", (".py", ".md", ".typed", ".css", ".js")
+    found = [path for path in package.rglob("*") if path.is_file() and path.suffix in suffixes]
     return {path.relative_to(ROOT).as_posix() for path in found}
 
 
@@ -65,7 +65,6 @@ def test_the_wheel_says_whose_it_is_and_what_it_needs(wheel):
         "pycurl>=7.43.0.6",
         "pyyaml>=5.4",
         "requests>=2.25.1",
-        "tqdm>=4.59",
     ]
     assert "Requires-Dist: dciclient" in str(about)
 

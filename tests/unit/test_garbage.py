@@ -5,6 +5,7 @@ import pytest
 from dci_downloader.errors import LockedError, SettingsError
 from dci_downloader.mirror import garbage
 from dci_downloader.mirror.garbage import collect_garbage, sweep
+from dci_downloader.mirror.retention import remove_expired, retire
 from tests.unit.samples import FIRST, SECOND, Sample, entry_of
 
 
@@ -30,18 +31,12 @@ def test_what_somebody_links_to_is_garbage_once_it_is_not(sample, tmp_path):
     os.link(sample.link / "own", tmp_path / "link")
     sample.publish("c2", FIRST)
     with sample.topic.lock():
-        garbage_of(sample, keep=0)
+        retire(sample.topic, "compose", 0)
     assert entry_of("", b"1").sha256 in sample.objects()
     (tmp_path / "link").unlink()
     with sample.topic.lock():
         pass
     assert entry_of("", b"1").sha256 not in sample.objects()
-
-
-def garbage_of(sample, keep):
-    from dci_downloader.mirror.retention import retire
-
-    return retire(sample.topic, "compose", keep)
 
 
 def test_a_collection_asks_only_for_what_was_written_down(sample):
@@ -84,8 +79,6 @@ def test_a_version_that_goes_while_garbage_is_judged_leaves_its_candidates(sampl
 
 
 def remove_without_collection(sample, folder):
-    from dci_downloader.mirror.retention import remove_expired
-
     with sample.topic.alone(0, print):
         assert remove_expired(sample.topic, "compose", 0) == (folder,)
 

@@ -38,6 +38,7 @@ WINGS = [
     "published_command",
     "room",
     "planning",
+    "component_state",
     "sync",
     "pre_run_step",
     "topics",

@@ -10,6 +10,7 @@ from dci_downloader.cli.command_parsers import PARSERS
 NAMES = {
     "design",
     "images",
+    "maintenance",
     "many-machines",
     "migration",
     "operations",

@@ -6,16 +6,11 @@ from datetime import datetime, timezone
 
 import pytest
 
-from dci_downloader.cli.progress import (
-    BarProgress,
-    DeferredProgress,
-    LineProgress,
-    LogProgress,
-    MultiProgress,
-    calls_as_details,
-    progress_for,
-)
-from dci_downloader.hooks import NullProgress
+from dci_downloader.cli.bar import BarProgress
+from dci_downloader.cli.progress import LineProgress, LogProgress, calls_as_details, progress_for
+from dci_downloader.cli.shared_progress import DeferredProgress, MultiProgress
+from dci_downloader.hooks import NullProgress, Progress
+from dci_downloader.mirror.fetching import _Recorder
 
 
 class Terminal(io.StringIO):
@@ -29,6 +24,19 @@ class Clock:
 
     def __call__(self):
         return self.now
+
+
+@pytest.fixture(autouse=True)
+def able_terminal(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for name in ("NO_COLOR", "CLICOLOR_FORCE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize("term", ["dumb", "", None])
+def test_a_terminal_whose_cursor_stays_gets_lines(monkeypatch, term):
+    monkeypatch.setenv("TERM", term) if term is not None else monkeypatch.delenv("TERM")
+    assert isinstance(progress_for(Terminal()), LineProgress)
 
 
 def test_a_terminal_gets_a_bar():
@@ -66,6 +74,51 @@ def test_lines_come_at_the_start_and_every_ten_seconds():
     ]
 
 
+def test_lines_come_while_nothing_arrives_and_say_when_that_ends():
+    clock, stream = Clock(), io.StringIO()
+    lines = LineProgress(stream, clock=clock, ticks=False)
+    lines.begin("x", 2, 10)
+    for second in range(1, 13):
+        clock.now += 1
+        lines.waiting(second, 30)
+        lines.tick()
+    lines.advance(0, 5)
+    clock.now += 10
+    lines.tick()
+    assert stream.getvalue().splitlines()[1:] == [
+        "x: 0 of 2 files, 0 bytes of 10 bytes, no data for 10 s (gives up at 30)",
+        "x: 0 of 2 files, 5 bytes of 10 bytes, 0 bytes/s, 22 s left",
+    ]
+
+
+def test_a_phase_that_takes_long_is_a_line_and_any_is_a_detail():
+    clock, stream = Clock(), io.StringIO()
+    lines = LineProgress(stream, clock=clock, ticks=False)
+    lines.phase("RHEL-9.2: flushing to disk")
+    clock.now += 9
+    lines.tick()
+    assert stream.getvalue() == ""
+    clock.now += 2
+    lines.tick()
+    lines.phase("")
+    clock.now += 20
+    lines.tick()
+    assert stream.getvalue() == "RHEL-9.2: flushing to disk: 11 s\n"
+    detailed = io.StringIO()
+    LineProgress(detailed, verbose=True, ticks=False).phase("hashing")
+    assert detailed.getvalue() == "hashing\n"
+
+
+def test_phases_are_no_news():
+    clock, stream = Clock(), io.StringIO()
+    progress = DeferredProgress(LineProgress(stream, verbose=True, clock=clock, ticks=False))
+    progress.phase("reading the file lists")
+    assert stream.getvalue() == ""
+    progress.release()
+    progress.phase("building the tree")
+    assert stream.getvalue() == "building the tree\n"
+
+
 def test_a_line_without_progress_promises_no_end():
     clock, stream = Clock(), io.StringIO()
     lines = LineProgress(stream, clock=clock)
@@ -83,21 +136,6 @@ def test_details_are_told_to_those_who_asked(kind, verbose, told):
     progress.message("loud")
     progress.detail("soft")
     assert stream.getvalue().splitlines() == told
-
-
-def test_the_bar_shows_bytes_and_files_and_goes_away():
-    stream = Terminal()
-    bar = BarProgress(stream)
-    bar.begin("compose", 2_000, 4_000_000)
-    bar.advance(0, 1_000_000)
-    bar.advance(1_500, 1_000_000)
-    bar._bar.refresh()
-    assert "50%" in stream.getvalue()
-    assert "2.00M/4.00M" in stream.getvalue()
-    assert "1,500/2,000 files" in stream.getvalue()
-    bar.end()
-    bar.end()
-    assert stream.getvalue().endswith("\r")
 
 
 def test_without_standard_error_nothing_is_said():
@@ -199,6 +237,45 @@ def test_several_are_told_alike():
     assert "chosen" in one.getvalue()
 
 
+CALLS = {
+    "message": ("m",),
+    "detail": ("d",),
+    "begin": ("label", 1, 2),
+    "advance": (1, 2),
+    "waiting": (8.0, 30.0),
+    "end": (),
+    "phase": ("hashing",),
+}
+
+
+class Calls:
+    """Notes every call."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __getattr__(self, name):
+        return lambda *arguments: self.seen.append((name, arguments))
+
+
+def test_every_call_of_the_protocol_has_a_default_and_is_passed_on():
+    assert set(CALLS) == {name for name in vars(Progress) if not name.startswith("_")}
+    receiver = Calls()
+    deferred = DeferredProgress(receiver)
+    deferred.release()
+    for progress in (
+        MultiProgress(receiver),
+        deferred,
+        _Recorder(receiver, lambda *_: None),
+        NullProgress(),
+        LineProgress(io.StringIO(), ticks=False),
+        BarProgress(io.StringIO(), ticks=False),
+    ):
+        for name, arguments in CALLS.items():
+            getattr(progress, name)(*arguments)
+    assert receiver.seen == 3 * list(CALLS.items())
+
+
 def test_lines_are_held_back_until_something_is_fetched():
     clock, stream = Clock(), io.StringIO()
     progress = DeferredProgress(LineProgress(stream, clock=clock))
@@ -206,7 +283,7 @@ def test_lines_are_held_back_until_something_is_fetched():
     assert stream.getvalue() == ""
     progress.begin("RHEL-9.2.0-1", 1, 1)
     progress.message("now")
-    assert stream.getvalue().splitlines() == ["RHEL-9.* means RHEL-9.2", "RHEL-9.2.0-1: 1 file, 1 bytes", "now"]
+    assert stream.getvalue().splitlines() == ["RHEL-9.* means RHEL-9.2", "RHEL-9.2.0-1: 1 file, 1 byte", "now"]
 
 
 def test_lines_that_are_held_back_are_released_once():

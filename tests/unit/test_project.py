@@ -29,10 +29,10 @@ def test_the_top_level_is_small():
     assert {line.split("/")[0] for line in listed.stdout.splitlines()} == TOP_LEVEL
 
 
-def test_five_packages_are_needed_to_run():
+def test_four_packages_are_needed_to_run():
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     listed = re.search(r"^dependencies = \[(.*?)\]$", project, flags=re.MULTILINE | re.DOTALL)[1]
-    assert re.findall(r'"(\w+)[^"]*"', listed) == ["dciauth", "pycurl", "pyyaml", "requests", "tqdm"]
+    assert re.findall(r'"(\w+)[^"]*"', listed) == ["dciauth", "pycurl", "pyyaml", "requests"]
 
 
 @pytest.mark.slow

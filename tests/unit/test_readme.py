@@ -14,7 +14,7 @@ from dci_downloader.cli.commands import COMMANDS
 from dci_downloader.cli.output import print_error_document
 from dci_downloader.settings.command_line import CommandLine
 from dci_downloader.settings.precedence import merge
-from tests.pages import PAGES, PATHS, README, ROOT, blocks, commands, section
+from tests.pages import PAGES, PATHS, README, ROOT, blocks, commands, commands_in_sentences, section
 
 TEXT = "\n".join([README, *PAGES.values()])
 EXIT_CODES = [
@@ -90,7 +90,8 @@ def test_what_the_readme_says_one_sees_is_what_the_program_says():
 
 @pytest.mark.parametrize("name", ["README", *PAGES])
 def test_every_command_line_can_be_parsed(name):
-    for words in commands({"README": README, **PAGES}[name]):
+    text = {"README": README, **PAGES}[name]
+    for words in [*commands(text), *commands_in_sentences(text)]:
         if words == ["--version"]:
             continue
         if words[0] in PARSERS:
@@ -129,7 +130,7 @@ def test_the_table_of_options_is_that_of_help():
     documented = documented_options()
     assert set(documented) == set(real)
     for option, name in documented.items():
-        assert name == real[option] or option in ("-h", "--help", "--version")
+        assert name == real[option] or option in ("-h", "--help", "-V", "--version")
 
 
 @pytest.mark.parametrize("name", PARSERS)

@@ -3,10 +3,11 @@ import os
 import pytest
 
 from dci_downloader.errors import SettingsError
-from dci_downloader.mirror import record as record_module
 from dci_downloader.mirror import references as references_module
 from dci_downloader.mirror.digest_list import list_path
+from dci_downloader.mirror.prune import preview, prune
 from dci_downloader.mirror.references import References, named_by
+from dci_downloader.mirror.retention import retire
 from dci_downloader.mirror.version import record_path
 from tests.unit.samples import FIRST, SECOND, entry_of
 
@@ -49,7 +50,10 @@ def test_a_list_that_does_not_fit_is_made_anew_from_the_record(sample, tree, sta
         flipped = bytes([content[70] ^ 1]).join((content[:70], content[71:]))
         changed = {"empty": b"", "cut": content[:-32], "flipped": flipped, "foreign": b"theirs"}
         path.write_bytes(changed.get(state, content))
+    before = sorted(os.listdir(tree.parent))
     assert set(named_by(tree)) == digests_of(FIRST)
+    assert sorted(os.listdir(tree.parent)) == before, "to look has no side effect"
+    assert set(named_by(tree, writes_list=True)) == digests_of(FIRST)
     assert path.is_dir() or path.read_bytes()[-32:] == list_content(tree)[-32:]
     assert set(named_by(tree)) == digests_of(FIRST)
 
@@ -120,8 +124,8 @@ def test_the_stamps_are_taken_before_records_are_read(sample, tree, monkeypatch)
     references = References(sample.root)
     real = references_module.named_by
 
-    def replaced(path):
-        named = list(real(path))
+    def replaced(path, writes_list):
+        named = list(real(path, writes_list))
         record_path(tree).write_bytes(record_path(tree).read_bytes() + b" ")
         return named
 
@@ -138,10 +142,16 @@ def test_a_list_goes_with_its_version_and_one_without_a_version_is_swept(sample,
     sample.publish("c2", SECOND)
     sample.publish("c3", SECOND, selection="another")
     with sample.topic.lock():
-        from dci_downloader.mirror.retention import retire
-
         retire(sample.topic, "compose", 0)
     assert sorted(path.name for path in sample.folder.glob(".*.digests")) == [".c3.digests", ".theirs.digests"]
+
+
+def test_a_sweep_writes_the_lists_that_older_releases_did_not_and_a_preview_none(sample, tree):
+    list_path(tree).unlink()
+    preview(sample.mirror)
+    assert not list_path(tree).exists()
+    prune(sample.mirror)
+    assert list_path(tree).exists()
 
 
 def test_a_user_who_may_not_write_reads_all_the_same(tree, monkeypatch):
@@ -151,8 +161,5 @@ def test_a_user_who_may_not_write_reads_all_the_same(tree, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("dci_downloader.mirror.digest_list.replace_atomically", refuse)
-    assert set(named_by(tree)) == digests_of(FIRST)
+    assert set(named_by(tree, writes_list=True)) == digests_of(FIRST)
     assert not list_path(tree).exists()
-
-
-assert record_module

@@ -22,6 +22,8 @@ def build(name, type="compose", *, tags=(), team=None, topic="t1", at=1):
 class Server:
     """Answers as the control server does, from lists."""
 
+    unlisted = "topics that this remoteci has no access to are not listed"
+
     def __init__(self, topics=(), inactive=(), components=()):
         self.active, self.inactive, self.all = list(topics), list(inactive), list(components)
 
@@ -210,13 +212,20 @@ def test_a_name_and_tags_of_one_type_go_together_and_two_names_do_not():
     ("wanted", "message", "hint"),
     [
         (Filter("compose", ("z",)), "of type compose tagged z", "the newest is new, tagged a"),
-        (Filter("compose", name="no"), "of type compose named no", "the newest is new, tagged a"),
+        (Filter("compose", name="zz"), "of type compose named zz", "the newest is new"),
         (Filter("hwcert"), "of type hwcert", "the types compose, hwcert"),
+        (Filter("zzz"), "of type zzz", "the types compose, hwcert"),
+        (Filter("composes"), "of type composes", "did you mean the type compose?"),
+        (Filter("hw-cert"), "of type hw-cert", "did you mean the type hwcert?"),
+        (Filter("compose", ("nightyl",)), "tagged nightyl", "did you mean the tag nightly?"),
+        (Filter("compose", ("build:RHEL9",)), "tagged build:RHEL9", "did you mean the tag build:RHEL-9?"),
+        (Filter("compose", name="NEW"), "named NEW", "did you mean new?"),
     ],
 )
 def test_a_filter_that_nothing_fits_says_what_there_is(wanted, message, hint):
+    server = Server(components=[build("older", tags=["nightly", "build:RHEL-9"]), build("new", tags=["a"], at=2)])
     with pytest.raises(NotFoundError, match=message) as caught:
-        resolve_components(Server(components=[build("new", tags=["a"])]), TOPIC, [wanted])
+        resolve_components(server, TOPIC, [wanted])
     assert hint in caught.value.hint
 
 

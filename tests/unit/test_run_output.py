@@ -21,7 +21,9 @@ class Terminal(io.StringIO):
 
 def report(outcome=Outcome.UNCHANGED, *images, failures=()):
     copies = tuple(ContainerImage("source", "copy", image) for image in images)
-    component = ComponentReport("i", "RHEL-9.2.0-1", "compose", (), "/p", outcome, images=copies, failures=failures)
+    component = ComponentReport(
+        "i", "RHEL-9.2.0-1", "compose", (), "/p", outcome, files_downloaded=1, images=copies, failures=failures
+    )
     return Report("RHEL-9.2", "t", (component,), 1.0)
 
 

@@ -46,12 +46,13 @@ def test_the_example_passes_settings_check():
 
 def test_every_option_of_the_parser_is_one_of_the_table():
     options = {
-        action.option_strings[0]: action
+        action.option_strings[-1]: action
         for action in sync_parser()._actions
         if action.option_strings and action.dest not in ("version", "help")
     }
     declared = {setting.option.split()[0]: setting for setting in SETTINGS.values() if setting.option[:2] == "--"}
     assert set(options) == set(declared)
+    assert {action.option_strings[0] for action in options.values() if len(action.option_strings) > 1} == {"-q", "-v"}
     assert {option: action.dest for option, action in options.items()} == {
         option: setting.name for option, setting in declared.items()
     }

@@ -85,10 +85,10 @@ def test_a_topic_after_one_that_filled_the_disk(lab, root, monkeypatch):
     requests = topics(lab, "A", "B", "C")
     real = Mirror.check_space
 
-    def check_space(mirror, plans):
+    def check_space(mirror, plans, *reserve):
         if any(entry.sha256 == full for plan in plans for entry in plan.missing):
             raise DiskFullError("full")
-        real(mirror, plans)
+        real(mirror, plans, *reserve)
 
     full = hashlib.sha256(b"B").hexdigest()
     monkeypatch.setattr(Mirror, "check_space", check_space)
@@ -116,7 +116,9 @@ def test_an_interruption_ends_the_run(lab, root):
             return True
 
     reports = sync_topics(lab.server, Mirror(root), topics(lab, "A", "B"), stop=Always())
-    assert [report.failure for report in reports] == [Failure("", "interrupted", 130), Failure("", NOT_TRIED, 130)]
+    (interrupted,) = reports[0].components
+    assert (interrupted.failures, interrupted.bytes_kept) == ((Failure("", "interrupted", 130),), 0)
+    assert [report.failure for report in reports] == [None, Failure("", NOT_TRIED, 130)]
 
 
 def test_a_peer_that_was_dropped_is_not_asked_for_the_topics_after(lab, root, monkeypatch):

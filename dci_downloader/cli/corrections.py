@@ -1,0 +1,98 @@
+"""What a command line that failed was probably meant to be: rules without I/O.
+
+Looked at are the words before the first option, for those are commands, topics and folders, and never secrets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from itertools import takewhile
+
+from dci_downloader.content.similarity import similar_name
+
+_NAMES_ELSEWHERE = {
+    "builds": "components",
+    "clean": "prune",
+    "clean-up": "prune",
+    "cleanup": "prune",
+    "delete": "remove",
+    "diff": "changes",
+    "doctor": "check",
+    "fsck": "verify",
+    "gc": "prune",
+    "info": "status",
+    "list": "topics",
+    "ls": "topics",
+    "pin": "hold",
+    "purge": "prune",
+    "repair": "verify",
+    "rm": "remove",
+    "search": "topics",
+    "show": "status",
+    "undo": "rollback",
+    "unpin": "release",
+}
+"""What other programs call these commands."""
+
+_SYNC_ELSEWHERE = ("clone", "copy", "download", "fetch", "get", "mirror", "pull", "run", "start", "sync", "update")
+_DEST_FIRST = ("hold", "release", "remove", "rollback")
+_TOPIC = re.compile(r"[A-Za-z]+[- ]?\d[\w.*-]*")
+_CUTOFF = 0.75  # of what makes two words alike
+
+
+def correction(arguments: Sequence[str], commands: Collection[str]) -> str:
+    """A hint with the command line that was probably meant; empty where that cannot be told.
+
+    Args:
+        arguments: those of the program, which led to an error of usage or to nothing.
+        commands: that there are.
+    """
+    words = list(takewhile(lambda word: not word.startswith("-"), arguments))
+    if not words:
+        return ""
+    first, *others = words
+    if first in commands:
+        return _of_command(first, others)
+    if first == "version":
+        return _meant("--version")
+    if first in _SYNC_ELSEWHERE and others:
+        return f"a sync has no name of its own: {_line(*others)}"
+    command = _NAMES_ELSEWHERE.get(first.lower()) or _similar(first, commands)
+    if command in commands:
+        return _meant(command, *others)
+    if len(others) == 1 and _is_path(first) > _is_path(others[0]):
+        return f"TOPIC comes before DEST: {_line(others[0], first)}"
+    return ""
+
+
+def is_swapped(words: Sequence[str]) -> bool:
+    """Whether TOPIC and DEST of a sync are certainly in each other's place: no topic has a slash in its name."""
+    return len(words) == 2 and "/" in words[0] and "/" not in words[1]
+
+
+def _of_command(command: str, words: Sequence[str]) -> str:
+    if command in _DEST_FIRST and len(words) > 1 and _is_path(words[1]) == 2 > _is_path(words[0]):
+        return f"DEST comes before TOPIC: {_line(command, words[1], words[0], *words[2:])}"
+    if command == "settings" and words and words[0].endswith((".yml", ".yaml")):
+        return _meant(command, "check", *words)
+    return ""
+
+
+def _similar(word: str, commands: Collection[str]) -> str:
+    return "" if _TOPIC.fullmatch(word) else similar_name(word, commands, _CUTOFF) or ""
+
+
+def _is_path(word: str) -> int:
+    """How much a word looks like a folder, rather than like a topic: 0 to 2."""
+    if "/" in word or word.startswith(("~", ".")):
+        return 2
+    return 0 if _TOPIC.fullmatch(word) else 1
+
+
+def _meant(*words: str) -> str:
+    return f"did you mean `{_line(*words)}`?"
+
+
+def _line(*words: str) -> str:
+    return " ".join(["dci-downloader", *(f"'{word}'" if re.search(r"[\s*]", word) else word for word in words)])

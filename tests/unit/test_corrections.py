@@ -1,0 +1,67 @@
+import pytest
+
+from dci_downloader.cli.corrections import correction, is_swapped
+
+COMMANDS = ("topics", "components", "status", "verify", "rollback", "prune", "settings", "completion", "demo", "help")
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("list", "did you mean `dci-downloader topics`?"),
+        ("ls RHEL-9.*", "did you mean `dci-downloader topics 'RHEL-9.*'`?"),
+        ("statsu /srv/dci", "did you mean `dci-downloader status /srv/dci`?"),
+        ("Status /srv/dci --json", "did you mean `dci-downloader status /srv/dci`?"),
+        ("repair /srv/dci", "did you mean `dci-downloader verify /srv/dci`?"),
+        ("gc /srv/dci", "did you mean `dci-downloader prune /srv/dci`?"),
+        ("hlep status", "did you mean `dci-downloader help status`?"),
+        ("version", "did you mean `dci-downloader --version`?"),
+        ("sync RHEL-9.2 /srv/dci", "a sync has no name of its own: dci-downloader RHEL-9.2 /srv/dci"),
+        ("mirror RHEL-9.2 --local-repo x", "a sync has no name of its own: dci-downloader RHEL-9.2"),
+        ("/srv/dci RHEL-9.2", "TOPIC comes before DEST: dci-downloader RHEL-9.2 /srv/dci"),
+        ("./dci mine", "TOPIC comes before DEST: dci-downloader mine ./dci"),
+        ("dci RHEL-9.2", "TOPIC comes before DEST: dci-downloader RHEL-9.2 dci"),
+        ("rollback RHEL-9.2 /srv/dci", "DEST comes before TOPIC: dci-downloader rollback /srv/dci RHEL-9.2"),
+        (
+            "rollback RHEL-9.2 /srv/dci compose",
+            "DEST comes before TOPIC: dci-downloader rollback /srv/dci RHEL-9.2 compose",
+        ),
+        ("settings a.yml b.yml", "did you mean `dci-downloader settings check a.yml b.yml`?"),
+        ("changes /srv/dci", ""),
+        ("rollback RHEL-9.2 compose", ""),
+        ("diff /srv/dci", ""),
+        ("hold /srv/dci", ""),
+        ("rollback /srv/dci RHEL-9.2", ""),
+        ("status RHEL-9.2", ""),
+        ("RHEL-9.2 /srv/dci", ""),
+        ("RHEL-9.2", ""),
+        ("RHEL-99 dci", ""),
+        ("OSP17.1 dci", ""),
+        ("sync", ""),
+        ("", ""),
+        ("--settings topic", ""),
+        ("mine yours", ""),
+    ],
+)
+def test_the_line_that_was_meant(line, hint):
+    assert correction(line.split(), COMMANDS) == hint
+
+
+def test_what_comes_after_options_is_never_repeated():
+    assert "s3cret" not in correction(["list", "--registry", "u:s3cret@r", "s3cret"], COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("words", "swapped"),
+    [
+        (("/srv/dci", "RHEL-9.2"), True),
+        (("a/b", "c"), True),
+        (("RHEL-9.2", "/srv/dci"), False),
+        (("/a", "/b"), False),
+        (("a", "b"), False),
+        (("/a",), False),
+        ((), False),
+    ],
+)
+def test_no_topic_has_a_slash_in_its_name(words, swapped):
+    assert is_swapped(words) == swapped
