@@ -20,8 +20,7 @@ from dci_downloader.component_state import missing_report, with_state
 from dci_downloader.content.manifest import IMAGE_LIST_NAME
 from dci_downloader.content.selection import Selection
 from dci_downloader.control.offer import lists, resolve_request
-from dci_downloader.control.resolver import creation_order
-from dci_downloader.control.upstream import Upstream
+from dci_downloader.control.upstream import Upstream, went_back
 from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, SettingsError
 from dci_downloader.formatting import size
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop, entering, phase
@@ -238,7 +237,7 @@ class _Sync:
         except COMPONENT_ERRORS as error:  # what is published is published
             notes += (f"older versions could not be removed: {error}",)
         notes += publication.notes
-        notes += self._older_note(planned)
+        notes += self._went_back(planned)
         changes = changes_since(planned.published, wanted)
         return SyncSteps(Outcome.PUBLISHED, wanted, plan, received, images, (), changes, removal, notes, assembled)
 
@@ -261,18 +260,15 @@ class _Sync:
             images=self._planned_images(planned),
             changes=changes_since(planned.published, wanted),
             removal=reclaimable(self.topic_mirror, old),
-            notes=(*adoptable_note(planned.adoptable), *unlisted_note(folder, wanted), *self._older_note(planned)),
+            notes=(*adoptable_note(planned.adoptable), *unlisted_note(folder, wanted), *self._went_back(planned)),
             assembled=self._expected(planned),
         )
 
-    def _older_note(self, planned: ComponentPlan) -> tuple[str, ...]:
-        """For people, that the mirror that is asked went back to an older build, and is followed."""
-        before, now = planned.published, planned.component
-        if before is None or not self.server.mirror or self.options.component_id:
+    def _went_back(self, planned: ComponentPlan) -> tuple[str, ...]:
+        """For people, that the mirror that is asked went back to an older build; nothing where that build is named."""
+        if planned.published is None or self.options.component_id:
             return ()
-        if creation_order(before.component) <= creation_order(now):
-            return ()
-        return (f"{self.server.mirror} went back from {before.component.name} to {now.name}: this mirror follows",)
+        return went_back(self.server, planned.published.component, planned.component)
 
     def _expected(self, planned: ComponentPlan) -> Assembled:
         """What is expected of putting images together."""

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Optional
 
@@ -98,12 +98,18 @@ def _limits(held: Selection, wanted: Selection) -> Iterator[str]:
     """What narrows an offer where nothing narrower is asked for, for people."""
     if not held.all:
         if held.variants and not wanted.variants:
-            yield f"variants {', '.join(held.named())}"
+            yield f"variants {_listed(held.named())}"
         if held.archs and not wanted.archs:
-            yield f"architectures {', '.join(held.archs)}"
+            yield f"architectures {_listed(held.archs)}"
         if held.packages and not wanted.packages:
-            yield f"packages {', '.join(held.packages)}"
+            yield f"packages {_listed(held.packages)}"
     if held.include and not wanted.include:
-        yield f"paths {', '.join(held.include)}"
+        yield f"paths {_listed(held.include)}"
     if set(held.exclude) - set(wanted.exclude):
-        yield f"without {', '.join(held.exclude)}"
+        yield f"without {_listed(held.exclude)}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Names for a message, which stays short, whatever the other mirror says."""
+    names = [name if len(name) <= 80 else f"{name[:79]}…" for name in names]
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

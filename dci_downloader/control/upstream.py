@@ -106,3 +106,12 @@ class Upstream(Protocol):
 
     def outdated(self) -> bool:
         """Whether what was answered has changed since, so that what failed by it is worth another try."""
+
+
+def went_back(upstream: Upstream, before: Component, now: Component) -> tuple[str, ...]:
+    """For people, that another mirror has an older build than the one that was taken before; nothing where not."""
+    if not upstream.mirror or before.created_at is None or now.created_at is None:
+        return ()
+    if (before.created_at, before.name) <= (now.created_at, now.name):
+        return ()
+    return (f"{upstream.mirror} went back from {before.name} to {now.name}: this mirror follows",)

@@ -165,6 +165,7 @@ def remove(topic: TopicMirror, version: Head) -> None:
     path = topic.tree(version)
     if version.folder == topic.published_folder(version.component.type):
         raise IntegrityError(f"{path} is published", hint="publish another version first")
+    write_index(topic, version.component.type, without={version.folder})
     _remove_tree(topic, path)
     topic.store.damage.remove([version.identity])
 

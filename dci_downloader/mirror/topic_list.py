@@ -35,6 +35,7 @@ MAX_LIST = 16 << 20
 """Bytes; a topic takes about a hundred."""
 
 _MOST_VALUES = 1_000_000
+_MOST_TYPES = 5000  # each is a request to whoever looks for a component in all of them
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,10 @@ def parse_topics(document: bytes) -> tuple[ListedTopic, ...]:
         fields = read_json(document, _MOST_VALUES)
         if fields["format"] != FORMAT:
             raise ValueError(f"it is of format {fields['topics_format']!r:.20}, which this release does not know")
-        return tuple(map(_topic, fields["topics"]))
+        topics = tuple(map(_topic, fields["topics"]))
+        if sum(len(topic.types) for topic in topics) > _MOST_TYPES:
+            raise ValueError(f"it names more than {_MOST_TYPES:,} types of component")
+        return topics
     except json.JSONDecodeError:
         raise ManifestError("the list of topics cannot be used: it is not JSON, or was cut") from None
     except (KeyError, TypeError, AttributeError, OverflowError):

@@ -53,7 +53,8 @@ class Balance:
 
     def ended(self, request: FetchRequest, *, whole: bool) -> None:
         """Take account of a request that ended, and whether it brought all that it was to bring."""
-        self._speeds.ended(request.peer, request.taken, whole=whole)
+        if self._peers:
+            self._speeds.ended(request.peer, request.taken, whole=whole)
 
     def look(self, requests: Collection[FetchRequest], now: float, idle: float) -> None:
         """Measure, and decide anew.

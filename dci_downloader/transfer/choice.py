@@ -19,6 +19,8 @@ from dci_downloader.models import FileEntry
 from dci_downloader.transfer.sources import Peer
 from dci_downloader.transfer.transfers import Giver, Segment, Transfer
 
+_STORE: tuple[Giver, ...] = (None,)
+
 
 class SourceChoice:
     """Chooses among the peers of a run and its object store.
@@ -60,6 +62,8 @@ class SourceChoice:
 
     def begin(self, transfer: Transfer) -> None:
         """Choose the sources of a file that begins."""
+        if not self._peers:
+            return
         peers = self.live_peers
         self._rotation += 1
         first = self._rotation % len(peers) if peers else 0
@@ -73,6 +77,8 @@ class SourceChoice:
             segment: which.
             anywhere: whether it need not be the source that its file is asked of.
         """
+        if not self._peers:
+            return _STORE if self.free[None] > 0 else ()
         transfer = segment.transfer
         source = transfer.source  # which forgets the peers that were dropped
         home = next((giver for giver in segment.moved_to if giver is None or giver in transfer.peers), source)

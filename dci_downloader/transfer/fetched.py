@@ -58,9 +58,13 @@ def merged(one: Fetched, other: Fetched) -> Fetched:
 
 
 def credited(fetched: Fetched, name: str) -> Fetched:
-    """The result with another name for the object store: a mirror was asked in its place."""
+    """The result with another name for the object store, which verdicts speak of: a mirror was asked in its place."""
     *peers, last = fetched.received
-    return replace(fetched, received=(*peers, last._replace(name=name)))
+    failures = tuple(
+        replace(failure, reason=failure.reason.replace(" the presigned URL", " it").replace("the object store", name))
+        for failure in fetched.failures
+    )
+    return replace(fetched, failures=failures, received=(*peers, last._replace(name=name)))
 
 
 def _received(files: int, size: int, from_peers: Iterable[SourceTotals]) -> tuple[SourceTotals, ...]:

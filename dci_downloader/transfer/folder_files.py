@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -54,7 +55,7 @@ def fetch_from_folder(
         folder: of the mirror that has them.
         store: where they go; prepared, and its lock held by the caller.
         progress: gets files and bytes.
-        stop: asked several times a second.
+        stop: asked after each file that is linked, and several times a second while files are copied.
 
     Raises:
         CancelledError: ``stop`` was requested; what is complete stays, and of big files what was copied.
@@ -131,6 +132,8 @@ class _Copying:
 
     def _linked(self, candidate: Candidate, digest: str) -> Optional[Failure]:
         entry = candidate.entry
+        if not digest:
+            return self._absent(entry, OSError(errno.EACCES, os.strerror(errno.EACCES)))
         if digest != entry.sha256:
             return self._wrong(entry, digest)
         try:

@@ -65,6 +65,8 @@ class Transfer:
     @property
     def source(self) -> Giver:
         """Who is asked before all others: a peer that is not dropped, or None for the object store."""
+        if not self.peers:
+            return None
         self.peers = [peer for peer in self.peers if not peer.dropped]
         if self.at_store and not self.store_failed:
             return None

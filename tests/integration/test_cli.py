@@ -215,6 +215,19 @@ def test_what_was_probably_meant_is_named_and_nothing_else(run, lab, dest, compo
     assert [line.strip() for line in err.splitlines() if "hint: " in line] == [f"hint: did you mean {meant}?"]
 
 
+def test_a_selection_that_takes_away_what_is_published_says_so_first_and_last(run, lab, dest, compose):
+    lab.build(compose)
+    run("RHEL-9.2", dest)
+    said = "x86_64 was published and is not in this selection: 3 files leave"
+    _, out, err = run("RHEL-9.2", dest, "--arch", "aarch64", "--dry-run")
+    assert (f"    ! {said}" in out, err) == (True, "")
+    _, _, err = run("RHEL-9.2", dest, "--arch", "aarch64")
+    lines = err.splitlines()
+    assert lines[0] == f"! RHEL-9.2.0-0: {said}"
+    assert lines[-1] == f"    ! {said}"
+    assert said not in run("RHEL-9.2", dest, "--arch", "aarch64")[2]
+
+
 def test_short_options(run, lab, dest, compose):
     lab.build(compose)
     assert run("RHEL-9.2", dest, "-q") == (0, "", "")

@@ -233,37 +233,3 @@ def test_an_odd_length_of_a_manifest_neither_ends_nor_holds_up_the_run(run, lab,
     intercept(lab.site.store, odd)
     code, said = run("RHEL-9.2", dest, "--all", "--patience", "2")
     assert code in (0, 5), said
-
-
-def as_record(record, files, symlinks):
-    """A record with these entries in place of its own, fitting its own identity as far as that can be told."""
-    rows = [[f"{item['path']}/{item['name']}", item.get("sha256"), item.get("size")] for item in files]
-    links = [[f"{item['path']}/{item['name']}", item["destination"]] for item in symlinks]
-    lines = [record["component"]["id"], json.dumps(record["selection"], sort_keys=True)]
-    lines += sorted(f"{path}\0{sha256}\0{size}" for path, sha256, size in rows)
-    lines += sorted(f"{path}\0{destination}" for path, destination in links)
-    identity = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-    return {**record, "files": rows, "symlinks": links, "copies": [], "identity": identity}
-
-
-@pytest.mark.parametrize("row", REFUSED)
-def test_the_same_in_the_record_of_another_mirror_is_7_and_leaves_what_is_published(run, lab, dest, row):
-    lab.build({"new": b"new"}, number=2)
-    other = dest.parent / "other"
-    assert run("RHEL-9.2", other, "--all")[0] == 0
-    path = other / "RHEL-9.2/.versions/compose/RHEL-9.2.0-2.json"
-    content = json.dumps(as_record(json.loads(path.read_bytes()), *REFUSED[row])).encode()
-    path.write_bytes(content)
-    index = other / "RHEL-9.2/.compose.json"
-    listed = json.loads(index.read_bytes())
-    listed["versions"][0].update(record=hashlib.sha256(content).hexdigest(), size=len(content))
-    index.write_text(json.dumps(listed))
-    before = outside(dest)
-    for option in ((), ("--dry-run",)):
-        code, said = run("RHEL-9.2", dest, "--all", "--from", other, *option)
-        assert code == 7
-        assert "what no mirror may hold" in said or "of another kind" in said
-    assert outside(dest) == before
-    assert (dest.parent / "evil").read_text() == "mine"
-    assert os.listdir(dest / "RHEL-9.2" / "compose") == ["old"]
-    assert run("verify", dest)[0] == 0

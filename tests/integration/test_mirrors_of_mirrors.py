@@ -142,6 +142,7 @@ def test_a_new_nightly_reaches_the_third_tier_with_only_what_changed_at_each_ste
             assert objects_in(log) == (files + CHANGED + 1, size + changed_bytes())
 
 
+@pytest.mark.slow
 def test_the_same_through_a_folder(tiers, tmp_path):
     second, third = tmp_path / "second", tmp_path / "third"
     tiers.sync(second, tiers.first)

@@ -35,8 +35,8 @@ def digest(path):
 
 def sources():
     """What the package is made of, as paths below the root."""
-    package = ROOT / "dci_downloader"
-    found = [path for path in package.rglob("*") if path.is_file() and path.suffix in (".py", ".md", ".typed")]
+    package, suffixes = ROOT / "dci_downloader", (".py", ".md", ".typed", ".css", ".js")
+    found = [path for path in package.rglob("*") if path.is_file() and path.suffix in suffixes]
     return {path.relative_to(ROOT).as_posix() for path in found}
 
 

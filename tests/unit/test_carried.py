@@ -6,6 +6,7 @@ import pytest
 from dci_downloader import Mirror, Outcome, Selection, sync_topic
 from dci_downloader.mirror.carried import carried_folder, carried_path
 from dci_downloader.mirror.prune import prune
+from dci_downloader.mirror.remove import remove
 from dci_downloader.mirror.rollback import rollback
 from dci_downloader.mirror.status import status
 from dci_downloader.mirror.verify import verify
@@ -81,6 +82,8 @@ def test_a_stick_is_looked_after_as_any_mirror(tmp_path, stick):
     assert sync(first.root, stick).outcome is Outcome.PUBLISHED
     assert prune(mirror, 0).versions == ("c1",)
     assert names_in(stick / "RHEL_9.2/.versions/compose") == ["c2", "c2.json"]
+    assert remove(mirror, TOPIC).removal.versions == ("c2",)
+    assert not (stick / "RHEL_9.2").exists()
 
 
 def test_a_file_that_a_stick_has_lost_is_brought_again(tmp_path, stick):

@@ -30,7 +30,7 @@ CLAIMS = {
         integration/test_trusted_hops.py::test_files_may_come_over_http_because_their_digests_prove_them""",
     "A mirror that is named by `--from` decides what is mirrored, and nothing else.": """
         integration/test_mirrors_of_mirrors.py::test_no_other_host_is_asked_and_no_credential_is_read
-        integration/test_hostile_server.py::test_the_same_in_the_record_of_another_mirror_is_7_and_leaves_what_is_published
+        unit/test_upstream_mirror.py::test_what_is_refused_of_a_manifest_is_refused_of_a_record
         unit/test_upstream_mirror.py::test_nothing_that_identifies_is_sent_and_no_other_address_is_asked
         unit/test_upstream_mirror.py::test_a_record_that_is_not_what_it_should_be_is_7_and_publishes_nothing""",
     "A peer is asked for bytes, and believed in nothing.": """

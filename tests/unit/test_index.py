@@ -6,7 +6,9 @@ import stat
 import pytest
 
 from dci_downloader.errors import ManifestError
+from dci_downloader.mirror import retention
 from dci_downloader.mirror.index import index_path, parse_index, read_index, refresh_index, write_index
+from dci_downloader.mirror.remove import remove
 from dci_downloader.mirror.retention import retire
 from dci_downloader.mirror.rollback import rollback
 from dci_downloader.mirror.topic_list import ListedTopic, parse_topics
@@ -59,8 +61,6 @@ def test_the_published_version_comes_first_and_what_is_kept_after_it(sample):
 
 
 def test_the_index_forgets_versions_before_they_are_removed(sample, monkeypatch):
-    from dci_downloader.mirror import retention
-
     for name, files in (("c1", FIRST), ("c2", SECOND)):
         sample.publish(name, files)
     seen = []
@@ -117,6 +117,17 @@ def test_where_nothing_is_published_any_more_there_is_no_index(sample):
         os.unlink(sample.topic.link("hwcert"))
         write_index(sample.topic, "hwcert")
     assert topics_of(sample) == ()
+
+
+def test_what_is_removed_is_told_to_other_mirrors(sample):
+    for name, files in (("c1", FIRST), ("c2", SECOND)):
+        sample.publish(name, files)
+    with sample.topic.lock():
+        retention.remove(sample.topic, sample.topic.heads("compose")[1])
+    assert folders(index_of(sample)) == ["c2"]
+    remove(sample.mirror, "RHEL 9.2")
+    assert topics_of(sample) == ()
+    assert not sample.topic.path.exists()
 
 
 def test_when_a_topic_was_created_stays_known(sample):

@@ -88,3 +88,15 @@ def test_what_moves_is_not_idle(meter, now):
     now.seconds += 3
     meter.moved()
     assert meter.idle_seconds() == 0
+
+
+def test_that_nothing_arrives_is_reported_with_the_seconds_at_which_that_ends_the_run(progress, now, meter):
+    waits = []
+    progress.waiting = lambda seconds, limit: waits.append((seconds, limit))
+    now.seconds += 0.5
+    meter.report_idle(30.0)
+    now.seconds += 7.5
+    meter.report_idle(30.0)
+    meter.moved()
+    meter.report_idle(30.0)
+    assert waits == [(8.0, 30.0)]

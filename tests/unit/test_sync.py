@@ -22,6 +22,7 @@ from dci_downloader import (
     status,
     sync_topic,
 )
+from dci_downloader.hooks import NeverStop
 from dci_downloader.mirror.fetching import recorded
 from dci_downloader.mirror.store import Store
 from dci_downloader.transfer import missing
@@ -506,3 +507,49 @@ def test_a_run_that_fails_changes_nothing(lab, root):
     lab.catalog.drop(lab.build({"a": b"2"}, number=2), "a")
     (failed,) = sync(lab, root).components
     assert (failed.outcome, failed.changes) == (Outcome.FAILED, Changes())
+
+
+def test_work_without_bytes_is_named_and_each_phase_ends(lab, root, compose):
+    class Phases(NullProgress):
+        labels = ()
+
+        def phase(self, label):
+            self.labels = (*self.labels, label)
+
+    lab.build(compose)
+    phases = Phases()
+    sync(lab, root, progress=phases)
+    named = [label.partition(": ")[2] for label in phases.labels if label]
+    assert named == [
+        "asking which builds there are",
+        "preparing the mirror",
+        "reading the file lists",
+        "looking for what is here already",
+        "building the tree",
+        "flushing to disk",
+        "removing older versions",
+    ]
+    assert phases.labels[-1] == ""
+
+
+def test_an_interruption_reports_what_was_done_and_what_is_kept(lab, root):
+    class AfterFirst(NullProgress, NeverStop):
+        done = False
+
+        def end(self):
+            self.done = True
+
+        def requested(self):
+            return self.done
+
+    lab.topic.component_types = ("compose", "hwcert")
+    lab.build({"a": b"12"})
+    lab.build({"b": b"345"}, type="hwcert", name="hwcert-1")
+    stop = AfterFirst()
+    with pytest.raises(CancelledError) as caught:
+        sync(lab, root, selection=Selection(all=True), progress=stop, stop=stop)
+    first, second = caught.value.report.components
+    assert (first.outcome, first.bytes_kept, first.published) == (Outcome.FAILED, 2, "")
+    assert [failure.exit_code for failure in (*first.failures, *second.failures)] == [130, 130]
+    done = sync(lab, root, selection=Selection(all=True)).components[0]
+    assert (done.files_downloaded, done.files_reused, done.published) == (0, 1, done.name)

@@ -17,6 +17,7 @@ from dci_downloader.errors import (
 )
 from dci_downloader.mirror.rollback import rollback
 from dci_downloader.upstream.mirror import UpstreamMirror
+from tests.integration.test_hostile_server import REFUSED
 from tests.unit.mirror_server import serve  # noqa: F401  a fixture
 from tests.unit.samples import FIRST, LINKS, SECOND, Sample
 
@@ -296,9 +297,9 @@ def change_index(sample, change):
     path.write_text(json.dumps(index))
 
 
-def change_record(sample, change, *, told=True):
+def change_record(sample, change, *, told=True, name="c1"):
     """Change the record of what is published, and the digest in the index with it unless that is to lie."""
-    path = sample.folder / "c1.json"
+    path = sample.folder / f"{name}.json"
     record = json.loads(path.read_bytes())
     change(record)
     content = json.dumps(record).encode()
@@ -328,6 +329,35 @@ def test_a_record_that_is_not_what_it_should_be_is_7_and_publishes_nothing(first
     assert (failure.exit_code, bool(failure.hint)) == (7, True)
     assert not second.topic(TOPIC).published("compose")
     assert not (second.root.parent / "evil").exists()
+
+
+def as_record(record, files, symlinks):
+    """A record with these entries of a manifest in place of its own; its identity fits them."""
+    rows = [[f"{item['path']}/{item['name']}", item.get("sha256"), item.get("size")] for item in files]
+    links = [[f"{item['path']}/{item['name']}", item["destination"]] for item in symlinks]
+    lines = [record["component"]["id"], json.dumps(record["selection"], sort_keys=True)]
+    lines += sorted(f"{path}\0{sha256}\0{size}" for path, sha256, size in rows)
+    lines += sorted(f"{path}\0{destination}" for path, destination in links)
+    identity = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    record.update(files=rows, symlinks=links, copies=[], identity=identity)
+
+
+@pytest.mark.parametrize("row", REFUSED)
+def test_what_is_refused_of_a_manifest_is_refused_of_a_record(first, second, row):
+    publish(first, "c1", FIRST)
+    sync(UpstreamMirror(first.root), second)
+    (first.root.parent / "evil").write_text("mine")
+    publish(first, "c2", SECOND)
+    change_record(first, lambda record: as_record(record, *REFUSED[row]), name="c2")
+    before = sorted(path for path in first.root.parent.rglob("*") if not path.is_relative_to(second.root))
+    for dry_run in (True, False):
+        (done,) = sync(UpstreamMirror(first.root), second, dry_run=dry_run)
+        (failure,) = done.failures
+        assert failure.exit_code == 7
+        assert "what no mirror may hold" in failure.reason or "of another kind" in failure.reason
+    assert sorted(path for path in first.root.parent.rglob("*") if not path.is_relative_to(second.root)) == before
+    assert (first.root.parent / "evil").read_text() == "mine"
+    assert read(second) == FIRST
 
 
 def test_an_index_of_something_else_is_refused(first, upstream, second):
@@ -398,6 +428,7 @@ def test_objects_that_are_something_else_publish_nothing_and_are_worth_another_r
     (done,) = sync(UpstreamMirror(server.url), second, transfer=TransferOptions(patience=0.5))
     assert done.outcome is Outcome.FAILED
     assert {failure.exit_code for failure in done.failures} <= {3, 5, 7}
+    assert not any("object store" in failure.reason or "presigned" in failure.reason for failure in done.failures)
     assert not second.topic(TOPIC).published("compose")
     server.answers.clear()
     (again,) = sync(UpstreamMirror(server.url), second)
