@@ -121,7 +121,7 @@ class _Inspection:
         is another one, nothing is said yet: an overlay numbers them otherwise in a folder than stat(2) does.
         """
         device, inodes = self._listing(folder)
-        copies, inode_of, lstat = self._copies, inodes.get, os.lstat  # each is looked up fifty thousand times
+        inode_of, lstat = inodes.get, os.lstat  # each is looked up fifty thousand times
         begin, name_begin = f"{self._objects}/", len(folder) + 1 if folder else 0
         for entry in entries:
             path, sha256, size = entry
@@ -135,7 +135,6 @@ class _Inspection:
                 or status.st_size != size
                 or status.st_mode & _KIND_AND_MODE != _RIGHT
                 or status.st_dev != device
-                or path in copies
             ):
                 yield entry
 

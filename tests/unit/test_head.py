@@ -122,6 +122,12 @@ def test_a_head_that_lies_about_what_a_version_is_changes_nothing(sample, place,
     assert (check.files, check.exit_code) == (3, 0)
 
 
+def test_a_head_of_another_version_says_nothing_about_this_one(sample, place):
+    version = load_record(place)
+    lie(place, identity="b" * 64, number=9, published_at="2030-01-01T00:00:00+00:00", copies=["same"], etag="e9")
+    assert load_record(place) == version
+
+
 def test_a_record_that_changed_since_is_read_again(sample, place):
     record_path(place).write_bytes(b"")
     assert read_head(place) is not None
