@@ -89,4 +89,5 @@ def test_a_signal_while_the_job_is_asked_for_ends_with_a_report(site, tmp_path, 
         assert cli.main(["--job-id", "j1", str(tmp_path / "m"), "--json"]) == 130
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert json.loads(capsys.readouterr().out) == {"topics": [], "error": "interrupted", "hint": "", "exit_code": 130}
+    hint = "run the same command again: it goes on from there"
+    assert json.loads(capsys.readouterr().out) == {"topics": [], "error": "interrupted", "hint": hint, "exit_code": 130}
