@@ -18,7 +18,6 @@ from typing import Any
 
 import pytest
 
-from dci_downloader import sync
 from dci_downloader.cli.main import main
 from dci_downloader.content import ranges
 from dci_downloader.content.ranges import Range
@@ -467,7 +466,7 @@ def nightly(program: Program, monkeypatch: pytest.MonkeyPatch) -> Program:
     """A program whose newest build has packages, a DVD that holds them, and a boot.iso."""
     tuning = replace(SMALL_SCALE, smallest_image=1 << 20)
     monkeypatch.setitem(engine.fetch.__kwdefaults__, "tuning", tuning)
-    monkeypatch.setattr(sync, "Tuning", lambda: tuning)
+    monkeypatch.setattr("dci_downloader.transfer.tuning.Tuning", lambda: tuning)
     chance = random.Random(17)
     packages = {f"Packages/{index}.rpm": chance.randbytes(1 << 18) for index in range(16)}
     install = chance.randbytes(5 << 20)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import product
 
 import pytest
 
@@ -74,8 +75,11 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "--keep"])
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(
+    ("call", "command"),
+    # without an argument, check is used as it should be: what it lacks is what it tells
+    [each for each in product(CALLS, [*COMMANDS, "--keep"]) if each != ("no argument", "check")],
+)
 def test_errors_of_usage_are_json_where_that_is_asked_for(command, call, capsys, monkeypatch):
     for name in ("DCI_CLIENT_ID", "DCI_API_SECRET", "DCI_CS_URL"):
         monkeypatch.delenv(name, raising=False)
