@@ -138,7 +138,10 @@ class Competition:
         self._conclude(now)
 
     def _conclude(self, now: float) -> None:
-        """End a try."""
+        """End a try; what is close is tried once more, the other way round, for what is fetched may have changed."""
+        if self._phase is _Phase.TRYING and not self._peers_are_as_fast() and self._may_be_as_fast(self._beside):
+            self._enter(_Phase.ALONE)
+            return
         self._due, self._pause = now + self._pause, min(self._pause * 2, _MOST_PAUSE)
         self._usual = self._alone.peers
         self._enter(_Phase.PREFERRED if self._peers_are_as_fast() else _Phase.COMPETING)
