@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
@@ -37,6 +39,15 @@ def as_other(work: Callable[[], object], uid: int = OTHER) -> str:
         text = said.read().decode()
     os.waitpid(child, 0)
     return text
+
+
+def require_python_for_others() -> None:
+    """Skip a test whose programs run as another user, where this interpreter lies in a folder closed to others."""
+    if os.geteuid() == 0:
+        try:
+            subprocess.run([sys.executable, "-c", ""], check=True, user=OTHER, group=OTHER, extra_groups=[], cwd="/")
+        except PermissionError:
+            pytest.skip("this Python is where an ordinary user may not go")
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, NoReturn
 import pytest
 
 from tests.integration.disk_program import Mounts
+from tests.other_user import require_python_for_others
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "120"))
 SEED = int(os.environ.get("SOAK_SEED", "20221121"))
@@ -393,6 +394,7 @@ class Reader(threading.Thread):
 def soak(lab: Any, public_path: Path) -> Iterator[Soak]:
     mounts = Mounts()
     dest = public_path / "disk"
+    require_python_for_others()
     if os.geteuid() == 0:
         mounts.tmpfs(dest, "size=48m,mode=755")
         os.chown(dest, USER, USER)
