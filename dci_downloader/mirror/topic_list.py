@@ -64,7 +64,7 @@ def parse_topics(document: bytes) -> tuple[ListedTopic, ...]:
     try:
         fields = read_json(document, _MOST_VALUES)
         if fields["format"] != FORMAT:
-            raise ValueError(f"it is of format {fields['topics_format']!r:.20}, which this release does not know")
+            raise ValueError(f"it is of format {fields['format']!r:.20}, which this release does not know")
         topics = tuple(map(_topic, fields["topics"]))
         if sum(len(topic.types) for topic in topics) > _MOST_TYPES:
             raise ValueError(f"it names more than {_MOST_TYPES:,} types of component")

@@ -78,3 +78,8 @@ def test_a_list_that_would_take_for_ever_to_look_through_is_refused():
 def test_what_is_no_list_is_refused(document):
     with pytest.raises(ManifestError, match="the list of topics cannot be used"):
         parse_topics(document)
+
+
+def test_a_list_of_another_format_is_told_from_a_damaged_one():
+    with pytest.raises(ManifestError, match="it is of format 2, which this release does not know"):
+        parse_topics(b'{"format": 2}')

@@ -164,6 +164,13 @@ def test_two_mirrors_that_take_from_each_other_come_to_rest(first, serve, second
     assert itself.outcome is Outcome.UNCHANGED
 
 
+def test_spaces_in_an_address_are_quoted_for_documents_and_objects_alike(tmp_path, serve, second):  # noqa: F811
+    publish(Sample(tmp_path / "a mirror"), "c1", FIRST)
+    server = serve(tmp_path)
+    (done,) = sync(UpstreamMirror(f"{server.url}/a mirror/"), second)
+    assert (done.outcome, read(second)) == (Outcome.PUBLISHED, FIRST)
+
+
 # The other mirror changes meanwhile
 
 
