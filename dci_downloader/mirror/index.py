@@ -114,7 +114,7 @@ def parse_index(document: bytes) -> Index:
         return _index(fields)
     except EntryError as error:
         raise ManifestError(f"the index cannot be used: {error}") from None
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, UnicodeDecodeError):
         raise ManifestError("the index cannot be used: it is not JSON, or was cut") from None
     except (KeyError, TypeError, AttributeError, OverflowError):
         raise ManifestError("the index cannot be used: a field is missing, or of another kind") from None

@@ -199,7 +199,7 @@ class _Copying:
         return None
 
     def _wrong(self, entry: FileEntry, digest: str) -> Failure:
-        reason = f"{entry.path}: its content in {self._root} is damaged"
+        reason = f"its content in {self._root} is damaged"
         hint = f"dci-downloader verify {self._root} --repair"
         return Failure(entry.path, reason, IntegrityError.exit_code, hint, entry.sha256, digest)
 

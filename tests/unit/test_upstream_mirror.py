@@ -171,6 +171,19 @@ def test_spaces_in_an_address_are_quoted_for_documents_and_objects_alike(tmp_pat
     assert (done.outcome, read(second)) == (Outcome.PUBLISHED, FIRST)
 
 
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [("/elsewhere/", "/elsewhere/"), ("topics.json?key=secret", "/.dci-downloader/topics.json"), ("http://[", "not a")],
+)
+def test_where_a_redirect_leads_is_shown_whole_and_without_secrets(first, serve, location, shown):  # noqa: F811
+    server = serve(first.root)
+    server.answers["/*"] = (302, {"Location": location}, b"")
+    with pytest.raises(TransferError) as caught:
+        list(UpstreamMirror(server.url).topics())
+    where = f"{server.url}{shown}" if shown.startswith("/") else f"({shown} URL)"
+    assert f"redirected to {where}, and no other" in str(caught.value)
+
+
 # The other mirror changes meanwhile
 
 
