@@ -11,7 +11,7 @@ from dci_downloader.control.upstream import Upstream
 from dci_downloader.formatting import size
 from dci_downloader.hooks import Progress
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
-from dci_downloader.mirror.hold import held_error
+from dci_downloader.mirror.hold import check_hold
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.retention import expired, reclaimable
 from dci_downloader.mirror.topic import TopicMirror
@@ -37,11 +37,12 @@ class Preview:
 
         Raises:
             SettingsError: the type is held, and a job asks for another version than is published.
-            IntegrityError: the component's list of container images cannot be used.
+            IntegrityError: the version that is held is gone, or the list of container images cannot be used.
         """
         component, wanted = planned.component, planned.wanted
-        if planned.held and self.options.job is not None:
-            raise held_error(self.topic_mirror, component.type)  # a job must not run with another version
+        held_notes: tuple[str, ...] = ()
+        if planned.held:
+            held_notes = check_hold(self.topic_mirror, component.type, for_job=self.options.job is not None)
         for entry in planned.to_fetch.missing if planned.to_fetch else ():
             self.progress.detail(f"would fetch {entry.path} ({size(entry.size)})")
         new = planned.identity
@@ -57,7 +58,7 @@ class Preview:
             images=self._images(planned),
             changes=changes_since(planned.published, wanted),
             removal=reclaimable(self.topic_mirror, old),
-            notes=(*adoptable_note(planned.adoptable), *unlisted, *went_back),
+            notes=(*held_notes, *adoptable_note(planned.adoptable), *unlisted, *went_back),
             assembled=self._assembled(planned),
         )
 

@@ -10,8 +10,7 @@ from importlib import import_module
 
 from dci_downloader.cli import listing_commands, mirror_commands, setup_commands
 from dci_downloader.cli.arguments import parse_sync
-from dci_downloader.cli.corrections import is_swapped
-from dci_downloader.errors import SettingsError
+from dci_downloader.cli.corrections import check_order
 
 
 def prepare(argv: Sequence[str]) -> None:
@@ -23,10 +22,7 @@ def prepare(argv: Sequence[str]) -> None:
 def sync(argv: Sequence[str]) -> int:
     """Mirror topics: what the program does where no command is named."""
     command_line = parse_sync(argv)
-    if is_swapped(command_line.positional):
-        topic, destination = reversed(command_line.positional)
-        hint = f"TOPIC comes before DEST: dci-downloader {topic} {destination}"
-        raise SettingsError(f"{destination} is a folder, and no topic", hint=hint)
+    check_order(command_line.positional)
     from dci_downloader.cli import mirroring  # once the arguments are parsed: --help does not wait for it
 
     return mirroring.run(command_line)

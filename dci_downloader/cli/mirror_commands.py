@@ -142,7 +142,11 @@ def _place(names: Sequence[str], progress: Progress) -> tuple[str, str, str]:
     from dci_downloader.settings.destination import split_destination
 
     root, rest = split_destination(names, os.environ)
-    if not 0 < len(rest) < 3 or not all(rest):
+    if not rest:
+        raise SettingsError(
+            "there is no TOPIC", hint="name it after DEST; a mirror's topics: dci-downloader status DEST"
+        )
+    if len(rest) > 2 or not all(rest):
         raise SettingsError("expected DEST TOPIC TYPE, of which DEST and TYPE may be left out")
     if root.origin != "DEST":
         progress.message(f"DEST is {root.path} ({root.origin})")

@@ -17,11 +17,13 @@ def check(argv: Sequence[str]) -> int:
     """Say whether a run would work."""
     arguments = parse(setup_parsers.check_parser(), argv)
     from dci_downloader.cli import check, output
+    from dci_downloader.cli.corrections import check_order
     from dci_downloader.settings.command_line import CommandLine
 
     names = arguments.names
     if len(names) > 2 or not all(names):
         raise SettingsError("expected TOPIC DEST, which may be left out")
+    check_order(names, "check")
     root = names[-1] if len(names) == 2 or any("/" in name for name in names[-1:]) else ""
     alone = len(names) == 1 and bool(root)
     command_line = CommandLine(

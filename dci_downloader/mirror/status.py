@@ -22,7 +22,8 @@ from dci_downloader.mirror.topic import TopicMirror, is_marked, wrong_target
 from dci_downloader.short_repr import short_repr
 
 _ADVICE = "the next sync, or verify --repair, puts it right"
-_ADVICE_ON_OLDER = "verify --repair puts it right"
+_ADVICE_ON_REPAIR = "verify --repair puts it right"
+_ADVICE_ON_HELD = "it is held, so no sync puts it right: dci-downloader rollback or release"
 _ADVICE_ON_LINK = "the next sync puts it right"
 _ADVICE_ON_LOST = "the next build, verify --repair or prune removes it"
 
@@ -124,11 +125,13 @@ def _problem_of_record(record: Unreadable, published: str) -> str:
     return f"{record.folder}: its record {record.reason}: {_ADVICE_ON_LOST if is_lost else record.hint}"
 
 
-def _problems_of_link(topic: TopicMirror, component_type: str, folder: str, has_versions: bool) -> list[str]:
+def _problems_of_link(
+    topic: TopicMirror, component_type: str, folder: str, *, held: bool, has_versions: bool
+) -> list[str]:
     """What is wrong with the published link of a type, which leads to ``folder``, a line for people each."""
     problems = []
     if folder and not os.path.lexists(topic.versions_folder(component_type) / native(folder)):
-        problems.append(f"{folder}: it is gone, though it is published: {_ADVICE}")
+        problems.append(f"{folder}: it is gone, though it is published: {_ADVICE_ON_HELD if held else _ADVICE}")
     if has_versions and (target := wrong_target(topic, component_type)):
         problems.append(f"its link leads to {target}, which is none of its versions: {_ADVICE_ON_LINK}")
     return problems
@@ -142,14 +145,15 @@ def _row(
     folder = topic.published_folder(component_type)
     published = next((version for version in versions if version.folder == folder), None)
     damaged = {record.folder for record in unreadable if record.state is RecordState.DAMAGED}
+    held = is_held(topic, component_type)
     problems = [_problem_of_record(record, folder) for record in unreadable]
-    of_link = _problems_of_link(topic, component_type, folder, bool(versions or unreadable))
+    of_link = _problems_of_link(topic, component_type, folder, held=held, has_versions=bool(versions or unreadable))
     if of_link:
         damaged.add(folder)
     problems += of_link
     for version in versions:
         if marked and _is_marked(topic, version, marked):
-            advice = _ADVICE if version.folder == folder else _ADVICE_ON_OLDER
+            advice = _ADVICE if version.folder == folder and not held else _ADVICE_ON_REPAIR
             problems.append(f"{version.folder}: known to be damaged: {advice}")
             damaged.add(version.folder)
     if not versions and not problems:
@@ -161,7 +165,7 @@ def _row(
         kept=tuple(version.folder for version in versions if version.folder != folder),
         problems=tuple(problems),
         damaged=folder in damaged,
-        held=is_held(topic, component_type),
+        held=held,
         held_since=held_since(topic, component_type),
     )
     if published is None:
