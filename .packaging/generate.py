@@ -16,7 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from dci_downloader.cli import completion
 from dci_downloader.cli.arguments import Parser, sync_parser
-from dci_downloader.cli.command_parsers import PARSERS, SHELLS
+from dci_downloader.cli.command_parsers import PARSERS
+from dci_downloader.cli.setup_parsers import SHELLS
 from dci_downloader.cli.units import TIMER, service_unit
 from dci_downloader.release import VERSION
 

@@ -27,7 +27,7 @@ from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop, enteri
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
 from dci_downloader.mirror.carried import is_carried
 from dci_downloader.mirror.fetching import forget, recorded
-from dci_downloader.mirror.hold import held_error
+from dci_downloader.mirror.hold import check_hold
 from dci_downloader.mirror.index import refresh_index
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.publish import publish
@@ -244,8 +244,9 @@ class _Sync:
     def preview(self, planned: ComponentPlan) -> SyncSteps:
         """Say what :meth:`fetch_and_publish` would do, for a held type once it is released. Writes nothing."""
         component, wanted = planned.component, planned.wanted
-        if planned.held and self.options.job is not None:
-            raise held_error(self.topic_mirror, component.type)  # a job must not run with another version
+        held_notes: tuple[str, ...] = ()
+        if planned.held:
+            held_notes = check_hold(self.topic_mirror, component.type, for_job=self.options.job is not None)
         for entry in planned.to_fetch.missing if planned.to_fetch else ():
             self.progress.detail(f"would fetch {entry.path} ({size(entry.size)})")
         new = planned.identity
@@ -260,7 +261,12 @@ class _Sync:
             images=self._planned_images(planned),
             changes=changes_since(planned.published, wanted),
             removal=reclaimable(self.topic_mirror, old),
-            notes=(*adoptable_note(planned.adoptable), *unlisted_note(folder, wanted), *self._went_back(planned)),
+            notes=(
+                *held_notes,
+                *adoptable_note(planned.adoptable),
+                *unlisted_note(folder, wanted),
+                *self._went_back(planned),
+            ),
             assembled=self._expected(planned),
         )
 

@@ -1,9 +1,10 @@
-"""The command line of a sync as argparse sees it: its options follow from the table of settings."""
+"""The command line as argparse sees it: options follow from the table of settings."""
 
 from __future__ import annotations
 
 import argparse
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any, NoReturn, Union
@@ -106,6 +107,25 @@ def sync_parser() -> Parser:
     parser.add_argument("positional", nargs="*", metavar="TOPIC DEST", help=argparse.SUPPRESS)
     add_sync_options(parser)
     return parser
+
+
+def command_parser(command: str, description: str, *examples: str, ending: str = "") -> Parser:
+    """The parser of a command.
+
+    Args:
+        command: its name.
+        description: what it does; lines are broken here.
+        examples: command lines without the program's name.
+        ending: what is shown after them, with its own line breaks.
+    """
+    lines = ["examples:", *(f"  dci-downloader {example}" for example in examples), ending]
+    return Parser(
+        prog=f"dci-downloader {command}",
+        description=textwrap.fill(description, 80),
+        epilog="\n".join(lines).rstrip(),
+        formatter_class=CommandFormatter,
+        allow_abbrev=False,
+    )
 
 
 def add_sync_options(parser: Parser) -> None:

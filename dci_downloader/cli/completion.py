@@ -28,7 +28,7 @@ def script(shell: str) -> str:
     """The completion script for a shell, as it was built; in a checkout, as it would be.
 
     Args:
-        shell: one of ``command_parsers.SHELLS``.
+        shell: one of ``setup_parsers.SHELLS``.
 
     Raises:
         SettingsError: shtab is needed, and not installed.
@@ -41,7 +41,7 @@ def generate(shell: str) -> str:
     """Make the completion script for a shell.
 
     Args:
-        shell: one of ``command_parsers.SHELLS``.
+        shell: one of ``setup_parsers.SHELLS``.
 
     Raises:
         SettingsError: shtab is not installed.

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from itertools import takewhile
 
 from dci_downloader.content.similarity import similar_name
+from dci_downloader.errors import SettingsError
 
 _NAMES_ELSEWHERE = {
     "builds": "components",
@@ -57,8 +58,11 @@ def correction(arguments: Sequence[str], commands: Collection[str]) -> str:
     if first == "version":
         return _meant("--version")
     if first in _SYNC_ELSEWHERE and others:
+        others = others[::-1] if is_swapped(others) else others
         return f"a sync has no name of its own: {_line(*others)}"
     command = _NAMES_ELSEWHERE.get(first.lower()) or _similar(first, commands)
+    if command == "topics" and others and _is_path(others[0]) == 2:
+        command = "status"  # of the server there are topics, of a folder its versions
     if command in commands:
         return _meant(command, *others)
     if len(others) == 1 and _is_path(first) > _is_path(others[0]):
@@ -69,6 +73,18 @@ def correction(arguments: Sequence[str], commands: Collection[str]) -> str:
 def is_swapped(words: Sequence[str]) -> bool:
     """Whether TOPIC and DEST of a sync are certainly in each other's place: no topic has a slash in its name."""
     return len(words) == 2 and "/" in words[0] and "/" not in words[1]
+
+
+def check_order(words: Sequence[str], *command: str) -> None:
+    """Make sure that TOPIC and DEST are not certainly in each other's place.
+
+    Raises:
+        SettingsError: they are; the hint is the right line.
+    """
+    if is_swapped(words):
+        destination, topic = words
+        hint = f"TOPIC comes before DEST: {_line(*command, topic, destination)}"
+        raise SettingsError(f"{destination} is a folder, and no topic", hint=hint)
 
 
 def _of_command(command: str, words: Sequence[str]) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dci_downloader.control.upstream import Upstream
 
 _ADVICE = {
-    IntegrityError.exit_code: "the next sync fetches what is damaged; verify --repair does so now",
+    IntegrityError.exit_code: "the next sync fetches what is damaged, unless it is held; verify --repair does so now",
     SettingsError.exit_code: "verify as the user who owns the mirror, or let this user read it",
 }
 
@@ -68,8 +68,12 @@ def verify(
         again = verify_module.verify(mirror, timeout=timeout, progress=progress, stop=stop)
         exit_code = worst_exit_code(check.exit_code for check in again)
         repaired = not exit_code
-        failed += [*left, *(line for check in again for line in _damage_lines(mirror, check))]
+        failed = list(
+            dict.fromkeys([*failed, *left, *(line for check in again for line in _damage_lines(mirror, check))])
+        )
     ending = ["repaired: everything is whole again"] if repaired else [_ADVICE[exit_code]] if exit_code else []
+    if exit_code == IntegrityError.exit_code and connect is not None:
+        ending = ["not everything could be repaired: a sync publishes a whole build, unless it is held"]
     document = {"versions": [_check_document(check) for check in checks], "repaired": repaired, "left": list(left)}
     return CommandResult([*lines, *failed, *ending], document, exit_code, failed)
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from dci_downloader.errors import NotFoundError, SettingsError
+from dci_downloader.errors import IntegrityError, NotFoundError, SettingsError
 from dci_downloader.hooks import NullProgress, Progress
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file, replace_atomically
@@ -104,7 +104,7 @@ def hold(
     topic = find_topic(mirror, topic_name)
     types = find_types(topic, component_type)
     with topic.lock(timeout, progress.message):
-        holds = [each for each in _state(topic, types) if each.version]
+        holds = [each for each in _state(topic, types) if topic.published(each.type)]
         if not holds:
             raise NotFoundError(
                 f"{'/'.join([topic.name, *filter(None, [component_type])])}: nothing of it is published",
@@ -150,13 +150,38 @@ def release(
     return holds
 
 
-def held_error(topic: TopicMirror, component_type: str) -> SettingsError:
-    """The error where a job needs a version that the hold of its type keeps from being published."""
+def check_hold(topic: TopicMirror, component_type: str, *, for_job: bool) -> tuple[str, ...]:
+    """Make sure that the version that a hold keeps published can be used.
+
+    Args:
+        topic: whose type is held.
+        component_type: that is held.
+        for_job: whether a job needs the version that the hold keeps from being published.
+
+    Returns:
+        Notes for people: that the version is damaged.
+
+    Raises:
+        IntegrityError: it is gone, or cannot be read.
+        SettingsError: a job must not run with another version.
+    """
     (state,) = _state(topic, [component_type])
-    return SettingsError(
-        f"{state.topic}/{state.type} is held at {state.version or 'nothing'}, and the job is for another version",
-        hint=f"end the hold: dci-downloader release {topic.root} {state.topic} {state.type}",
-    )
+    place = f"{topic.root} {state.topic} {state.type}"
+    if for_job:
+        raise SettingsError(
+            f"{state.topic}/{state.type} is held at {state.version or 'nothing'}, and the job is for another version",
+            hint=f"end the hold: dci-downloader release {place}",
+        )
+    published = topic.published(component_type)
+    if published is None:
+        raise IntegrityError(
+            f"{state.topic}/{state.type} is held at {state.version or 'nothing'}, which is gone or cannot be read",
+            hint=f"end the hold: dci-downloader release {place}; or hold what is here: "
+            f"dci-downloader rollback {place} --hold",
+        )
+    if topic.intact(published):
+        return ()
+    return (f"{state.version}, which is held, is damaged: dci-downloader verify --repair puts it right",)
 
 
 def _state(topic: TopicMirror, types: Sequence[str]) -> tuple[Hold, ...]:

@@ -22,7 +22,8 @@ from dci_downloader.mirror.topic import TopicMirror, is_marked, wrong_target
 from dci_downloader.short_repr import short_repr
 
 _ADVICE = "the next sync, or verify --repair, puts it right"
-_ADVICE_ON_OLDER = "verify --repair puts it right"
+_ADVICE_ON_REPAIR = "verify --repair puts it right"
+_ADVICE_ON_HELD = "it is held, so no sync puts it right: dci-downloader rollback or release"
 _ADVICE_ON_LINK = "the next sync puts it right"
 _ADVICE_ON_LOST = "the next build, verify --repair or prune removes it"
 
@@ -126,19 +127,21 @@ def _row(
     folder = topic.published_folder(component_type)
     published = next((version for version in versions if version.folder == folder), None)
     damaged = {record.folder for record in unreadable if record.state is RecordState.DAMAGED}
+    held = is_held(topic, component_type)
     problems = []
     for record in unreadable:
         hint = _ADVICE_ON_LOST if record.folder in damaged - {folder} else record.hint
         problems.append(f"{record.folder}: its record {record.reason}: {hint}")
     if folder and not os.path.lexists(topic.versions_folder(component_type) / native(folder)):
-        problems.append(f"{folder}: it is gone, though it is published: {_ADVICE}")
+        advice = _ADVICE_ON_HELD if held else _ADVICE
+        problems.append(f"{folder}: it is gone, though it is published: {advice}")
         damaged.add(folder)
     if (versions or unreadable) and (target := wrong_target(topic, component_type)):
         problems.append(f"its link leads to {target}, which is none of its versions: {_ADVICE_ON_LINK}")
         damaged.add(folder)
     for version in versions:
         if marked and _is_marked(topic, version, marked):
-            advice = _ADVICE if version.folder == folder else _ADVICE_ON_OLDER
+            advice = _ADVICE if version.folder == folder and not held else _ADVICE_ON_REPAIR
             problems.append(f"{version.folder}: known to be damaged: {advice}")
             damaged.add(version.folder)
     if not versions and not problems:
@@ -150,7 +153,7 @@ def _row(
         kept=tuple(version.folder for version in versions if version.folder != folder),
         problems=tuple(problems),
         damaged=folder in damaged,
-        held=is_held(topic, component_type),
+        held=held,
         held_since=held_since(topic, component_type),
     )
     if published is None:

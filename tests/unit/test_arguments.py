@@ -4,7 +4,7 @@ import pytest
 
 import dci_downloader
 from dci_downloader.cli.arguments import parse, parse_sync
-from dci_downloader.cli.command_parsers import settings_parser
+from dci_downloader.cli.setup_parsers import settings_parser
 from dci_downloader.content.selection import Variant
 from dci_downloader.errors import SettingsError
 from dci_downloader.options import Filter

@@ -1,6 +1,7 @@
 import pytest
 
 from dci_downloader.cli.corrections import correction, is_swapped
+from dci_downloader.cli.main import main
 
 COMMANDS = ("topics", "components", "status", "verify", "rollback", "prune", "settings", "completion", "demo", "help")
 
@@ -10,6 +11,9 @@ COMMANDS = ("topics", "components", "status", "verify", "rollback", "prune", "se
     [
         ("list", "did you mean `dci-downloader topics`?"),
         ("ls RHEL-9.*", "did you mean `dci-downloader topics 'RHEL-9.*'`?"),
+        ("list /srv/dci", "did you mean `dci-downloader status /srv/dci`?"),
+        ("ls ./dci", "did you mean `dci-downloader status ./dci`?"),
+        ("sync /srv/dci RHEL-9.2", "a sync has no name of its own: dci-downloader RHEL-9.2 /srv/dci"),
         ("statsu /srv/dci", "did you mean `dci-downloader status /srv/dci`?"),
         ("Status /srv/dci --json", "did you mean `dci-downloader status /srv/dci`?"),
         ("repair /srv/dci", "did you mean `dci-downloader verify /srv/dci`?"),
@@ -65,3 +69,10 @@ def test_what_comes_after_options_is_never_repeated():
 )
 def test_no_topic_has_a_slash_in_its_name(words, swapped):
     assert is_swapped(words) == swapped
+
+
+@pytest.mark.parametrize("command", [(), ("check",)])
+def test_swapped_names_are_refused_before_anything_is_asked(command, capsys):
+    assert main([*command, "/srv/dci", "RHEL-9.2"]) == 2
+    line = " ".join(["dci-downloader", *command, "RHEL-9.2", "/srv/dci"])
+    assert f"hint: TOPIC comes before DEST: {line}\n" in capsys.readouterr().err

@@ -193,3 +193,43 @@ def test_the_commands_say_what_is_held_and_what_a_sync_would_do(lab, mirror, mon
     assert "did you mean RHEL-9.2?" in capsys.readouterr().err
     assert main(["hold", root]) == 2
     assert main(["hold", root, "a", "b", "c"]) == 2
+
+
+def test_a_hold_at_a_version_that_is_gone_is_a_failure_that_says_what_to_do(lab, mirror):
+    hold.hold(mirror, "RHEL-9.2")
+    newer(lab)
+    shutil.rmtree(mirror.topic("RHEL-9.2").versions_folder("compose") / "RHEL-9.2.0-2")
+    for dry_run in (True, False):
+        report = sync(lab, mirror, dry_run=dry_run)
+        (failure,) = report.components[0].failures
+        assert (report.exit_code, lab.fetched()) == (7, [])
+        assert f"dci-downloader release {mirror.root} RHEL-9.2 compose;" in failure.hint
+    hold.release(mirror, "RHEL-9.2")
+    with pytest.raises(NotFoundError, match="nothing of it is published"):
+        hold.hold(mirror, "RHEL-9.2")
+    assert sync(lab, mirror).exit_code == 0
+    assert published(mirror) == "RHEL-9.2.0-3"
+
+
+def test_a_sync_says_that_what_is_held_is_damaged(lab, mirror):
+    hold.hold(mirror, "RHEL-9.2")
+    newer(lab)
+    (mirror.topic("RHEL-9.2").link("compose") / "metadata/same").write_bytes(b"other")
+    (component,) = sync(lab, mirror).components
+    assert (component.outcome, component.notes) == (
+        Outcome.HELD,
+        ("RHEL-9.2.0-2, which is held, is damaged: dci-downloader verify --repair puts it right",),
+    )
+
+
+def test_status_does_not_promise_that_a_sync_mends_what_is_held(mirror, capsys):
+    hold.hold(mirror, "RHEL-9.2")
+    shutil.rmtree(mirror.topic("RHEL-9.2").versions_folder("compose") / "RHEL-9.2.0-2")
+    assert main(["status", str(mirror.root)]) == 0
+    assert "it is held, so no sync puts it right: dci-downloader rollback or release" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["hold", "release", "remove", "rollback"])
+def test_a_mirror_without_a_topic_is_no_whole_line(mirror, command, capsys):
+    assert main([command, str(mirror.root)]) == 2
+    assert "there is no TOPIC\n  hint: name it after DEST" in capsys.readouterr().err

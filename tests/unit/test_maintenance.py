@@ -57,7 +57,10 @@ def test_damage_is_named_with_what_was_expected_and_found(mirror):
 
 def test_damage_is_shown_by_status_until_the_next_sync_fetches_it_and_nothing_else(mirror, lab):
     rot(mirror, "metadata/same")
-    assert verify(mirror).lines[-1] == "the next sync fetches what is damaged; verify --repair does so now"
+    assert (
+        verify(mirror).lines[-1]
+        == "the next sync fetches what is damaged, unless it is held; verify --repair does so now"
+    )
     told = status(mirror)
     assert "  DAMAGED  " in told.lines[1]
     assert [line for line in told.lines if "known to be damaged" in line] == [

@@ -6,8 +6,8 @@ import pytest
 
 from dci_downloader.cli.arguments import parse_sync, sync_parser
 from dci_downloader.cli.checks import check_settings
-from dci_downloader.cli.command_parsers import settings_parser
 from dci_downloader.cli.pages import FOLDER
+from dci_downloader.cli.setup_parsers import settings_parser
 from dci_downloader.content.selection import Selection
 from dci_downloader.options import SyncOptions, TransferOptions
 from dci_downloader.settings import table, yaml_file

@@ -1,0 +1,176 @@
+"""The commands about a mirror: what it holds, whether that is sound, and what of it is published or removed.
+
+A command imports what it needs after its arguments are parsed, so that ``--help`` does not wait for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dci_downloader.cli import mirror_parsers
+from dci_downloader.cli.arguments import parse
+from dci_downloader.errors import SettingsError
+from dci_downloader.settings.table import SETTINGS
+
+if TYPE_CHECKING:
+    from dci_downloader.hooks import Progress
+
+
+def status(argv: Sequence[str]) -> int:
+    """Show what a mirror holds."""
+    arguments = parse(mirror_parsers.status_parser(), argv)
+    from dci_downloader.cli import output, status
+    from dci_downloader.mirror.mirror import Mirror
+    from dci_downloader.settings.destination import destination
+
+    mirror = Mirror(destination(arguments.destination, os.environ).path)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    result = status.status(mirror, width=width, utc=arguments.utc)
+    if arguments.html:
+        from dci_downloader.page.page import write_page
+
+        write_page(mirror, Path(arguments.html))
+    return output.print_result(result, as_json=arguments.json)
+
+
+def changes(argv: Sequence[str]) -> int:
+    """Show which packages differ between two builds."""
+    arguments = parse(mirror_parsers.changes_parser(), argv)
+    from dci_downloader.cli import changes, output
+    from dci_downloader.cli.progress import progress_for
+    from dci_downloader.cli.upstreams import connector
+    from dci_downloader.mirror.mirror import Mirror
+
+    progress = progress_for(sys.stderr)
+    narrowing = changes.Narrowing(tuple(arguments.variants or ()), tuple(arguments.archs or ()), arguments.by_tree)
+    ids = changes.two_ids(arguments.names, arguments.component_id or (), arguments.job_id or ())
+    if ids:
+        compare = changes.of_jobs if arguments.job_id else changes.of_components
+        with connector(getattr(arguments, "from"), arguments.dcirc, arguments.dci_cs_url, progress)() as server:
+            result = compare(server, "".join(arguments.names), ids, narrowing, progress)
+    else:
+        root, topic, component_type = _place(arguments.names, progress)
+        result = changes.of_mirror(Mirror(root), topic, component_type, narrowing)
+    return output.print_result(result, as_json=arguments.json)
+
+
+def verify(argv: Sequence[str]) -> int:
+    """Hash everything again, and repair it if asked to."""
+    arguments = parse(mirror_parsers.verify_parser(), argv)
+    from dci_downloader.cli import maintenance, output
+    from dci_downloader.cli.progress import progress_for
+    from dci_downloader.cli.signals import Signals
+    from dci_downloader.cli.upstreams import connector
+    from dci_downloader.mirror.mirror import Mirror
+    from dci_downloader.settings.destination import destination
+
+    progress = progress_for(sys.stderr, quiet=arguments.quiet)
+    address = getattr(arguments, "from")  # a word of Python
+    repair = connector(address, arguments.dcirc, "", progress) if arguments.repair else None
+    root = destination(arguments.destination, os.environ, arguments.settings or ())
+    peers = _peers(arguments.peers or (), arguments.settings or root.files)
+    with Signals() as stop:
+        mirror = Mirror(root.path)
+        result = maintenance.verify(mirror, progress, stop, repair, arguments.lock_timeout, peers)
+    return output.print_result(result, as_json=arguments.json, quiet=arguments.quiet)
+
+
+def _peers(peers: Sequence[str], settings: Sequence[str]) -> tuple[str, ...]:
+    """The peers that the command line names, and those of the topics of settings files."""
+    if not settings:
+        return tuple(peers)
+    from dci_downloader.settings.command_line import CommandLine
+    from dci_downloader.settings.precedence import merge
+
+    topics = merge(CommandLine(settings=tuple(settings)), os.environ).topics
+    return tuple(dict.fromkeys([*peers, *(peer for topic in topics for peer in topic["peers"].value)]))
+
+
+def rollback(argv: Sequence[str]) -> int:
+    """Publish the version before again."""
+    arguments = parse(mirror_parsers.rollback_parser(), argv)
+    from dci_downloader.cli import maintenance, output
+    from dci_downloader.cli.progress import progress_for
+    from dci_downloader.mirror.mirror import Mirror
+
+    progress = progress_for(sys.stderr)
+    root, topic, component_type = _place(arguments.names, progress)
+    result = maintenance.rollback(
+        Mirror(root), topic, component_type, arguments.lock_timeout, progress, hold=arguments.hold
+    )
+    return output.print_result(result, as_json=arguments.json)
+
+
+def hold(argv: Sequence[str]) -> int:
+    """Keep a topic at what is published of it."""
+    return _change_topic(parse(mirror_parsers.hold_parser(), argv), "hold")
+
+
+def release(argv: Sequence[str]) -> int:
+    """Have a topic follow the newest build again."""
+    return _change_topic(parse(mirror_parsers.release_parser(), argv), "release")
+
+
+def remove(argv: Sequence[str]) -> int:
+    """Forget a topic, or a type of it."""
+    return _change_topic(parse(mirror_parsers.remove_parser(), argv), "remove")
+
+
+def _change_topic(arguments: argparse.Namespace, command: str) -> int:
+    """Do with a topic of a mirror what the function of that name in ``topic_changes`` does."""
+    from dci_downloader.cli import output, topic_changes
+    from dci_downloader.cli.progress import progress_for
+    from dci_downloader.mirror.mirror import Mirror
+
+    progress = progress_for(sys.stderr)
+    root, topic, component_type = _place(arguments.names, progress)
+    change = topic_changes.CHANGES[command]
+    result = change(Mirror(root), topic, component_type, arguments.lock_timeout, progress)
+    return output.print_result(result, as_json=arguments.json)
+
+
+def _place(names: Sequence[str], progress: Progress) -> tuple[str, str, str]:
+    """DEST, TOPIC and TYPE of a command for which the first and the last may be left out; TYPE is empty then.
+
+    Raises:
+        SettingsError: there are more names, or nothing names the mirror.
+    """
+    from dci_downloader.settings.destination import split_destination
+
+    root, rest = split_destination(names, os.environ)
+    if not rest:
+        raise SettingsError(
+            "there is no TOPIC", hint="name it after DEST; a mirror's topics: dci-downloader status DEST"
+        )
+    if len(rest) > 2 or not all(rest):
+        raise SettingsError("expected DEST TOPIC TYPE, of which DEST and TYPE may be left out")
+    if root.origin != "DEST":
+        progress.message(f"DEST is {root.path} ({root.origin})")
+    return root.path, rest[0], rest[1] if len(rest) > 1 else ""
+
+
+def prune(argv: Sequence[str]) -> int:
+    """Remove old versions and garbage."""
+    arguments = parse(mirror_parsers.prune_parser(), argv)
+    from dci_downloader.cli import maintenance, output
+    from dci_downloader.cli.progress import progress_for
+    from dci_downloader.mirror.mirror import Mirror
+    from dci_downloader.settings.destination import destination
+
+    progress = progress_for(sys.stderr)
+    root = destination(arguments.destination, os.environ)
+    if root.origin != "DEST":
+        progress.message(f"DEST is {root.path} ({root.origin})")
+    kept = SETTINGS["keep"].default if root.keep is None else root.keep
+    keep = kept if arguments.keep is None else arguments.keep
+    mirror = Mirror(root.path)
+    if arguments.dry_run:
+        return output.print_result(maintenance.prune_preview(mirror, keep), as_json=arguments.json)
+    result = maintenance.prune(mirror, keep, arguments.lock_timeout, progress)
+    return output.print_result(result, as_json=arguments.json)
