@@ -49,6 +49,7 @@ from dci_downloader.mirror.version import Version, identity
 from dci_downloader.models import Component, FileEntry, Manifest, Plan
 from dci_downloader.network.side_by_side import side_by_side
 from dci_downloader.room import Room
+from dci_downloader.transfer.linking import without_links
 
 COMPONENT_ERRORS = (AccessError, DiskFullError, IntegrityError, NotFoundError, SettingsError, TransferError)
 """Errors that concern one component, and do not stop the others."""
@@ -146,6 +147,12 @@ class Planner:
             plans = [self._attempt(self._with_plan, plan) for plan in plans]
         return self._with_room(plans)
 
+    def needing_room(self, plan: ComponentPlan) -> Optional[Plan]:
+        """What has to be fetched and takes room: what is linked from a folder takes none."""
+        if plan.to_fetch is None:
+            return None
+        return without_links(plan.to_fetch, self.server.files(plan.component), self.mirror.store)
+
     def _attempt(self, step: Callable[[ComponentPlan], ComponentPlan], plan: ComponentPlan) -> ComponentPlan:
         """The plan after one more step; an error of the component becomes a value in it, and ends its steps."""
         began = time.monotonic()
@@ -205,8 +212,9 @@ class Planner:
         """The plans, with an error for each that finds no room beside those before it."""
 
         def check(plan: ComponentPlan) -> ComponentPlan:
-            if plan.to_fetch is not None:
-                self.room.take(plan.to_fetch)
+            needing = self.needing_room(plan)
+            if needing is not None:
+                self.room.take(needing)
             return plan
 
         return [self._attempt(check, plan) for plan in plans]

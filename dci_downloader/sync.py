@@ -139,7 +139,7 @@ def _fetch_and_publish(sync: _Sync, planner: Planner, components: Sequence[Compo
         lock = sync.topic_mirror.lock(sync.options.lock_timeout, sync.progress.message)
         with entering(sync.progress, f"{sync.topic.name}: preparing the mirror", lock):
             plans = planner.plan(components)
-            lacking = planner.room.lacking([plan.to_fetch for plan in plans])
+            lacking = planner.room.lacking([planner.needing_room(plan) for plan in plans])
             if not lacking:
                 return list(sync.fetch_and_publish_all(plans))
         planner.room.make(lacking)  # once, and without the lock, for it takes those of other topics, too

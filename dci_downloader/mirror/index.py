@@ -109,11 +109,11 @@ def parse_index(document: bytes) -> Index:
     try:
         fields = read_json(document, _MOST_VALUES)
         if fields["format"] != FORMAT:
-            raise ValueError(f"it is of format {fields['index']!r:.20}, which this release does not know")
+            raise ValueError(f"it is of format {fields['format']!r:.20}, which this release does not know")
         return _index(fields)
     except EntryError as error:
         raise ManifestError(f"the index cannot be used: {error}") from None
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, UnicodeDecodeError):
         raise ManifestError("the index cannot be used: it is not JSON, or was cut") from None
     except (KeyError, TypeError, AttributeError, OverflowError):
         raise ManifestError("the index cannot be used: a field is missing, or of another kind") from None
