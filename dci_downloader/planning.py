@@ -43,6 +43,7 @@ from dci_downloader.mirror.adopt import adopt, adoptable
 from dci_downloader.mirror.hold import is_held
 from dci_downloader.mirror.mend import mend
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.record import note_etag
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version, identity
 from dci_downloader.models import Component, FileEntry, Manifest, Plan
@@ -206,6 +207,7 @@ class Planner:
             mended = mend(self.topic_mirror, published)
             if mended is not None:
                 self.topic_mirror.refresh_heads(component.type)
+                note_etag(self.topic_mirror.tree(published), wanted.etag)
                 return replace(plan, notes=(*plan.notes, *mended))
         for entry, content in plan.contents.items():
             if entry in wanted.files:
