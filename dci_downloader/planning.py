@@ -26,7 +26,7 @@ from dci_downloader.content.deselection import deselected
 from dci_downloader.content.selection import RULES, Selection
 from dci_downloader.control.offer import resolve_offer
 from dci_downloader.control.resolver import folder_conflicts
-from dci_downloader.control.upstream import Upstream
+from dci_downloader.control.upstream import Upstream, went_back
 from dci_downloader.errors import (
     AccessError,
     DiskFullError,
@@ -43,11 +43,14 @@ from dci_downloader.mirror.adopt import adopt, adoptable
 from dci_downloader.mirror.hold import is_held
 from dci_downloader.mirror.mend import mend
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.record import note_etag
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version, identity
 from dci_downloader.models import Component, FileEntry, Manifest, Plan
 from dci_downloader.network.side_by_side import side_by_side
+from dci_downloader.options import SyncOptions
 from dci_downloader.room import Room
+from dci_downloader.transfer.linking import without_links
 
 COMPONENT_ERRORS = (AccessError, DiskFullError, IntegrityError, NotFoundError, SettingsError, TransferError)
 """Errors that concern one component, and do not stop the others."""
@@ -106,6 +109,12 @@ class ComponentPlan:
         at_hand = {entry.sha256 for entry in self.adoptable}
         return replace(self.plan, missing=tuple(entry for entry in self.plan.missing if entry.sha256 not in at_hand))
 
+    def went_back(self, server: Upstream, options: SyncOptions) -> tuple[str, ...]:
+        """For people, that the mirror that is asked went back to an older build; nothing where that build is named."""
+        if self.published is None or options.component_id:
+            return ()
+        return went_back(server, self.published.component, self.component)
+
 
 @dataclass(frozen=True)
 class Planner:
@@ -144,6 +153,12 @@ class Planner:
         with phase(self.progress, f"{self.topic_mirror.name}: looking for what is here already"):
             plans = [self._attempt(self._with_plan, plan) for plan in plans]
         return self._with_room(plans)
+
+    def needing_room(self, plan: ComponentPlan) -> Optional[Plan]:
+        """What has to be fetched and takes room: what is linked from a folder takes none."""
+        if plan.to_fetch is None:
+            return None
+        return without_links(plan.to_fetch, self.server.files(plan.component), self.mirror.store)
 
     def _attempt(self, step: Callable[[ComponentPlan], ComponentPlan], plan: ComponentPlan) -> ComponentPlan:
         """The plan after one more step; an error of the component becomes a value in it, and ends its steps."""
@@ -192,6 +207,7 @@ class Planner:
             mended = mend(self.topic_mirror, published)
             if mended is not None:
                 self.topic_mirror.refresh_heads(component.type)
+                note_etag(self.topic_mirror.tree(published), wanted.etag)
                 return replace(plan, notes=(*plan.notes, *mended))
         for entry, content in plan.contents.items():
             if entry in wanted.files:
@@ -203,8 +219,9 @@ class Planner:
         """The plans, with an error for each that finds no room beside those before it."""
 
         def check(plan: ComponentPlan) -> ComponentPlan:
-            if plan.to_fetch is not None:
-                self.room.take(plan.to_fetch)
+            needing = self.needing_room(plan)
+            if needing is not None:
+                self.room.take(needing)
             return plan
 
         return [self._attempt(check, plan) for plan in plans]

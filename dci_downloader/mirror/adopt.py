@@ -103,7 +103,7 @@ def adopt(
         store: the mirror's, prepared.
         workers: how many processes hash side by side; 0 for one on each core.
         progress: gets files and bytes.
-        stop: asked after every few files.
+        stop: asked several times a second.
 
     Returns:
         The contents that were adopted.
@@ -120,7 +120,7 @@ def adopt(
         sizes = {path: candidate.entry.size for path, candidate in candidates.items()}
         progress.begin(f"taking over {folder.name}", len(sizes), sum(sizes.values()))
         try:
-            with hashing(sizes.items(), workers) as hashes:
+            with hashing(sizes.items(), workers, stop) as hashes:
                 for path, digest in hashes:
                     if stop.requested():
                         raise CancelledError("interrupted")

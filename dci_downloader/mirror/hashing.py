@@ -12,16 +12,20 @@ import os
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Optional
 
+from dci_downloader.errors import CancelledError
+from dci_downloader.hooks import NeverStop, Stop
 from dci_downloader.mirror import digests
 
 _BATCH_FILES = 256
 _BATCH_SIZE = 16 << 20
+_STOP_SECONDS = 0.2  # between two looks for a request to stop
 _LOOK_SECONDS = 1.0  # between two looks at whether workers are stopped; one that is at two of them is killed
 
 Batch = list[str]
@@ -30,7 +34,11 @@ _Worker = Optional["subprocess.Popen[bytes]"]
 
 
 @contextmanager
-def hashing(files: Iterable[tuple[str, int]], workers: int = 0) -> Iterator[Iterator[tuple[str, str]]]:
+def hashing(
+    files: Iterable[tuple[str, int]],
+    workers: int = 0,
+    stop: Stop = NeverStop(),  # noqa: B008  has no state
+) -> Iterator[Iterator[tuple[str, str]]]:
     """Hash files side by side for a block, the biggest first, so that none trails at the end.
 
     The work goes on while the block does something else; leaving the block ends it at once.
@@ -38,11 +46,13 @@ def hashing(files: Iterable[tuple[str, int]], workers: int = 0) -> Iterator[Iter
     Args:
         files: the paths of regular files, with how many bytes they should have; a wrong size only costs time.
         workers: how many processes; 0 for one on each core.
+        stop: asked while the next digest is waited for.
 
     Yields:
-        An iterator over each path and its digest, an empty string where it cannot be read to its end.
+        An iterator over each path and its digest, an empty string where it cannot be read to its end. It raises
+        CancelledError once ``stop`` is requested.
     """
-    with Hasher(workers) as hasher:
+    with Hasher(workers, stop) as hasher:
         yield hasher.hash(files)
 
 
@@ -51,9 +61,11 @@ class Hasher:
 
     Args:
         workers: how many processes at the most; 0 for one on each core.
+        stop: asked while a digest is waited for.
     """
 
-    def __init__(self, workers: int = 0) -> None:
+    def __init__(self, workers: int = 0, stop: Stop = NeverStop()) -> None:  # noqa: B008  has no state
+        self._stop = stop
         self._count = workers or len(os.sched_getaffinity(0))
         self._pool: Optional[_WorkerPool] = None
 
@@ -66,14 +78,16 @@ class Hasher:
 
     def hash(self, files: Iterable[tuple[str, int]]) -> Iterator[tuple[str, str]]:
         """Start to hash files; gives what :func:`hashing` does. Another list may be started before this one is done."""
+        files = list(files)
         batches = _batches(files)
-        if self._count < 2 or (self._pool is None and len(batches) < 2):
+        is_big = any(size > _BATCH_SIZE for _, size in files)  # this process could not stop in the middle of one
+        if not is_big and (self._count < 2 or (self._pool is None and len(batches) < 2)):
             # a single worker would not be faster than this process
             return (pair for batch in batches for pair in zip(batch, digests.digests(batch)))
         if self._pool is None:
             self._pool = _WorkerPool(self._count)
         self._pool.grow(min(self._count, len(batches)))
-        return self._pool.hash(batches)
+        return self._pool.hash(batches, self._stop)
 
 
 def _batches(files: Iterable[tuple[str, int]]) -> list[Batch]:
@@ -106,10 +120,10 @@ class _WorkerPool:
             self._workers.append(_start())
             self._idle.put(self._workers[-1])
 
-    def hash(self, batches: list[Batch]) -> Iterator[tuple[str, str]]:
+    def hash(self, batches: list[Batch], stop: Stop) -> Iterator[tuple[str, str]]:
         """Start to hash all files of the batches; gives the digests in order."""
-        results = zip(batches, self._threads.map(self._hash, batches))
-        return (pair for batch, result in results for pair in zip(batch, result))
+        results = deque(self._threads.submit(self._hash, batch) for batch in batches)
+        return (pair for batch in batches for pair in zip(batch, _awaited(results.popleft(), stop)))
 
     def _hash(self, batch: Batch) -> list[str]:
         """Let an idle worker hash a batch; where it never started, or died, hash it here."""
@@ -143,6 +157,18 @@ class _WorkerPool:
         for worker in self._workers:
             if worker is not None:
                 worker.communicate()  # leaves neither a zombie nor an open pipe
+
+
+def _awaited(result: Future[list[str]], stop: Stop) -> list[str]:
+    """The digests of a batch, once they are there.
+
+    Raises:
+        CancelledError: ``stop`` was requested before.
+    """
+    while not wait([result], _STOP_SECONDS).done:
+        if stop.requested():
+            raise CancelledError("interrupted")
+    return result.result()
 
 
 def _start() -> _Worker:

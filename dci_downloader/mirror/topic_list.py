@@ -64,12 +64,15 @@ def parse_topics(document: bytes) -> tuple[ListedTopic, ...]:
     try:
         fields = read_json(document, _MOST_VALUES)
         if fields["format"] != FORMAT:
-            raise ValueError(f"it is of format {fields['topics_format']!r:.20}, which this release does not know")
+            raise ValueError(f"it is of format {fields['format']!r:.20}, which this release does not know")
         topics = tuple(map(_topic, fields["topics"]))
         if sum(len(topic.types) for topic in topics) > _MOST_TYPES:
             raise ValueError(f"it names more than {_MOST_TYPES:,} types of component")
+        for names in ([topic.name for topic in topics], *(topic.types for topic in topics)):
+            if len(set(map(folder_name, names))) != len(names):
+                raise ValueError("it names a topic, or a type of one, twice")
         return topics
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, UnicodeDecodeError):
         raise ManifestError("the list of topics cannot be used: it is not JSON, or was cut") from None
     except (KeyError, TypeError, AttributeError, OverflowError):
         raise ManifestError("the list of topics cannot be used: a field is missing, or of another kind") from None

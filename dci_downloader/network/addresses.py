@@ -11,13 +11,15 @@ The message of an error says what is expected and never shows the address, which
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from dci_downloader.network.urls import origin
 
 _REGISTRY = re.compile(
     r"(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(\d{1,5}))?", re.ASCII | re.IGNORECASE
 )
+_SENT_AS_THEY_ARE = "%/:[]@!$&'()*+,;=~"  # of what a URL may hold; RFC 3986, 2.2
+_NETLOC = re.compile(r"[a-z0-9._~%:\[\]-]+", re.ASCII | re.IGNORECASE)  # neither a login nor spaces
 
 
 def registry_address(text: str) -> str:
@@ -33,7 +35,7 @@ def registry_address(text: str) -> str:
 
 
 def mirror_url(text: str) -> str:
-    """The URL of another mirror's root, without a slash at its end.
+    """The URL of another mirror's root, without a slash at its end; spaces and the like are quoted.
 
     Raises:
         ValueError: it is something else, or holds a login.
@@ -42,9 +44,9 @@ def mirror_url(text: str) -> str:
         origin(text)
         parts = urlsplit(text)
         # urlsplit drops line ends and tabs without a word, so the text itself is looked at.
-        usable = text.isascii() and text.isprintable() and parts.port != 0
+        usable = bool(_NETLOC.fullmatch(parts.netloc)) and text.isascii() and text.isprintable() and parts.port != 0
     except ValueError:
         usable = False
-    if not usable or "@" in parts.netloc or parts.query or parts.fragment:
+    if not usable or parts.query or parts.fragment:
         raise ValueError("expected the URL of a mirror, like http://lab1.example.com/dci, without a login")
-    return text.rstrip("/")
+    return quote(text.rstrip("/"), safe=_SENT_AS_THEY_ARE)

@@ -1,10 +1,11 @@
 """Brings files into the store from a mirror in a folder of this machine.
 
 * On one file system an object is hashed where it is, in a process for each core, and linked. What was linked is what
-  was hashed: it is compared afterwards. Where links are not to be had it is a reflink, else a copy.
+  was hashed: it is compared afterwards. Where links are not to be had, or others may write to the file, it is a
+  reflink, else a copy.
 * From another file system bytes are copied and hashed on their way, several files at once; a big file goes through a
   partial, so an interrupted run goes on where it was.
-* Nothing is followed out of the folder, and nothing there is changed.
+* Nothing is followed out of the folder, and nothing there is changed but the mode of this user's files, once linked.
 * One file that cannot be had does not stop the others.
 """
 
@@ -32,13 +33,14 @@ from dci_downloader.errors import (
 )
 from dci_downloader.hooks import Progress, Stop
 from dci_downloader.mirror.adopt import Candidate, take_file
-from dci_downloader.mirror.digests import BELOW, open_folder
+from dci_downloader.mirror.digests import open_folder
 from dci_downloader.mirror.hashing import hashing
 from dci_downloader.mirror.partial import Partial
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry
 from dci_downloader.results import Failure, SourceTotals
 from dci_downloader.transfer.fetched import Fetched
+from dci_downloader.transfer.linking import candidate, objects_folder
 from dci_downloader.transfer.tuning import MEBIBYTE, Tuning
 
 _COPIES = 4  # files at once: while one waits for the disk, another is hashed
@@ -55,7 +57,7 @@ def fetch_from_folder(
         folder: of the mirror that has them.
         store: where they go; prepared, and its lock held by the caller.
         progress: gets files and bytes.
-        stop: asked after each file that is linked, and several times a second while files are copied.
+        stop: asked several times a second.
 
     Raises:
         CancelledError: ``stop`` was requested; what is complete stays, and of big files what was copied.
@@ -77,7 +79,7 @@ class _Copying:
 
     def __init__(self, folder: FolderObjects, store: Store, progress: Progress, stop: Stop) -> None:
         self._root = folder.root
-        self._objects = os.fspath(folder.root / ".dci-downloader" / "objects")
+        self._objects = objects_folder(folder.root)
         self._store, self._progress, self._stop = store, progress, stop
         self._ending = threading.Event()
         self.bytes = 0
@@ -93,12 +95,12 @@ class _Copying:
         """Link what hashes right."""
         candidates: dict[str, Candidate] = {}
         for entry in entries:
-            candidate = self._candidate(entry)
-            if candidate is None:
+            found = candidate(self._objects, entry)
+            if found is None:
                 yield self._absent(entry)
             else:
-                candidates[candidate.path] = candidate
-        with hashing((path, candidate.entry.size) for path, candidate in candidates.items()) as digests:
+                candidates[found.path] = found
+        with hashing(((path, each.entry.size) for path, each in candidates.items()), stop=self._stop) as digests:
             for path, digest in digests:
                 if self._stop.requested():
                     raise CancelledError("interrupted")
@@ -121,23 +123,14 @@ class _Copying:
             finally:
                 self._ending.set()  # the files under way are saved
 
-    def _candidate(self, entry: FileEntry) -> Optional[Candidate]:
-        """The object of an entry as it is now; None where there is none of the right size."""
-        path = f"{self._objects}{BELOW}{entry.sha256[:2]}/{entry.sha256}"
-        with suppress(OSError):
-            status = os.lstat(path)
-            if stat.S_ISREG(status.st_mode) and status.st_size == entry.size:
-                return Candidate(path, entry, status, own=True)
-        return None
-
-    def _linked(self, candidate: Candidate, digest: str) -> Optional[Failure]:
-        entry = candidate.entry
+    def _linked(self, found: Candidate, digest: str) -> Optional[Failure]:
+        entry = found.entry
         if not digest:
             return self._absent(entry, OSError(errno.EACCES, os.strerror(errno.EACCES)))
         if digest != entry.sha256:
             return self._wrong(entry, digest)
         try:
-            taken = take_file(candidate, self._store)
+            taken = take_file(found, self._store)
         except DiskFullError:
             raise
         except DownloaderError as error:
@@ -206,7 +199,7 @@ class _Copying:
         return None
 
     def _wrong(self, entry: FileEntry, digest: str) -> Failure:
-        reason = f"{entry.path}: its content in {self._root} is damaged"
+        reason = f"its content in {self._root} is damaged"
         hint = f"dci-downloader verify {self._root} --repair"
         return Failure(entry.path, reason, IntegrityError.exit_code, hint, entry.sha256, digest)
 

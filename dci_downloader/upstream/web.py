@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timezone
 from typing import Optional
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 
 from dci_downloader.control.decoding import Response
 from dci_downloader.control.failures import RequestFailedError
@@ -110,6 +110,14 @@ class WebReader:
         return response
 
 
+def _joined(url: str, location: str) -> str:
+    """The absolute form of a redirect's address."""
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return location
+
+
 def _status_error(request: HttpRequest, response: Response) -> DownloaderError:
     """The error of a response that holds no file."""
     status = response.status
@@ -117,7 +125,8 @@ def _status_error(request: HttpRequest, response: Response) -> DownloaderError:
         hint = "its web server, or the policy of its bucket, has to let this machine read without credentials"
         return AccessError(f"{request}: HTTP {status}, it may not be read", hint=hint)
     if status in retries.REDIRECTS:
-        location = redact_url(response.headers.get("location", "")) if response.headers.get("location") else "nowhere"
+        location = response.headers.get("location", "")
+        location = redact_url(_joined(request.url, location)) if location else "nowhere"
         return TransferError(
             f"{request}: redirected to {location}, and no other address is asked",
             hint="name that address by --from if it is the mirror's; a login page is a proxy in between",

@@ -11,6 +11,8 @@ from dci_downloader.network.addresses import mirror_url, registry_address
         ("http://lab1.example.com/dci/", "http://lab1.example.com/dci"),
         ("https://lab1", "https://lab1"),
         ("http://[::1]:8080/a//", "http://[::1]:8080/a"),
+        ("http://lab1/my mirror/", "http://lab1/my%20mirror"),
+        ("http://lab1/my%20mirror/~a+b", "http://lab1/my%20mirror/~a+b"),
     ],
 )
 def test_the_url_of_a_peer_is_taken_without_its_last_slash(text, url):
@@ -32,7 +34,7 @@ def test_the_url_of_a_peer_is_taken_without_its_last_slash(text, url):
             "http://lab1:99999/",
         ),
         *("http://u:p@lab1/", "http://u@lab1/", "http://lab1/?a", "http://lab1/#a", "http://lab1/a\nb", "http://[::1/"),
-        "http://läb1/",
+        *("http://läb1/", "http://lab 1/", "http://lab1 /", 'http://lab"1/', "http://lab1\\x/", "http://{lab}/"),
     ],
 )
 def test_what_is_no_url_of_a_peer_is_refused_and_not_shown(text):

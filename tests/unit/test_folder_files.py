@@ -80,6 +80,31 @@ def test_where_links_are_not_to_be_had_they_are_copied(source, tmp_path, monkeyp
     assert store.path(ENTRIES[0].sha256).stat().st_ino != source.path(ENTRIES[0].sha256).stat().st_ino
 
 
+def give_away(path, whose):
+    """Let somebody else change a file."""
+    if whose == "another's":
+        if os.geteuid() != 0:
+            pytest.skip("only root gives files away")
+        os.chown(path, 1234, 1234)
+    os.chmod(path, {"the group's": 0o464, "everybody's": 0o446, "another's": 0o444}[whose])
+
+
+@pytest.mark.parametrize("whose", ["another's", "the group's", "everybody's"])
+def test_what_somebody_else_may_write_to_is_copied_and_left_as_it_is(source, tmp_path, whose):
+    entry = ENTRIES[0]
+    path = source.path(entry.sha256)
+    give_away(path, whose)
+    before = path.stat()
+    store = open_store(tmp_path)
+    assert fetch(FolderObjects(source.root.parent), store).failures == ()
+    taken, now = store.path(entry.sha256).stat(), path.stat()
+    assert (taken.st_ino != now.st_ino, taken.st_uid) == (True, os.geteuid())
+    assert (now.st_mode, now.st_uid, now.st_nlink) == (before.st_mode, before.st_uid, before.st_nlink)
+    os.chmod(path, 0o644)
+    path.write_bytes(b"changed afterwards")
+    assert store.holds(entry)
+
+
 @pytest.mark.parametrize("path", ["p3", "big"])
 def test_what_is_wrong_there_is_named_with_both_digests_and_the_others_come(folder, source, tmp_path, path):
     entry = next(entry for entry in ENTRIES if entry.path == path)

@@ -4,10 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 
 import pytest
 
+from dci_downloader.errors import CancelledError
+from dci_downloader.hooks import NeverStop
 from dci_downloader.mirror import digests, hashing
 
 
@@ -147,3 +150,25 @@ def test_the_program_needs_nothing_but_the_standard_library():
         [sys.executable, "-I", "-S", digests.__file__], input=b"4\n/etc", stdout=subprocess.PIPE, check=True
     )
     assert done.stdout == b"\n"
+
+
+class Interrupted(NeverStop):
+    """Is requested while a file is being hashed; then the hashing may end."""
+
+    def __init__(self):
+        self.ended = threading.Event()
+
+    def requested(self):
+        self.ended.set()
+        return True
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_big_file_keeps_no_one_from_ending(tmp_path, monkeypatch, workers):
+    stop = Interrupted()
+    monkeypatch.setattr(hashing, "_BATCH_SIZE", 2)
+    monkeypatch.setattr(hashing, "_STOP_SECONDS", 0.001)
+    monkeypatch.setattr(hashing, "_request", lambda *_: stop.ended.wait() and "")
+    (tmp_path / "iso").write_bytes(b"iso")
+    with pytest.raises(CancelledError), hashing.hashing([(str(tmp_path / "iso"), 3)], workers, stop) as found:
+        next(found)

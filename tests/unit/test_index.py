@@ -179,3 +179,8 @@ def test_a_hostile_index_is_refused(sample, change):
     change(document)
     with pytest.raises(ManifestError, match=r"the index cannot be used|cannot be a folder"):
         parse_index(json.dumps(document).encode())
+
+
+def test_an_index_of_another_format_is_told_from_a_damaged_one():
+    with pytest.raises(ManifestError, match="it is of format 2, which this release does not know"):
+        parse_index(b'{"format": 2}')

@@ -58,6 +58,8 @@ def test_what_is_not_known_any_more_stays_and_a_topic_that_is_gone_goes(sample):
         {"types": [1]},
         {"created_at": "soon"},
         {"id": None},
+        {"types": ["compose", "compose"]},
+        {"types": ["a b", "a_b"]},
     ],
     ids=str,
 )
@@ -68,13 +70,26 @@ def test_a_hostile_list_is_refused(change):
         parse_topics(json.dumps({"format": 1, "topics": [{**topic, **change}]}).encode())
 
 
+def test_a_topic_that_is_listed_twice_is_refused():
+    topics = [{"name": name, "id": name, "created_at": None, "types": []} for name in ("RHEL 9", "RHEL_9")]
+    with pytest.raises(ManifestError, match="twice"):
+        parse_topics(json.dumps({"format": 1, "topics": topics}).encode())
+
+
 def test_a_list_that_would_take_for_ever_to_look_through_is_refused():
     topics = [{"name": f"t{number}", "id": "", "created_at": None, "types": ["a", "b"]} for number in range(2501)]
     with pytest.raises(ManifestError, match="more than 5,000 types"):
         parse_topics(json.dumps({"format": 1, "topics": topics}).encode())
 
 
-@pytest.mark.parametrize("document", [b"", b"[]", b"{}", b"<html>", b'{"format": 2, "topics": []}', b'{"format": 1'])
+@pytest.mark.parametrize(
+    "document", [b"", b"[]", b"{}", b"<html>", b"\xff\xfe{", b'{"format": 2, "topics": []}', b'{"format": 1']
+)
 def test_what_is_no_list_is_refused(document):
     with pytest.raises(ManifestError, match="the list of topics cannot be used"):
         parse_topics(document)
+
+
+def test_a_list_of_another_format_is_told_from_a_damaged_one():
+    with pytest.raises(ManifestError, match="it is of format 2, which this release does not know"):
+        parse_topics(b'{"format": 2}')

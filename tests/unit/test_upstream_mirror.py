@@ -164,6 +164,26 @@ def test_two_mirrors_that_take_from_each_other_come_to_rest(first, serve, second
     assert itself.outcome is Outcome.UNCHANGED
 
 
+def test_spaces_in_an_address_are_quoted_for_documents_and_objects_alike(tmp_path, serve, second):  # noqa: F811
+    publish(Sample(tmp_path / "a mirror"), "c1", FIRST)
+    server = serve(tmp_path)
+    (done,) = sync(UpstreamMirror(f"{server.url}/a mirror/"), second)
+    assert (done.outcome, read(second)) == (Outcome.PUBLISHED, FIRST)
+
+
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [("/elsewhere/", "/elsewhere/"), ("topics.json?key=secret", "/.dci-downloader/topics.json"), ("http://[", "not a")],
+)
+def test_where_a_redirect_leads_is_shown_whole_and_without_secrets(first, serve, location, shown):  # noqa: F811
+    server = serve(first.root)
+    server.answers["/*"] = (302, {"Location": location}, b"")
+    with pytest.raises(TransferError) as caught:
+        list(UpstreamMirror(server.url).topics())
+    where = f"{server.url}{shown}" if shown.startswith("/") else f"({shown} URL)"
+    assert f"redirected to {where}, and no other" in str(caught.value)
+
+
 # The other mirror changes meanwhile
 
 
