@@ -310,7 +310,10 @@ class Soak:
                     digests = {entry[1] for entry in self.record(path)["files"]}
                     needed |= digests
                     published |= digests if path.stem in self.newest.values() else set()
-                elif path.name not in {*self.builds, *(f".{build}.head" for build in self.builds)}:
+                elif path.suffix in (".head", ".digests"):  # beside a record
+                    if not path.with_name(f"{path.stem[1:]}.json").exists():
+                        stray.append(str(path))
+                elif path.name not in self.builds:
                     stray.append(str(path))
                 elif path.name in self.newest.values() and len(stray) < 5:
                     stray += [
