@@ -25,6 +25,7 @@ import re
 import reprlib
 import unicodedata
 from collections.abc import Callable, Mapping
+from typing import Union
 
 from dci_downloader.content.names import HINT, MAX_DEPTH, MAX_PATH, PLAIN_NAME, EntryError, check_segment, quoted
 from dci_downloader.content.symlinks import check_destination, live_symlinks
@@ -44,11 +45,11 @@ _MOST_VALUES = 16 * MOST_ENTRIES  # an entry has nine, and may have keys that ar
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-def parse_manifest(document: bytes, component_type: str, *, etag: str = "") -> Manifest:
+def parse_manifest(document: Union[bytes, str], component_type: str, *, etag: str = "") -> Manifest:
     """Read and check a manifest.
 
     Args:
-        document: the bytes of ``dci_files_list.json``.
+        document: ``dci_files_list.json``, as bytes or as their text.
         component_type: goes into the manifest: the selection has rules for some types.
         etag: goes into the manifest: the object store's, for the next conditional request.
 
@@ -187,10 +188,19 @@ class _Reading:
         return folder
 
 
-def _load(document: bytes) -> tuple[list[object], list[object]]:
+def _load(document: Union[bytes, str]) -> tuple[list[object], list[object]]:
     """The raw entries of ``files`` and ``symlinks``."""
+    folders: dict[str, str] = {}
+
+    def with_shared_folder(fields: dict[str, object]) -> dict[str, object]:
+        """An entry, with the folder that others have, too: each would be there thousands of times."""
+        folder = fields.get("path")
+        if isinstance(folder, str):
+            fields["path"] = folders.setdefault(folder, folder)
+        return fields
+
     try:
-        listing = read_json(document, _MOST_VALUES)
+        listing = read_json(document, _MOST_VALUES, with_shared_folder)
     except UnicodeDecodeError as error:
         raise _document_error(f"it is not UTF-8 text (byte {error.start})") from None
     except json.JSONDecodeError as error:
@@ -216,8 +226,9 @@ def _document_error(reason: str) -> ManifestError:
     return ManifestError(f"{MANIFEST_NAME} cannot be read: {reason}", hint=hint)
 
 
-def _describe(document: bytes, error: json.JSONDecodeError) -> str:
+def _describe(document: Union[bytes, str], error: json.JSONDecodeError) -> str:
     """What a document that is not JSON looks like."""
+    document = document.encode() if isinstance(document, str) else document
     text = document.strip()
     if not text:
         return "it is empty"
@@ -245,8 +256,10 @@ def _quoted_entry(entry: object) -> str:
 
 def _alike(reading: _Reading) -> list[str]:
     """The paths, of folders too, that differ from an earlier one by case or Unicode form only."""
-    seen: dict[str, str] = {}
     paths = (*sorted(reading.tree), *reading.files, *reading.symlinks)
+    if len(set(map(hash, map(_folded, paths)))) == len(paths):  # nearly always; numbers take less memory than texts
+        return []
+    seen: dict[str, str] = {}
     return [path for path in paths if seen.setdefault(_folded(path), path) != path]
 
 

@@ -8,7 +8,9 @@ and what is below it. Topics, components and jobs are given as objects or by the
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Optional, Union, overload
 
@@ -16,6 +18,7 @@ from dci_downloader import environment
 from dci_downloader.content.manifest import IMAGE_LIST_NAME, MANIFEST_NAME, parse_manifest
 from dci_downloader.control.api import MAX_RESPONSE, Api, header_text, path_segment
 from dci_downloader.control.authorization import authorization_for
+from dci_downloader.control.decoding import Response
 from dci_downloader.control.errors_from_response import server_message
 from dci_downloader.control.identity import Identity, read_identity
 from dci_downloader.control.jobs import JobCalls
@@ -137,9 +140,10 @@ class ControlServer(JobCalls):
             return None
         if response.status == 404 and not (response.signed and _SUBJECT_UNKNOWN.match(server_message(response))):
             raise NoFilesError(component.name, component.type)
-        body = self._api.expect(200, response).body
+        document, found = _text(self._api.expect(200, response)), header_text(response.headers.get("etag", ""))
+        del response  # the document need not be there twice while it is read
         try:
-            return parse_manifest(body, component.type, etag=header_text(response.headers.get("etag", "")))
+            return parse_manifest(document, component.type, etag=found)
         except ManifestError as error:
             if error.entry or tries == 1:  # with a bad entry it is whole, and the next one would be the same
                 raise
@@ -164,3 +168,10 @@ class ControlServer(JobCalls):
 
     def _files_path(self, component: Union[Component, str]) -> str:
         return f"/api/{self._files_version}/components/{path_segment(component, 'component')}/files"
+
+
+def _text(response: Response) -> Union[bytes, str]:
+    """The body of a response as text; as it is where it is not UTF-8, or begins with a byte order mark."""
+    with suppress(UnicodeDecodeError):
+        return response.body if response.body.startswith(BOM_UTF8) else response.body.decode()
+    return response.body

@@ -49,12 +49,14 @@ def write_digest_list(tree: Path, identity: str, files: Iterable[FileEntry]) -> 
         identity: of the version.
         files: of the version, in any order.
     """
-    sizes = {bytes.fromhex(sha256): size for _, sha256, size in files}
-    digests = sorted(sizes)
-    in_order = struct.pack(f"<{len(digests)}Q", *map(sizes.__getitem__, digests))
-    content = b"".join([_BEGINNING, bytes.fromhex(identity), *digests, in_order])
+    sizes = {sha256: size for _, sha256, size in files}
+    digests = sorted(sizes)  # in the order of the bytes that they stand for, and not there twice
+    in_order = array("Q", map(sizes.__getitem__, digests))
+    if sys.byteorder == "big":
+        in_order.byteswap()
+    content = b"".join([_BEGINNING, bytes.fromhex(identity), bytes.fromhex("".join(digests)), in_order.tobytes()])
     with suppress(OSError):  # a full disk, or a user who may only read
-        replace_atomically(list_path(tree), content + hashlib.sha256(content).digest(), mode=0o644)
+        replace_atomically(list_path(tree), (content, hashlib.sha256(content).digest()), mode=0o644)
 
 
 def read_digest_list(tree: Path) -> Optional[bytes]:

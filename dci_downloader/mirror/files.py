@@ -11,6 +11,7 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Union
@@ -121,14 +122,16 @@ def write_all(fd: int, content: bytes) -> None:
             rest = rest[os.write(fd, rest) :]
 
 
-def replace_atomically(path: Path, content: bytes, *, durable: bool = False, mode: int = 0) -> None:
+def replace_atomically(
+    path: Path, content: Union[bytes, Iterable[bytes]], *, durable: bool = False, mode: int = 0
+) -> None:
     """Give a file new content so that a reader sees the old or the new, never a part.
 
     Safe to repeat; leaves nothing behind on failure.
 
     Args:
         path: of the file.
-        content: all of it.
+        content: all of it, or one part after the other; what their making raises leaves the file as it was.
         durable: put it on disk before this returns.
         mode: its permissions, whatever the umask, but for the group's in a folder of a group; 0 leaves them to the
             umask.
@@ -139,7 +142,8 @@ def replace_atomically(path: Path, content: bytes, *, durable: bool = False, mod
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, GROUP_FILE_MODE)
         try:
-            write_all(fd, content)
+            for part in (content,) if isinstance(content, bytes) else content:
+                write_all(fd, part)
             if mode:
                 set_mode(fd, shared_mode(path.parent, os.fstat(fd).st_mode, mode))
             if durable:  # before the rename: after it, a power cut could leave an empty file under the final name
@@ -147,7 +151,7 @@ def replace_atomically(path: Path, content: bytes, *, durable: bool = False, mod
         finally:
             os.close(fd)
         os.rename(temporary, path)
-    except OSError:
+    except BaseException:
         remove_file(temporary)
         raise
     if durable:  # the new name is on disk only with its folder

@@ -15,7 +15,6 @@ known is ignored; another ``format`` is that of a newer release.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -32,7 +31,7 @@ from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import replace_atomically
 from dci_downloader.mirror.head import Head
 from dci_downloader.mirror.native import native
-from dci_downloader.mirror.reading import read_file
+from dci_downloader.mirror.reading import hash_file, read_file
 from dci_downloader.mirror.record_fields import (
     MAX_NUMBER,
     MAX_SIZE,
@@ -231,9 +230,8 @@ def _made(
 
 
 def _indexed(topic: TopicMirror, head: Head) -> IndexedVersion:
-    content = read_file(record_path(topic.tree(head)), MAX_SIZE)
-    digest = hashlib.sha256(content).hexdigest()
-    return IndexedVersion(head.folder, digest, len(content), head.number, head.published_at, head.component)
+    digest, size = hash_file(record_path(topic.tree(head)), MAX_SIZE)
+    return IndexedVersion(head.folder, digest, size, head.number, head.published_at, head.component)
 
 
 def _describes(index: Index, topic: TopicMirror, component_type: str) -> bool:

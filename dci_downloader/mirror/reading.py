@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 from typing import Optional
@@ -27,14 +29,16 @@ def read_file(path: Path, limit: int) -> bytes:
 
 def read_open(name: str, limit: int, folder: Optional[int] = None) -> bytes:
     """The same for a name that is relative to an open folder; None for the working folder."""
-    content = bytearray()
-    with _opened(name, folder) as file:
-        status = os.fstat(file.fileno())
-        while status.st_size <= limit >= len(content) and (chunk := file.read(min(limit + 1 - len(content), _CHUNK))):
-            content += chunk
-        if max(status.st_size, len(content)) > limit:
-            raise OSError(errno.EFBIG, f"it is larger than {limit:,} bytes")
-    return bytes(content)
+    return b"".join(_chunks(name, limit, folder))
+
+
+def hash_file(path: Path, limit: int) -> tuple[str, int]:
+    """The sha256 of a regular file, in hexadecimal, and its size; raises what :func:`read_file` does."""
+    digest, size = hashlib.sha256(), 0
+    for chunk in _chunks(os.fspath(path), limit):  # a record takes megabytes, of which nothing is kept
+        digest.update(chunk)
+        size += len(chunk)
+    return digest.hexdigest(), size
 
 
 def read_beginning(path: Path, size: int) -> bytes:
@@ -45,6 +49,17 @@ def read_beginning(path: Path, size: int) -> bytes:
     """
     with _opened(os.fspath(path)) as file:
         return file.read(size)
+
+
+def _chunks(name: str, limit: int, folder: Optional[int] = None) -> Iterator[bytes]:
+    size = 0
+    with _opened(name, folder) as file:
+        status = os.fstat(file.fileno())
+        while status.st_size <= limit >= size and (chunk := file.read(min(limit + 1 - size, _CHUNK))):
+            size += len(chunk)
+            yield chunk
+        if max(status.st_size, size) > limit:
+            raise OSError(errno.EFBIG, f"it is larger than {limit:,} bytes")
 
 
 def _opened(name: str, folder: Optional[int] = None) -> FileIO:

@@ -9,7 +9,10 @@ from __future__ import annotations
 import enum
 import errno
 import json
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, Optional, Union
 
@@ -36,6 +39,7 @@ from dci_downloader.mirror.version import Version, identity, record_path
 from dci_downloader.models import Manifest
 
 FORMAT = 1
+_VALUES = 2048  # of a list, that are encoded at once
 BEGINNING = b'{"format":'
 """How every record begins."""
 
@@ -97,8 +101,19 @@ def write_record(tree: Path, version: Version) -> None:
     if isinstance(recorded, Version) and recorded.identity == version.identity:
         write_head(tree, _head_beside(recorded, version))
         return
-    manifest = version.manifest
-    record = {
+    with disk_errors(record_path(tree)):
+        replace_atomically(record_path(tree), _document(version), durable=True, mode=0o644)
+    write_digest_list(tree, version.identity, version.manifest.files)
+    write_head(tree, head_of(version))
+
+
+def _document(version: Version) -> Iterator[bytes]:
+    """The record of a version in parts: as a whole it would take as much memory as the list of files again, and more.
+
+    Raises:
+        IntegrityError: it is too long.
+    """
+    fields = {
         "format": FORMAT,
         "identity": version.identity,
         "component": component_fields(version.component),
@@ -106,18 +121,31 @@ def write_record(tree: Path, version: Version) -> None:
         "selection": version.selection,
         "number": version.number,
         "published_at": version.published_at,
-        "etag": manifest.etag,
-        "files": manifest.files,
-        "symlinks": manifest.symlinks,
+        "etag": version.manifest.etag,
+    }
+    lists = {
+        "files": version.manifest.files,
+        "symlinks": version.manifest.symlinks,
         "copies": sorted(version.copies),
     }
-    content = json.dumps(record, default=instant).encode()
-    if len(content) > MAX_SIZE:
-        raise IntegrityError(f"{version.folder}: it has more files than a mirror can record", hint="select less of it")
-    with disk_errors(record_path(tree)):
-        replace_atomically(record_path(tree), content, durable=True, mode=0o644)
-    write_digest_list(tree, version.identity, manifest.files)
-    write_head(tree, head_of(version))
+    written = 0
+    for text_part in chain([json.dumps(fields, default=instant)[:-1]], *map(_list, lists.items()), ["}"]):
+        part = text_part.encode()
+        written += len(part)
+        if written > MAX_SIZE:
+            raise IntegrityError(
+                f"{version.folder}: it has more files than a mirror can record", hint="select less of it"
+            )
+        yield part
+
+
+def _list(field: tuple[str, Sequence[object]]) -> Iterator[str]:
+    """A list as a further field of a JSON object, in parts."""
+    name, values = field
+    yield f', "{name}": ['
+    for begin in range(0, len(values), _VALUES):
+        yield ", " * (begin > 0) + json.dumps(values[begin : begin + _VALUES])[1:-1]
+    yield "]"
 
 
 def refresh_head(tree: Path) -> None:
@@ -129,6 +157,17 @@ def refresh_head(tree: Path) -> None:
         write_digest_list(tree, version.identity, version.manifest.files)
         with suppress(DiskFullError, SettingsError):
             write_record(tree, version)
+
+
+def note_etag(tree: Path, etag: str) -> None:
+    """Note in the head of a tree which manifest its files were selected from. Safe to repeat.
+
+    To be called under the topic's lock. Where it cannot be written, the manifest is sent again, which is no error.
+    """
+    head = read_current_head(tree)
+    if head is not None and head.etag != etag:
+        with suppress(DiskFullError, SettingsError):
+            write_head(tree, replace(head, etag=etag))
 
 
 def load_head(tree: Path) -> Union[Head, Unreadable]:

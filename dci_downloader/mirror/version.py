@@ -60,12 +60,12 @@ class Version:
 
 def identity(component: Component, selection: Any, wanted: Manifest) -> str:
     """The sha256, in hexadecimal, of component, selection, files and links."""
-    lines = [component.id, json.dumps(selection, sort_keys=True)]  # NUL and line ends separate: no path holds them
-    lines += sorted(map("%s\0%s\0%d".__mod__, wanted.files))
-    lines += sorted(map("%s\0%s".__mod__, wanted.symlinks))
-    digest = hashlib.sha256()
-    for begin in range(0, len(lines), _LINES):  # a part at a time, for all of them together take megabytes
-        digest.update(("\n" * (begin > 0) + "\n".join(lines[begin : begin + _LINES])).encode())
+    # NUL and line ends separate, for no path holds them; so entries and their lines have the same order
+    digest = hashlib.sha256("\n".join([component.id, json.dumps(selection, sort_keys=True)]).encode())
+    for line, entries in (("\n%s\0%s\0%d", wanted.files), ("\n%s\0%s", wanted.symlinks)):
+        in_order = sorted(entries)
+        for begin in range(0, len(in_order), _LINES):  # a part at a time, for all of them together take megabytes
+            digest.update("".join(map(line.__mod__, in_order[begin : begin + _LINES])).encode())
     return digest.hexdigest()
 
 

@@ -9,18 +9,22 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Union
+from collections.abc import Callable
+from typing import Any, Optional, Union
 
 _LONGEST_INTEGER = 19  # digits: 2⁶³, which no size or count exceeds, has so many
 _LONGEST_NUMBER = 1000  # digits
 
 
-def read_json(document: Union[bytes, str], most_values: int) -> Any:
+def read_json(
+    document: Union[bytes, str], most_values: int, made: Optional[Callable[[dict[str, Any]], Any]] = None
+) -> Any:
     """The value of a JSON document.
 
     Args:
         document: the whole of it; bytes are UTF-8, with or without a byte order mark.
         most_values: how many values it may hold, keys and values of objects included.
+        made: gives what stands for an object as soon as it is read.
 
     Raises:
         ValueError: it is not JSON, or holds more; a ``JSONDecodeError`` says where.
@@ -30,7 +34,7 @@ def read_json(document: Union[bytes, str], most_values: int) -> Any:
     if sum(map(document.count, ",:[{")) > most_values:
         raise ValueError(f"more than {most_values:,} values")
     try:
-        return json.loads(document, parse_int=_bounded_integer)
+        return json.loads(document, parse_int=_bounded_integer, object_hook=made)
     except RecursionError:  # brackets nested thousands deep
         raise ValueError("nested too deeply") from None
 

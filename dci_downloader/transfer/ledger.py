@@ -108,8 +108,8 @@ class Ledger:
         self.unfinished += len(entries)
 
     def halve(self) -> list[FileEntry]:
-        """Give away half of the files whose turn has not come."""
-        entries = self._schedule.queue.halve()
+        """Give away half of the files whose turn has not come, or as many as are given away at once."""
+        entries = self._schedule.queue.halve(self._tuning.most_given)
         self.entries -= len(entries)
         self.unfinished -= len(entries)
         return entries

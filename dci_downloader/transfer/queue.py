@@ -59,14 +59,15 @@ class TransferQueue:
         for entry in sorted(entries, key=lambda entry: -entry.size):
             (self._big if entry.size > self._tuning.in_memory else self._small).append(entry)
 
-    def halve(self) -> list[FileEntry]:
-        """Give away every second file whose turn has not come."""
+    def halve(self, most: int) -> list[FileEntry]:
+        """Give away every second file whose turn has not come, of big files and of small ones at most so many."""
         given: list[FileEntry] = []
         for queue in (self._big, self._small):
             entries = list(queue)
+            given += entries[1 : 2 * most : 2]
+            del entries[1 : 2 * most : 2]
             queue.clear()
-            queue.extend(entries[::2])
-            given += entries[1::2]
+            queue.extend(entries)
         return given
 
     def more(self, segments: Iterable[Segment]) -> None:

@@ -68,6 +68,24 @@ def test_failed_replace_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     assert (tmp_path / "f").read_bytes() == b"old"
 
 
+def test_a_file_can_be_written_in_parts(tmp_path):
+    files.replace_atomically(tmp_path / "f", (part for part in (b"one", b"", b"two")))
+    assert (tmp_path / "f").read_bytes() == b"onetwo"
+
+
+def test_parts_that_cannot_be_made_leave_the_old_file_and_nothing_else(tmp_path):
+    (tmp_path / "f").write_bytes(b"old")
+
+    def parts():
+        yield b"new"
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        files.replace_atomically(tmp_path / "f", parts())
+    assert os.listdir(tmp_path) == ["f"]
+    assert (tmp_path / "f").read_bytes() == b"old"
+
+
 def test_remove_file_says_whether_there_was_one(tmp_path):
     (tmp_path / "f").touch()
     assert files.remove_file(tmp_path / "f") is True

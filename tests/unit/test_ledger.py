@@ -540,6 +540,12 @@ def test_half_of_what_waits_can_be_given_away_and_taken_back():
     assert (desk.ledger.entries, desk.ledger.unfinished) == (9, 9)
 
 
+def test_at_most_so_many_are_given_away_at_once():
+    desk = Desk(sizes={str(number): SMALL for number in range(9)}, tuning=replace(TUNING, most_given=2))
+    assert [len(desk.ledger.halve()) for _ in range(2)] == [2, 2]
+    assert (desk.ledger.entries, desk.ledger.unfinished) == (5, 5)
+
+
 def test_a_file_that_another_run_brought_is_done_with():
     desk = Desk(sizes={"a": BIG})
     desk.partials["a"] = None

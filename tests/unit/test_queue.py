@@ -150,11 +150,17 @@ def test_a_file_to_begin_anew_goes_in_front(files, clock, size):
 
 def test_every_second_file_whose_turn_has_not_come_can_be_given_away_and_taken_back(files, clock):
     queue = queued(entries(a=1, b=BIG, c=3, d=BIG + 1, e=2), files, clock)
-    given = queue.halve()
+    given = queue.halve(20)
     assert [entry.path for entry in given] == ["b", "e"]
     assert [entry.path for entry in queue.unopened] == ["d", "c", "a"]
     queue.add(given)
     assert [entry.path for entry in queue.unopened] == ["d", "b", "c", "a", "e"]
+
+
+def test_no_more_is_given_away_than_is_asked_for_and_the_order_stays(files, clock):
+    queue = queued(entries(a=9, b=8, c=7, d=6, e=5, f=4, g=BIG + 2, h=BIG + 1), files, clock)
+    assert [entry.path for entry in queue.halve(2)] == ["h", "b", "d"]
+    assert [entry.path for entry in queue.unopened] == ["g", "a", "c", "e", "f"]
 
 
 def test_a_segment_that_is_not_accepted_keeps_its_turn_and_holds_up_no_other(files, clock):

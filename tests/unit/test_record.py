@@ -1,8 +1,10 @@
 """Records: what is written is read, and whatever else stands in a record's place is none."""
 
+import hashlib
 import json
 import os
 import tempfile
+import tracemalloc
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -13,12 +15,12 @@ from dci_downloader.errors import IntegrityError, SettingsError
 from dci_downloader.mirror import record as record_module
 from dci_downloader.mirror.head import head_path
 from dci_downloader.mirror.prune import prune
-from dci_downloader.mirror.record import RecordState, Unreadable, load_record, read_record
+from dci_downloader.mirror.record import RecordState, Unreadable, load_record, read_record, write_record
 from dci_downloader.mirror.record_fields import MAX_NUMBER
 from dci_downloader.mirror.status import status
 from dci_downloader.mirror.verify import verify
-from dci_downloader.mirror.version import identity, record_path
-from dci_downloader.models import FileEntry
+from dci_downloader.mirror.version import Version, identity, record_path
+from dci_downloader.models import FileEntry, Manifest, SymlinkEntry
 from tests.unit.ordinary_user import USER, as_user, give
 from tests.unit.samples import FIRST, LINKS, SECOND, Sample, component_of
 
@@ -349,3 +351,35 @@ def test_what_a_record_says_about_links_is_what_was_published(sample):
     version = sample.publish("c1", FIRST).version
     assert version.component == component_of("c1")
     assert [tuple(link) for link in version.manifest.symlinks] == LINKS
+
+
+@pytest.mark.parametrize("number", [0, 1, 2047, 2048, 2049, 5000])
+def test_a_record_is_the_same_however_many_parts_it_is_written_in(tmp_path, number):
+    files = tuple(FileEntry(f"{n:05}-é", f"{n:064x}", n) for n in range(number))
+    links = tuple(SymlinkEntry(f"l{n:05}", f"{n:05}-é") for n in range(number))
+    version = version_of(Manifest("compose", files, links, etag='"e"'), copies=frozenset(path for path, _, _ in files))
+    write_record(tmp_path / "v", version)
+    content = (tmp_path / "v.json").read_bytes()
+    assert content == json.dumps(json.loads(content)).encode()
+    assert read_record(tmp_path / "v") == version
+
+
+def test_writing_a_record_takes_little_memory_beside_the_list_of_files(tmp_path):
+    paths = (f"Packages/a/a{n:05}-library-devel-1.0-1.el9.x86_64.rpm" for n in range(20_000))
+    files = tuple(FileEntry(path, hashlib.sha256(path.encode()).hexdigest(), 1) for path in paths)
+    version = version_of(Manifest("compose", files))
+    tracemalloc.start()
+    try:
+        write_record(tmp_path / "v", version)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * (tmp_path / "v.json").stat().st_size  # 4 times as much where it is encoded as a whole
+    assert read_record(tmp_path / "v") == version
+
+
+def version_of(manifest, **more):
+    component, selection = component_of("c1"), {"archs": ["x86_64"]}
+    number = identity(component, selection, manifest)
+    now = datetime(2026, 11, 1, tzinfo=timezone.utc)
+    return Version("v", number, component, "RHEL 9.2", selection, manifest, now, number=1, **more)

@@ -74,6 +74,37 @@ def test_a_second_run_fetches_no_file(lab, root, compose):
     assert [request.status for request in lab.site.store.requests if "dci_files_list" in request.path] == [304]
 
 
+def spaced(lab, component):
+    """Have the server send the same manifest with other bytes, and so another ETag; gives the bytes."""
+    key = f"{component.id}/dci_files_list.json"
+    document = b"".join(lab.site.catalog.objects[key].chunks(0, lab.site.catalog.objects[key].size)) + b"\n"
+    lab.site.catalog.put(component, "dci_files_list.json", document)
+    return document
+
+
+def manifest_statuses(lab):
+    found = [request.status for request in lab.site.store.requests if "dci_files_list" in request.path]
+    lab.site.store.forget()
+    return found
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_manifest_that_is_sent_anew_with_nothing_new_in_it_is_sent_once(lab, root, compose, dry_run):
+    component = lab.build(compose)
+    sync(lab, root)
+    spaced(lab, component)
+    record = next((root / "RHEL-9.2" / ".versions" / "compose").glob("[!.]*.json"))
+    written = record.read_bytes()
+    lab.site.store.forget()
+    statuses = []
+    for _ in range(3):
+        (done,) = sync(lab, root, options=SyncOptions(dry_run=dry_run)).components
+        assert done.outcome is (Outcome.PLANNED if dry_run else Outcome.UNCHANGED)
+        statuses += manifest_statuses(lab)
+    assert statuses == ([200, 200, 200] if dry_run else [200, 304, 304])  # a dry run writes nothing
+    assert record.read_bytes() == written
+
+
 def test_the_next_build_fetches_what_changed(lab, root):
     files = {f"BaseOS/x86_64/os/Packages/p{number}.rpm": b"%d" % number * 1000 for number in range(100)}
     lab.build(files, number=1)
