@@ -7,7 +7,8 @@ from dci_downloader.mirror.kept import kept_bytes, published_name
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.planning import ComponentPlan
-from dci_downloader.results import ComponentReport, Failure, Outcome, SyncSteps
+from dci_downloader.results import ComponentReport, Failure, Outcome
+from dci_downloader.sync_steps import SyncSteps
 
 
 def with_state(taken: SyncSteps, planned: ComponentPlan, mirror: Mirror, topic: TopicMirror) -> SyncSteps:

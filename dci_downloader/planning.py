@@ -26,7 +26,7 @@ from dci_downloader.content.deselection import deselected
 from dci_downloader.content.selection import RULES, Selection
 from dci_downloader.control.offer import resolve_offer
 from dci_downloader.control.resolver import folder_conflicts
-from dci_downloader.control.upstream import Upstream
+from dci_downloader.control.upstream import Upstream, went_back
 from dci_downloader.errors import (
     AccessError,
     DiskFullError,
@@ -48,6 +48,7 @@ from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version, identity
 from dci_downloader.models import Component, FileEntry, Manifest, Plan
 from dci_downloader.network.side_by_side import side_by_side
+from dci_downloader.options import SyncOptions
 from dci_downloader.room import Room
 from dci_downloader.transfer.linking import without_links
 
@@ -107,6 +108,12 @@ class ComponentPlan:
             return self.plan
         at_hand = {entry.sha256 for entry in self.adoptable}
         return replace(self.plan, missing=tuple(entry for entry in self.plan.missing if entry.sha256 not in at_hand))
+
+    def went_back(self, server: Upstream, options: SyncOptions) -> tuple[str, ...]:
+        """For people, that the mirror that is asked went back to an older build; nothing where that build is named."""
+        if self.published is None or options.component_id:
+            return ()
+        return went_back(server, self.published.component, self.component)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@
 
 Nothing is written before the whole request is known to be valid; nothing is removed before the new version is
 published; a component that fails does not stop the others.
+
+What is missing is found out by :mod:`dci_downloader.planning`; :mod:`dci_downloader.preview` says what a sync would do.
 """
 
 from __future__ import annotations
@@ -19,40 +21,29 @@ from dci_downloader.changes import Changes
 from dci_downloader.component_state import missing_report, with_state
 from dci_downloader.content.manifest import IMAGE_LIST_NAME
 from dci_downloader.content.selection import Selection
-from dci_downloader.control.offer import lists, resolve_request
-from dci_downloader.control.upstream import Upstream, went_back
+from dci_downloader.control.offer import resolve_request
+from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, SettingsError
-from dci_downloader.formatting import size
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop, entering, phase
-from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
+from dci_downloader.mirror.adopt import unlisted_note
 from dci_downloader.mirror.carried import is_carried
 from dci_downloader.mirror.fetching import forget, recorded
-from dci_downloader.mirror.hold import check_hold
 from dci_downloader.mirror.index import refresh_index
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.publish import publish
 from dci_downloader.mirror.removal import left_note
-from dci_downloader.mirror.retention import expired, reclaimable, retire
+from dci_downloader.mirror.retention import retire
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import changes_since
 from dci_downloader.models import Component, Manifest, Plan, Topic
 from dci_downloader.options import SyncOptions
 from dci_downloader.planning import COMPONENT_ERRORS, ComponentPlan, Planner
+from dci_downloader.preview import Preview
 from dci_downloader.published_command import run_for_published
-from dci_downloader.results import (
-    NOT_TRIED,
-    Assembled,
-    ComponentReport,
-    ContainerImage,
-    ContainerImageOutcome,
-    Failure,
-    Outcome,
-    Removal,
-    Report,
-    SyncSteps,
-)
+from dci_downloader.results import NOT_TRIED, ComponentReport, ContainerImage, Failure, Outcome, Removal, Report
 from dci_downloader.room import Room
 from dci_downloader.skopeo import topic_login
+from dci_downloader.sync_steps import SyncSteps
 from dci_downloader.transfer.sources import PeerPool
 
 if TYPE_CHECKING:
@@ -98,12 +89,7 @@ def sync_topic(
         CancelledError: ``stop`` was requested; its ``report`` says what was done by then.
     """
     began = time.monotonic()
-    if options.registry:
-        container_images.require_skopeo(options.registry)
-    if server.is_at(mirror.root):
-        raise SettingsError(f"{server.mirror} is the mirror itself", hint="from and DEST are two mirrors")
-    if options.transfer.network is None:  # the server's proxies and certificates count for files, too
-        options = replace(options, transfer=replace(options.transfer, network=server.network))
+    options = _checked(server, mirror, options)
     with phase(progress, f"{topic or 'the topic'}: asking which builds there are"):
         resolved, components, missing = resolve_request(server, topic, options, progress)
     topic_mirror, peers = mirror.topic(resolved.name), PeerPool(options.transfer.peers)
@@ -116,13 +102,7 @@ def sync_topic(
         reports = [sync.report(plan, sync.preview) for plan in planner.plan(components)]
     else:
         reports = _fetch_and_publish(sync, planner, components)
-        failed = {report.type for report in reports if report.outcome is Outcome.FAILED}
-        if failed and not stop.requested() and server.outdated():
-            progress.message(f"{server.mirror} has changed meanwhile: trying again with what it has now")
-            now = resolve_request(server, topic, options, progress).components
-            again = [component for component in now if component.type in failed]
-            reports = [report for report in reports if report.type not in failed]
-            reports += _fetch_and_publish(sync, planner, again)
+        reports = _try_again(sync, planner, topic, reports)
     reports = room.noted(reports)
     reports += [missing_report(topic_mirror, component_type, error) for component_type, error in missing.items()]
     report = Report(resolved.name, resolved.id, tuple(reports), time.monotonic() - began, dropped_peers=peers.dropped)
@@ -131,6 +111,21 @@ def sync_topic(
         error.report = report
         raise error
     return run_for_published(report, options.on_published, progress, stop) if options.on_published else report
+
+
+def _checked(server: Upstream, mirror: Mirror, options: SyncOptions) -> SyncOptions:
+    """The options with the server's network, once it is clear that a sync with them is possible.
+
+    Raises:
+        SettingsError: the server is the mirror itself, or container images are asked for and cannot be mirrored.
+    """
+    if options.registry:
+        container_images.require_skopeo(options.registry)
+    if server.is_at(mirror.root):
+        raise SettingsError(f"{server.mirror} is the mirror itself", hint="from and DEST are two mirrors")
+    if options.transfer.network is None:  # the server's proxies and certificates count for files, too
+        options = replace(options, transfer=replace(options.transfer, network=server.network))
+    return options
 
 
 def _fetch_and_publish(sync: _Sync, planner: Planner, components: Sequence[Component]) -> list[ComponentReport]:
@@ -145,9 +140,21 @@ def _fetch_and_publish(sync: _Sync, planner: Planner, components: Sequence[Compo
         planner.room.make(lacking)  # once, and without the lock, for it takes those of other topics, too
 
 
+def _try_again(sync: _Sync, planner: Planner, topic: str, reports: Sequence[ComponentReport]) -> list[ComponentReport]:
+    """The reports; where another mirror is asked and has changed meanwhile, components that failed are tried again."""
+    failed = {report.type for report in reports if report.outcome is Outcome.FAILED}
+    if not failed or sync.stop.requested() or not sync.server.outdated():
+        return list(reports)
+    sync.progress.message(f"{sync.server.mirror} has changed meanwhile: trying again with what it has now")
+    now = resolve_request(sync.server, topic, sync.options, sync.progress).components
+    again = [component for component in now if component.type in failed]
+    others = [report for report in reports if report.type not in failed]
+    return others + _fetch_and_publish(sync, planner, again)
+
+
 @dataclass(frozen=True)
 class _Sync:
-    """The steps that each component takes once it is planned.
+    """The sync of one topic: the steps that each of its components takes once it is planned.
 
     Attributes:
         fetched_digests: of the contents that this run has fetched.
@@ -204,17 +211,11 @@ class _Sync:
 
     def fetch_and_publish(self, planned: ComponentPlan) -> SyncSteps:
         """Fetch what is missing of a component and publish it."""
-        component, wanted = planned.component, planned.wanted
         if planned.held:
             return self.preview(planned)
         if planned.plan is None:
-            assert planned.published is not None
-            forget(self.topic_mirror, component.type)  # a build that was left half fetched is not offered any more
-            notes = refresh_index(self.topic_mirror, component.type)
-            images, failures = self._mirror_images(wanted)
-            same = Changes(planned.published.folder)
-            return SyncSteps(Outcome.UNCHANGED, wanted, None, (), images, failures, same, notes=notes)
-        plan = planned.plan
+            return self._leave_published(planned)
+        component, wanted, plan = planned.component, planned.wanted, planned.plan
         if not self.fetched_digests.isdisjoint(entry.sha256 for entry in plan.missing):
             plan = self.mirror.plan(component, wanted)
         fetched = self._fetch(component, plan)
@@ -230,59 +231,24 @@ class _Sync:
         notes += unlisted_note(self.topic_mirror.link(component.type), wanted)  # before the folder gives way to a link
         publication = publish(self.topic_mirror, component, planned.selection, wanted, self.progress)
         forget(self.topic_mirror, component.type)
-        removal = Removal()
-        try:
-            with phase(self.progress, f"{component.name}: removing older versions"):
-                removal = retire(self.topic_mirror, component.type, self.options.keep)
-        except COMPONENT_ERRORS as error:  # what is published is published
-            notes += (f"older versions could not be removed: {error}",)
-        notes += publication.notes
-        notes += self._went_back(planned)
+        removal, left_older = self._remove_older(component)
+        notes += (*left_older, *publication.notes, *planned.went_back(self.server, self.options))
         changes = changes_since(planned.published, wanted)
         return SyncSteps(Outcome.PUBLISHED, wanted, plan, received, images, (), changes, removal, notes, assembled)
 
     def preview(self, planned: ComponentPlan) -> SyncSteps:
-        """Say what :meth:`fetch_and_publish` would do, for a held type once it is released. Writes nothing."""
-        component, wanted = planned.component, planned.wanted
-        held_notes: tuple[str, ...] = ()
-        if planned.held:
-            held_notes = check_hold(self.topic_mirror, component.type, for_job=self.options.job is not None)
-        for entry in planned.to_fetch.missing if planned.to_fetch else ():
-            self.progress.detail(f"would fetch {entry.path} ({size(entry.size)})")
-        new = planned.identity
-        unchanged = planned.published is not None and planned.published.identity == new
-        stays, keep = unchanged or planned.held, self.options.keep
-        old = () if stays else expired(self.topic_mirror, component.type, keep, new, component.id)
-        folder = self.topic_mirror.link(component.type)
-        return SyncSteps(
-            Outcome.HELD if planned.held else Outcome.PLANNED,
-            wanted,
-            planned.plan,
-            images=self._planned_images(planned),
-            changes=changes_since(planned.published, wanted),
-            removal=reclaimable(self.topic_mirror, old),
-            notes=(
-                *held_notes,
-                *adoptable_note(planned.adoptable),
-                *unlisted_note(folder, wanted),
-                *self._went_back(planned),
-            ),
-            assembled=self._expected(planned),
-        )
+        """Say what :meth:`fetch_and_publish` would do."""
+        return Preview(self.server, self.mirror, self.topic_mirror, self.options, self.progress).steps(planned)
 
-    def _went_back(self, planned: ComponentPlan) -> tuple[str, ...]:
-        """For people, that the mirror that is asked went back to an older build; nothing where that build is named."""
-        if planned.published is None or self.options.component_id:
-            return ()
-        return went_back(self.server, planned.published.component, planned.component)
-
-    def _expected(self, planned: ComponentPlan) -> Assembled:
-        """What is expected of putting images together."""
-        from dci_downloader.transfer.assembling import Parts
-        from dci_downloader.transfer.tuning import Tuning
-
-        missing = planned.to_fetch.missing if planned.to_fetch else ()
-        return Parts(planned.wanted.files, self.mirror.store, Tuning()).expected(missing)
+    def _leave_published(self, planned: ComponentPlan) -> SyncSteps:
+        """Leave a component as it is published; its index and container images are brought up to date."""
+        assert planned.published is not None
+        component_type, wanted = planned.component.type, planned.wanted
+        forget(self.topic_mirror, component_type)  # a build that was left half fetched is not offered any more
+        notes = refresh_index(self.topic_mirror, component_type)
+        images, failures = self._mirror_images(wanted)
+        same = Changes(planned.published.folder)
+        return SyncSteps(Outcome.UNCHANGED, wanted, None, (), images, failures, same, notes=notes)
 
     def _fetch(self, component: Component, plan: Plan) -> Fetched:
         """Fetch what is missing."""
@@ -295,6 +261,14 @@ class _Sync:
             missing = MissingFiles(self.server, self.mirror.store, self.options.transfer, self.peers, self.stop)
             return missing.fetch(component, plan, progress)
 
+    def _remove_older(self, component: Component) -> tuple[Removal, tuple[str, ...]]:
+        """Remove the versions that are not kept; where that fails, a note says so: what is published is published."""
+        try:
+            with phase(self.progress, f"{component.name}: removing older versions"):
+                return retire(self.topic_mirror, component.type, self.options.keep), ()
+        except COMPONENT_ERRORS as error:
+            return Removal(), (f"older versions could not be removed: {error}",)
+
     def _mirror_images(self, wanted: Manifest) -> tuple[tuple[ContainerImage, ...], tuple[Failure, ...]]:
         """Mirror the container images, where that is asked for and the component has a list of them."""
         entry = next((entry for entry in wanted.files if entry.path == IMAGE_LIST_NAME), None)
@@ -305,12 +279,3 @@ class _Sync:
         login = topic_login(self.topic.registry, self.options.login_registries)
         mirrored = container_images.mirror(document, registry, login, network, self.progress, self.stop)
         return mirrored.images, mirrored.failures
-
-    def _planned_images(self, planned: ComponentPlan) -> tuple[ContainerImage, ...]:
-        if not self.options.registry or not lists(planned.wanted, IMAGE_LIST_NAME):
-            return ()
-        return tuple(
-            ContainerImage(each.text, f"{self.options.registry}/{each.name}", ContainerImageOutcome.PLANNED)
-            for content in planned.contents.values()
-            for each in container_images.parse_image_list(content)
-        )

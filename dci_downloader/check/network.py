@@ -24,7 +24,7 @@ def route(url: str, network: Network) -> Iterator[Finding]:
     check_proxies(network)
     proxy = proxy_for(url, network)
     way = f"through the proxy {redact_url(proxy)}" if proxy else "directly"
-    yield good("network", f"{redact_url(url)} is reached {way}")
+    yield good("network", f"{redact_url(url)} is asked {way}")
     own = "of the environment" if network.ca_bundle else "of certifi"
     yield good("certificates", f"{ca_bundle(network)} ({own})")
 

@@ -60,7 +60,7 @@ class Parser(argparse.ArgumentParser):
     def _similar_option(self, message: str) -> str:
         """The option that an unknown one resembles most; empty for other mistakes, or where none resembles it."""
         known = [
-            option
+            option[2:]
             for option, action in self._option_string_actions.items()
             if action.help != argparse.SUPPRESS and option.startswith("--")
         ]
@@ -68,8 +68,8 @@ class Parser(argparse.ArgumentParser):
         one_dash = _ONE_DASH.search(message)  # -variant is taken for -v with something after it
         if one_dash:
             unknown = ["".join(one_dash.groups())]
-        similar = (similar_name(f"--{word.lstrip('-').partition('=')[0]}", known) for word in unknown)
-        return next(filter(None, similar), "")
+        similar = (similar_name(word.lstrip("-").partition("=")[0], known) for word in unknown)
+        return next((f"--{name}" for name in similar if name), "")
 
 
 def _similar_choice(message: str) -> str:

@@ -75,21 +75,26 @@ def _aligned(rows: Sequence[_Row], width: Optional[int]) -> Iterator[str]:
     head_width = max(map(formatting.columns, heads), default=0)
     text_width = max((formatting.columns(row.text) for row in rows if row.path), default=0)
     for head, row in zip(heads, rows):
-        line = f"{_padded(head, head_width)}   {row.text}" if row.text else head
-        whole = f"{_padded(head, head_width)}   {_padded(row.text, text_width)}   → {row.path}" if row.path else line
+        head = _padded(head, head_width)
+        line = f"{head}   {row.text}" if row.text else head.rstrip()
+        whole = f"{head}   {_padded(row.text, text_width)}   → {row.path}" if row.path else line
         if width is None or formatting.columns(whole) <= width:
             yield whole
         else:
-            yield from _folded(line, width)
+            yield from _folded(head.rstrip(), row.text, line, width)
             yield from (f"{_INDENT}→ {path}" for path in (row.path,) if path)
         yield from (f"{_INDENT}{below}" for below in row.below)
 
 
-def _folded(line: str, width: int) -> Iterator[str]:
-    """The line, or where it does not fit its first part, and the others below."""
-    first, separator, rest = line.partition("; ")
-    fits = formatting.columns(line) <= width or not separator
-    yield from (line,) if fits else (first, f"{_INDENT}{rest}")
+def _folded(head: str, text: str, line: str, width: int) -> Iterator[str]:
+    """The line, or where it does not fit its parts below each other: as few as fit."""
+    if formatting.columns(line) <= width or not text:
+        yield line
+        return
+    first, _, rest = text.partition("; ")
+    beside = line[: len(line) - len(text)] + first
+    yield from (beside,) if formatting.columns(beside) <= width else (head, f"{_INDENT}{first}")
+    yield from (f"{_INDENT}{part}" for part in (rest,) if part)
 
 
 def _padded(text: str, width: int) -> str:

@@ -6,7 +6,6 @@ A command imports what it needs after its arguments are parsed, so that ``--help
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -53,8 +52,7 @@ def _list(arguments: argparse.Namespace, ask: Callable[[Upstream, ListOptions, P
     from dci_downloader.cli.upstreams import connector
     from dci_downloader.hooks import phase
 
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    options = ListOptions(arguments.sort, arguments.reverse, arguments.limit, width)
+    options = ListOptions(arguments.sort, arguments.reverse, arguments.limit, output.table_width())
     progress = progress_for(sys.stderr)
     connect = connector(getattr(arguments, "from"), arguments.dcirc, arguments.dci_cs_url, progress)
     with connect() as server, phase(progress, "asking which there are"):

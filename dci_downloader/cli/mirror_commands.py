@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,8 +29,7 @@ def status(argv: Sequence[str]) -> int:
     from dci_downloader.settings.destination import destination
 
     mirror = Mirror(destination(arguments.destination, os.environ).path)
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    result = status.status(mirror, width=width, utc=arguments.utc)
+    result = status.status(mirror, width=output.table_width(), utc=arguments.utc)
     if arguments.html:
         from dci_downloader.page.page import write_page
 

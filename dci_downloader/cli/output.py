@@ -52,6 +52,15 @@ def print_result(result: CommandResult, *, as_json: bool = False, quiet: bool = 
     return result.exit_code
 
 
+def table_width() -> Optional[int]:
+    """The columns that a table on standard output may take; None where that is no terminal."""
+    if not sys.stdout.isatty():
+        return None
+    import shutil  # other commands need not wait for the compression that it brings
+
+    return shutil.get_terminal_size().columns
+
+
 def print_json(text: str) -> None:
     """Print the one JSON object that a program reads; raises as :func:`print_result` does.
 

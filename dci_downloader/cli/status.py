@@ -52,7 +52,7 @@ def _table(rows: Sequence[Sequence[str]], width: Optional[int]) -> list[str]:
         return ["nothing is here yet"]
     for columns in range(len(_COLUMNS), _FEWEST - 1, -1):
         table = formatting.table([_COLUMNS[:columns], *(row[:columns] for row in rows)])
-        if width is None or max(map(len, table)) <= width:
+        if width is None or max(map(formatting.columns, table)) <= width:
             return table
     return [line for row in rows for line in _block(row, width or 0)]
 
@@ -112,9 +112,8 @@ def _fetching(each: Fetching, now: datetime, utc: bool) -> str:
 
 
 def _totals(result: Status) -> str:
-    parts = [
-        f"{formatting.size(result.size)} in all versions, of which hard links save {formatting.size(result.saved)}"
-    ]
+    saved = f", of which hard links save {formatting.size(result.saved)}" if result.saved else ""
+    parts = [f"{formatting.size(result.size)} in all versions{saved}"] if result.size else []
     if result.unfinished_bytes:
         unfinished = formatting.count(result.unfinished_files, "unfinished file")
         parts.append(f"{formatting.size(result.unfinished_bytes)} in {unfinished}")

@@ -111,7 +111,7 @@ class Mirror:
         with disk_errors(self.root):
             free = free_bytes(self.store.partials)
         if needed and needed + reserve > free:
-            staying = f", of which {reserve:,} are to stay free (reserve)" if reserve else ""
+            staying = f", and {reserve:,} are to stay free (reserve)" if reserve else ""
             raise DiskFullError(
                 f"{self.root}: {needed:,} bytes are needed, {free:,} are free{staying}",
                 needed=needed,

@@ -17,7 +17,7 @@ from dci_downloader.mirror.hold import held_since, is_held
 from dci_downloader.mirror.link_savings import LinkSavings
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
-from dci_downloader.mirror.record import RecordState
+from dci_downloader.mirror.record import RecordState, Unreadable
 from dci_downloader.mirror.topic import TopicMirror, is_marked, wrong_target
 from dci_downloader.short_repr import short_repr
 
@@ -119,6 +119,24 @@ def _is_marked(topic: TopicMirror, version: Head, marks: frozenset[str]) -> bool
     return version.identity in marks or not set(map(bytes.fromhex, marks)).isdisjoint(each_digest(digests))
 
 
+def _problem_of_record(record: Unreadable, published: str) -> str:
+    """What is wrong with a record that cannot be read, a line for people; ``published`` is what agents read."""
+    is_lost = record.state is RecordState.DAMAGED and record.folder != published
+    return f"{record.folder}: its record {record.reason}: {_ADVICE_ON_LOST if is_lost else record.hint}"
+
+
+def _problems_of_link(
+    topic: TopicMirror, component_type: str, folder: str, *, held: bool, has_versions: bool
+) -> list[str]:
+    """What is wrong with the published link of a type, which leads to ``folder``, a line for people each."""
+    problems = []
+    if folder and not os.path.lexists(topic.versions_folder(component_type) / native(folder)):
+        problems.append(f"{folder}: it is gone, though it is published: {_ADVICE_ON_HELD if held else _ADVICE}")
+    if has_versions and (target := wrong_target(topic, component_type)):
+        problems.append(f"its link leads to {target}, which is none of its versions: {_ADVICE_ON_LINK}")
+    return problems
+
+
 def _row(
     topic: TopicMirror, component_type: str, marked: frozenset[str]
 ) -> tuple[Optional[StatusRow], tuple[Head, ...]]:
@@ -128,17 +146,11 @@ def _row(
     published = next((version for version in versions if version.folder == folder), None)
     damaged = {record.folder for record in unreadable if record.state is RecordState.DAMAGED}
     held = is_held(topic, component_type)
-    problems = []
-    for record in unreadable:
-        hint = _ADVICE_ON_LOST if record.folder in damaged - {folder} else record.hint
-        problems.append(f"{record.folder}: its record {record.reason}: {hint}")
-    if folder and not os.path.lexists(topic.versions_folder(component_type) / native(folder)):
-        advice = _ADVICE_ON_HELD if held else _ADVICE
-        problems.append(f"{folder}: it is gone, though it is published: {advice}")
+    problems = [_problem_of_record(record, folder) for record in unreadable]
+    of_link = _problems_of_link(topic, component_type, folder, held=held, has_versions=bool(versions or unreadable))
+    if of_link:
         damaged.add(folder)
-    if (versions or unreadable) and (target := wrong_target(topic, component_type)):
-        problems.append(f"its link leads to {target}, which is none of its versions: {_ADVICE_ON_LINK}")
-        damaged.add(folder)
+    problems += of_link
     for version in versions:
         if marked and _is_marked(topic, version, marked):
             advice = _ADVICE if version.folder == folder and not held else _ADVICE_ON_REPAIR

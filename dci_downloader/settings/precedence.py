@@ -19,6 +19,7 @@ The rules:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Optional
@@ -158,8 +159,10 @@ def _read(paths: Iterable[str]) -> list[SettingsFile]:
     problems = [problem for file in files for problem in file.problems]
     if problems:
         heading = f"{len(problems)} problems in the settings\n  " if len(problems) > 1 else ""
+        absent = next((name for name in paths if not os.path.exists(name)), None)
+        hint = "`dci-downloader settings --help` names every setting"
         raise SettingsError(
-            heading + "\n  ".join(problems), hint="`dci-downloader settings --help` names every setting"
+            heading + "\n  ".join(problems), hint=hint if absent is None else "name a file that is there"
         )
     return files
 

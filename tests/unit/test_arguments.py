@@ -112,6 +112,8 @@ def test_options_may_be_abbreviated_as_in_the_previous_downloader():
         ("--co 1", "ambiguous option: --co could match --component-id, --connections"),
         ("--tech-preview else", "invalid choice"),
         ("--unknown", "unrecognized arguments"),
+        ("--to x", "unrecognized arguments"),  # two dashes and an "o" are no likeness
+        ("--jz", "unrecognized arguments"),
         ("--tech-previews=x", "unrecognized arguments"),
     ],
 )

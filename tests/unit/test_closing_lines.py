@@ -58,8 +58,14 @@ def test_a_path_that_does_not_fit_has_a_line_of_its_own():
         "    → /srv/dci/RHEL-9.2/compose",
     )
     assert third.startswith("✓ hwcert")
-    assert lines(PUBLISHED, width=60) == [
+    assert lines(PUBLISHED, width=65) == [
         "✓ compose RHEL-9.2.0-20221121.2   13 new files, 472 kB in 0.7 s",
+        "    91 kept",
+        "    → /srv/dci/RHEL-9.2/compose",
+    ]
+    assert lines(PUBLISHED, width=60) == [
+        "✓ compose RHEL-9.2.0-20221121.2",
+        "    13 new files, 472 kB in 0.7 s",
         "    91 kept",
         "    → /srv/dci/RHEL-9.2/compose",
     ]

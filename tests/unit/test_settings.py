@@ -194,6 +194,12 @@ def test_what_is_missing_or_wrong_is_a_settings_error(load, words, reason):
     assert raised.value.hint
 
 
+def test_a_settings_file_that_is_absent_has_nothing_to_do_with_the_settings_there_are(load):
+    with pytest.raises(SettingsError) as raised:
+        load("a /srv --settings /nowhere/s.yml")
+    assert raised.value.hint == "name a file that is there"
+
+
 def test_problems_of_all_files_are_told_at_once(load):
     with pytest.raises(SettingsError, match="3 problems") as raised:
         load("a /srv", "keep: x", "varients: 1\narchs: 2")

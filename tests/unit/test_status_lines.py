@@ -98,7 +98,7 @@ def test_an_empty_mirror_says_so(lines):
     empty = Status((), 0, 0, 5)
     assert lines(empty) == [
         "nothing is here yet",
-        "0 bytes in all versions, of which hard links save 0 bytes; 5 bytes free",
+        "5 bytes free",
     ]
 
 
