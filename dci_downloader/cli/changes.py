@@ -109,7 +109,9 @@ def of_mirror(mirror: Mirror, topic_name: str, component_type: str, narrowing: N
     pairs = [_versions(topic, each) for each in find_types(topic, component_type)]
     if all(pair.note for pair in pairs):
         reasons = "; ".join(f"{pair.title}: {pair.note}" for pair in pairs)
-        raise NotFoundError(reasons, hint="there is one after the next build, unless keep is 0")
+        readable = any(pair.after for pair in pairs)
+        hint = "there is one after the next build, unless keep is 0" if readable else "see dci-downloader status"
+        raise NotFoundError(reasons, hint=hint)
     return _result(pairs, narrowing)
 
 

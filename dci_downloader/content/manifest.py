@@ -42,6 +42,8 @@ MOST_ENTRIES = 500_000
 
 _MOST_VALUES = 16 * MOST_ENTRIES  # an entry has nine, and may have keys that are not used
 
+_FILE = dict.fromkeys(("path", "name", "sha256", "size"))
+"""The keys of a file, in the order of the tuple that stands for it while a manifest is read."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -64,6 +66,7 @@ def parse_manifest(document: Union[bytes, str], component_type: str, *, etag: st
     reading.refuse_faults()
     links = tuple(SymlinkEntry(*pair) for pair in sorted(reading.symlinks.items()))
     entries = tuple(sorted(reading.files.values()))
+    reading.sizes.clear()
     live = live_symlinks(entries, links)
     broken = sorted(reading.symlinks.keys() - {link.path for link in live})
     warnings = (
@@ -104,6 +107,8 @@ class _Reading:
         entries.reverse()  # pop() from the end takes constant time
         while entries:
             entry = entries.pop()
+            if isinstance(entry, tuple):  # no JSON value is one: see _load
+                entry = dict(zip(_FILE, entry))
             try:
                 if not isinstance(entry, dict):
                     raise EntryError("it is not an object")
@@ -192,21 +197,23 @@ def _load(document: Union[bytes, str]) -> tuple[list[object], list[object]]:
     """The raw entries of ``files`` and ``symlinks``."""
     folders: dict[str, str] = {}
 
-    def with_shared_folder(fields: dict[str, object]) -> dict[str, object]:
-        """An entry, with the folder that others have, too: each would be there thousands of times."""
+    def compact(fields: dict[str, object]) -> object:
+        """A file as a tuple, half as large, whose folder is there once, not once for each file in it."""
         folder = fields.get("path")
-        if isinstance(folder, str):
-            fields["path"] = folders.setdefault(folder, folder)
+        if isinstance(folder, str) and fields.keys() == _FILE.keys():
+            return folders.setdefault(folder, folder), fields["name"], fields["sha256"], fields["size"]
         return fields
 
     try:
-        listing = read_json(document, _MOST_VALUES, with_shared_folder)
+        listing = read_json(document, _MOST_VALUES, compact)
     except UnicodeDecodeError as error:
         raise _document_error(f"it is not UTF-8 text (byte {error.start})") from None
     except json.JSONDecodeError as error:
         raise _document_error(_describe(document, error)) from None
     except ValueError as error:
         raise _document_error(f"it is beyond all reason: {error}") from None
+    if isinstance(listing, tuple):  # a single file
+        listing = {}
     if not isinstance(listing, dict):
         raise _document_error("it is not a JSON object")
     files, symlinks = listing.get("files"), listing.get("symlinks") or []

@@ -95,7 +95,11 @@ class _Copying:
         """Link what hashes right."""
         candidates: dict[str, Candidate] = {}
         for entry in entries:
-            found = candidate(self._objects, entry)
+            try:
+                found = candidate(self._objects, entry)
+            except OSError as error:
+                yield self._absent(entry, error)
+                continue
             if found is None:
                 yield self._absent(entry)
             else:
@@ -204,10 +208,11 @@ class _Copying:
         return Failure(entry.path, reason, IntegrityError.exit_code, hint, entry.sha256, digest)
 
     def _absent(self, entry: FileEntry, error: Optional[OSError] = None) -> Failure:
-        reason = f"{self._root} does not have its content"
+        reason, hint = f"{self._root} does not have its content", "is that mirror complete? Run verify on it"
         if error is not None and not isinstance(error, FileNotFoundError):
             reason = f"its content in {self._root} cannot be read: {error.strerror}"
-        return Failure(entry.path, reason, TransferError.exit_code, "is that mirror complete? Run verify on it")
+            hint = "let this user read that mirror; is its disk in order?"
+        return Failure(entry.path, reason, TransferError.exit_code, hint)
 
 
 def _read(reader: int, size: int, position: int) -> bytes:

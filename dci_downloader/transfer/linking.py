@@ -35,9 +35,12 @@ def candidate(objects: str, entry: FileEntry) -> Optional[Candidate]:
     Args:
         objects: the folder of the objects.
         entry: whose content.
+
+    Raises:
+        OSError: it cannot be looked at.
     """
     path = f"{objects}{BELOW}{entry.sha256[:2]}/{entry.sha256}"
-    with suppress(OSError):
+    with suppress(FileNotFoundError, NotADirectoryError):
         status = os.lstat(path)
         if stat.S_ISREG(status.st_mode) and status.st_size == entry.size:
             return Candidate(path, entry, status, own=_is_safe(status))
@@ -57,8 +60,15 @@ def without_links(plan: Plan, files: Files, store: Store) -> Plan:
     objects = objects_folder(files.root)
     if not _links_lead(objects, store):
         return plan
-    found = ((entry, candidate(objects, entry)) for entry in plan.missing)
-    return replace(plan, missing=tuple(entry for entry, each in found if each is None or not each.own))
+    return replace(plan, missing=tuple(entry for entry in plan.missing if not _is_linked(objects, entry)))
+
+
+def _is_linked(objects: str, entry: FileEntry) -> bool:
+    """Whether the object of an entry will be linked."""
+    with suppress(OSError):
+        found = candidate(objects, entry)
+        return found is not None and found.own
+    return False
 
 
 def _is_safe(status: os.stat_result) -> bool:

@@ -67,7 +67,7 @@ class Tuning:
     bytes_per_second: float = 400e6
     worth_starting: float = 0.5  # seconds of work for one process, from which a second one is started
     worth_giving: float = 0.1  # seconds of work for one process, from which it gives away some of it
-    most_given: int = 20_000  # files that it is given at once; more take time and memory to pass on
+    most_given: int = 10_000  # files that it is given at once; more take time and memory to pass on
     report_seconds: float = 0.05  # seconds between two messages about progress
     life_seconds: float = 1.0  # seconds between two signs of life, at the most
     saving_seconds: float = 3.0  # seconds that it has to save what was received, before it is killed

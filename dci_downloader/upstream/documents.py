@@ -101,6 +101,7 @@ class Documents:
         if content is None:
             raise TransferError(f"{place} is gone", hint="that mirror has changed meanwhile: run again")
         if hashlib.sha256(content).hexdigest() != indexed.record:
+            _require_no_page(content, place)
             raise IntegrityError(
                 f"{place}: it is not the record that the index names",
                 hint="is that mirror being copied just now? Else run a sync there, or verify --repair",
@@ -122,12 +123,17 @@ class Documents:
             ManifestError: it cannot be trusted.
         """
         place = f"{self._reader.address}/{path}"
-        if content.lstrip()[:1] == b"<":
-            raise TransferError(
-                f"{place}: a web page came in its place",
-                hint="does a proxy or a login page answer? Is that the address of a mirror's root (DEST)?",
-            )
+        _require_no_page(content, place)
         try:
             return parse(content)
         except ManifestError as error:
             raise ManifestError(f"{place}: {error}", entry=error.entry, hint=_HINT) from None
+
+
+def _require_no_page(content: bytes, place: str) -> None:
+    """Make sure that no web page came in the place of a document."""
+    if content.lstrip()[:1] == b"<":
+        raise TransferError(
+            f"{place}: a web page came in its place",
+            hint="does a proxy or a login page answer? Is that the address of a mirror's root (DEST)?",
+        )

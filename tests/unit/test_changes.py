@@ -102,8 +102,9 @@ def test_what_is_not_there_is_said_with_what_is(two, tmp_path):
 
 def test_a_published_version_that_cannot_be_read_is_said(two):
     record_path(two.folder / "c2").unlink()
-    with pytest.raises(NotFoundError, match="nothing is published that can be read"):
+    with pytest.raises(NotFoundError, match="nothing is published that can be read") as raised:
         changes.of_mirror(two.mirror, "RHEL 9.2", "", ALL)
+    assert raised.value.hint == "see dci-downloader status"
 
 
 def test_two_components_of_the_server_are_compared_without_a_download(lab):

@@ -138,6 +138,18 @@ def test_what_is_not_there_is_a_failure_worth_another_run(folder, source, tmp_pa
     assert (failure.exit_code, bool(failure.hint)) == (5, True)
 
 
+def test_objects_that_may_not_be_read_are_told_as_such(folder, source, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(folder_files, "candidate", refuse)
+    monkeypatch.setattr(folder_files, "open_folder", refuse)
+    (failure,) = fetch(folder, open_store(tmp_path), ENTRIES[:1]).failures
+    assert failure.exit_code == 5
+    assert failure.reason.endswith("cannot be read: Permission denied")
+    assert failure.hint.startswith("let this user read that mirror")
+
+
 def test_a_folder_that_is_a_link_is_not_entered(folder, source, tmp_path):
     entry = ENTRIES[0]
     inner = source.path(entry.sha256).parent

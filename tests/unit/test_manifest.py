@@ -370,6 +370,40 @@ def test_a_manifest_of_nothing_but_small_values_takes_no_memory(item: str) -> No
         tracemalloc.stop()
 
 
+def test_the_order_of_keys_and_more_of_them_change_nothing() -> None:
+    entry = file("a", "b")
+    backwards = dict(reversed(list(entry.items())))
+    for other in (backwards, {**backwards, "files": []}, {"x": dict(entry), **entry}):
+        assert parse(other) == parse(entry)
+
+
+def test_a_file_in_place_of_the_list_is_no_list() -> None:
+    with pytest.raises(ManifestError, match="it has no list of files"):
+        parse_manifest(json.dumps(file("a", "b")).encode(), "compose")
+
+
+def test_a_manifest_may_be_given_as_text() -> None:
+    document = json.dumps({"files": [file("\u00e9", "b")]}, ensure_ascii=False)
+    assert parse_manifest(document, "compose") == parse_manifest(document.encode(), "compose")
+    with pytest.raises(ManifestError, match="truncated after 18 bytes"):
+        parse_manifest('{"files": [{"\u00e9": ', "compose")
+
+
+def test_reading_a_manifest_takes_little_memory_beside_what_comes_out() -> None:
+    names = [f"a{number:05}-library-devel-1.0-1.el9.x86_64.rpm" for number in range(20_000)]
+    files = [file("AppStream/x86_64/os/Packages/a", name, f"{number:064x}") for number, name in enumerate(names)]
+    document = json.dumps({"files": files})
+    del files, names
+    tracemalloc.start()
+    try:
+        manifest = parse_manifest(document, "compose")
+        after, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(manifest.files) == 20_000
+    assert peak < 1.8 * after  # 2.0 and more where each file is a dict with a folder of its own
+
+
 def test_unknown_keys_change_nothing() -> None:
     odd = {"mode": "4755", "n": 10**30, "deep": [[{}]] * 9, "path2": "../.."}
     assert parse({**file("a", "b"), **odd}, x=[odd] * 9, directories=[odd]) == parse(file("a", "b"))

@@ -267,6 +267,15 @@ def test_a_broken_web_server_is_an_error_with_a_hint(first, serve, second, path,
     assert not second.root.exists()
 
 
+def test_a_web_page_in_place_of_a_record_is_told_as_one(first, serve, second):  # noqa: F811
+    publish(first, "c1", FIRST)
+    server = serve(first.root)
+    server.answers["/RHEL_9.2/.versions/*"] = (200, {}, b"<html>sign in</html>")
+    (done,) = sync(UpstreamMirror(server.url), second)
+    assert [failure.exit_code for failure in done.failures] == [5]
+    assert "a web page came in its place" in done.failures[0].reason
+
+
 def test_a_server_that_was_given_up_is_not_waited_for_again(first, serve):  # noqa: F811
     publish(first, "c1", FIRST)
     server = serve(first.root)
