@@ -57,7 +57,7 @@ def _access_error(response: Response, message: str, now: float) -> Optional[Acce
     if response.status == 401 and "not authorized" in message.lower():
         return AccessError(f"{response.request}: this remoteci has no access to it{quoted}", hint=_owner_hint(response))
     if response.status == 401 or (response.status == 404 and _UNKNOWN_REMOTECI.match(message)):
-        hint = "check DCI_CLIENT_ID and DCI_API_SECRET (source your dcirc.sh), and that the remoteci is active;"
+        hint = "check DCI_CLIENT_ID and DCI_API_SECRET (those of your dcirc.sh), and that the remoteci is active;"
         hint += " or the login or SSO token, where one is set"
         if not message:
             hint += "; or does a proxy answer in its place, and want a password (HTTPS_PROXY)?"
@@ -70,7 +70,7 @@ def _access_error(response: Response, message: str, now: float) -> Optional[Acce
     if response.status == 400 and "signature" in message.lower():
         return AccessError(
             f"{response.request}: the control server finds the signature wrong{quoted}",
-            hint="DCI_API_SECRET is most likely not the one of DCI_CLIENT_ID: source your dcirc.sh again",
+            hint="DCI_API_SECRET is most likely not the one of DCI_CLIENT_ID: download dcirc.sh again",
         )
     if response.status == 412:
         reason = message or "a condition for it is not met"

@@ -68,7 +68,7 @@ def serve(say: Say) -> int:
         for kind, environ in (("login and password", site.login_environment()), ("SSO", site.sso_environment())):
             variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in environ.items())
             say(f"# by {kind}, in place of DCI_CLIENT_ID and DCI_API_SECRET: export {variables}")
-        say(f"# topic {TOPIC}; this server runs until Ctrl-C: source the lines above in another shell")
+        say(f"# topic {TOPIC}; this server runs until Ctrl-C: paste the export lines into another shell")
         signals = {signal.SIGINT, signal.SIGTERM}
         previous = signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # sigwait takes only signals that are blocked
         try:
