@@ -12,6 +12,7 @@ from dci_downloader.cli.subject_documents import MASK
 from dci_downloader.content.selection import Variant
 from dci_downloader.options import Filter
 from dci_downloader.settings.command_line import CommandLine
+from dci_downloader.settings.discovery import with_credentials
 from dci_downloader.settings.precedence import MergedSettings, merge
 from dci_downloader.settings.table import DEFAULTS
 
@@ -31,7 +32,7 @@ def check_settings(files: Sequence[str], environ: Mapping[str, str]) -> CommandR
         SettingsError: a file cannot be used, or two topics would be published in one folder.
     """
     merged = merge(CommandLine(settings=tuple(files)), environ)
-    lines = [*merged.notes, *formatting.table([*_run_rows(merged, environ)])]
+    lines = [*merged.notes, *formatting.table([*_run_rows(merged), *_credentials_rows(merged, environ)])]
     for topic in merged.topics:
         rows = [(name, _value_text(topic[name].value), topic[name].origin) for name in ("topic", *DEFAULTS)]
         lines += ["", *formatting.table(rows)]
@@ -40,7 +41,7 @@ def check_settings(files: Sequence[str], environ: Mapping[str, str]) -> CommandR
     return CommandResult(lines)
 
 
-def _run_rows(merged: MergedSettings, environ: Mapping[str, str]) -> Iterator[_Row]:
+def _run_rows(merged: MergedSettings) -> Iterator[_Row]:
     destination = merged.destination
     if destination:
         yield "local_repo", destination.value, destination.origin
@@ -52,13 +53,20 @@ def _run_rows(merged: MergedSettings, environ: Mapping[str, str]) -> Iterator[_R
         yield "job_id", merged.job.id, "DCI_JOB_ID"
     if merged.upstream:
         yield "from", merged.upstream.value, merged.upstream.origin
+
+
+def _credentials_rows(merged: MergedSettings, environ: Mapping[str, str]) -> Iterator[_Row]:
+    """What a run would sign its requests with: of the environment, or of the file that is found; none for a mirror."""
+    if merged.upstream:
         return
-    kind = environment.credentials_kind(environ)
+    variables = with_credentials(environ, None, None)
+    kind = environment.credentials_kind(variables.environ)
     yield "credentials", kind or "-", "the first kind that is complete" if kind else "no kind is complete"
-    for name in environment.credentials_variables(environ):
-        value = environ.get(name, "")
+    for name in environment.credentials_variables(variables.environ):
+        value = variables.environ.get(name, "")
         shown = MASK if value and name in environment.SECRETS else _without_login(value)
-        yield name, shown or "-", "environment" if value else "not set"
+        origin = "environment" if environ.get(name) else variables.found.dcirc
+        yield name, shown or "-", origin if value else "not set"
 
 
 def _without_login(address: str) -> str:

@@ -47,6 +47,22 @@ def test_check_says_which_kind_of_credentials_counts(tmp_path):
     assert ["DCI_PASSWORD", "-", "not set"] in rows
 
 
+def test_check_names_the_file_with_credentials_that_a_run_would_find(tmp_path):
+    folder = tmp_path / "config" / "dci-downloader"
+    folder.mkdir(parents=True)
+    (folder / "dcirc.sh").write_text(
+        "export DCI_CLIENT_ID=remoteci/2\nexport DCI_API_SECRET=s3cret\nexport DCI_CS_URL=http://cs\n"
+    )
+    found = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+    rows = checked(tmp_path, "topic: a", {**found, "DCI_CS_URL": "http://other"})
+    assert ["credentials", "remoteci", "the first kind that is complete"] in rows
+    assert ["DCI_CLIENT_ID", "remoteci/2", f"{folder}/dcirc.sh"] in rows
+    assert ["DCI_API_SECRET", "********", f"{folder}/dcirc.sh"] in rows
+    assert ["DCI_CS_URL", "http://other", "environment"] in rows
+    rows = checked(tmp_path, "topic: a", {**found, **ENVIRONMENT})
+    assert ["DCI_CLIENT_ID", "remoteci/1", "environment"] in rows
+
+
 def test_check_tells_what_the_command_line_must_add(tmp_path):
     rows = checked(tmp_path, "keep: 2", {})
     assert ["local_repo", "-", "not set: DEST must name it"] in rows
