@@ -145,9 +145,9 @@ def test_bad_usage_is_2_and_says_what(run, dest, arguments, says):
 @pytest.mark.parametrize(
     ("word", "named"),
     [
-        ("topic", "dci-downloader topics"),
+        ("topic", "dci-downloader status"),  # topics take no folder
         ("componets", "dci-downloader components"),
-        ("list", "dci-downloader topics"),
+        ("list", "dci-downloader status"),
         ("hlep", "dci-downloader help"),
         ("RHEL-9.0", None),
     ],
