@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import ssl
 import subprocess
@@ -175,16 +176,26 @@ class TlsProxy:
                 self._relay(client, server)
 
     def _relay(self, client: ssl.SSLSocket, server: socket.socket) -> None:
-        def up() -> None:
-            with suppress(OSError):
-                while part := client.recv(65536):
+        """Carry bytes both ways in one thread: OpenSSL does not let two use one connection at a time."""
+        sources: list[socket.socket] = [client, server]
+        while server in sources:
+            readable, _, _ = select.select(sources, [], [], 0 if client in sources and client.pending() else None)
+            for source in readable or [client]:  # what is decrypted already does not make a socket readable
+                client.settimeout(0)
+                try:
+                    part = source.recv(65536)
+                except ssl.SSLWantReadError:  # a part of a record, or none with content
+                    continue
+                finally:
+                    client.settimeout(30)
+                if not part:
+                    sources.remove(source)
+                    if source is client:
+                        server.shutdown(socket.SHUT_WR)
+                elif source is client:
                     server.sendall(part)
-            with suppress(OSError):
-                server.shutdown(socket.SHUT_WR)
-
-        threading.Thread(target=up, daemon=True).start()
-        while part := server.recv(65536):
-            client.sendall(part)
+                else:
+                    client.sendall(part)
         client.unwrap()
 
 
