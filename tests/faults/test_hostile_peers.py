@@ -138,7 +138,7 @@ def test_a_hostile_server_costs_no_more_than_the_files(bench: Bench, side: str, 
     for number, (name, behaviour) in enumerate(HOSTILE.items()):
         bench.add(name, size + number)
         getattr(bench, side).scripts[name] = itertools.repeat(behaviour)
-    fetched = bench.fetch(patience=2.0)
+    fetched = bench.fetch(patience=4.0)
     assert {failure.path for failure in fetched.failures} <= HOSTILE.keys()
     assert {failure.exit_code for failure in fetched.failures} <= {3, 5, 7}
     assert all(bench.arrived(f"{number}.rpm") for number in range(3))
