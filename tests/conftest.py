@@ -28,8 +28,9 @@ hypothesis.settings.load_profile("default")
 
 
 def pytest_configure():
-    # Under nohup, and behind a shell's "&", SIGINT is ignored, and programs that tests start would inherit that.
+    # Under nohup, and behind a shell's "&", these are ignored, and programs that tests start would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items):

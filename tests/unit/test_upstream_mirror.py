@@ -2,6 +2,7 @@ import hashlib
 import json
 import os
 import shutil
+from contextlib import ExitStack
 
 import pytest
 
@@ -23,6 +24,18 @@ from tests.unit.samples import FIRST, LINKS, SECOND, Sample
 
 ALL = Selection(all=True)
 TOPIC = "RHEL 9.2"
+OPENED = ExitStack()
+
+
+def opened(*address, **options):
+    """A mirror to take from, which is closed when the test is over."""
+    return OPENED.enter_context(UpstreamMirror(*address, **options))
+
+
+@pytest.fixture(autouse=True)
+def closing():
+    yield
+    OPENED.close()
 
 
 @pytest.fixture
@@ -35,8 +48,8 @@ def first(tmp_path):
 def upstream(request, first, serve):  # noqa: F811
     """That mirror, as a folder and behind a web server."""
     if request.param == "folder":
-        return UpstreamMirror(first.root)
-    return UpstreamMirror(serve(first.root).url + "/", patience=1)
+        return opened(first.root)
+    return opened(serve(first.root).url + "/", patience=1)
 
 
 @pytest.fixture
@@ -72,7 +85,7 @@ def test_what_is_published_there_is_published_here_and_nothing_is_fetched_twice(
     (newer,) = sync(upstream, second)
     assert (newer.name, newer.files_downloaded, newer.changes.changed, newer.changes.added) == ("c2", 2, 1, 1)
     third = Mirror(second.root.parent / "third")
-    assert [done.name for done in sync(UpstreamMirror(second.root), third)] == ["c2"]
+    assert [done.name for done in sync(opened(second.root), third)] == ["c2"]
     assert read(third) == read(second)
 
 
@@ -148,14 +161,14 @@ def test_the_mirror_itself_is_no_upstream(first):
     publish(first, "c1", FIRST)
     (first.root.parent / "link").symlink_to(first.root)
     with pytest.raises(SettingsError, match="is the mirror itself"):
-        sync(UpstreamMirror(first.root.parent / "link"), first.mirror)
+        sync(opened(first.root.parent / "link"), first.mirror)
 
 
 def test_two_mirrors_that_take_from_each_other_come_to_rest(first, serve, second):  # noqa: F811
     publish(first, "c1", FIRST)
-    one = UpstreamMirror(serve(first.root).url)
+    one = opened(serve(first.root).url)
     sync(one, second)
-    other = UpstreamMirror(serve(second.root).url)
+    other = opened(serve(second.root).url)
     for _ in range(3):
         for upstream, mirror in ((other, first.mirror), (one, second)):
             (done,) = sync(upstream, mirror)
@@ -167,7 +180,7 @@ def test_two_mirrors_that_take_from_each_other_come_to_rest(first, serve, second
 def test_spaces_in_an_address_are_quoted_for_documents_and_objects_alike(tmp_path, serve, second):  # noqa: F811
     publish(Sample(tmp_path / "a mirror"), "c1", FIRST)
     server = serve(tmp_path)
-    (done,) = sync(UpstreamMirror(f"{server.url}/a mirror/"), second)
+    (done,) = sync(opened(f"{server.url}/a mirror/"), second)
     assert (done.outcome, read(second)) == (Outcome.PUBLISHED, FIRST)
 
 
@@ -179,7 +192,7 @@ def test_where_a_redirect_leads_is_shown_whole_and_without_secrets(first, serve,
     server = serve(first.root)
     server.answers["/*"] = (302, {"Location": location}, b"")
     with pytest.raises(TransferError) as caught:
-        list(UpstreamMirror(server.url).topics())
+        list(opened(server.url).topics())
     where = f"{server.url}{shown}" if shown.startswith("/") else f"({shown} URL)"
     assert f"redirected to {where}, and no other" in str(caught.value)
 
@@ -198,7 +211,7 @@ def test_an_object_that_went_has_the_index_read_again_once(first, serve, second)
         return 404, {}, b""
 
     server.answers["/.dci-downloader/objects/*"] = update
-    (done,) = sync(UpstreamMirror(server.url, patience=1), second)
+    (done,) = sync(opened(server.url, patience=1), second)
     assert (done.name, done.outcome, done.failures) == ("c2", Outcome.PUBLISHED, ())
 
 
@@ -212,7 +225,7 @@ def test_a_record_that_went_likewise(first, serve, second):  # noqa: F811
         return 404, {}, b""
 
     server.answers["/RHEL_9.2/.versions/*"] = update
-    (done,) = sync(UpstreamMirror(server.url, patience=1), second)
+    (done,) = sync(opened(server.url, patience=1), second)
     assert (done.name, done.outcome) == ("c2", Outcome.PUBLISHED)
 
 
@@ -228,11 +241,11 @@ def test_an_object_that_is_gone_for_good_is_asked_for_once_more_at_the_most(firs
 
 
 def test_where_there_is_no_mirror_that_is_said(tmp_path, serve, second):  # noqa: F811
-    for upstream in (UpstreamMirror(tmp_path), UpstreamMirror(serve(tmp_path).url)):
+    for upstream in (opened(tmp_path), opened(serve(tmp_path).url)):
         with pytest.raises(NotFoundError, match="there is no mirror here, or one that does not say yet"):
             sync(upstream, second)
     with pytest.raises(SettingsError, match="No such file"):
-        sync(UpstreamMirror(tmp_path / "absent"), second)
+        sync(opened(tmp_path / "absent"), second)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +272,7 @@ def test_a_broken_web_server_is_an_error_with_a_hint(first, serve, second, path,
     publish(first, "c1", FIRST)
     server = serve(first.root)
     server.answers[path] = answer
-    upstream = UpstreamMirror(server.url, patience=0.2, clock=Clock(sleep=lambda _: None))
+    upstream = opened(server.url, patience=0.2, clock=Clock(sleep=lambda _: None))
     with pytest.raises(error) as caught:
         sync(upstream, second)
     assert caught.value.hint
@@ -271,7 +284,7 @@ def test_a_web_page_in_place_of_a_record_is_told_as_one(first, serve, second):  
     publish(first, "c1", FIRST)
     server = serve(first.root)
     server.answers["/RHEL_9.2/.versions/*"] = (200, {}, b"<html>sign in</html>")
-    (done,) = sync(UpstreamMirror(server.url), second)
+    (done,) = sync(opened(server.url), second)
     assert [failure.exit_code for failure in done.failures] == [5]
     assert "a web page came in its place" in done.failures[0].reason
 
@@ -280,7 +293,7 @@ def test_a_server_that_was_given_up_is_not_waited_for_again(first, serve):  # no
     publish(first, "c1", FIRST)
     server = serve(first.root)
     server.answers["/*"] = (503, {}, b"")
-    upstream = UpstreamMirror(server.url, patience=30, clock=Ticking())
+    upstream = opened(server.url, patience=30, clock=Ticking())
     for most in (20, 1):
         before = len(server.requests)
         with pytest.raises(TransferError):
@@ -308,11 +321,11 @@ def test_nothing_that_identifies_is_sent_and_no_other_address_is_asked(first, se
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
     server.answers["/.dci-downloader/objects/*"] = (302, {"Location": f"{other.url}/x"}, b"")
-    (done,) = sync(UpstreamMirror(server.url), second, transfer=TransferOptions(patience=1))
+    (done,) = sync(opened(server.url), second, transfer=TransferOptions(patience=1))
     assert {failure.exit_code for failure in done.failures} == {5}
     assert "no other address is asked" in done.failures[0].reason
     server.answers.clear()
-    (done,) = sync(UpstreamMirror(server.url), second)
+    (done,) = sync(opened(server.url), second)
     assert done.outcome is Outcome.PUBLISHED
     assert other.requests == []
     sent = {name.lower() for _, headers in server.requests for name in headers}
@@ -374,13 +387,13 @@ def as_record(record, files, symlinks):
 @pytest.mark.parametrize("row", REFUSED)
 def test_what_is_refused_of_a_manifest_is_refused_of_a_record(first, second, row):
     publish(first, "c1", FIRST)
-    sync(UpstreamMirror(first.root), second)
+    sync(opened(first.root), second)
     (first.root.parent / "evil").write_text("mine")
     publish(first, "c2", SECOND)
     change_record(first, lambda record: as_record(record, *REFUSED[row]), name="c2")
     before = sorted(path for path in first.root.parent.rglob("*") if not path.is_relative_to(second.root))
     for dry_run in (True, False):
-        (done,) = sync(UpstreamMirror(first.root), second, dry_run=dry_run)
+        (done,) = sync(opened(first.root), second, dry_run=dry_run)
         (failure,) = done.failures
         assert failure.exit_code == 7
         assert "what no mirror may hold" in failure.reason or "of another kind" in failure.reason
@@ -419,14 +432,14 @@ def test_what_is_no_file_in_a_folder_is_not_read(first, second, kind):
     else:
         path.mkdir()
     with pytest.raises(SettingsError) as caught:
-        sync(UpstreamMirror(first.root), second)
+        sync(opened(first.root), second)
     assert caught.value.hint
 
 
 @pytest.mark.parametrize("address", ["ftp://x/y", "http://user:secret@x/y", "http://", "http://x/y?z"])
 def test_an_address_that_cannot_be_used_is_not_shown(address):
     with pytest.raises(SettingsError) as caught:
-        UpstreamMirror(address)
+        opened(address)
     assert "secret" not in str(caught.value)
 
 
@@ -454,27 +467,27 @@ def test_objects_that_are_something_else_publish_nothing_and_are_worth_another_r
     publish(first, "c1", FIRST)
     server = serve(first.root)
     server.answers["/.dci-downloader/objects/*"] = answer
-    (done,) = sync(UpstreamMirror(server.url), second, transfer=TransferOptions(patience=0.5))
+    (done,) = sync(opened(server.url), second, transfer=TransferOptions(patience=0.5))
     assert done.outcome is Outcome.FAILED
     assert {failure.exit_code for failure in done.failures} <= {3, 5, 7}
     assert not any("object store" in failure.reason or "presigned" in failure.reason for failure in done.failures)
     assert not second.topic(TOPIC).published("compose")
     server.answers.clear()
-    (again,) = sync(UpstreamMirror(server.url), second)
+    (again,) = sync(opened(server.url), second)
     assert (again.outcome, read(second)) == (Outcome.PUBLISHED, FIRST)
 
 
 def test_a_web_server_without_ranges_gives_big_files_too(first, serve, second):  # noqa: F811
     files = {**FIRST, "big": os.urandom(9 << 20)}
     publish(first, "c1", files)
-    (done,) = sync(UpstreamMirror(serve(first.root).url), second)
+    (done,) = sync(opened(serve(first.root).url), second)
     assert (done.outcome, read(second)) == (Outcome.PUBLISHED, files)
 
 
 def test_images_are_put_together_from_what_is_here_and_peers_are_asked_first(first, serve, second):  # noqa: F811
     publish(first, "c1", FIRST)
     peer, server = serve(first.root), serve(first.root)
-    (done,) = sync(UpstreamMirror(server.url), second, transfer=TransferOptions(peers=(peer.url,)))
+    (done,) = sync(opened(server.url), second, transfer=TransferOptions(peers=(peer.url,)))
     given = {source.name: source.files for source in done.received}
     assert sum(given.values()) == 2
     assert set(given) <= {peer.url, server.url}
