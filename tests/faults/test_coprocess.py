@@ -190,6 +190,7 @@ def freeze(one: WatchedCoprocess) -> None:
     one.send_signal(signal.SIGSTOP)
 
 
+@pytest.mark.slow
 def test_what_a_frozen_second_process_had_left_is_fetched_here(
     shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ):
@@ -198,6 +199,7 @@ def test_what_a_frozen_second_process_had_left_is_fetched_here(
     assert ended(shared.instances[0].pid)
 
 
+@pytest.mark.slow
 def test_a_second_process_frozen_halfway_costs_no_more_than_the_patience(
     shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ):

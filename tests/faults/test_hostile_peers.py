@@ -128,6 +128,7 @@ def test_a_peer_that_does_something_else_each_time_costs_nothing_either(bench: B
         peer.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("side", "size"), [("store", SMALL), ("store", BIG), ("control", SMALL)], ids=["store", "store, big", "control"]
 )

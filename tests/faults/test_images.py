@@ -537,6 +537,7 @@ def test_a_damaged_image_is_repaired_from_the_store(nightly: Program, capsys: py
     capsys.readouterr()
 
 
+@pytest.mark.slow
 def test_a_rate_limit_counts_bytes_of_the_network_only(nightly: Program) -> None:
     assert nightly.run().code == 0
     digest = sha256(nightly.new[PATH]).hexdigest()

@@ -3,6 +3,8 @@
 import os
 import threading
 
+import pytest
+
 from dci_downloader.mirror.prune import prune
 from dci_downloader.mirror.retention import retire
 from dci_downloader.upstream.mirror import UpstreamMirror
@@ -57,6 +59,7 @@ def read_link(sample):
     return int(numbers.pop())
 
 
+@pytest.mark.slow
 def test_a_reader_of_index_and_link_sees_whole_versions_through_40_publications(tmp_path):
     sample = Sample(tmp_path / "mirror")
     sample.publish("c0", build(0), links=())

@@ -285,6 +285,7 @@ def holder(dest, what):
             process.kill()
 
 
+@pytest.mark.slow
 def test_nobody_waits_for_a_lock_who_does_not_want_to(run, lab, tmp_path, compose):
     lab.build(compose)
     dest = tmp_path / "dci"

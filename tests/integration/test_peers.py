@@ -196,6 +196,7 @@ def test_peers_may_stand_in_settings(labs, tmp_path):
     assert done.stderr.count("peers: expected") == 2
 
 
+@pytest.mark.slow
 def test_a_dead_peer_is_asked_once_a_run_and_not_once_a_topic(labs, tmp_path):
     labs.sync("lab1")
     one, vanish = labs.serve("lab1", 1)

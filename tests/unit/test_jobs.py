@@ -345,6 +345,7 @@ def test_the_server_chooses_the_newest_of_each_type(lab, server, topic):
     assert server.job(job.id) == job
 
 
+@pytest.mark.slow
 def test_a_job_that_was_scheduled_and_cannot_be_read_is_named(lab, server, topic):
     def answer(exchange):
         reads_job = exchange.request.method == "GET" and "/jobs/" in exchange.request.path
