@@ -142,7 +142,7 @@ class Assembling:
             wanted = next(reading)
             while True:
                 yield AssemblyStep(ranges.overlap(self._missing(), [wanted]), waits=True)
-                wanted = reading.send(self._partial.read(*wanted))
+                wanted = reading.send(self._partial.read(wanted.start, wanted.size))
         except StopIteration as end:
             layout: Layout = end.value
             return layout

@@ -89,3 +89,10 @@ def test_folders_that_lie_lead_to_the_right_bytes(data: st.DataObject) -> None:
         place, lie = data.draw(st.integers(ROOT * SECTOR, FIRST - 8)), data.draw(st.binary(min_size=1, max_size=8))
         image[place : place + len(lie)] = lie
     assert assemble(bytes(image), data.draw(NUMBERS), []) <= len(image)
+
+
+def test_a_folder_in_the_second_half_of_an_image_is_read() -> None:
+    """What lies there is asked for by its own size; that of all before it would lead beyond the end."""
+    image = bytearray(IMAGE)
+    image[47848:47850] = b"\x00\x02"  # found by the property above
+    assert assemble(bytes(image), [], []) <= len(image)
