@@ -78,16 +78,16 @@ class FilledPartial(Partial):
             self.filled = ranges.overlap(self.filled, ranges.missing(ranges.union(wrong), self.size))
             return lost
 
-    def read(self, start: int, size: int) -> bytes:
+    def read(self, wanted: Range) -> bytes:
         """Bytes that are there.
 
         Raises:
             DownloaderError: they cannot be read.
         """
         with disk_errors(self.path):
-            content = os.pread(self._fd, size, start)
-            if len(content) != size:
-                raise OSError(errno.EIO, f"the file ends at byte {start + len(content)}")
+            content = os.pread(self._fd, wanted.size, wanted.start)
+            if len(content) != wanted.size:
+                raise OSError(errno.EIO, f"the file ends at byte {wanted.start + len(content)}")
             return content
 
     def matches(self) -> bool:

@@ -142,7 +142,7 @@ class Assembling:
             wanted = next(reading)
             while True:
                 yield AssemblyStep(ranges.overlap(self._missing(), [wanted]), waits=True)
-                wanted = reading.send(self._partial.read(wanted.start, wanted.size))
+                wanted = reading.send(self._partial.read(wanted))
         except StopIteration as end:
             layout: Layout = end.value
             return layout
@@ -181,7 +181,7 @@ class Assembling:
 
     def _mend(self) -> Iterator[AssemblyStep]:
         """Fetch what was filled where the sums in the image say that it is wrong."""
-        check = start_check(self._partial.read(0, APPLICATION_USE.end), self._partial.size)
+        check = start_check(self._partial.read(Range(0, APPLICATION_USE.end)), self._partial.size)
         while check is not None and not check.complete:
             wrong = self._check(check)
             if wrong is None:
@@ -196,7 +196,7 @@ class Assembling:
         """Go on with a check for the bytes of one step; where it is wrong, or None."""
         end = check.position + self._step_bytes
         while check.position < end and not check.complete:
-            wrong = check.update(self._partial.read(check.position, check.next_size()))
+            wrong = check.update(self._partial.read(Range(check.position, check.position + check.next_size())))
             if wrong is not None:
                 return wrong
         return None

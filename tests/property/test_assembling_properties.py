@@ -92,7 +92,7 @@ def test_folders_that_lie_lead_to_the_right_bytes(data: st.DataObject) -> None:
 
 
 def test_a_folder_in_the_second_half_of_an_image_is_read() -> None:
-    """What lies there is asked for by its own size; that of all before it would lead beyond the end."""
+    """It is read from its beginning to its end: its end is not taken for its size."""
     image = bytearray(IMAGE)
     image[47848:47850] = b"\x00\x02"  # found by the property above
     assert assemble(bytes(image), [], []) <= len(image)

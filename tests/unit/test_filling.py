@@ -50,7 +50,7 @@ def test_what_was_filled_and_written_together_is_the_file(partial, source, tmp_p
 def test_zeros_are_written_behind_the_bytes_of_a_file_whatever_was_there(partial, source):
     partial.write(4000, b"x" * (len(CONTENT) - 4000))
     partial.fill([rest(source)])
-    assert partial.read(4000, len(CONTENT) - 4000) == CONTENT[4000:]
+    assert partial.read(Range(4000, len(CONTENT))) == CONTENT[4000:]
 
 
 def test_what_was_filled_is_not_in_the_journal(partial, source):
@@ -130,4 +130,4 @@ def test_a_full_disk_is_told(partial, source, monkeypatch):
 def test_bytes_that_are_not_there_cannot_be_read(partial):
     os.ftruncate(partial._fd, 10)
     with pytest.raises(DownloaderError):
-        partial.read(0, 100)
+        partial.read(Range(0, 100))
