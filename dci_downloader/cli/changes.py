@@ -181,13 +181,13 @@ def of_jobs(
                 hint="leave the topic out: it follows from the jobs",
             )
     name = " → ".join(dict.fromkeys((older.topic.name, newer.topic.name)))
-    pairs = [_of_job(server, name, *both) for both in _partners(older.components, newer.components)]
+    pairs = [_of_job(server, name, *both) for both in _pairs_of(older.components, newer.components)]
     if not pairs:
         raise NotFoundError(f"neither of the jobs {older.id} and {newer.id} has components")
     return _result(pairs, narrowing)
 
 
-def _partners(
+def _pairs_of(
     older: Iterable[Component], newer: Iterable[Component]
 ) -> Iterator[tuple[Optional[Component], Optional[Component]]]:
     """The components of two jobs, type by type; what both have goes together, the rest in the order of names."""

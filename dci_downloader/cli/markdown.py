@@ -99,11 +99,11 @@ def _table(lines: Sequence[str], width: int) -> Iterator[str]:
 def _linked(text: str) -> str:
     """The text with the target of each link in words: another page, an address, or nothing for the same page."""
 
-    def words(match: re.Match[str]) -> str:
+    def named(match: re.Match[str]) -> str:
         label, target = match.groups()
         page = re.fullmatch(r"([a-z-]+)\.md(#.*)?", target)
         if page:
             return f"{label} (help {page[1]})"
         return f"{label} ({target})" if "//" in target else label
 
-    return re.sub(r"\[([^\]]+)\]\(([^)]+)\)", words, text)
+    return re.sub(r"\[([^\]]+)\]\(([^)]+)\)", named, text)
