@@ -48,6 +48,8 @@ class Room:
         except DiskFullError as error:
             would_remove = removable(self._mirror, self._expected + _shortage(error)) if self._makes_later() else None
             if not (would_remove and would_remove.versions):
+                if self._options.make_room:
+                    error.hint = "older versions do not make enough room: free some of this disk, or select less"
                 raise
             self._expected = would_remove.size
             self._say("would remove", would_remove)

@@ -101,7 +101,7 @@ class Mirror:
 
         Args:
             plans: what is to be fetched.
-            reserve: bytes that are to stay free.
+            reserve: bytes that are to stay free; below 0 where so many will be freed before.
 
         Raises:
             DiskFullError: there is too little.
@@ -111,7 +111,7 @@ class Mirror:
         with disk_errors(self.root):
             free = free_bytes(self.store.partials)
         if needed and needed + reserve > free:
-            staying = f", and {reserve:,} are to stay free (reserve)" if reserve else ""
+            staying = f", and {reserve:,} are to stay free (reserve)" if reserve > 0 else ""
             raise DiskFullError(
                 f"{self.root}: {needed:,} bytes are needed, {free:,} are free{staying}",
                 needed=needed,

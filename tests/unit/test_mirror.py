@@ -48,6 +48,9 @@ def test_room_is_checked_before_the_first_byte_less_what_partials_occupy(sample,
     with pytest.raises(DiskFullError) as caught:
         sample.mirror.check_space([plan, plan])
     assert (caught.value.needed, caught.value.free) == (1_004_096, 409_600)
+    with pytest.raises(DiskFullError) as caught:
+        sample.mirror.check_space([plan], reserve=-4096)  # that much will be freed before
+    assert "reserve" not in str(caught.value)
     partial = sample.store.open_partial(entry)
     sample.mirror.check_space([plan])
     partial.discard()

@@ -76,7 +76,8 @@ def test_without_it_the_run_ends_before_the_first_byte(lab, mirror, disk):
     disk(0.5)
     lab.build({"a": content(4)}, number=4, name="RHEL-9.2.4")
     lab.site.store.forget()
-    assert sync(lab, mirror).exit_code == 6
+    report = sync(lab, mirror)
+    assert (report.exit_code, "--make-room" in report.failures[0].hint) == (6, True)
     assert (lab.fetched(), len(named(mirror))) == ([], 3)
 
 
@@ -85,7 +86,11 @@ def test_where_not_even_all_of_them_would_do_none_goes(lab, mirror, disk):
     files = {name: content(10 + number) for number, name in enumerate("abcdefgh")}
     lab.build(files, number=4, name="RHEL-9.2.4")
     lab.site.store.forget()
-    assert sync(lab, mirror, make_room=True).exit_code == 6
+    for dry_run in (True, False):
+        report = sync(lab, mirror, make_room=True, dry_run=dry_run)
+        (failure,) = report.failures
+        assert (report.exit_code, "older versions do not make enough room" in failure.hint) == (6, True)
+        assert "-make-room" not in failure.hint, "it was given"
     assert (len(named(mirror)), len(named(mirror, "RHEL-9.3")), lab.fetched()) == (3, 3, [])
 
 
