@@ -193,8 +193,7 @@ class ControlReader:
     def _name_error(self, given: str) -> Optional[NotFoundError]:
         """The error where a component's name stands for its id; None where no component has that name."""
         for one in self._listed("component", "", lambda one: one.text("name") == given, given):
-            hint = f"its id is {one.text('id')}; with TOPIC, --filter {one.text('type')}:name={given} asks by the name"
-            return NotFoundError(f"{given} is the name of a component, and no id", hint=hint)
+            return NotFoundError(f"{given} is the name of a component, and no id", hint=f"its id is {one.text('id')}")
         return None
 
 
