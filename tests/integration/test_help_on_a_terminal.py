@@ -16,6 +16,7 @@ import pytest
 
 from dci_downloader.cli import pages
 from tests.integration.conftest import needs
+from tests.pseudo_terminals import keep_on_interrupt
 
 pytestmark = needs("setsid")
 
@@ -53,6 +54,7 @@ class Terminal:
 def terminal(*words, columns=80, lines=24, **environ):
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    keep_on_interrupt(slave)
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
     process = subprocess.Popen(
         ["setsid", "--ctty", sys.executable, "-m", "dci_downloader", *words],
@@ -93,7 +95,7 @@ def test_ctrl_c_is_for_the_pager():
     with terminal("help", "operations") as screen:
         screen.read_until("# Operations")
         screen.type(b"\x03")
-        screen.read_until("\a")  # keys that are typed before are thrown away by the terminal
+        screen.read_until("\a")  # it rings when it heard of it
         screen.type(b"/semanage\r")  # it still looks for what one wants
         screen.read_until("public_content_t")
         screen.type(b"q")

@@ -20,6 +20,7 @@ import pytest
 
 from tests.faults.server import FaultServer, forwarding
 from tests.integration.conftest import needs
+from tests.pseudo_terminals import keep_on_interrupt
 
 pyte = pytest.importorskip("pyte")  # an emulator of terminals
 
@@ -36,6 +37,7 @@ class Terminal:
         self._stream = pyte.ByteStream(self._screen)
         self.raw = b""
         self._set_size(other, columns)
+        keep_on_interrupt(other)
         base = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "TERM": "xterm-256color"}
         self.process = subprocess.Popen(
             command,
