@@ -21,7 +21,7 @@ from dci_downloader.mirror.fetching import forget
 from dci_downloader.mirror.files import flush_folder, remove_file
 from dci_downloader.mirror.hold import hold_path, is_held
 from dci_downloader.mirror.index import write_index
-from dci_downloader.mirror.lookup import find_topic, find_types
+from dci_downloader.mirror.lookup import find_types
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.removal import left_note
@@ -69,8 +69,7 @@ def remove(
         SettingsError: one is held, or a folder cannot be read or written; nothing was removed of a type that is held.
         LockedError: another run holds the topic for longer than ``timeout``.
     """
-    topic = find_topic(mirror, topic_name)
-    types = find_types(topic, component_type)
+    topic, types = find_types(mirror, topic_name, component_type)
     versions: tuple[str, ...] = ()
     files = size = 0
     with topic.lock(timeout, progress.message):
