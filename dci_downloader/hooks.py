@@ -1,4 +1,7 @@
-"""How a caller follows a run and ends it: two protocols, each with an implementation that does nothing."""
+"""How a caller follows a run and ends it: two protocols, each with an implementation that does nothing.
+
+:class:`MultiProgress` lets several callers follow one run.
+"""
 
 from __future__ import annotations
 
@@ -64,6 +67,48 @@ class NullProgress:
 
     def phase(self, label: str) -> None:
         """Ignore it."""
+
+
+class MultiProgress:
+    """Passes every report on to all of several receivers."""
+
+    def __init__(self, *receivers: Progress) -> None:
+        self._receivers = receivers
+
+    def message(self, text: str) -> None:
+        """Pass on a line."""
+        for receiver in self._receivers:
+            receiver.message(text)
+
+    def detail(self, text: str) -> None:
+        """Pass on a detail."""
+        for receiver in self._receivers:
+            receiver.detail(text)
+
+    def begin(self, label: str, files: int, size: int) -> None:
+        """Pass on that work begins."""
+        for receiver in self._receivers:
+            receiver.begin(label, files, size)
+
+    def advance(self, files: int, size: int) -> None:
+        """Pass on how much more is complete."""
+        for receiver in self._receivers:
+            receiver.advance(files, size)
+
+    def waiting(self, seconds: float, limit: float) -> None:
+        """Pass on that nothing arrives."""
+        for receiver in self._receivers:
+            receiver.waiting(seconds, limit)
+
+    def end(self) -> None:
+        """Pass on that the work is over."""
+        for receiver in self._receivers:
+            receiver.end()
+
+    def phase(self, label: str) -> None:
+        """Pass on which work without bytes begins or ends."""
+        for receiver in self._receivers:
+            receiver.phase(label)
 
 
 @contextmanager
