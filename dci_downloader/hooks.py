@@ -20,7 +20,7 @@ class Progress(Protocol):
         """A line for everybody: which topic a pattern means, a topic that waits for a lock."""
 
     def detail(self, text: str) -> None:
-        """A line for those who asked for more: which component was chosen, a peer that is not asked any more."""
+        """A line for verbose output: which component was chosen, a peer that is not asked any more."""
 
     def begin(self, label: str, files: int, size: int) -> None:
         """Work on that many files and bytes starts; ``label`` names it."""
@@ -32,7 +32,7 @@ class Progress(Protocol):
         """
 
     def waiting(self, seconds: float, limit: float) -> None:
-        """Nothing has arrived for so many seconds; at ``limit`` seconds the work is given up. Comes again and again."""
+        """Nothing has arrived for so many seconds; at ``limit`` seconds the work is given up. Called repeatedly."""
 
     def end(self) -> None:
         """The work that ``begin`` announced is over, complete or not."""
@@ -42,7 +42,7 @@ class Progress(Protocol):
 
 
 class NullProgress:
-    """Ignores every report; a subclass overrides those that it is about."""
+    """Ignores every report; a subclass overrides the methods that it needs."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -123,7 +123,7 @@ def phase(progress: Progress, label: str) -> Iterator[None]:
 
 @contextmanager
 def entering(progress: Progress, label: str, context: AbstractContextManager[object]) -> Iterator[None]:
-    """Enter a context for a block; what it takes to enter it is reported as work without bytes to count."""
+    """Enter a context for a block; entering it is reported as work without bytes to count."""
     with ExitStack() as stack:
         with phase(progress, label):
             stack.enter_context(context)
@@ -137,7 +137,7 @@ class Stop(Protocol):
         """Whether the work should end as soon as it cleanly can."""
 
     def deferred(self) -> AbstractContextManager[None]:
-        """Entered by work that must not be interrupted, and calls ``requested`` several times a second instead."""
+        """A context for work that must not be interrupted: it calls ``requested`` several times a second instead."""
 
 
 class NeverStop:

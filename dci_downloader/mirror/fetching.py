@@ -90,7 +90,7 @@ class _Recorder(MultiProgress):
 
 
 @contextmanager
-def recorded(topic: TopicMirror, component_type: str, name: str, progress: Progress) -> Iterator[Progress]:
+def recorded_fetching(topic: TopicMirror, component_type: str, name: str, progress: Progress) -> Iterator[Progress]:
     """Record for a block how far the fetching of a component is; gives the progress to report it to."""
     path, began_at = _path(topic, component_type), topic.clock().isoformat()
     own = {"topic": topic.name, "type": component_type, "name": name, "began_at": began_at}
@@ -110,7 +110,7 @@ def recorded(topic: TopicMirror, component_type: str, name: str, progress: Progr
         recorder.save(running=False)
 
 
-def forget(topic: TopicMirror, component_type: str) -> None:
+def forget_fetching(topic: TopicMirror, component_type: str) -> None:
     """Remove the record of a component: it is published. Safe to repeat."""
     with suppress(OSError):
         remove_file(_path(topic, component_type))

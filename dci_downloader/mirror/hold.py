@@ -66,7 +66,7 @@ def held_since(topic: TopicMirror, component_type: str) -> Optional[datetime]:
         return None
 
 
-def put(topic: TopicMirror, component_type: str) -> None:
+def put_hold(topic: TopicMirror, component_type: str) -> None:
     """Hold a type. Safe to repeat: it is held since the first time then. To be called under the topic's lock.
 
     Raises:
@@ -110,7 +110,7 @@ def hold(
                 hint="mirror it first: what is held is the version that is published",
             )
         for each in holds:
-            put(topic, each.type)
+            put_hold(topic, each.type)
     return tuple(holds)
 
 

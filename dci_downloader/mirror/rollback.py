@@ -11,7 +11,7 @@ from dci_downloader.mirror.damage import judge
 from dci_downloader.mirror.digests import BELOW
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.hashing import hashing
-from dci_downloader.mirror.hold import is_held, put
+from dci_downloader.mirror.hold import is_held, put_hold
 from dci_downloader.mirror.lookup import find_types
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
@@ -108,7 +108,7 @@ def roll_back(topic: TopicMirror, component_type: str, *, hold: bool = False) ->
     with disk_errors(topic.path):
         notes += swap_link(topic, version)
     if hold:
-        put(topic, component_type)
+        put_hold(topic, component_type)
     notes += (_HELD if is_held(topic, component_type) else _NEXT_SYNC,)
     return Rollback(topic.name, version.component.type, version.folder, str(topic.link(component_type)), notes)
 

@@ -59,7 +59,7 @@ class TopicMirror:
 
     Attributes:
         path: the folder of the topic.
-        left: what could not be removed, one line for people each.
+        leftovers: what could not be removed, one line for people each.
         created_at: when the topic was created on the control server, UTC; None where that is not known.
 
     Raises:
@@ -72,7 +72,7 @@ class TopicMirror:
         self.path = root / native(check_name(folder_name(name), "topic"))
         self.store = store
         self.clock = clock
-        self.left: list[str] = []
+        self.leftovers: list[str] = []
         self.created_at: Optional[datetime] = None
 
     @contextmanager
@@ -112,7 +112,7 @@ class TopicMirror:
             with FileLock(self.path / ".lock").holding(timeout=timeout, waiting=waiting):
                 store_lock.sign()  # only now: while it waits for the topic, others are the ones to name
                 mend_folders(self.path)
-                self.left += remove_topic_temporaries(self.path)
+                self.leftovers += remove_topic_temporaries(self.path)
                 yield
 
     def check(self) -> None:
