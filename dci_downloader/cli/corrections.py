@@ -1,6 +1,6 @@
 """What a command line that failed was probably meant to be: rules without I/O.
 
-Looked at are the words before the first option, for those are commands, topics and folders, and never secrets.
+Only the words before the first option are looked at: they are commands, topics and folders, and never secrets.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _NAMES_ELSEWHERE = {
 _SYNC_ELSEWHERE = ("clone", "copy", "download", "fetch", "get", "mirror", "pull", "run", "start", "sync", "update")
 _DEST_FIRST = ("hold", "release", "remove", "rollback")
 _TOPIC = re.compile(r"[A-Za-z]+[- ]?\d[\w.*-]*")
-_CUTOFF = 0.75  # of what makes two words alike
+_CUTOFF = 0.75  # how similar two words have to be, from 0 to 1
 
 
 def correction(arguments: Sequence[str], commands: Collection[str]) -> str:
@@ -61,11 +61,11 @@ def correction(arguments: Sequence[str], commands: Collection[str]) -> str:
         others = others[::-1] if is_swapped(others) else others
         return f"a sync has no name of its own: {_line(*others)}"
     command = _NAMES_ELSEWHERE.get(first.lower()) or _similar(first, commands)
-    if command == "topics" and others and _is_path(others[0]) == 2:
+    if command == "topics" and others and _path_likeness(others[0]) == 2:
         command = "status"  # of the server there are topics, of a folder its versions
     if command in commands:
         return _meant(command, *others)
-    if len(others) == 1 and _is_path(first) > _is_path(others[0]):
+    if len(others) == 1 and _path_likeness(first) > _path_likeness(others[0]):
         return f"TOPIC comes before DEST: {_line(others[0], first)}"
     return ""
 
@@ -88,7 +88,7 @@ def check_order(words: Sequence[str], *command: str) -> None:
 
 
 def _of_command(command: str, words: Sequence[str]) -> str:
-    if command in _DEST_FIRST and len(words) > 1 and _is_path(words[1]) == 2 > _is_path(words[0]):
+    if command in _DEST_FIRST and len(words) > 1 and _path_likeness(words[1]) == 2 > _path_likeness(words[0]):
         return f"DEST comes before TOPIC: {_line(command, words[1], words[0], *words[2:])}"
     if command == "settings" and words and words[0].endswith((".yml", ".yaml")):
         return _meant(command, "check", *words)
@@ -99,7 +99,7 @@ def _similar(word: str, commands: Collection[str]) -> str:
     return "" if _TOPIC.fullmatch(word) else similar_name(word, commands, _CUTOFF) or ""
 
 
-def _is_path(word: str) -> int:
+def _path_likeness(word: str) -> int:
     """How much a word looks like a folder, rather than like a topic: 0 to 2."""
     if "/" in word or word.startswith(("~", ".")):
         return 2

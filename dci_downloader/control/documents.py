@@ -94,8 +94,8 @@ def job(document: Fields, of_topic: Optional[Topic] = None, components: Optional
 
     Args:
         document: of the job.
-        of_topic: its topic, where the document need not say it.
-        components: likewise.
+        of_topic: its topic, where the document need not hold it.
+        components: its components, where the document need not hold them.
     """
     readers: _Readers = {
         **_texts(document, *_JOB_TEXTS),
@@ -131,7 +131,7 @@ def _facts(document: Fields, readers: _Readers, known: Collection[str], *, insta
     """What there is under some keys, as far as it has the type that its reader expects, and the rest as ``extra``.
 
     Args:
-        document: which.
+        document: the object to read.
         readers: by key.
         known: keys that are read elsewhere, or are not wanted.
         instants: also when it was created and updated.

@@ -31,7 +31,7 @@ def resolve_request(server: Upstream, topic: str, options: SyncOptions, progress
     """Find the topic and the components that a topic's name and the options mean. Safe to repeat.
 
     Args:
-        server: whom to ask.
+        server: the server to ask.
         topic: name, or pattern with a trailing ``*``; may be empty where ``options`` name a component or a job.
         options: filters, component or job.
         progress: gets a message about what was chosen.
@@ -71,8 +71,8 @@ def resolve_offer(server: Upstream, component: Component, known: Optional[Manife
     the second answer on the first one.
 
     Args:
-        server: whom to ask.
-        component: which.
+        server: the server to ask.
+        component: the component to look at.
         known: what was selected from an earlier offer; where neither it nor the image list has changed since, the
             manifest is not sent again.
 

@@ -40,7 +40,7 @@ def resolve_topic(server: Upstream, pattern: str, progress: Progress) -> Topic:
     """Find the active topic that a name or a trailing-``*`` pattern means.
 
     Args:
-        server: where to look.
+        server: the server to ask.
         pattern: a name, its exact case preferred, or a pattern.
         progress: gets a message that says which topic a pattern means.
 
@@ -99,7 +99,7 @@ def resolve_components(
     """Choose the components of a topic to mirror.
 
     Args:
-        server: where to look.
+        server: the server to ask.
         topic: which they belong to.
         filters: what is wanted in place of one of each type.
         progress: gets a detail about each component that is chosen.
@@ -131,8 +131,8 @@ def resolve_component(server: Upstream, component_id: str, topic: Optional[Topic
     """One component by its id; may be private, or no longer active.
 
     Args:
-        server: where to look.
-        component_id: which.
+        server: the server to ask.
+        component_id: its id.
         topic: that it has to belong to; None for its own.
 
     Raises:

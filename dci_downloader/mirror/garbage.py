@@ -43,7 +43,7 @@ def collect_garbage(store: Store, root: Path) -> Removal:
     Does not wait: what cannot be judged now stays written down.
 
     Args:
-        store: which.
+        store: the store to collect in.
         root: of the mirror.
 
     Raises:
@@ -67,7 +67,7 @@ def sweep(store: Store, root: Path, timeout: Optional[float], waiting: Callable[
     """Remove every object that no version needs. Safe to repeat, and to be killed.
 
     Args:
-        store: which.
+        store: the store to collect in.
         root: of the mirror.
         timeout: seconds to wait for running syncs to end; None waits for ever, 0 not at all.
         waiting: called once for each wait, with a line for people that names the holder.
@@ -88,7 +88,7 @@ class _Collection:
     """One judgement of objects, and the removal of those that no version needs.
 
     Args:
-        store: which.
+        store: the store to collect in.
         root: of the mirror.
         digests: of the objects in question.
 

@@ -86,7 +86,7 @@ def head_of(version: Version, copies: Optional[frozenset[str]] = None) -> Head:
     """The head that a version should have.
 
     Args:
-        version: which.
+        version: the version.
         copies: its copies, where its record names others.
     """
     return Head(

@@ -132,7 +132,7 @@ def record_run(mirror: Mirror, reports: Sequence[Report], seconds: float) -> Non
     """Add a run to the history, and what it published. Where there is no mirror, nothing happens.
 
     Args:
-        mirror: which.
+        mirror: the mirror whose history it is.
         reports: one for each topic.
         seconds: how long the run took.
     """

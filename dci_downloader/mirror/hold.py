@@ -91,7 +91,7 @@ def hold(
     """Keep a topic at what is published of it, until it is released. Safe to repeat.
 
     Args:
-        mirror: which.
+        mirror: the mirror that has the topic.
         topic_name: the topic.
         component_type: one type of it; empty for all that something is published of.
         timeout: seconds to wait for another run; None waits for ever, 0 not at all.
@@ -125,7 +125,7 @@ def release(
     """End the holds of a topic: the next sync publishes the newest again. Safe to repeat.
 
     Args:
-        mirror: which.
+        mirror: the mirror that has the topic.
         topic_name: the topic.
         component_type: one type of it; empty for all.
         timeout: seconds to wait for another run; None waits for ever, 0 not at all.

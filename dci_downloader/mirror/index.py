@@ -165,8 +165,8 @@ def write_index(topic: TopicMirror, component_type: str, *, without: Collection[
     published the index goes away, and with it the type from the list.
 
     Args:
-        topic: which.
-        component_type: which type of it.
+        topic: the topic of the index.
+        component_type: the type that is indexed.
         without: folders of versions that are about to be removed.
 
     Raises:

@@ -36,8 +36,8 @@ def expired(
     """The versions that :func:`retire` would remove. No side effect.
 
     Args:
-        topic: which.
-        component_type: which type of it.
+        topic: the topic of the versions.
+        component_type: their type.
         keep: how many older builds stay.
         next_identity: the identity of a version that is about to be published; empty for the one published now.
         next_build: the id of its component.

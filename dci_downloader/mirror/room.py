@@ -31,7 +31,7 @@ def removable(mirror: Mirror, shortage: int) -> Removal:
     """What :func:`make_room` would remove. No side effect.
 
     Args:
-        mirror: which.
+        mirror: the mirror that needs room.
         shortage: bytes that lack.
 
     Returns:
@@ -48,7 +48,7 @@ def make_room(
     While another run is working, what they held could not leave the store: those that run already are waited for.
 
     Args:
-        mirror: which.
+        mirror: the mirror that needs room.
         shortage: bytes that lack.
         waiting: called with a line for people before a wait, and about each topic that another run keeps.
         timeout: seconds to wait for other runs; None waits for ever, 0 not at all.

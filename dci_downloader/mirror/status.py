@@ -88,7 +88,7 @@ def status(mirror: Mirror) -> Status:
     """What is here. Reads heads, and records where they lack; needs no network and has no side effect.
 
     Args:
-        mirror: whose versions.
+        mirror: the mirror to show.
 
     Raises:
         NotFoundError: there is no mirror.

@@ -86,7 +86,7 @@ def list_topic(topic: TopicMirror, listed: ListedTopic, *, gone: bool = False) -
     Topics whose folder is gone leave the list, too.
 
     Args:
-        topic: which.
+        topic: the topic to list.
         listed: the entry with the types that it is about; its id and date may be unknown, then those known before stay.
         gone: whether nothing is published of these types any more.
 

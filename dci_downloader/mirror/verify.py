@@ -82,7 +82,7 @@ def verify(
     shared.
 
     Args:
-        mirror: which.
+        mirror: the mirror to verify.
         workers: how many processes hash side by side; 0 for one on each core.
         timeout: seconds to wait for a run that prunes; None waits for ever, 0 not at all.
         progress: gets files and bytes, and a message before a wait.

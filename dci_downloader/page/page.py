@@ -35,7 +35,7 @@ def write_page(mirror: Mirror, path: Path) -> None:
     """Write the page, at once and readable by all. Safe to repeat.
 
     Args:
-        mirror: which.
+        mirror: the mirror to show.
         path: the file; replaced.
 
     Raises:
@@ -53,7 +53,7 @@ def require_place(mirror: Mirror, path: Path) -> None:
     """Make sure that a page can be written, before there is one.
 
     Args:
-        mirror: which; its own folder need not be there yet.
+        mirror: the mirror to show; its own folder need not be there yet.
         path: the file.
 
     Raises:
@@ -78,7 +78,7 @@ def page(mirror: Mirror, path: Path) -> str:
     """The page as text.
 
     Args:
-        mirror: which.
+        mirror: the mirror to show.
         path: where it will be.
 
     Raises:

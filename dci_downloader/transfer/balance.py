@@ -85,7 +85,7 @@ class Balance:
         """How many requests to a peer may be under way.
 
         Args:
-            peer: which.
+            peer: the peer.
             at_peer: the most that a peer may have.
             connections: how many there are for all sources.
         """

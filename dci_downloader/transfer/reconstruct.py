@@ -41,7 +41,7 @@ def reconstruct(
 
     Args:
         server: has the component.
-        mirror: which.
+        mirror: the mirror to repair.
         check: of the version.
         fetch: brings what a plan misses of a component into the store, or raises; called under the topic's lock.
         timeout: seconds to wait for another run; None waits for ever, 0 not at all.

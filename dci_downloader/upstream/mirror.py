@@ -134,7 +134,7 @@ class UpstreamMirror:
         """The components that the mirror publishes or keeps; of each type the published one first.
 
         Args:
-            topic: whose; None for those of every topic.
+            topic: the topic of the components; None for every topic.
             type: case is ignored; empty for any.
             tags: all of them are on the component.
             name: exact name, or empty for any.
