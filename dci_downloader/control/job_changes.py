@@ -1,4 +1,4 @@
-"""What happens to a job while it runs: states, components, files. None of it is ever repeated by itself."""
+"""Changes of a job while it runs: states, components, files. None of these calls is repeated by itself."""
 
 from __future__ import annotations
 

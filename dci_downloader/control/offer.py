@@ -67,8 +67,8 @@ class Offer:
 def resolve_offer(server: Upstream, component: Component, known: Optional[Manifest] = None) -> Offer:
     """Ask the server for what a component offers. Safe to repeat.
 
-    One question after the other: on a line where that matters, another connection would take longer to be made than
-    the second answer on the first one.
+    The two requests are sent one after the other: on a slow line, a second connection would take longer to be made than
+    a second response on the first one.
 
     Args:
         server: the server to ask.

@@ -1,4 +1,4 @@
-"""What the status page says of a component beside its row: repositories, and past builds with what changed in them."""
+"""What the status page shows of a component beside its row: repositories, and past builds with their changes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def sources_of(mirror: Mirror, row: StatusRow) -> tuple[Source, ...]:
 
 
 def past_builds(mirror: Mirror, row: StatusRow, history: History) -> tuple[Build, ...]:
-    """The last builds of a type; of what was published before there was a history, the present one."""
+    """The last builds of a type; only the present one where it was published before there was a history."""
     builds = history.builds_of(row.topic, row.type)
     if row.published_at is None or any(build.version == row.version for build in builds):
         return builds

@@ -1,6 +1,6 @@
 """The documents of a mirror that say what it holds, read and checked: list of topics, indexes, records.
 
-The index says what counts; a record is proved by the digest there, and checked as a manifest is.
+The index names the versions; a record is proved by its digest there, and checked as a manifest is.
 """
 
 from __future__ import annotations
