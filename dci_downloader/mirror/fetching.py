@@ -1,9 +1,9 @@
-"""What is being fetched, and what an interrupted run left: a small file for each component, for those who look on.
+"""What is being fetched, and what an interrupted run left: a small file for each component, for ``status``.
 
     fetching/3f2a….json      one for each topic and type, gone once the component is published
 
-Nothing relies on it: it is written now and then without a flush, and what cannot be written or read is left out. That
-a run still works is told by its process, as this machine has it; of a run on another machine, by when it last wrote.
+Nothing relies on it: it is written now and then without a flush, and what cannot be written or read is left out. A run
+on this machine counts as running while its process exists, one on another machine while it wrote lately.
 """
 
 from __future__ import annotations

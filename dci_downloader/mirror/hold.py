@@ -1,8 +1,8 @@
-"""Holds: a type of a topic that stays at the version that is published, whatever the control server offers.
+"""Holds: a type that is held stays at its published version, whatever the control server offers.
 
-    <topic>/.versions/<type>/.hold      that there is such a file is the hold; its text says since when, for people
+    <topic>/.versions/<type>/.hold      the type is held while this file exists; its text says since when
 
-A sync publishes nothing of a held type, and fetches nothing for it; a rollback moves it all the same, as do people.
+A sync publishes nothing of a held type, and fetches nothing for it. A rollback changes its version all the same.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def held_since(topic: TopicMirror, component_type: str) -> Optional[datetime]:
 
 
 def put_hold(topic: TopicMirror, component_type: str) -> None:
-    """Hold a type. Safe to repeat: it is held since the first time then. To be called under the topic's lock.
+    """Hold a type. Safe to repeat: the time of the first call stays. To be called under the topic's lock.
 
     Raises:
         DiskFullError: no room.

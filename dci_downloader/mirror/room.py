@@ -1,9 +1,8 @@
 """Room: unpublished versions give way to a new build where the disk is too small for both.
 
 The oldest go first, whatever topic they are of; the published ones never. Where all of them together would not free
-enough, none is removed: the run fails either way, and a way back is worth more than a failure with more room. To be
-called without a topic's lock, for it takes that of each topic whose versions it removes. A topic that another run is
-working on keeps its own.
+enough, none is removed: the run fails either way, and they are kept for a rollback. A topic that another run is working
+on keeps its versions. To be called without a topic's lock, for it takes that of each topic whose versions it removes.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ def removable(mirror: Mirror, shortage: int) -> Removal:
 
     Args:
         mirror: the mirror that needs room.
-        shortage: bytes that lack.
+        shortage: bytes that are missing.
 
     Returns:
         The versions, and what that frees; nothing where it would not be enough.
@@ -49,7 +48,7 @@ def make_room(
 
     Args:
         mirror: the mirror that needs room.
-        shortage: bytes that lack.
+        shortage: bytes that are missing.
         waiting: called with a line for people before a wait, and about each topic that another run keeps.
         timeout: seconds to wait for other runs; None waits for ever, 0 not at all.
 

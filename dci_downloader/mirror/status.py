@@ -1,4 +1,4 @@
-"""Status: what a mirror holds, by its records alone."""
+"""Status: what a mirror holds, read from its records alone."""
 
 from __future__ import annotations
 

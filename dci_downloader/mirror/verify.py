@@ -248,5 +248,5 @@ def _record_as_verified(topic: TopicMirror, version: Head) -> str:
 
 
 def _publication(version: Head) -> tuple[str, int, datetime]:
-    """What another publication of a version changes."""
+    """The fields of a version that publishing it again changes."""
     return version.identity, version.number, version.published_at

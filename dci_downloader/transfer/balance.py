@@ -1,4 +1,4 @@
-"""How much each source is asked for, by what it has shown that it can bring: rules without I/O.
+"""How much each source is asked for, by how fast it was so far: rules without I/O.
 
 Sources that are fast come back for more sooner, and so get more. Beyond that:
 

@@ -1,4 +1,4 @@
-"""Make a version right whose record is lost: the server says what its component holds, the tree what was wanted of it.
+"""Makes a lost record anew: the server says what the component holds, the tree which part of it was selected.
 
 The selection stays unknown, so the next sync publishes the same files under its own selection, and fetches nothing.
 """
