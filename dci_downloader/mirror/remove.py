@@ -117,8 +117,8 @@ def _remove_type(topic: TopicMirror, component_type: str) -> Removal:
             flush_folder(topic.path)  # likewise
         elif os.path.lexists(link):
             topic.left.append(f"{link} is no link of this program and stays")
-        write_index(topic, component_type)  # nothing is published any more, and other mirrors are told so
         folders = (*(version.folder for version in versions), *(record.folder for record in unreadable))
+        write_index(topic, component_type, without=folders)  # other mirrors are told that nothing is published any more
         removed = tuple(each for each in folders if discard(topic, folder / native(each)))
         remove_file(hold_path(topic, component_type))
         forget(topic, component_type)

@@ -10,7 +10,6 @@ Versions are only read here: publish, retention and rollback, which change them,
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -262,21 +261,6 @@ class TopicMirror:
         if is_carried(self.link(version.component.type)):
             return carried_state(version.manifest, self.store.holds)
         return inspect(self.tree(version), version.manifest, str(self.store.objects), version.copies)
-
-
-def wrong_target(topic: TopicMirror, component_type: str) -> str:
-    """Where the link of a type leads if it leads to something else than a version of it; else an empty string.
-
-    It is empty, too, where the link leads to a version that is gone, and where a folder is in the link's place.
-    """
-    try:
-        target = os.readlink(topic.link(component_type))
-    except OSError:
-        return ""
-    folder = topic.published_folder(component_type)
-    tree = topic.versions_folder(component_type) / native(folder)
-    is_right = folder and (not os.path.lexists(tree) or stat.S_ISDIR(os.lstat(tree).st_mode))
-    return "" if is_right else text_of(target)
 
 
 def _of_type(record: Union[_Record, Unreadable], name: str) -> Union[_Record, Unreadable]:
