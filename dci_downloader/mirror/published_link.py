@@ -52,9 +52,8 @@ def version_meant(topic: TopicMirror, component_type: str) -> Optional[Head]:
     heads = {head.folder: head for head in topic.heads(component_type)}
     if published := heads.get(topic.published_folder(component_type)):
         return published
-    link = os.path.realpath(topic.link(component_type))
-    if os.path.dirname(link) == os.path.realpath(topic.versions_folder(component_type)):
-        if named := heads.get(text_of(os.path.basename(link))):
-            return named
+    parent, name = os.path.split(os.path.realpath(topic.link(component_type)))
+    beside = parent == os.path.realpath(topic.versions_folder(component_type))
     index = read_index(topic, component_type)
-    return heads.get(index.published if index else "") or next(iter(heads.values()), None)
+    names = (text_of(name) if beside else "", index.published if index else "", *heads)
+    return next((heads[name] for name in names if name in heads), None)
