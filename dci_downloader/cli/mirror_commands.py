@@ -28,7 +28,13 @@ def status(argv: Sequence[str]) -> int:
     from dci_downloader.mirror.mirror import Mirror
     from dci_downloader.settings.destination import destination
 
+    if arguments.html == "-" and arguments.json:
+        raise SettingsError("--json and --html - both print to standard output", hint="name a file: --html page.html")
     mirror = Mirror(destination(arguments.destination, os.environ).path)
+    if arguments.html == "-":
+        from dci_downloader.page.page import page
+
+        return output.print_page(page(mirror))
     result = status.status(mirror, width=output.table_width(), utc=arguments.utc)
     if arguments.html:
         from dci_downloader.page.page import write_page

@@ -13,6 +13,7 @@ import hashlib
 import os
 from importlib.resources import files
 from pathlib import Path
+from typing import Optional
 from urllib.parse import quote
 from xml.etree.ElementTree import Element
 
@@ -74,12 +75,12 @@ def require_place(mirror: Mirror, path: Path) -> None:
         ) from None
 
 
-def page(mirror: Mirror, path: Path) -> str:
+def page(mirror: Mirror, path: Optional[Path] = None) -> str:
     """The page as text.
 
     Args:
         mirror: which.
-        path: where it will be.
+        path: where it will be; None where that is not known.
 
     Raises:
         NotFoundError: there is no mirror.
@@ -111,7 +112,7 @@ def page(mirror: Mirror, path: Path) -> str:
         *runs_section(history.runs),
     ]
     body = element("body", _header(mirror, root, found, history), element("main", *main), _footer())
-    return document(element("html", head, body, lang="en", data_up=_way_to(root, path)))
+    return document(element("html", head, body, lang="en", data_up=_way_to(root, path) if path else ""))
 
 
 def _resource(name: str) -> str:
