@@ -151,6 +151,5 @@ def _header(mirror: Mirror, root: Path, found: Status, history: History) -> Elem
 
 
 def _footer() -> Element:
-    return element(
-        "footer", element("p", "Written by dci-downloader; a run with status_page writes it anew.", class_="quiet")
-    )
+    text = "Written by dci-downloader; where settings have a status_page, whatever changes the mirror writes it anew."
+    return element("footer", element("p", text, class_="quiet"))
