@@ -12,19 +12,15 @@ the ``^C`` of an interruption is written over.
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Optional, TextIO
+from typing import Optional
 
 from dci_downloader import formatting
-from dci_downloader.cli.style import Style, style_of, width_of
-from dci_downloader.cli.work import Ticker, Work
+from dci_downloader.cli.style import width_of
+from dci_downloader.cli.work import Work, WorkProgress
 
 _ERASE = "\x1b[J"  # to the end of the screen
 _CUT, _WRAP = "\x1b[?7l", "\x1b[?7h"  # what a terminal does with a line that is too long
-_TICK_SECONDS = 0.25
 _DRAW_SECONDS = 0.1  # at least, between two drawings of what advances
 _LEAST_CELLS, _MOST_CELLS = 10, 40
 _LEAST_NAME = 8  # columns that are worth having of a name
@@ -73,33 +69,11 @@ def _cells(share: float, number: int) -> str:
     return "█" * full + "░" * (number - full)
 
 
-class BarProgress:
-    """Progress on a terminal.
+class BarProgress(WorkProgress):
+    """Progress on a terminal; its arguments are those of :class:`WorkProgress`."""
 
-    Args:
-        stream: the terminal.
-        verbose: write details too.
-        clock: seconds, monotonic.
-        style: of the stream; None to find out.
-        ticks: whether the clock ticks by itself; without, ``tick`` is to be called.
-    """
-
-    def __init__(
-        self,
-        stream: TextIO,
-        *,
-        verbose: bool = False,
-        clock: Callable[[], float] = time.monotonic,
-        style: Optional[Style] = None,
-        ticks: bool = True,
-    ) -> None:
-        self._stream, self._verbose, self._clock = stream, verbose, clock
-        self._style = style_of(stream) if style is None else style
-        self._ticker = Ticker(_TICK_SECONDS, self.tick) if ticks else None
-        self._guard = threading.RLock()  # one that an interruption leaves locked does not lock out its own thread
-        self._work: Optional[Work] = None
-        self._phase, self._phase_began = "", 0.0
-        self._shown, self._drawn = "", 0.0
+    tick_seconds = 0.25
+    _shown, _drawn = "", 0.0
 
     def message(self, text: str) -> None:
         """Write a line above the bar."""
@@ -127,12 +101,6 @@ class BarProgress:
                 if now - self._drawn >= _DRAW_SECONDS:
                     self._draw()
 
-    def waiting(self, seconds: float, limit: float) -> None:
-        """Say that nothing arrives."""
-        with self._guard:
-            if self._work is not None:
-                self._work.waiting(seconds, limit, self._clock())
-
     def end(self) -> None:
         """Take the bar away."""
         self._show(work=None)
@@ -158,10 +126,6 @@ class BarProgress:
             self._work = work
             self._tick_while_needed()
             self._draw()
-
-    def _tick_while_needed(self) -> None:
-        if self._ticker is not None:
-            self._ticker.start() if self._work or self._phase else self._ticker.stop()
 
     def _draw(self) -> None:
         """Write the line as it should be now, unless it is so."""

@@ -19,7 +19,7 @@ from dci_downloader.control.resolver import resolve_component, resolve_topic
 from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import NoFilesError, NotFoundError, SettingsError
 from dci_downloader.hooks import Progress
-from dci_downloader.mirror.lookup import find_topic, find_types
+from dci_downloader.mirror.lookup import find_types
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.record import Unreadable
 from dci_downloader.mirror.topic import TopicMirror
@@ -105,8 +105,8 @@ def of_mirror(mirror: Mirror, topic_name: str, component_type: str, narrowing: N
     """
     if not mirror.root.exists() and Path(topic_name).is_dir():
         raise NotFoundError(f"{mirror.root}: there is no mirror here", hint=f"DEST comes first: {_USAGE}")
-    topic = find_topic(mirror, topic_name)
-    pairs = [_versions(topic, each) for each in find_types(topic, component_type)]
+    topic, types = find_types(mirror, topic_name, component_type)
+    pairs = [_versions(topic, each) for each in types]
     if all(pair.note for pair in pairs):
         reasons = "; ".join(f"{pair.title}: {pair.note}" for pair in pairs)
         readable = any(pair.after for pair in pairs)

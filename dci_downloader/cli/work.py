@@ -1,14 +1,20 @@
-"""The work that progress is about: how far it is, how fast it goes, and a clock that ticks while nothing happens."""
+"""The work that progress is about: how far it is, how fast it goes, and a clock that ticks while nothing happens.
+
+:class:`WorkProgress` holds both for the progress that a person reads: the bar of a terminal, and lines elsewhere.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Optional
+from typing import Optional, TextIO
 
 from dci_downloader import formatting
+from dci_downloader.cli.style import Style, style_of
 
 _IDLE_SECONDS = 5.0  # without data that are worth a word
 _WINDOW_SECONDS = 15.0  # that the rate is about: the last ones, so that it says what the line gives now
@@ -111,3 +117,50 @@ class Ticker:
     def _run(self, stopped: threading.Event) -> None:
         while not stopped.wait(self._seconds):
             self._tick()
+
+
+class WorkProgress(ABC):
+    """What the bar and the lines have in common; see :class:`~dci_downloader.hooks.Progress`.
+
+    Args:
+        stream: where they are written.
+        verbose: write details too.
+        clock: seconds, monotonic.
+        style: of the stream; None to find out.
+        ticks: whether the clock ticks by itself; without, ``tick`` is to be called.
+
+    Attributes:
+        tick_seconds: between two ticks.
+    """
+
+    tick_seconds: float
+
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        verbose: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        style: Optional[Style] = None,
+        ticks: bool = True,
+    ) -> None:
+        self._stream, self._verbose, self._clock = stream, verbose, clock
+        self._style = style_of(stream) if style is None else style
+        self._ticker = Ticker(self.tick_seconds, self.tick) if ticks else None
+        self._guard = threading.RLock()  # one that an interruption leaves locked does not lock out its own thread
+        self._work: Optional[Work] = None
+        self._phase, self._phase_began = "", 0.0
+
+    @abstractmethod
+    def tick(self) -> None:
+        """Show how far the work is, as time goes by."""
+
+    def waiting(self, seconds: float, limit: float) -> None:
+        """Have the next text about the work say that nothing arrives."""
+        with self._guard:
+            if self._work is not None:
+                self._work.waiting(seconds, limit, self._clock())
+
+    def _tick_while_needed(self) -> None:
+        if self._ticker is not None:
+            self._ticker.start() if self._work or self._phase else self._ticker.stop()

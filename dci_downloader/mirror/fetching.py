@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from dci_downloader.errors import DownloaderError
-from dci_downloader.hooks import NullProgress, Progress
+from dci_downloader.hooks import MultiProgress, Progress
 from dci_downloader.mirror.files import boot_id, make_folder, remove_file, replace_atomically
 from dci_downloader.mirror.object_names import is_digest
 from dci_downloader.mirror.reading import read_file
@@ -63,41 +63,26 @@ class Fetching:
     running: bool = False
 
 
-class _Recorder(NullProgress):
+class _Recorder(MultiProgress):
     """Passes everything on, and writes now and then how far it is."""
 
     def __init__(self, progress: Progress, write: Callable[[dict[str, int], bool], None]) -> None:
-        self._progress = progress
+        super().__init__(progress)
         self._write = write
         self._amounts = dict.fromkeys(_AMOUNTS, 0)
         self._next = 0.0
 
-    def message(self, text: str) -> None:
-        self._progress.message(text)
-
-    def detail(self, text: str) -> None:
-        self._progress.detail(text)
-
     def begin(self, label: str, files: int, size: int) -> None:
         self._amounts = dict(zip(_AMOUNTS, (files, size, 0, 0)))
         self.save()
-        self._progress.begin(label, files, size)
+        super().begin(label, files, size)
 
     def advance(self, files: int, size: int) -> None:
         self._amounts["files_done"] += files
         self._amounts["size_done"] += size
         if time.monotonic() >= self._next:
             self.save()
-        self._progress.advance(files, size)
-
-    def waiting(self, seconds: float, limit: float) -> None:
-        self._progress.waiting(seconds, limit)
-
-    def end(self) -> None:
-        self._progress.end()
-
-    def phase(self, label: str) -> None:
-        self._progress.phase(label)
+        super().advance(files, size)
 
     def save(self, *, running: bool = True) -> None:
         self._next = time.monotonic() + _PERIOD
@@ -105,7 +90,7 @@ class _Recorder(NullProgress):
 
 
 @contextmanager
-def recorded(topic: TopicMirror, component_type: str, name: str, progress: Progress) -> Iterator[Progress]:
+def recorded_fetching(topic: TopicMirror, component_type: str, name: str, progress: Progress) -> Iterator[Progress]:
     """Record for a block how far the fetching of a component is; gives the progress to report it to."""
     path, began_at = _path(topic, component_type), topic.clock().isoformat()
     own = {"topic": topic.name, "type": component_type, "name": name, "began_at": began_at}
@@ -125,7 +110,7 @@ def recorded(topic: TopicMirror, component_type: str, name: str, progress: Progr
         recorder.save(running=False)
 
 
-def forget(topic: TopicMirror, component_type: str) -> None:
+def forget_fetching(topic: TopicMirror, component_type: str) -> None:
     """Remove the record of a component: it is published. Safe to repeat."""
     with suppress(OSError):
         remove_file(_path(topic, component_type))

@@ -24,7 +24,7 @@ from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import text_of
 from dci_downloader.mirror.recovery import remove_unsure
 from dci_downloader.mirror.references import References
-from dci_downloader.mirror.removal import left_note
+from dci_downloader.mirror.removal import leftover_note
 from dci_downloader.mirror.retention import expired, reclaimable, remove_expired, unreadable
 from dci_downloader.mirror.store import Store
 from dci_downloader.mirror.temporaries import topic_temporaries
@@ -143,7 +143,7 @@ def _prune_topic(
             for component_type in topic.types():
                 versions += remove_expired(topic, component_type, keep)
     finally:
-        for line in left_note(topic.left):
+        for line in leftover_note(topic.leftovers):
             progress.message(line)
     return versions
 

@@ -120,11 +120,11 @@ def _remove_all(topic: TopicMirror, component_type: str, versions: Sequence[Head
 
 
 def _removed(topic: TopicMirror, path: Path) -> bool:
-    """Remove a tree; whether that could be done. What cannot be removed is noted in ``topic.left``."""
+    """Remove a tree; whether that could be done. What cannot be removed is noted in ``topic.leftovers``."""
     try:
         _remove_tree(topic, path)
     except (DiskFullError, SettingsError) as error:
-        topic.left.append(f"{error} ({error.hint})")
+        topic.leftovers.append(f"{error} ({error.hint})")
         return False
     return True
 
@@ -173,7 +173,7 @@ def remove(topic: TopicMirror, version: Head) -> None:
 def discard(topic: TopicMirror, path: Path) -> bool:
     """Remove a version by the path of its tree, whether its record can be read or not; whether that could be done.
 
-    What cannot be removed is noted in ``topic.left``. The caller has seen to it that it is not published.
+    What cannot be removed is noted in ``topic.leftovers``. The caller has seen to it that it is not published.
     """
     return _removed(topic, path)
 
@@ -187,10 +187,10 @@ def _remove_tree(topic: TopicMirror, path: Path) -> None:
         try:
             remove_file(record_path(path))
         except IsADirectoryError:
-            topic.left += remove_tree(record_path(path))
+            topic.leftovers += remove_tree(record_path(path))
         remove_file(list_path(path))
         remove_file(head_path(path))
-        topic.left += remove_tree(place)
+        topic.leftovers += remove_tree(place)
 
 
 def _held_alone(tree: Path) -> set[bytes]:

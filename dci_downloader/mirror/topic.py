@@ -18,21 +18,19 @@ from pathlib import Path
 from typing import Optional, TypeVar, Union
 
 from dci_downloader.content.names import check_name
-from dci_downloader.errors import DiskFullError, LockedError, ManifestError, SettingsError
+from dci_downloader.errors import DiskFullError, LockedError, SettingsError
 from dci_downloader.mirror.carried import carried_folder, carried_state, is_carried
 from dci_downloader.mirror.comparison import TreeState, inspect
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import LINK_HINT, make_folder
-from dci_downloader.mirror.folders import mend_folders, real_folders
+from dci_downloader.mirror.folders import component_types, mend_folders, real_folders
 from dci_downloader.mirror.garbage import collect_garbage
 from dci_downloader.mirror.head import Head
 from dci_downloader.mirror.locks import BRIEF, FileLock
-from dci_downloader.mirror.lost_trees import holds_a_file_of
+from dci_downloader.mirror.lost_trees import is_lost_tree
 from dci_downloader.mirror.native import native, text_of
 from dci_downloader.mirror.record import (
-    RecordState,
     Unreadable,
-    begins_like_a_record,
     load_head,
     load_record,
     read_record,
@@ -61,7 +59,7 @@ class TopicMirror:
 
     Attributes:
         path: the folder of the topic.
-        left: what could not be removed, one line for people each.
+        leftovers: what could not be removed, one line for people each.
         created_at: when the topic was created on the control server, UTC; None where that is not known.
 
     Raises:
@@ -74,7 +72,7 @@ class TopicMirror:
         self.path = root / native(check_name(folder_name(name), "topic"))
         self.store = store
         self.clock = clock
-        self.left: list[str] = []
+        self.leftovers: list[str] = []
         self.created_at: Optional[datetime] = None
 
     @contextmanager
@@ -114,7 +112,7 @@ class TopicMirror:
             with FileLock(self.path / ".lock").holding(timeout=timeout, waiting=waiting):
                 store_lock.sign()  # only now: while it waits for the topic, others are the ones to name
                 mend_folders(self.path)
-                self.left += remove_topic_temporaries(self.path)
+                self.leftovers += remove_topic_temporaries(self.path)
                 yield
 
     def name_of(self, version: Union[Version, Head]) -> str:
@@ -123,15 +121,7 @@ class TopicMirror:
 
     def types(self) -> tuple[str, ...]:
         """The component types that there are versions of, as their folders are named."""
-        folders = (text_of(folder.name) for folder in real_folders(self.path / ".versions"))
-        return tuple(sorted(filter(_may_be_a_type, {*self._links(), *folders})))
-
-    def _links(self) -> Iterator[str]:
-        """The types that a published link is there of, wherever it leads."""
-        with suppress(OSError), os.scandir(self.path) as items:  # a folder that is not ours is passed by
-            for item in items:
-                if item.is_symlink() and os.readlink(item.path).startswith(f".versions/{item.name}/"):
-                    yield text_of(item.name)
+        return component_types(self.path)
 
     def link(self, component_type: str) -> Path:
         """The published link of a type, through which agents read."""
@@ -164,11 +154,7 @@ class TopicMirror:
         return tuple(version for version in loaded if isinstance(version, Version))
 
     def heads(self, component_type: str) -> tuple[Head, ...]:
-        """The same without their files.
-
-        Raises:
-            SettingsError: the topic, or a folder of its versions, is a symbolic link.
-        """
+        """The same without their files; raises what :meth:`versions` raises."""
         return self.look(component_type)[0]
 
     def load(self, head: Head) -> Union[Version, Unreadable]:
@@ -195,16 +181,10 @@ class TopicMirror:
             record = _of_type(load_head(path), type_folder(component_type))
             if isinstance(record, Head):
                 versions.append(record)
-            elif self._is_ours(path, record, component_type):
+            elif is_lost_tree(self.store, path, record, self.published_folder(component_type)):
                 unreadable.append(record)
         versions.sort(key=lambda version: (version.number, version.published_at, version.folder), reverse=True)
         return tuple(versions), tuple(unreadable)
-
-    def _is_ours(self, path: Path, record: Unreadable, component_type: str) -> bool:
-        """Whether a folder without a record that can be read is the tree of a version, not something foreign."""
-        if record.state is not RecordState.DAMAGED or begins_like_a_record(path):
-            return True
-        return text_of(path.name) == self.published_folder(component_type) or holds_a_file_of(self.store, path)
 
     def older_versions(self, component_type: str) -> tuple[Head, ...]:
         """The versions published before the present one, the last first; none where nothing is published.
@@ -275,13 +255,6 @@ def _of_type(record: Union[_Record, Unreadable], name: str) -> Union[_Record, Un
     if isinstance(record, Unreadable) or type_folder(record.component.type) == name:
         return record
     return Unreadable(record.folder, f"is about another type, {record.component.type}")
-
-
-def _may_be_a_type(name: str) -> bool:
-    try:
-        return type_folder(name) == native(name)
-    except ManifestError:
-        return False
 
 
 def is_marked(version: Union[Version, Unreadable], marks: frozenset[str]) -> bool:

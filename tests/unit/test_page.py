@@ -11,7 +11,7 @@ from dci_downloader.changes import Changes, PackageChange, PackageChangeKind
 from dci_downloader.cli.main import main
 from dci_downloader.errors import NotFoundError, SettingsError
 from dci_downloader.hooks import NullProgress
-from dci_downloader.mirror.fetching import recorded
+from dci_downloader.mirror.fetching import recorded_fetching
 from dci_downloader.mirror.history import record_run
 from dci_downloader.mirror.hold import hold
 from dci_downloader.mirror.mirror import Mirror
@@ -133,7 +133,7 @@ def test_what_runs_and_what_is_damaged_and_what_is_not_published_is_said(two):
     two.store.damage.add([two.topic.published("compose").identity])
     two.publish("h1", ONE, type="hwcert")
     (two.topic.path / "hwcert").unlink()
-    with recorded(two.topic, "compose", "c3", NullProgress()) as progress:
+    with recorded_fetching(two.topic, "compose", "c3", NullProgress()) as progress:
         progress.begin("c3", 10, 4000)
         progress.advance(1, 1000)
         text = Reader(page(two.mirror, two.root / "index.html")).text
