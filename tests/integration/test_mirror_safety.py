@@ -222,7 +222,7 @@ def test_verify_on_a_full_disk_says_what_it_found(run, lab, small_disk):
     assert "compose RHEL-9.2.0-1: whole (1 file, 3.0 MB); this is not recorded: " in out
 
 
-def test_verify_and_a_dry_run_need_no_permission_to_write(run, lab, small_disk):
+def test_verify_needs_no_permission_to_write(run, lab, small_disk):
     disk = small_disk("size=8m")
     lab.build({"image": b"old"}, number=1)
     sync_topic(lab.server, Mirror(disk), "RHEL-9.2", EVERYTHING)
