@@ -28,6 +28,7 @@ from dci_downloader.mirror.removal import leftover_note
 from dci_downloader.mirror.retention import discard, reclaimable
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.results import Removal
+from dci_downloader.short_repr import short_repr
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class RemovedTopic:
     types: tuple[str, ...]
     removal: Removal
     notes: tuple[str, ...] = ()
+
+    __repr__ = short_repr
 
 
 def remove(

@@ -21,7 +21,7 @@ from dci_downloader.errors import DiskFullError, LockedError, SettingsError
 from dci_downloader.mirror.carried import carried_folder, carried_state, is_carried
 from dci_downloader.mirror.comparison import TreeState, inspect
 from dci_downloader.mirror.disk_errors import disk_errors
-from dci_downloader.mirror.files import LINK_HINT, check_folder, make_folder
+from dci_downloader.mirror.files import LINK_HINT, make_folder
 from dci_downloader.mirror.folders import component_types, mend_folders, real_folders
 from dci_downloader.mirror.garbage import collect_garbage
 from dci_downloader.mirror.head import Head
@@ -113,15 +113,6 @@ class TopicMirror:
                 mend_folders(self.path)
                 self.leftovers += remove_topic_temporaries(self.path)
                 yield
-
-    def check(self) -> None:
-        """Raise the error that :meth:`lock` would raise because of the destination. No side effect.
-
-        Raises:
-            SettingsError: the mirror cannot be written to, or something else is in its place.
-        """
-        self.store.check()
-        check_folder(self.path)
 
     def name_of(self, version: Union[Version, Head]) -> str:
         """The topic's own name as a version has it, unless a record of another topic was put here."""
