@@ -38,7 +38,7 @@ from dci_downloader.mirror.version import changes_since
 from dci_downloader.models import Component, Manifest, Plan, Topic
 from dci_downloader.options import SyncOptions
 from dci_downloader.planning import COMPONENT_ERRORS, ComponentPlan, Planner
-from dci_downloader.preview import Preview
+from dci_downloader.preview import Preview, destination_notes
 from dci_downloader.published_command import run_for_published
 from dci_downloader.results import NOT_TRIED, ComponentReport, ContainerImage, Failure, Outcome, Removal, Report
 from dci_downloader.room import Room
@@ -98,8 +98,9 @@ def sync_topic(
     planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, room)
     sync = _Sync(server, mirror, topic_mirror, resolved, options, peers, progress, stop)
     if options.dry_run:
-        topic_mirror.check()
+        notes = destination_notes(topic_mirror)
         reports = [sync.report(plan, sync.preview) for plan in planner.plan(components)]
+        reports[:1] = [replace(report, notes=(*report.notes, *notes)) for report in reports[:1]]
     else:
         reports = _fetch_and_publish(sync, planner, components)
         reports = _try_again(sync, planner, topic, reports)

@@ -17,7 +17,7 @@ from typing import Optional
 from dci_downloader.cli import streams
 from dci_downloader.cli.signals import Signals
 from dci_downloader.errors import AccessError, CancelledError, DownloaderError, NotFoundError, SettingsError
-from dci_downloader.release import VERSION
+from dci_downloader.version_number import VERSION
 
 _JSON_OPTIONS = ("--json", "--jso", "--js")
 """As a whole, and as argparse abbreviates it for a sync."""

@@ -70,6 +70,12 @@ def print_json(text: str) -> None:
     streams.write("".join(c if c == "\n" or _is_plain(c, is_utf8) else json.dumps(c)[1:-1] for c in text))
 
 
+def print_page(page: str) -> int:
+    """Print a page of HTML and give the exit code, 0; raises as the others do. No locale matters to it."""
+    streams.write(page.rstrip("\n").encode("ascii", "xmlcharrefreplace").decode())
+    return 0
+
+
 def print_error_document(error: DownloaderError) -> None:
     """Print the JSON object of a run that ended before there was anything to report; raises likewise."""
     print_json(_json({"topics": [], "error": str(error), "hint": error.hint, "exit_code": error.exit_code}))

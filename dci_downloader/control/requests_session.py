@@ -14,7 +14,7 @@ import requests
 from urllib3.connectionpool import HTTPSConnectionPool
 
 from dci_downloader.network.interim import InterimAdapter
-from dci_downloader.release import USER_AGENT
+from dci_downloader.version_number import USER_AGENT
 
 
 class RequestsSession(requests.Session):

@@ -81,6 +81,7 @@ class Build:
 
     Attributes:
         version: its folder in the mirror.
+        id: the component's; empty in histories of older releases. Selections of one build have it in common.
         since: the version that it replaced; empty where there was none.
         packages: that differ from it; of the newest build of a type only.
         more_packages: how many more differ than are listed.
@@ -95,6 +96,7 @@ class Build:
     since: str = ""
     packages: tuple[PackageChange, ...] = ()
     more_packages: int = 0
+    id: str = ""
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ def _build_of(mirror: Mirror, topic: str, component: ComponentReport) -> Build:
     more = max(0, len(packages) - _MOST_PACKAGES)
     packages = packages[:_MOST_PACKAGES]
     amounts = component.files, component.size
-    return Build(topic, component.type, version, *amounts, mirror.clock(), since, packages, more)
+    return Build(topic, component.type, version, *amounts, mirror.clock(), since, packages, more, component.id)
 
 
 def _bounded(builds: Iterable[Build]) -> tuple[Build, ...]:
@@ -249,6 +251,7 @@ def _build(document: Mapping[str, Any]) -> Build:
         text(document["since"], empty=True),
         _all(document["packages"], _package),
         whole_number(document["more_packages"], _MAX_NUMBER),
+        text(document.get("id", ""), empty=True),
     )
 
 

@@ -196,6 +196,8 @@ def _made(
     """The index as it should be; the one before where that is so already; None where nothing is published."""
     published = topic.published_folder(component_type)
     heads = [head for head in topic.look(component_type)[0] if head.folder not in without]
+    if before and os.path.lexists(topic.link(component_type)) and published not in [head.folder for head in heads]:
+        published = before.published  # the link is damaged, and verify --repair or the next sync puts it right
     heads.sort(key=lambda head: head.folder != published)  # the published one first
     if not heads or heads[0].folder != published:
         return None

@@ -28,6 +28,7 @@ from dci_downloader.mirror.removal import leftover_note
 from dci_downloader.mirror.retention import discard, reclaimable
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.results import Removal
+from dci_downloader.short_repr import short_repr
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class RemovedTopic:
     types: tuple[str, ...]
     removal: Removal
     notes: tuple[str, ...] = ()
+
+    __repr__ = short_repr
 
 
 def remove(
@@ -116,8 +119,8 @@ def _remove_type(topic: TopicMirror, component_type: str) -> Removal:
             flush_folder(topic.path)  # likewise
         elif os.path.lexists(link):
             topic.leftovers.append(f"{link} is no link of this program and stays")
-        write_index(topic, component_type)  # nothing is published any more, and other mirrors are told so
         folders = (*(version.folder for version in versions), *(record.folder for record in unreadable))
+        write_index(topic, component_type, without=folders)  # other mirrors are told that nothing is published any more
         removed = tuple(each for each in folders if discard(topic, folder / native(each)))
         remove_file(hold_path(topic, component_type))
         forget_fetching(topic, component_type)

@@ -14,6 +14,7 @@ from typing import NamedTuple, Optional
 from dci_downloader.errors import LockedError, SettingsError
 from dci_downloader.mirror.head import Head
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.published_link import version_meant
 from dci_downloader.mirror.retention import reclaimable, remove
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.results import Removal
@@ -68,7 +69,7 @@ def make_room(
     for topic, head in chosen:
         try:
             with topic.lock(0):
-                if head.folder != topic.published_folder(head.component.type):  # a rollback may have come in between
+                if head != version_meant(topic, head.component.type):  # a rollback may have come in between
                     estimate = reclaimable(topic, [head])
                     remove(topic, head)
                     removed.append(estimate)
@@ -93,9 +94,9 @@ def _unpublished(mirror: Mirror) -> list[_Unpublished]:
     for topic in mirror.topics():
         with suppress(SettingsError):  # a topic that cannot be read keeps what it has
             for component_type in topic.types():
-                published = topic.published_folder(component_type)
-                heads = topic.heads(component_type) if published else ()  # else they may be all that is left
-                found += [_Unpublished(topic, head) for head in heads if head.folder != published]
+                heads, meant = topic.heads(component_type), version_meant(topic, component_type)
+                if topic.published_folder(component_type):  # else they may be all that is left
+                    found += [_Unpublished(topic, head) for head in heads if head != meant]
     return found
 
 
