@@ -91,7 +91,7 @@ def restore_links(
     """Have published links lead to their versions again, where all that these hold is here. Safe to repeat.
 
     Args:
-        mirror: which.
+        mirror: the mirror to repair.
         timeout: seconds to wait for another run; None waits for ever, 0 not at all.
         waiting: called once for each wait, with a line for people that names the holder.
 
