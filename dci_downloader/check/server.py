@@ -21,7 +21,7 @@ from dci_downloader.models import Component, FileEntry, Plan
 from dci_downloader.options import SyncOptions, TransferOptions
 from dci_downloader.results import ComponentReport, Outcome, Report
 from dci_downloader.sync import sync_topic
-from dci_downloader.transfer.engine import fetch
+from dci_downloader.transfer.engine import Engine
 
 _TOLERATED, _CLOSE = 900.0, 60.0
 """Seconds by which the clocks may differ for a signature to be valid, and for nobody to mind."""
@@ -104,7 +104,8 @@ def object_store(server: Upstream, reports: Sequence[Report], options: TransferO
         store = Store(Path(folder) / "store")
         store.prepare()
         transfer = replace(options, network=server.network, peers=())
-        fetched = fetch([entry], server.files(component), store, transfer, NullProgress(), NeverStop())
+        engine = Engine(store, transfer, NullProgress(), NeverStop())
+        fetched = engine.fetch([entry], server.files(component))
     for each in fetched.failures[:1]:
         yield failure(subject, each.error())
     if not fetched.failures:
