@@ -22,8 +22,8 @@ from dci_downloader.errors import DiskFullError, LockedError, ManifestError, Set
 from dci_downloader.mirror.carried import carried_folder, carried_state, is_carried
 from dci_downloader.mirror.comparison import TreeState, inspect
 from dci_downloader.mirror.disk_errors import disk_errors
-from dci_downloader.mirror.files import LINK_HINT, check_folder, make_folder
-from dci_downloader.mirror.folders import mend_folders, real_folders
+from dci_downloader.mirror.files import LINK_HINT, check_folder
+from dci_downloader.mirror.folders import make_own_folder, mend_folders, real_folders, require_own_name
 from dci_downloader.mirror.garbage import collect_garbage
 from dci_downloader.mirror.head import Head
 from dci_downloader.mirror.locks import BRIEF, FileLock
@@ -93,7 +93,7 @@ class TopicMirror:
 
         Raises:
             LockedError: another run holds it for longer than ``timeout``.
-            SettingsError: the mirror cannot be written to, or something else is in its place.
+            SettingsError: the mirror cannot be written to, or something else is in its place, another topic even.
         """
         self.store.prepare()
         if self.store.needs_recovery():
@@ -110,7 +110,7 @@ class TopicMirror:
         """The same for who trusts no object and collects by himself: neither recovery nor collection."""
         store_lock = self.store.lock()
         with store_lock.holding(shared=True, timeout=timeout, waiting=waiting, patience=BRIEF):
-            make_folder(self.path)
+            make_own_folder(self.path)
             with FileLock(self.path / ".lock").holding(timeout=timeout, waiting=waiting):
                 store_lock.sign()  # only now: while it waits for the topic, others are the ones to name
                 mend_folders(self.path)
@@ -125,6 +125,7 @@ class TopicMirror:
         """
         self.store.check()
         check_folder(self.path)
+        require_own_name(self.path)
 
     def name_of(self, version: Union[Version, Head]) -> str:
         """The topic's own name as a version has it, unless a record of another topic was put here."""

@@ -223,10 +223,9 @@ class UpstreamMirror:
         return False
 
     def _components(self, listed: ListedTopic, type: str) -> Iterator[Component]:
-        """The components of one type of a topic, or of all."""
-        for component_type in listed.types:
-            if type.lower() not in ("", component_type.lower()):
-                continue
+        """The components of one type of a topic, its exact case preferred, or of all."""
+        types = [type] if type in listed.types else [one for one in listed.types if type.lower() in ("", one.lower())]
+        for component_type in types:
             folders = folder_name(listed.name), folder_name(component_type)
             index = self._documents.index(*folders)
             if index is None:  # it has just gone

@@ -111,6 +111,14 @@ def test_topics_and_components_are_those_that_are_there(first, upstream):
         list(upstream.components(query="eq(name,c1)"))
 
 
+def test_types_that_differ_by_case_alone_are_two(first, upstream, second):
+    publish(first, "c1", FIRST)
+    publish(first, "c2", SECOND, type="Compose")
+    published = {done.type: done.name for done in sync(upstream, second) if done.outcome is Outcome.PUBLISHED}
+    assert published == {"compose": "c1", "Compose": "c2"}
+    assert [done.name for done in sync(upstream, second, filters=(Filter("Compose"),))] == ["c2"]
+
+
 def test_patterns_filters_and_ids_are_as_with_the_control_server(first, upstream, second):
     publish(first, "c1", FIRST)
     publish(first, "c2", SECOND)
