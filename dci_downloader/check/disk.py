@@ -60,7 +60,7 @@ def _abilities(folder: Path) -> Iterator[Finding]:
         make_symlink("file", folder / "symlink")
         yield _hard_links(file)
     except SettingsError:
-        text = f"the file system of {folder.parent} has no symbolic links: {ONLY_CARRIED}"
+        text = f"the file system of {folder.parent} has no symbolic links, so {ONLY_CARRIED}"
         yield warning("links", text, "where installers are to read from it choose another file system, xfs or ext4")
     with open(file, "rb") as opened:
         try:

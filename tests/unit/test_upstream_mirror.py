@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -444,7 +445,13 @@ def test_what_is_no_file_in_a_folder_is_not_read(first, second, kind):
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("address", ["ftp://x/y", "http://user:secret@x/y", "http://", "http://x/y?z"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("ftp://x/y", "http://user:secret@x/y", "http://", "http://x/y?z", "http://x:0", "http://.", "http://[::1]x/"),
+        *(" http://x", "http://x\0/", "http://x/\n", "http://x/\u202e", "/srv/\0", Path("/srv/\0")),
+    ],
+)
 def test_an_address_that_cannot_be_used_is_not_shown(address):
     with pytest.raises(SettingsError) as caught:
         opened(address)
