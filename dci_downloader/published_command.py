@@ -1,10 +1,10 @@
 """The command of ``on_published``: run once for each component that a sync has published, when its locks are free.
 
 * It is a list of words, and no shell sees it. Its environment holds no secret (see ``environment.without_secrets``).
-* The report on the component is its standard input, as a file: whether it reads that, or how far, does not matter.
-* What it prints goes to those who asked for more; the end of it is the reason of a failure.
+* The report on the component is its standard input, a file: the command need not read it.
+* What it prints is reported as details; where it fails, its last line is part of the reason.
 * It is ended after a time, and when the run is to end, with every process of its session and all it has started. What
-  it leaves in the background when it ends by itself is its own business, and is not waited for.
+  it leaves in the background when it ends by itself is neither waited for nor ended.
 * Its failure is one of the component, which is published all the same.
 """
 
@@ -23,7 +23,7 @@ from dataclasses import replace
 from typing import Optional
 
 from dci_downloader import environment, formatting
-from dci_downloader.child_process import bound
+from dci_downloader.child_process import killed_with_caller
 from dci_downloader.errors import CancelledError, DownloaderError
 from dci_downloader.hooks import Progress, Stop
 from dci_downloader.report_document import topic_document
@@ -46,7 +46,7 @@ def run_for_published(
     Args:
         report: on a topic whose locks are free again: the command may use the mirror.
         command: the program and its arguments.
-        progress: gets what it prints, as details.
+        progress: gets its output, as details.
         stop: asked whether to end it.
         longest: seconds that it may take for a component.
 
@@ -118,7 +118,7 @@ def _started(command: Sequence[str], environ: Mapping[str, str], document: bytes
         report.write(document)
         report.seek(0)
         process = subprocess.Popen(
-            bound(command),
+            killed_with_caller(command),
             stdin=report,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -136,7 +136,7 @@ def _started(command: Sequence[str], environ: Mapping[str, str], document: bytes
 
 
 def _output(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
-    """What the command prints, as it comes, until it has ended; nothing at all several times a second, too."""
+    """Yield what the command prints until it ends; an empty chunk several times a second where it prints nothing."""
     assert process.stdout is not None
     os.set_blocking(process.stdout.fileno(), False)
     is_open = True
@@ -171,7 +171,7 @@ def _signal(pids: set[int], number: signal.Signals) -> None:
 
 
 def _family(leader: int) -> set[int]:
-    """A process, the members of its session, and every descendant of theirs, as proc(5) tells."""
+    """A process, the members of its session, and all their descendants, by proc(5)."""
     processes = {}
     for name in filter(str.isdecimal, os.listdir("/proc")):
         stat = _stat(int(name))

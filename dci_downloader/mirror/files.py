@@ -82,12 +82,13 @@ def _require_folder(path: Path) -> None:
         raise SettingsError(f"{path} is not a folder", hint="a folder belongs there: move it aside") from None
 
 
-def check_folder(path: Path, *, links: bool = False) -> None:
+def check_folder(path: Path, *, links: bool = False, writing: bool = True) -> None:
     """Raise what making a folder and its parents, and writing into it, would raise. No side effect.
 
     Args:
         path: of the folder.
         links: whether a symbolic link to a folder will do.
+        writing: whether this user has to be allowed to write there.
 
     Raises:
         SettingsError: something else is in its place, or the nearest folder that exists may not be written to.
@@ -108,7 +109,7 @@ def check_folder(path: Path, *, links: bool = False) -> None:
         mendable = not links and status.st_uid == os.geteuid() and status.st_mode & 0o300 != 0o300
         if path.parts[:2] in (("/", "proc"), ("/", "sys")):
             raise destination_error(asked, errno.ENOENT)
-        if not os.access(path, os.W_OK | os.X_OK) and not mendable:
+        if writing and not os.access(path, os.W_OK | os.X_OK) and not mendable:
             code = errno.EROFS if os.statvfs(path).f_flag & os.ST_RDONLY else errno.EACCES
             raise destination_error(asked, code)
 

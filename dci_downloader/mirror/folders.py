@@ -1,7 +1,7 @@
 """The folders of a mirror: which there are, whose they are, and their modes.
 
-A mirror often is a volume with ``lost+found``, or a place where other people keep theirs: what this user may not enter
-and does not own is passed by. What this user owns and cannot read is an error, for it may hold something.
+A mirror often is a volume with ``lost+found``, or a place where other people have folders, too: a folder that this user
+may not enter and does not own is skipped. One that this user owns and cannot read is an error: versions may be in it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import unicodedata
 from contextlib import suppress
 from pathlib import Path
 
-from dci_downloader.errors import SettingsError
+from dci_downloader.errors import ManifestError, SettingsError
 from dci_downloader.mirror.digests import FOLDER, descend
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import make_folder
 from dci_downloader.mirror.native import native, text_of
 from dci_downloader.mirror.permissions import make_readable, open_up
+from dci_downloader.mirror.version import type_folder
 
 
 def real_folders(parent: Path) -> list[Path]:
@@ -96,6 +97,22 @@ def is_foreign(folder: Path) -> bool:
     if folder.name == "lost+found":  # root's own, of ext2 to ext4, may be entered by those who look after the mirror
         return True
     return not os.access(folder, os.R_OK | os.X_OK) and os.lstat(folder).st_uid != os.geteuid()
+
+
+def component_types(topic: Path) -> tuple[str, ...]:
+    """The component types that a topic's folder has versions or published links of, as their folders are named."""
+    names = {folder.name for folder in real_folders(topic / ".versions")}
+    with suppress(OSError), os.scandir(topic) as items:  # a folder that is not ours is passed by
+        links = (item for item in items if item.is_symlink())
+        names.update(link.name for link in links if os.readlink(link.path).startswith(f".versions/{link.name}/"))
+    return tuple(sorted(filter(_may_be_a_type, map(text_of, names))))
+
+
+def _may_be_a_type(name: str) -> bool:
+    try:
+        return type_folder(name) == native(name)
+    except ManifestError:
+        return False
 
 
 def mend_folders(topic: Path) -> None:

@@ -353,8 +353,9 @@ def test_names_that_a_stick_takes_for_others_are_told_and_odd_ones_are_carried(t
             assert mirrored(topic, dest, first)["files_downloaded"] == 0
         for name in ("V1", "v1", "v1."):
             assert mirrored("RHEL-9.3", dest, first, "--component-id", f"id-compose-{name}")["exit_code"] == 0
-        other = mirrored("rhel-9.3", dest, first)
-        assert (other["exit_code"], "takes that for RHEL-9.3" in other["error"]) == (2, True)
+        for options in ((), ("--dry-run",)):
+            other = mirrored("rhel-9.3", dest, first, *options)
+            assert (other["exit_code"], "takes that for RHEL-9.3" in other["error"]) == (2, True)
         both = mirrored("RHEL-9.4", dest, first)["topics"][0]["components"]
         assert sorted(each["outcome"] for each in both) == ["failed", "published"]
         (failure,) = (failure for each in both for failure in each["failures"])
