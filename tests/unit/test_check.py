@@ -183,7 +183,7 @@ def test_a_server_that_tells_no_time_is_no_fault():
 
 
 @pytest.mark.parametrize(
-    ("lacks", "grade"), [("link", Grade.WARNING), ("symlink", Grade.FAILURE), ("lock", Grade.FAILURE)]
+    ("lacks", "grade"), [("link", Grade.WARNING), ("symlink", Grade.WARNING), ("lock", Grade.FAILURE)]
 )
 def test_what_the_file_system_lacks_is_told_with_what_it_costs(tmp_path, monkeypatch, lacks, grade):
     def refuse(*_, **__):
