@@ -67,10 +67,10 @@ def sync_topic(
     or a request to stop, the version published before is still published, and what was received stays for the next run.
 
     Args:
-        server: whom to ask.
+        server: the control server, or the mirror that is asked in its place.
         mirror: where the topic goes.
         topic: name, or pattern with a trailing ``*``; may be empty where ``options`` name a component or a job.
-        selection: which files of each component.
+        selection: which files of each component are wanted.
         options: which components, how many older builds stay, how files are fetched.
         progress: gets files, bytes and messages.
         stop: asked whether to end early.

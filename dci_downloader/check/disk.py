@@ -80,7 +80,7 @@ def page(mirror: Mirror, path: Path) -> Iterator[Finding]:
 
 
 def room(mirror: Mirror, plans: Sequence[Plan], reserve: int) -> Iterator[Finding]:
-    """How much room what is planned leaves; what has none is a failure of its topic."""
+    """How much room the plans leave; a plan without room is a failure of its topic, not of this probe."""
     status = os.statvfs(_nearest(mirror.root))
     free, total = status.f_bavail * status.f_frsize, status.f_blocks * status.f_frsize
     missing = {entry.sha256: entry.size for plan in plans for entry in plan.missing}

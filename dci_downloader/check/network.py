@@ -1,4 +1,4 @@
-"""Probes of what is between: proxies and certificates, peers, the registry."""
+"""Probes of the network: proxies and certificates, peers, the registry."""
 
 from __future__ import annotations
 

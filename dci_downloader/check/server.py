@@ -56,7 +56,7 @@ class TopicProbe:
     """Plans a topic as its next sync would, and keeps what it learns for later probes.
 
     Args:
-        server: whom to ask.
+        server: the control server, or the mirror that is asked in its place.
         mirror: where the topic goes.
         planned: the plans of the topics before, which need room too; its own join them.
 

@@ -1,4 +1,4 @@
-"""``check``: will tonight's run work? Each thing that it needs is looked at, and what is wrong says what to do."""
+"""``check``: whether a run would work. Each thing that it needs is probed; each fault says what to do about it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _first_answer(control: Upstream) -> Iterator[Finding]:
 
 
 class _Check:
-    """One check: what it learns on the way is needed by later probes.
+    """One check; later probes use what earlier ones have learned.
 
     Attributes:
         planned: the plans of the topics so far, which need room together.
@@ -105,7 +105,7 @@ class _Check:
         return findings_of(subject, probe, self.seconds)
 
     def _settings(self, variables: Variables, merged: MergedSettings) -> Iterator[Finding]:
-        """Which files count, and what of them is without effect."""
+        """Which settings files count, and which settings are without effect."""
         for line in (*merged.details, *variables.details):
             what, _, place = line.partition(": ")
             yield good("settings", line) if place and what.endswith("found") else warning("settings", line)
@@ -144,7 +144,7 @@ class _Check:
             found = self._probe(subject, partial(_first_answer, control))
             yield from found
             if any(finding.grade is Grade.FAILURE for finding in found) or mirror is None:
-                return  # every other answer would be the same
+                return  # every other probe would fail in the same way
             for topic in topics:
                 yield from self._topic(control, mirror, topic)
             if self.reports:

@@ -23,7 +23,7 @@ def status(mirror: Mirror, *, width: Optional[int] = None, utc: bool = False) ->
     """Show what a mirror holds. Reads records only, and needs no network.
 
     Args:
-        mirror: which.
+        mirror: the mirror to show.
         width: columns of the terminal; None for none.
         utc: times as they are, not how long ago.
 

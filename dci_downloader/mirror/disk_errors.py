@@ -1,6 +1,6 @@
 """Which error of :mod:`dci_downloader.errors` an ``OSError`` of the mirror becomes: decided here, once.
 
-What a disk, a file system or its owner can cause is never an unexpected error: it names the place, and says what to do.
+No error that a disk, a file system or its owner can cause is an unexpected one: it names the place and says what to do.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The folders of a mirror: which there are, whose they are, and their modes.
 
-A mirror often is a volume with ``lost+found``, or a place where other people keep theirs: what this user may not enter
-and does not own is passed by. What this user owns and cannot read is an error, for it may hold something.
+A mirror often is a volume with ``lost+found``, or a place where other people have folders, too: a folder that this user
+may not enter and does not own is skipped. One that this user owns and cannot read is an error: versions may be in it.
 """
 
 from __future__ import annotations

@@ -194,7 +194,7 @@ def _build(topic: TopicMirror, version: Version, progress: Progress) -> tuple[Ve
 
 
 def _lost(tree_path: Path, version: Version) -> set[bytes]:
-    """What a version held that stands in the way, because its record cannot be read, and this one does not hold."""
+    """The digests of a version in the way, whose record cannot be read, that the new version does not hold."""
     lost = set(each_digest(remembered_digests(tree_path)))
     if lost:  # nothing is in the way of most versions
         lost.difference_update(bytes.fromhex(entry.sha256) for entry in version.manifest.files)

@@ -61,7 +61,7 @@ def remove(
     """Forget a topic, or a type of it. After a failure it is safe to repeat.
 
     Args:
-        mirror: which.
+        mirror: the mirror that has the topic.
         topic_name: the topic.
         component_type: one type of it; empty for all.
         timeout: seconds to wait for other runs; None waits for ever, 0 not at all.

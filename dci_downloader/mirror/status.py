@@ -1,4 +1,4 @@
-"""Status: what a mirror holds, by its records alone."""
+"""Status: what a mirror holds, read from its records alone."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def status(mirror: Mirror) -> Status:
     """What is here. Reads heads, and records where they lack; needs no network and has no side effect.
 
     Args:
-        mirror: whose versions.
+        mirror: the mirror to show.
 
     Raises:
         NotFoundError: there is no mirror.

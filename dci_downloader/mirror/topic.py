@@ -104,7 +104,7 @@ class TopicMirror:
 
     @contextmanager
     def alone(self, timeout: Optional[float], waiting: Callable[[str], None]) -> Iterator[None]:
-        """The same for who trusts no object and collects by himself: neither recovery nor collection."""
+        """The same without recovery and collection, for callers that trust no object and collect by themselves."""
         store_lock = self.store.lock()
         with store_lock.holding(shared=True, timeout=timeout, waiting=waiting, patience=BRIEF):
             make_folder(self.path)

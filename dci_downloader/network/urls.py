@@ -1,4 +1,4 @@
-"""URLs: where they lead, how they are sent, and what of them may be shown.
+"""URLs: their origins, their form when they are sent, and the part of them that may be shown.
 
 * Two URLs are of one server if scheme, host and port are equal (the origin of RFC 6454, 4); a port that is not named is
   80 or 443. Host and scheme are compared in lower case (RFC 3986, 6.2.2.1).

@@ -36,7 +36,7 @@ def write_page(mirror: Mirror, path: Path) -> None:
     """Write the page, at once and readable by all. Safe to repeat.
 
     Args:
-        mirror: which.
+        mirror: the mirror to show.
         path: the file; replaced.
 
     Raises:
@@ -54,7 +54,7 @@ def require_place(mirror: Mirror, path: Path) -> None:
     """Make sure that a page can be written, before there is one.
 
     Args:
-        mirror: which; its own folder need not be there yet.
+        mirror: the mirror to show; its own folder need not be there yet.
         path: the file.
 
     Raises:
@@ -79,7 +79,7 @@ def page(mirror: Mirror, path: Optional[Path] = None) -> str:
     """The page as text.
 
     Args:
-        mirror: which.
+        mirror: the mirror to show.
         path: where it will be; None where that is not known.
 
     Raises:

@@ -4,12 +4,12 @@
     which topics and types           which versions, and       which files; proved by the
                                      their records' digests    digest in the index
 
-Who can write there decides what is here, by the index; all that follows from it is proved by digest, and checked as the
-manifest of a control server is. Of the components of a type the published one counts as the newest, whatever the
-clocks say: an upstream that was rolled back is followed.
+Whoever can write the index there decides what is mirrored here. All else is proved by digests, beginning with those in
+the index, and checked as the manifest of a control server is. Of the components of a type the published one counts as
+the newest, whatever the clocks say: an upstream that was rolled back is followed.
 
-The list of topics and the indexes are read anew by whoever asks for topics and components, so that one object serves
-for as many syncs as wanted.
+The list of topics and the indexes are read anew at each call for topics or components, so one object can serve many
+syncs.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class UpstreamMirror:
         """The components that the mirror publishes or keeps; of each type the published one first.
 
         Args:
-            topic: whose; None for those of every topic.
+            topic: the topic of the components; None for every topic.
             type: case is ignored; empty for any.
             tags: all of them are on the component.
             name: exact name, or empty for any.
@@ -245,5 +245,5 @@ def _topic(listed: ListedTopic) -> Topic:
 
 
 def _component(component: Component, topic: ListedTopic) -> Component:
-    """A component for those who may read the mirror: to whom it is private on the control server does not matter."""
+    """A component as the mirror offers it: whoever may read the mirror may have it, private or not."""
     return replace(component, topic_id=topic.id, team_id=None)
