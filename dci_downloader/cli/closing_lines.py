@@ -207,8 +207,16 @@ def _below(component: ComponentReport, verbose: bool) -> Iterator[str]:
         yield f"{formatting.part(component.bytes_kept, component.size, ' of ').strip()} are here and stay"
     yield from failure_lines([one for one in component.failures if one.reason != "interrupted"], verbose=verbose)
     if component.outcome is Outcome.FAILED:
-        still = f"{component.published} is still published" if component.published else "nothing is published yet"
-        yield f"{still}: {component.path}" if component.published else still
+        yield _still(component)
+
+
+def _still(component: ComponentReport) -> str:
+    """What others read after a failure."""
+    if not component.published:
+        return "nothing is published yet"
+    if not component.path:
+        return f"{component.published} is still here for other mirrors"
+    return f"{component.published} is still published: {component.path}"
 
 
 def _sources(totals: Sequence[SourceTotals]) -> Iterator[str]:

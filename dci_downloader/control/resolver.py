@@ -112,6 +112,8 @@ def resolve_components(
     optional = () if filters else topic.optional_types
     components, missing = [], {}
     for each, component in zip(wanted, side_by_side(partial(_by_filter, server, topic), wanted)):
+        if component in components:  # a control server ignores the case of types
+            continue
         if component is not None:
             components.append(component)
             progress.detail(f"{topic.name}: {component.type} {component.name} (id {component.id})")

@@ -215,8 +215,11 @@ def _check_credentials(credentials: RemoteciCredentials) -> None:
 def base_url(url: str) -> str:
     """The address of the control server in the form that is signed and sent."""
     hint = "DCI_CS_URL is of the form https://api.distributed-ci.io"
+    url = url.strip()
+    if not url.isprintable():
+        raise SettingsError("the address of the control server holds a control character", hint=hint)
     try:
-        parts = urlsplit(normalize_url(url.strip()))
+        parts = urlsplit(normalize_url(url))
     except ValueError:  # its text is not passed on: it may quote a password
         raise SettingsError("the address of the control server is no http or https URL", hint=hint) from None
     if "@" in parts.netloc or parts.query or parts.fragment:

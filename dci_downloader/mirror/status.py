@@ -69,7 +69,7 @@ class Status:
         rows: one for each type of each topic.
         size: bytes of all versions, each file of each counted.
         saved: how many of these bytes hard links save.
-        free: bytes that may still be written to the file system.
+        free: bytes that may still be written to the file system; None where that does not say it.
         fetching: what is being fetched, or what an interrupted run left.
         unfinished_files: how many files the next sync goes on with, ``unfinished_bytes`` of which are here.
     """
@@ -77,7 +77,7 @@ class Status:
     rows: tuple[StatusRow, ...] = field(repr=False)
     size: int
     saved: int
-    free: int = 0
+    free: Optional[int] = 0
     fetching: tuple[Fetching, ...] = ()
     unfinished_files: int = 0
     unfinished_bytes: int = 0

@@ -35,6 +35,8 @@ def origin(url: str) -> Origin:
         raise ValueError(f"scheme {scheme[:20]!r} where http or https is due")
     if not parts.hostname:
         raise ValueError("no host")
+    if parts.port == 0:
+        raise ValueError("port 0")
     return Origin(scheme, parts.hostname, parts.port or DEFAULT_PORTS[scheme])
 
 

@@ -139,13 +139,12 @@ def _header(mirror: Mirror, root: Path, found: Status, history: History) -> Elem
     if history.runs:
         code = history.runs[0].exit_code
         pills.append(pill(f"the last run failed ({code})", "bad") if code else pill("the last run succeeded", "good"))
-    parts = [
-        f"{formatting.size(found.size)} in all versions, of which links save {formatting.size(found.saved)}",
-        f"{formatting.size(found.free)} free",
-    ]
+    parts = [f"{formatting.size(found.size)} in all versions, of which links save {formatting.size(found.saved)}"]
     if found.unfinished_bytes:
         unfinished = formatting.count(found.unfinished_files, "unfinished file")
-        parts.insert(1, f"{formatting.size(found.unfinished_bytes)} in {unfinished}")
+        parts.append(f"{formatting.size(found.unfinished_bytes)} in {unfinished}")
+    if found.free is not None:
+        parts.append(f"{formatting.size(found.free)} free")
     written = element("p", "written ", moment(mirror.clock()), class_="quiet")
     return element("header", element("h1", str(root)), element("p", *pills), element("p", " · ".join(parts)), written)
 

@@ -34,6 +34,7 @@ from dci_downloader.mirror.index import Index, IndexedVersion
 from dci_downloader.mirror.topic_list import ListedTopic
 from dci_downloader.models import Component, Manifest, Topic, folder_name
 from dci_downloader.network.addresses import mirror_url
+from dci_downloader.network.urls import normalize_url
 from dci_downloader.options import Network
 from dci_downloader.upstream.documents import Documents, Reader
 from dci_downloader.upstream.folder import FolderReader
@@ -82,9 +83,14 @@ class UpstreamMirror:
         if isinstance(address, str) and "://" in address:
             try:
                 self._files = MirrorObjects(mirror_url(address))
+                normalize_url(self._files.url)
             except ValueError as error:
                 raise SettingsError(f"the address of the mirror cannot be used: {error}") from None
             self._reader = WebReader(self._files.url, network, patience, clock)
+        elif "\0" in str(address):
+            raise SettingsError(
+                "the folder of the mirror cannot be used: it holds NUL", hint="name the root of a mirror"
+            )
         else:
             self._files = FolderObjects(Path(address))
             self._reader = FolderReader(self._files.root)
@@ -223,10 +229,9 @@ class UpstreamMirror:
         return False
 
     def _components(self, listed: ListedTopic, type: str) -> Iterator[Component]:
-        """The components of one type of a topic, or of all."""
-        for component_type in listed.types:
-            if type.lower() not in ("", component_type.lower()):
-                continue
+        """The components of one type of a topic, its exact case preferred, or of all."""
+        types = [type] if type in listed.types else [one for one in listed.types if type.lower() in ("", one.lower())]
+        for component_type in types:
             folders = folder_name(listed.name), folder_name(component_type)
             index = self._documents.index(*folders)
             if index is None:  # it has just gone
