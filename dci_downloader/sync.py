@@ -30,6 +30,7 @@ from dci_downloader.mirror.carried import is_carried
 from dci_downloader.mirror.fetching import forget_fetching, recorded_fetching
 from dci_downloader.mirror.index import refresh_index
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.notice import put_notice
 from dci_downloader.mirror.publish import publish
 from dci_downloader.mirror.removal import leftover_note
 from dci_downloader.mirror.retention import retire
@@ -38,7 +39,7 @@ from dci_downloader.mirror.version import changes_since
 from dci_downloader.models import Component, Manifest, Plan, Topic
 from dci_downloader.options import SyncOptions
 from dci_downloader.planning import COMPONENT_ERRORS, ComponentPlan, Planner
-from dci_downloader.preview import Preview
+from dci_downloader.preview import Preview, destination_notes
 from dci_downloader.published_command import run_for_published
 from dci_downloader.results import NOT_TRIED, ComponentReport, ContainerImage, Failure, Outcome, Removal, Report
 from dci_downloader.room import Room
@@ -67,10 +68,10 @@ def sync_topic(
     or a request to stop, the version published before is still published, and what was received stays for the next run.
 
     Args:
-        server: whom to ask.
+        server: the control server, or the mirror that is asked in its place.
         mirror: where the topic goes.
         topic: name, or pattern with a trailing ``*``; may be empty where ``options`` name a component or a job.
-        selection: which files of each component.
+        selection: which files of each component are wanted.
         options: which components, how many older builds stay, how files are fetched.
         progress: gets files, bytes and messages.
         stop: asked whether to end early.
@@ -98,8 +99,9 @@ def sync_topic(
     planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, room)
     sync = _Sync(server, mirror, topic_mirror, resolved, options, peers, progress, stop)
     if options.dry_run:
-        topic_mirror.check()
+        notes = destination_notes(topic_mirror)
         reports = [sync.report(plan, sync.preview) for plan in planner.plan(components)]
+        reports[:1] = [replace(report, notes=(*report.notes, *notes)) for report in reports[:1]]
     else:
         reports = _fetch_and_publish(sync, planner, components)
         reports = _try_again(sync, planner, topic, reports)
@@ -110,7 +112,9 @@ def sync_topic(
         error = CancelledError("interrupted")
         error.report = report
         raise error
-    return run_for_published(report, options.on_published, progress, stop) if options.on_published else report
+    if options.on_published:
+        report = run_for_published(report, topic_mirror, options.on_published, progress, stop)
+    return report
 
 
 def _checked(server: Upstream, mirror: Mirror, options: SyncOptions) -> SyncOptions:
@@ -229,6 +233,9 @@ class _Sync:
         if failures:
             return SyncSteps(Outcome.FAILED, wanted, plan, received, images, failures, notes=notes, assembled=assembled)
         notes += unlisted_note(self.topic_mirror.link(component.type), wanted)  # before the folder gives way to a link
+        if self.options.on_published:
+            since = planned.published.folder if planned.published else ""
+            put_notice(self.topic_mirror, component.type, planned.identity, since)
         publication = publish(self.topic_mirror, component, planned.selection, wanted, self.progress)
         forget_fetching(self.topic_mirror, component.type)
         removal, left_older = self._remove_older(component)

@@ -24,10 +24,12 @@ from dci_downloader.mirror.index import write_index
 from dci_downloader.mirror.lookup import find_types
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
+from dci_downloader.mirror.notice import remove_notices
 from dci_downloader.mirror.removal import leftover_note
 from dci_downloader.mirror.retention import discard, reclaimable
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.results import Removal
+from dci_downloader.short_repr import short_repr
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class RemovedTopic:
     removal: Removal
     notes: tuple[str, ...] = ()
 
+    __repr__ = short_repr
+
 
 def remove(
     mirror: Mirror,
@@ -58,7 +62,7 @@ def remove(
     """Forget a topic, or a type of it. After a failure it is safe to repeat.
 
     Args:
-        mirror: which.
+        mirror: the mirror that has the topic.
         topic_name: the topic.
         component_type: one type of it; empty for all.
         timeout: seconds to wait for other runs; None waits for ever, 0 not at all.
@@ -116,10 +120,11 @@ def _remove_type(topic: TopicMirror, component_type: str) -> Removal:
             flush_folder(topic.path)  # likewise
         elif os.path.lexists(link):
             topic.leftovers.append(f"{link} is no link of this program and stays")
-        write_index(topic, component_type)  # nothing is published any more, and other mirrors are told so
         folders = (*(version.folder for version in versions), *(record.folder for record in unreadable))
+        write_index(topic, component_type, without=folders)  # other mirrors are told that nothing is published any more
         removed = tuple(each for each in folders if discard(topic, folder / native(each)))
         remove_file(hold_path(topic, component_type))
+        remove_notices(topic, component_type)
         forget_fetching(topic, component_type)
         _remove_empty(topic, folder)
     return removal._replace(versions=removed)

@@ -21,6 +21,7 @@ from dci_downloader.mirror.folders import real_folders
 from dci_downloader.mirror.head import Head, head_path
 from dci_downloader.mirror.index import write_index
 from dci_downloader.mirror.native import native
+from dci_downloader.mirror.published_link import version_meant
 from dci_downloader.mirror.record import RecordState, Unreadable
 from dci_downloader.mirror.references import named_by
 from dci_downloader.mirror.removal import move_aside, remove_tree
@@ -35,17 +36,19 @@ def expired(
 ) -> tuple[Head, ...]:
     """The versions that :func:`retire` would remove. No side effect.
 
+    Where the published link is damaged, what it should lead to counts as published.
+
     Args:
-        topic: which.
-        component_type: which type of it.
+        topic: the topic of the versions.
+        component_type: their type.
         keep: how many older builds stay.
         next_identity: the identity of a version that is about to be published; empty for the one published now.
         next_build: the id of its component.
     """
-    published = topic.published_folder(component_type)
+    meant = None if next_identity else version_meant(topic, component_type)
     others, current = [], {next_build}
     for version in topic.heads(component_type):
-        if version.identity == next_identity if next_identity else version.folder == published:
+        if version.identity == next_identity if next_identity else version == meant:
             current.add(version.component.id)
         else:
             others.append(version)

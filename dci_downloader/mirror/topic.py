@@ -10,7 +10,6 @@ Versions are only read here: publish, retention and rollback, which change them,
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -22,8 +21,8 @@ from dci_downloader.errors import DiskFullError, LockedError, SettingsError
 from dci_downloader.mirror.carried import carried_folder, carried_state, is_carried
 from dci_downloader.mirror.comparison import TreeState, inspect
 from dci_downloader.mirror.disk_errors import disk_errors
-from dci_downloader.mirror.files import LINK_HINT, check_folder, make_folder
-from dci_downloader.mirror.folders import component_types, mend_folders, real_folders
+from dci_downloader.mirror.files import LINK_HINT
+from dci_downloader.mirror.folders import component_types, make_own_folder, mend_folders, real_folders
 from dci_downloader.mirror.garbage import collect_garbage
 from dci_downloader.mirror.head import Head
 from dci_downloader.mirror.locks import BRIEF, FileLock
@@ -91,7 +90,7 @@ class TopicMirror:
 
         Raises:
             LockedError: another run holds it for longer than ``timeout``.
-            SettingsError: the mirror cannot be written to, or something else is in its place.
+            SettingsError: the mirror cannot be written to, or something else is in its place, another topic even.
         """
         self.store.prepare()
         if self.store.needs_recovery():
@@ -105,24 +104,15 @@ class TopicMirror:
 
     @contextmanager
     def alone(self, timeout: Optional[float], waiting: Callable[[str], None]) -> Iterator[None]:
-        """The same for who trusts no object and collects by himself: neither recovery nor collection."""
+        """The same without recovery and collection, for callers that trust no object and collect by themselves."""
         store_lock = self.store.lock()
         with store_lock.holding(shared=True, timeout=timeout, waiting=waiting, patience=BRIEF):
-            make_folder(self.path)
+            make_own_folder(self.path)
             with FileLock(self.path / ".lock").holding(timeout=timeout, waiting=waiting):
                 store_lock.sign()  # only now: while it waits for the topic, others are the ones to name
                 mend_folders(self.path)
                 self.leftovers += remove_topic_temporaries(self.path)
                 yield
-
-    def check(self) -> None:
-        """Raise the error that :meth:`lock` would raise because of the destination. No side effect.
-
-        Raises:
-            SettingsError: the mirror cannot be written to, or something else is in its place.
-        """
-        self.store.check()
-        check_folder(self.path)
 
     def name_of(self, version: Union[Version, Head]) -> str:
         """The topic's own name as a version has it, unless a record of another topic was put here."""
@@ -242,21 +232,6 @@ class TopicMirror:
         if is_carried(self.link(version.component.type)):
             return carried_state(version.manifest, self.store.holds)
         return inspect(self.tree(version), version.manifest, str(self.store.objects), version.copies)
-
-
-def wrong_target(topic: TopicMirror, component_type: str) -> str:
-    """Where the link of a type leads if it leads to something else than a version of it; else an empty string.
-
-    It is empty, too, where the link leads to a version that is gone, and where a folder is in the link's place.
-    """
-    try:
-        target = os.readlink(topic.link(component_type))
-    except OSError:
-        return ""
-    folder = topic.published_folder(component_type)
-    tree = topic.versions_folder(component_type) / native(folder)
-    is_right = folder and (not os.path.lexists(tree) or stat.S_ISDIR(os.lstat(tree).st_mode))
-    return "" if is_right else text_of(target)
 
 
 def _of_type(record: Union[_Record, Unreadable], name: str) -> Union[_Record, Unreadable]:

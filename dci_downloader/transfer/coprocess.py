@@ -4,9 +4,9 @@ It is started where there is much to fetch. Once the loop here finds no time to 
 whose turn has not come, and so again when it is done with them; across a slow line that never happens. It is a fresh
 interpreter, not a fork: that would inherit the locks of whatever threads there are.
 
-Should it end early, on a full disk or because somebody killed it, what it was not done with is fetched here, and what
-was in its way is met here, too. It gives signs of life while it works: where there is none for as long as the patience
-of the run, it is frozen (stopped by a signal, or by a disk that hangs), and is killed. Nothing waits for it longer.
+Where it ends early, on a full disk or because it was killed, its unfinished files are fetched here, and this process
+then meets the same error. It gives signs of life while it works: where there is none for as long as the patience of the
+run, it is frozen (stopped by a signal, or by a disk that hangs), and is killed. Nothing waits for it longer.
 """
 
 from __future__ import annotations
