@@ -19,7 +19,7 @@ def printable(text: str) -> str:
 
 
 def printable_line(text: str) -> str:
-    """The same on one line: a name with ends of lines in it must not look like several lines of this program's."""
+    """The same on one line: a name that holds line ends must not look like several lines of this program."""
     return printable(text).replace("\n", "\\n")
 
 
@@ -34,7 +34,7 @@ def size(count: float) -> str:
 
 
 def part(done: float, whole: float, between: str = "/") -> str:
-    """Bytes of bytes in the unit of the whole, so that the text keeps its length: ``0.4/1.4 GB``."""
+    """A number of bytes out of a total, in the unit of the total: ``0.4/1.4 GB``; the text keeps its length."""
     number, unit = size(whole).split(" ")
     scale = 1000 ** _UNITS.index(unit) if unit in _UNITS else 1
     digits = len(number.partition(".")[2])
