@@ -181,13 +181,23 @@ def _output(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Ask the command and all it has started to end, and kill what is left of that after a moment."""
-    started = _family(process.pid)
+    started = _stop({process.pid})
     _signal(started, signal.SIGTERM)
+    _signal(started, signal.SIGCONT)
     end = time.monotonic() + GRACE
     while time.monotonic() < end and any(map(_is_running, started)):
         time.sleep(_LOOK / 4)
-    _signal({*filter(_is_running, started), *_family(process.pid)}, signal.SIGKILL)
+    _signal(_stop({process.pid, *filter(_is_running, started)}), signal.SIGKILL)
     process.wait()
+
+
+def _stop(leaders: set[int]) -> set[int]:
+    """Stop processes and all they have started; gives them once none is left that could start another meanwhile."""
+    stopped: set[int] = set()
+    while family := _family(leaders | stopped) - stopped:
+        _signal(family, signal.SIGSTOP)
+        stopped |= family
+    return stopped
 
 
 def _signal(pids: set[int], number: signal.Signals) -> None:
@@ -196,14 +206,15 @@ def _signal(pids: set[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-def _family(leader: int) -> set[int]:
-    """A process, the members of its session, and all their descendants, by proc(5)."""
+def _family(leaders: set[int]) -> set[int]:
+    """Processes, the members of their sessions, and every descendant of theirs, as proc(5) tells."""
     processes = {}
     for name in filter(str.isdecimal, os.listdir("/proc")):
         stat = _stat(int(name))
         if stat is not None:
             processes[int(name)] = stat
-    family, grown = {leader, *(pid for pid, (_, _, session) in processes.items() if session == leader)}, True
+    family = leaders | {pid for pid, (_, _, session) in processes.items() if session in leaders}
+    grown = True
     while grown:
         children = {pid for pid, (_, parent, _) in processes.items() if parent in family} - family
         family |= children

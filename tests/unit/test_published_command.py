@@ -221,6 +221,22 @@ def test_one_that_takes_too_long_is_ended_with_all_it_has_started(pipe, monkeypa
     assert ended.wait(30)
 
 
+def test_what_it_starts_while_it_is_being_ended_is_ended_too(pipe, monkeypatch):
+    monkeypatch.setattr("dci_downloader.published_command.GRACE", 0.2)
+    ended = threading.Event()
+
+    def read():
+        with open(pipe) as file:
+            file.read()
+        ended.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    busy = "trap '' TERM; i=0; while [ $i -lt 1500 ]; do setsid sleep 1000 & i=$((i+1)); done; wait"
+    done = shell(f"exec > {pipe}; {busy}", longest=0.05)
+    assert "took longer than" in failure_of(done).reason
+    assert ended.wait(30)
+
+
 def test_a_request_to_end_ends_it_with_all_it_has_started(pipe):
     stop = Requested()
     ended = threading.Event()
