@@ -7,7 +7,7 @@ then it is ``running``, or in ``error`` with the reason.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ from typing import Optional, Union
 from dci_downloader.content.selection import Selection
 from dci_downloader.control.client import ControlServer
 from dci_downloader.errors import DownloaderError
+from dci_downloader.formatting import printable
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.models import Job
@@ -25,6 +26,7 @@ from dci_downloader.short_repr import short_repr
 from dci_downloader.sync import sync_topic
 
 COMPOSEINFO = ".composeinfo"
+_LONGEST_REASON = 4000  # characters; some errors quote a whole log
 _LARGEST_COMPOSEINFO = 16 * 2**20  # bytes; that of a RHEL compose has 30 kB
 
 
@@ -144,7 +146,7 @@ class JobStates:
     def __exit__(
         self, kind: Optional[type[BaseException]], error: Optional[BaseException], traceback: Optional[TracebackType]
     ) -> None:
-        reason = self._reason if error is None else str(error) or type(error).__name__
+        reason = self._reason if error is None else _reason(error)
         if not reason:
             self.job = self._server.set_job_state(self.job, "running")
             return
@@ -152,3 +154,11 @@ class JobStates:
             self.job = self._server.set_job_state(self.job, "error", reason)
         except DownloaderError as failure:  # what failed first is what matters
             self._progress.message(f"job {self.job.id} could not be set to error: {failure}")
+
+
+def _reason(error: BaseException) -> str:
+    """What an error says, in a form that the control server can keep: databases refuse NUL and halves of characters."""
+    text = ""
+    with suppress(Exception):  # the agent's own class may fail at that
+        text = printable(str(error)).strip()
+    return text[:_LONGEST_REASON] or type(error).__name__

@@ -65,9 +65,25 @@ def test_what_cannot_be_mirrored_ends_the_step_in_error_with_the_reason(lab, bui
     assert job.files == []
 
 
+class SpeechlessError(Exception):
+    def __str__(self):
+        raise ValueError("nothing to say")
+
+
 @pytest.mark.parametrize(
     ("raised", "reason"),
-    [(ValueError("no disk in slot 3"), "no disk in slot 3"), (KeyboardInterrupt(), "KeyboardInterrupt")],
+    [
+        (ValueError("no disk in slot 3"), "no disk in slot 3"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (SystemExit(3), "3"),
+        (GeneratorExit(), "GeneratorExit"),
+        (SpeechlessError(), "SpeechlessError"),
+        (NotFoundError("no such disk"), "no such disk"),
+        (ValueError("disk\0 \ud800 \x1b[2J\nslot 3"), "disk\\x00 \\ud800 \\x1b[2J\nslot 3"),
+        (ValueError(" \n"), "ValueError"),
+        (ValueError("x" * 10**6), "x" * 4000),
+    ],
+    ids=lambda each: type(each).__name__ if isinstance(each, BaseException) else each[:20],
 )
 def test_a_body_that_raises_ends_the_step_in_error(lab, job, mirror, states, raised, reason):
     with pytest.raises(type(raised)), pre_run(lab.server, mirror, job.id):
