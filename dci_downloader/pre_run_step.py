@@ -15,7 +15,7 @@ from typing import Optional, Union
 
 from dci_downloader.content.selection import Selection
 from dci_downloader.control.client import ControlServer
-from dci_downloader.errors import DownloaderError
+from dci_downloader.errors import AccessError, DownloaderError, NotFoundError
 from dci_downloader.formatting import printable
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.mirror import Mirror
@@ -67,8 +67,8 @@ def pre_run(
             configure_installer(step.paths["compose"])
 
     The job is in state ``pre-run`` until the body ends, then ``running``. Where a component cannot be mirrored, or the
-    body raises, it is in ``error`` with the reason, and the error is raised. The ``.composeinfo`` of each component
-    that has one is attached to the job.
+    body raises, or a state cannot be set, it is in ``error`` with the reason, and the error is raised. The
+    ``.composeinfo`` of each component that has one is attached to the job.
 
     Args:
         server: the control server.
@@ -120,7 +120,7 @@ class JobStates:
 
     def __enter__(self) -> JobStates:
         names = ", ".join(component.name for component in self.job.components)
-        self.job = self._server.set_job_state(self.job, "pre-run", f"mirroring {names}" if names else "")
+        self._set("pre-run", f"mirroring {names}" if names else "")
         return self
 
     def conclude(self, reports: Iterable[Report]) -> None:
@@ -147,9 +147,21 @@ class JobStates:
         self, kind: Optional[type[BaseException]], error: Optional[BaseException], traceback: Optional[TracebackType]
     ) -> None:
         reason = self._reason if error is None else _reason(error)
-        if not reason:
-            self.job = self._server.set_job_state(self.job, "running")
-            return
+        if reason:
+            self._give_up(reason)
+        else:
+            self._set("running")
+
+    def _set(self, status: str, comment: str = "") -> None:
+        """Set a state that the step needs; without it the job ends here."""
+        try:
+            self.job = self._server.set_job_state(self.job, status, comment)
+        except BaseException as error:
+            if not isinstance(error, (AccessError, NotFoundError)):  # else it may have been set, and nobody goes on
+                self._give_up(_reason(error))
+            raise
+
+    def _give_up(self, reason: str) -> None:
         try:
             self.job = self._server.set_job_state(self.job, "error", reason)
         except DownloaderError as failure:  # what failed first is what matters

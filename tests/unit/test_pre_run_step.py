@@ -104,6 +104,22 @@ def test_the_first_error_is_what_is_raised_where_the_state_cannot_be_said_either
     assert any("could not be set to error" in message for message in notes.messages)
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_state_after_which_the_job_cannot_be_read_ends_it_in_error(lab, job, mirror, states, number):
+    """The state ``pre-run`` or ``running`` is set, and nobody would go on with the job."""
+
+    def answer(exchange):
+        lost = len(job.states) == number and exchange.request.path == f"/api/v1/jobs/{job.id}"
+        return lost and (exchange.answer(400, b"{}") or True)
+
+    read = lab.server.job(job.id)
+    intercept(lab.site.control, answer)
+    with pytest.raises(DownloaderError, match="HTTP 400") as caught, pre_run(lab.server, mirror, read):
+        pass
+    assert states()[-1] == ("error", str(caught.value))
+    assert len(job.states) == number + 1
+
+
 def test_a_composeinfo_that_cannot_be_attached_is_no_reason_to_fail(lab, job, mirror):
     def answer(exchange):
         return exchange.request.path == "/api/v1/files" and (exchange.answer(400, b"{}") or True)
