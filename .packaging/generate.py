@@ -19,7 +19,7 @@ from dci_downloader.cli.arguments import Parser, sync_parser
 from dci_downloader.cli.command_parsers import PARSERS
 from dci_downloader.cli.setup_parsers import SHELLS
 from dci_downloader.cli.units import TIMER, service_unit
-from dci_downloader.release import VERSION
+from dci_downloader.version_number import VERSION
 
 NAME = "dci-downloader"
 SYNOPSIS = rf"""

@@ -10,13 +10,16 @@ Names are imported when they are first used: ``dci-downloader --version`` does n
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
-from dci_downloader.release import VERSION
+from dci_downloader.version_number import VERSION
 
 __version__ = VERSION
 
+TYPE_CHECKING = False  # type checkers go by the name; to import typing takes as long as the program's first moments
+
 if TYPE_CHECKING:
+    from typing import Any
+
     from dci_downloader.changes import Changes as Changes
     from dci_downloader.changes import PackageChange as PackageChange
     from dci_downloader.changes import PackageChangeKind as PackageChangeKind
@@ -45,8 +48,13 @@ if TYPE_CHECKING:
     from dci_downloader.hooks import Progress as Progress
     from dci_downloader.hooks import Stop as Stop
     from dci_downloader.mirror.comparison import Damage as Damage
+    from dci_downloader.mirror.hold import Hold as Hold
+    from dci_downloader.mirror.hold import hold as hold
+    from dci_downloader.mirror.hold import release as release
     from dci_downloader.mirror.mirror import Mirror as Mirror
     from dci_downloader.mirror.prune import prune as prune
+    from dci_downloader.mirror.remove import RemovedTopic as RemovedTopic
+    from dci_downloader.mirror.remove import remove as remove
     from dci_downloader.mirror.rollback import Rollback as Rollback
     from dci_downloader.mirror.rollback import rollback as rollback
     from dci_downloader.mirror.status import Status as Status
@@ -98,8 +106,10 @@ _NAMES_OF_MODULE = {
         "StallError StatusError TransferError"
     ),
     "hooks": "NeverStop NullProgress Progress Stop",
+    "mirror.hold": "Hold hold release",
     "mirror.mirror": "Mirror",
     "mirror.prune": "prune",
+    "mirror.remove": "RemovedTopic remove",
     "mirror.rollback": "Rollback rollback",
     "mirror.status": "Status StatusRow status",
     "mirror.comparison": "Damage",

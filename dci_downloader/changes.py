@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 
 class PackageChangeKind(enum.Enum):
-    """What became of a package from one build to the next.
+    """How a package differs from one build to the next.
 
-    ``CHANGED`` is neither up nor down: one of several versions that stand beside each other came or went. ``REBUILT``
+    ``CHANGED`` is neither up nor down: one of several versions in the same tree was added or removed. ``REBUILT``
     has another content under the same version: it was signed or built again.
     """
 
@@ -27,8 +27,9 @@ class PackageChange(NamedTuple):
     Attributes:
         before: versions, each with its release, that only the older build has; of a rebuilt one, its version.
         after: those that only the newer build has; of a rebuilt one, its version.
-        trees: where it is so: ``BaseOS/x86_64``, or an architecture alone where files lie in no such folders.
-        everywhere: whether it is so in all trees of either build that hold the package.
+        trees: those with this difference: ``BaseOS/x86_64``, or an architecture alone where files lie in no such
+            folders.
+        everywhere: whether all trees of either build that hold the package have this difference.
         source: whether it is a source package.
     """
 

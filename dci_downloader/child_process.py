@@ -24,10 +24,10 @@ if os.getppid() == int(sys.argv[1]):  # else that process has ended already
 """
 
 
-def bound(command: Sequence[str]) -> list[str]:
-    """A command that starts another one, which is killed when the calling thread ends.
+def killed_with_caller(command: Sequence[str]) -> list[str]:
+    """The command that runs a program which the kernel kills when the calling thread ends.
 
     Args:
-        command: program and arguments. One that cannot be started says why on standard error, and ends with 127.
+        command: program and arguments. Where it cannot be started, standard error says why, and the exit code is 127.
     """
     return [sys.executable, "-I", "-S", "-c", _START, str(os.getpid()), *command]

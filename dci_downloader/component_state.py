@@ -12,9 +12,9 @@ from dci_downloader.sync_steps import SyncSteps
 
 
 def with_state(taken: SyncSteps, planned: ComponentPlan, mirror: Mirror, topic: TopicMirror) -> SyncSteps:
-    """The steps that were taken with a component, with what is published now; of one that failed, with what is kept.
+    """Add to the steps of a component what is published now and, where they failed, how many bytes are kept.
 
-    The notes of its plan are about what a publication would do, so they are left out where there was none.
+    The notes of its plan say what a publication does, so a component that failed gets none of them.
     """
     component = planned.component
     if taken.outcome is Outcome.FAILED:

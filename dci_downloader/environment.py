@@ -99,7 +99,7 @@ def with_options(environ: Mapping[str, str], dcirc_path: Optional[str], url: Opt
 
 
 def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment for a program that has no business with the credentials.
+    """The environment for a program that must not get the credentials.
 
     Left out are the variables of every kind of credentials, those whose name says that they hold a secret, those that
     hold one of ours under another name, and addresses with a login.
@@ -110,11 +110,11 @@ def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
     ours = {*_SSO, _TOKEN, *_REMOTECI, *_LOGIN}
     secrets = {environ[name] for name in SECRETS if environ.get(name)}
 
-    def is_open(name: str, value: str) -> bool:
+    def is_harmless(name: str, value: str) -> bool:
         holds_ours = any(secret == value or (len(secret) >= _TELLING and secret in value) for secret in secrets)
         return name not in ours and not holds_ours and not _SECRET_NAME.search(name) and not _LOGIN_IN_URL.search(value)
 
-    return {name: value for name, value in environ.items() if is_open(name, value)}
+    return {name: value for name, value in environ.items() if is_harmless(name, value)}
 
 
 def credentials_kind(environ: Mapping[str, str]) -> str:

@@ -71,7 +71,7 @@ class NoFilesError(NotFoundError):
 
     Attributes:
         name: of the component.
-        type: likewise.
+        type: of the component.
     """
 
     def __init__(self, name: str, type: str) -> None:
@@ -90,7 +90,7 @@ class TransferError(DownloaderError):
 
 
 class StatusError(TransferError):
-    """A server answered with a status that has no better error.
+    """A server answered with an HTTP status that no other class of errors stands for.
 
     Attributes:
         url: the URL without query and credentials.

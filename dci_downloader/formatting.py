@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Optional
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
@@ -19,7 +21,7 @@ def printable(text: str) -> str:
 
 
 def printable_line(text: str) -> str:
-    """The same on one line: a name with ends of lines in it must not look like several lines of this program's."""
+    """The same on one line: a name that holds line ends must not look like several lines of this program."""
     return printable(text).replace("\n", "\\n")
 
 
@@ -34,7 +36,7 @@ def size(count: float) -> str:
 
 
 def part(done: float, whole: float, between: str = "/") -> str:
-    """Bytes of bytes in the unit of the whole, so that the text keeps its length: ``0.4/1.4 GB``."""
+    """A number of bytes out of a total, in the unit of the total: ``0.4/1.4 GB``; the text keeps its length."""
     number, unit = size(whole).split(" ")
     scale = 1000 ** _UNITS.index(unit) if unit in _UNITS else 1
     digits = len(number.partition(".")[2])
@@ -103,6 +105,17 @@ def age(moment: datetime, now: datetime) -> str:
 def instant(moment: datetime) -> str:
     """An instant in UTC, to the minute: ``2026-11-27 03:41Z``."""
     return f"{moment:%Y-%m-%d %H:%M}Z"
+
+
+def wrapped(text: str, width: Optional[int]) -> list[str]:
+    """A line as lines that a terminal has room for, the first of which tells how far all are indented.
+
+    It is broken between words. Longer ones, like paths, stay whole; and so do hints, which hold commands to be copied.
+    """
+    if width is None or columns(text) <= width or text.lstrip().startswith("hint: "):
+        return [text]
+    indent = " " * (len(text) - len(text.lstrip()) + 2)
+    return textwrap.wrap(text, max(width, 20), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -1,4 +1,7 @@
-"""How a caller follows a run and ends it: two protocols, each with an implementation that does nothing."""
+"""How a caller follows a run and ends it: two protocols, each with an implementation that does nothing.
+
+:class:`MultiProgress` lets several callers follow one run.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ class Progress(Protocol):
         """A line for everybody: which topic a pattern means, a topic that waits for a lock."""
 
     def detail(self, text: str) -> None:
-        """A line for those who asked for more: which component was chosen, a peer that is not asked any more."""
+        """A line for verbose output: which component was chosen, a peer that is not asked any more."""
 
     def begin(self, label: str, files: int, size: int) -> None:
         """Work on that many files and bytes starts; ``label`` names it."""
@@ -29,7 +32,7 @@ class Progress(Protocol):
         """
 
     def waiting(self, seconds: float, limit: float) -> None:
-        """Nothing has arrived for so many seconds; at ``limit`` seconds the work is given up. Comes again and again."""
+        """Nothing has arrived for so many seconds; at ``limit`` seconds the work is given up. Called repeatedly."""
 
     def end(self) -> None:
         """The work that ``begin`` announced is over, complete or not."""
@@ -39,7 +42,7 @@ class Progress(Protocol):
 
 
 class NullProgress:
-    """Ignores every report; a subclass overrides those that it is about."""
+    """Ignores every report; a subclass overrides the methods that it needs."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -66,6 +69,48 @@ class NullProgress:
         """Ignore it."""
 
 
+class MultiProgress:
+    """Passes every report on to all of several receivers."""
+
+    def __init__(self, *receivers: Progress) -> None:
+        self._receivers = receivers
+
+    def message(self, text: str) -> None:
+        """Pass on a line."""
+        for receiver in self._receivers:
+            receiver.message(text)
+
+    def detail(self, text: str) -> None:
+        """Pass on a detail."""
+        for receiver in self._receivers:
+            receiver.detail(text)
+
+    def begin(self, label: str, files: int, size: int) -> None:
+        """Pass on that work begins."""
+        for receiver in self._receivers:
+            receiver.begin(label, files, size)
+
+    def advance(self, files: int, size: int) -> None:
+        """Pass on how much more is complete."""
+        for receiver in self._receivers:
+            receiver.advance(files, size)
+
+    def waiting(self, seconds: float, limit: float) -> None:
+        """Pass on that nothing arrives."""
+        for receiver in self._receivers:
+            receiver.waiting(seconds, limit)
+
+    def end(self) -> None:
+        """Pass on that the work is over."""
+        for receiver in self._receivers:
+            receiver.end()
+
+    def phase(self, label: str) -> None:
+        """Pass on which work without bytes begins or ends."""
+        for receiver in self._receivers:
+            receiver.phase(label)
+
+
 @contextmanager
 def phase(progress: Progress, label: str) -> Iterator[None]:
     """Report a block as work without bytes to count."""
@@ -78,7 +123,7 @@ def phase(progress: Progress, label: str) -> Iterator[None]:
 
 @contextmanager
 def entering(progress: Progress, label: str, context: AbstractContextManager[object]) -> Iterator[None]:
-    """Enter a context for a block; what it takes to enter it is reported as work without bytes to count."""
+    """Enter a context for a block; entering it is reported as work without bytes to count."""
     with ExitStack() as stack:
         with phase(progress, label):
             stack.enter_context(context)
@@ -92,7 +137,7 @@ class Stop(Protocol):
         """Whether the work should end as soon as it cleanly can."""
 
     def deferred(self) -> AbstractContextManager[None]:
-        """Entered by work that must not be interrupted, and calls ``requested`` several times a second instead."""
+        """A context for work that must not be interrupted: it calls ``requested`` several times a second instead."""
 
 
 class NeverStop:

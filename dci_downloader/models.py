@@ -17,7 +17,7 @@ from dci_downloader.short_repr import short_repr
 
 @dataclass(frozen=True)
 class Product:
-    """What Red Hat ships, and what topics are versions of.
+    """A product of Red Hat, such as RHEL; each topic is a version of one.
 
     Attributes:
         label: in capitals: ``RHEL``, ``OPENSHIFT``.

@@ -2,13 +2,13 @@
 
 The rules:
 
-* A component without files is passed by; that is a failure only where no component has any. Its name and type do not
-  matter then: jobs hold git commits, container images and drivers.
+* A component without files is skipped; that is a failure only where no component has any. Its name and type are not
+  checked: jobs hold git commits, container images and drivers.
 * Components with files that would be published in one folder are not mirrored; the others are.
 * What is published unchanged needs nothing. What a plain folder in the link's place holds need not be fetched.
-* There has to be room for what all components miss together; one that finds none beside those before it fails, and
-  takes none from those after it.
-* What is held stays at the version that is published; what it would become is told, and nothing of it is fetched.
+* There has to be room for what all components miss together. One that does not fit beside those before it fails, and
+  does not count for those after it.
+* A type that is held stays at its published version: the report says what it would become, and nothing is fetched.
 * An error that concerns one component alone is a value in its plan; the others go on.
 """
 
@@ -69,10 +69,11 @@ class ComponentPlan:
         wanted: the selected part of what the server offers; empty for a component without files.
         contents: the content of files that came with the offer.
         plan: what the mirror lacks of it; None where it is published as it is, or cannot be mirrored.
-        adoptable: what a plain folder in the link's place may hold of that, in a dry run; others adopt it at once.
-        held: whether another version stays published, so that this one only can be told of.
-        notes: what the selection takes away of the published version, or was put right of it, a line each.
-        seconds: how long it took to find out.
+        adoptable: in a dry run, the entries of it that a plain folder in the link's place may hold; a sync has adopted
+            them by then.
+        held: whether the type is held at another version, so that this one is only reported.
+        notes: what the selection takes away from the published version, and what was mended in it, a line each.
+        seconds: how long the planning took.
     """
 
     component: Component
@@ -89,12 +90,12 @@ class ComponentPlan:
 
     @property
     def skipped(self) -> bool:
-        """Whether it has no files."""
+        """Whether it has no files, and no error."""
         return self.error is None and not self.wanted.files
 
     @property
     def identity(self) -> str:
-        """That of the version it is to become."""
+        """The identity of the version that it is to become."""
         if self.published is not None and self.wanted is self.published.manifest:  # of the same component and selection
             return self.published.identity
         return identity(self.component, self.selection, self.wanted)
@@ -110,7 +111,7 @@ class ComponentPlan:
         return replace(self.plan, missing=tuple(entry for entry in self.plan.missing if entry.sha256 not in at_hand))
 
     def went_back(self, server: Upstream, options: SyncOptions) -> tuple[str, ...]:
-        """For people, that the mirror that is asked went back to an older build; nothing where that build is named."""
+        """A note that the upstream mirror went back to an older build; none where the options name that build."""
         if self.published is None or options.component_id:
             return ()
         return went_back(server, self.published.component, self.component)
@@ -118,10 +119,10 @@ class ComponentPlan:
 
 @dataclass(frozen=True)
 class Planner:
-    """Plans the components of one topic. What is published changes in links and modes at most, in a dry run in nothing.
+    """Plans the components of one topic. Links and modes of what is published are mended, but not in a dry run.
 
     Attributes:
-        room: has a plan join those that need room.
+        room: the room for all plans together.
     """
 
     server: Upstream
@@ -155,13 +156,13 @@ class Planner:
         return self._with_room(plans)
 
     def needing_room(self, plan: ComponentPlan) -> Optional[Plan]:
-        """What has to be fetched and takes room: what is linked from a folder takes none."""
+        """The part of a plan that takes room: what is linked from a folder takes none."""
         if plan.to_fetch is None:
             return None
         return without_links(plan.to_fetch, self.server.files(plan.component), self.mirror.store)
 
     def _attempt(self, step: Callable[[ComponentPlan], ComponentPlan], plan: ComponentPlan) -> ComponentPlan:
-        """The plan after one more step; an error of the component becomes a value in it, and ends its steps."""
+        """The plan after one more step. An error of the component is kept in its plan, and ends its steps."""
         began = time.monotonic()
         try:
             plan = plan if plan.error else step(plan)
@@ -170,7 +171,7 @@ class Planner:
         return replace(plan, seconds=plan.seconds + time.monotonic() - began)
 
     def _with_published(self, plan: ComponentPlan) -> ComponentPlan:
-        """What is published now."""
+        """The plan with what is published now."""
         published = None
         with suppress(ManifestError):  # its type cannot be a folder, which matters only if it has files
             published = self.topic_mirror.published(plan.component.type)
@@ -178,7 +179,7 @@ class Planner:
         return replace(plan, selection=selection, published=published)
 
     def _with_offer(self, plan: ComponentPlan) -> ComponentPlan:
-        """What the server offers, and the part of it that is selected; a known manifest is not asked for again."""
+        """The plan with what is selected of the server's offer; a manifest that is known is not asked for again."""
         component, published, known = plan.component, plan.published, None
         if published and (published.component.id, published.selection) == (component.id, plan.selection):
             known = published.manifest  # the same selection would choose the same files of it
@@ -192,7 +193,7 @@ class Planner:
         return replace(plan, wanted=wanted, contents=offer.contents, notes=notes)
 
     def _with_plan(self, plan: ComponentPlan) -> ComponentPlan:
-        """What the mirror lacks of the selected files, once it has what is at hand."""
+        """The plan with the files that the mirror lacks, once it has adopted those that are at hand."""
         if plan.skipped:
             return plan
         component, wanted, store = plan.component, plan.wanted, self.mirror.store
@@ -216,12 +217,12 @@ class Planner:
         return replace(plan, plan=self.mirror.plan(component, wanted))
 
     def _with_room(self, plans: Sequence[ComponentPlan]) -> list[ComponentPlan]:
-        """The plans, with an error for each that finds no room beside those before it."""
+        """The plans, with an error in each for which there is no room beside those before it."""
 
         def check(plan: ComponentPlan) -> ComponentPlan:
             needing = self.needing_room(plan)
             if needing is not None:
-                self.room.take(needing)
+                self.room.add(needing)
             return plan
 
         return [self._attempt(check, plan) for plan in plans]

@@ -72,8 +72,8 @@ def pre_run(
         server: the control server.
         mirror: where the components go.
         job: one given by its id is read first.
-        selection: which files of them.
-        options: how; the job in them counts for nothing.
+        selection: which of their files are wanted.
+        options: how they are mirrored; a job in them is ignored.
         progress: gets messages and what is received.
         stop: asked several times a second.
 
@@ -104,7 +104,7 @@ class JobStates:
     Args:
         server: the control server.
         job: whose states are set.
-        progress: gets a message about what could not be said of the job after something else had failed.
+        progress: gets a message where a failure leaves the job in a state that could not be changed.
 
     Attributes:
         job: as it was when its state was set last.
@@ -122,7 +122,7 @@ class JobStates:
         return self
 
     def conclude(self, reports: Iterable[Report]) -> None:
-        """Attach the ``.composeinfo`` files, or where something failed have the last state be ``error``."""
+        """Attach the ``.composeinfo`` files; where something failed, set the state ``error`` at the end instead."""
         reports = list(reports)
         failures = [failure for report in reports for failure in report.failures]
         if failures:

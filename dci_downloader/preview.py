@@ -8,9 +8,12 @@ from dci_downloader.container_images import parse_image_list
 from dci_downloader.content.manifest import IMAGE_LIST_NAME
 from dci_downloader.control.offer import lists
 from dci_downloader.control.upstream import Upstream
+from dci_downloader.errors import SettingsError
 from dci_downloader.formatting import size
 from dci_downloader.hooks import Progress
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
+from dci_downloader.mirror.files import check_folder
+from dci_downloader.mirror.folders import require_own_name
 from dci_downloader.mirror.hold import check_hold
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.retention import expired, reclaimable
@@ -20,6 +23,23 @@ from dci_downloader.options import SyncOptions
 from dci_downloader.planning import ComponentPlan
 from dci_downloader.results import Assembled, ContainerImage, ContainerImageOutcome, Outcome
 from dci_downloader.sync_steps import SyncSteps
+
+
+def destination_notes(topic_mirror: TopicMirror) -> tuple[str, ...]:
+    """What a dry run has to say of its destination, a line each: that this user may read it, and not write to it.
+
+    Raises:
+        SettingsError: something else is in the place of the mirror, or this user may not read it.
+    """
+    topic_mirror.store.check(writing=False)
+    check_folder(topic_mirror.path, writing=False)
+    require_own_name(topic_mirror.path)
+    try:
+        topic_mirror.store.check()
+        check_folder(topic_mirror.path)
+    except SettingsError as error:
+        return (f"the run itself would fail: {error}; {error.hint}",)
+    return ()
 
 
 @dataclass(frozen=True)

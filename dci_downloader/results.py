@@ -1,4 +1,4 @@
-"""What became of a run: reports and failures, all immutable. Sizes are bytes, durations seconds."""
+"""The results of a run: reports and failures, all immutable. Sizes are bytes, durations seconds."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Assembled(NamedTuple):
     bytes: int = 0
 
     def plus(self, files: int, size: int) -> Assembled:
-        """With so many more."""
+        """The sum with more images, and more bytes of them."""
         return Assembled(self.files + files, self.bytes + size)
 
 

@@ -22,8 +22,8 @@ class Room:
     Args:
         mirror: where they go.
         options: what is to stay free, whether older versions may go, and whether this is a dry run.
-        beside: the plans that need room too; those that are taken join them.
-        progress: gets a message about what goes.
+        beside: plans that need room too, of other topics; those of this one are appended.
+        progress: gets a message about what is removed.
     """
 
     def __init__(self, mirror: Mirror, options: SyncOptions, beside: list[Plan], progress: Progress) -> None:
@@ -36,11 +36,11 @@ class Room:
         self._expected = 0  # bytes that a run would free, in a dry run
         self._note = ""
 
-    def take(self, plan: Plan) -> None:
-        """Have a plan join those that need room.
+    def add(self, plan: Plan) -> None:
+        """Add a plan to those that need room.
 
         Raises:
-            DiskFullError: there is none for it beside those before it, and none can be made.
+            DiskFullError: there is too little for it beside those before it, and removing versions makes too little.
         """
         plans = [*self._beside, plan]
         try:
@@ -55,8 +55,8 @@ class Room:
             self._say("would remove", would_remove)
         self._beside.append(plan)
 
-    def lacking(self, plans: Sequence[Optional[Plan]]) -> int:
-        """Bytes that lack for all plans together and may be made; 0 for none. Not for dry runs."""
+    def shortage(self, plans: Sequence[Optional[Plan]]) -> int:
+        """Bytes that all plans together lack and that :meth:`make` may free; 0 for none, and in a dry run."""
         if self._may_make and not self._options.dry_run:
             try:
                 self._check([*self._beside[: self._before], *filter(None, plans)])
@@ -65,15 +65,15 @@ class Room:
         return 0
 
     def make(self, shortage: int) -> None:
-        """Remove older versions, once; all has to be planned anew then. To be called without the topic's lock."""
+        """Remove older versions, once; then all has to be planned anew. To be called without the topic's lock."""
         self._may_make = False
         del self._beside[self._before :]
         removal = make_room(self._mirror, shortage, self._progress.message, self._options.lock_timeout)
         if removal.versions:
             self._say("removed", removal)
 
-    def noted(self, reports: Sequence[ComponentReport]) -> list[ComponentReport]:
-        """The reports, the first of which says what went to make room."""
+    def with_note(self, reports: Sequence[ComponentReport]) -> list[ComponentReport]:
+        """The reports, with a note in the first that says what was removed to make room."""
         if not self._note or not reports:
             return list(reports)
         return [replace(reports[0], notes=(*reports[0].notes, self._note)), *reports[1:]]

@@ -1,4 +1,4 @@
-"""Several values where one was given: the mistake that Python makes easy, since a text is a sequence of letters."""
+"""Refuses one text where several values are expected: Python would take its letters for the values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dci_downloader.errors import SettingsError
 
 
 def as_tuple(given: Any, name: str) -> tuple[Any, ...]:
-    """What was given for an argument that takes several values, as a tuple.
+    """The value of an argument that takes several values, as a tuple.
 
     Args:
         given: a list, a tuple, or anything else to go through.

@@ -1,4 +1,4 @@
-"""How the values of this package show themselves: as the call that makes them, and short, however much they hold."""
+"""A ``repr`` for dataclasses: the call that makes the value, kept short however much the value holds."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional
 
 from dci_downloader import environment, formatting
-from dci_downloader.child_process import bound
+from dci_downloader.child_process import killed_with_caller
 from dci_downloader.network.addresses import registry_address
 from dci_downloader.options import Network
 
@@ -59,7 +59,7 @@ def topic_login(registry: Mapping[str, str], others: Iterable[str]) -> Login:
 
 
 def _address(text: str) -> Optional[str]:
-    """HOST[:PORT] of a registry that is given so, with a path or as a URL; None for anything else."""
+    """``HOST[:PORT]`` of a registry that is given as such, with a path, or as a URL; None for anything else."""
     host = text.partition("://")[2] or text
     host = host.partition("/")[0]
     try:
@@ -74,7 +74,7 @@ def _plain(registry: str) -> str:
 
 
 class Skopeo:
-    """Runs skopeo, once at a time in each thread that asks, until it is abandoned. To be closed in the end.
+    """Runs skopeo, for any thread, until it is abandoned. To be closed in the end.
 
     Args:
         login: for the registries that it is for.
@@ -110,7 +110,7 @@ class Skopeo:
             if self._abandoned:
                 return 1, b"", "interrupted"
             process = subprocess.Popen(
-                bound([SKOPEO, *arguments]),
+                killed_with_caller([SKOPEO, *arguments]),
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -130,7 +130,7 @@ class Skopeo:
         return process.returncode, out, _reason(err, process.returncode)
 
     def abandon(self, *, kill: bool = False) -> None:
-        """Ask every skopeo that is running to end, or end it; start no other. Safe to repeat."""
+        """End every skopeo that is running, by SIGTERM or SIGKILL, and start no other. Safe to repeat."""
         with self._guard:
             self._abandoned = True
             for process in self._running:

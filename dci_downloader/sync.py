@@ -27,18 +27,19 @@ from dci_downloader.errors import CancelledError, DiskFullError, ManifestError, 
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop, entering, phase
 from dci_downloader.mirror.adopt import unlisted_note
 from dci_downloader.mirror.carried import is_carried
-from dci_downloader.mirror.fetching import forget, recorded
+from dci_downloader.mirror.fetching import forget_fetching, recorded_fetching
 from dci_downloader.mirror.index import refresh_index
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.notice import put_notice
 from dci_downloader.mirror.publish import publish
-from dci_downloader.mirror.removal import left_note
+from dci_downloader.mirror.removal import leftover_note
 from dci_downloader.mirror.retention import retire
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import changes_since
 from dci_downloader.models import Component, Manifest, Plan, Topic
 from dci_downloader.options import SyncOptions
 from dci_downloader.planning import COMPONENT_ERRORS, ComponentPlan, Planner
-from dci_downloader.preview import Preview
+from dci_downloader.preview import Preview, destination_notes
 from dci_downloader.published_command import run_for_published
 from dci_downloader.results import NOT_TRIED, ComponentReport, ContainerImage, Failure, Outcome, Removal, Report
 from dci_downloader.room import Room
@@ -67,10 +68,10 @@ def sync_topic(
     or a request to stop, the version published before is still published, and what was received stays for the next run.
 
     Args:
-        server: whom to ask.
+        server: the control server, or the mirror that is asked in its place.
         mirror: where the topic goes.
         topic: name, or pattern with a trailing ``*``; may be empty where ``options`` name a component or a job.
-        selection: which files of each component.
+        selection: which files of each component are wanted.
         options: which components, how many older builds stay, how files are fetched.
         progress: gets files, bytes and messages.
         stop: asked whether to end early.
@@ -98,19 +99,22 @@ def sync_topic(
     planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, room)
     sync = _Sync(server, mirror, topic_mirror, resolved, options, peers, progress, stop)
     if options.dry_run:
-        topic_mirror.check()
+        notes = destination_notes(topic_mirror)
         reports = [sync.report(plan, sync.preview) for plan in planner.plan(components)]
+        reports[:1] = [replace(report, notes=(*report.notes, *notes)) for report in reports[:1]]
     else:
         reports = _fetch_and_publish(sync, planner, components)
         reports = _try_again(sync, planner, topic, reports)
-    reports = room.noted(reports)
+    reports = room.with_note(reports)
     reports += [missing_report(topic_mirror, component_type, error) for component_type, error in missing.items()]
     report = Report(resolved.name, resolved.id, tuple(reports), time.monotonic() - began, dropped_peers=peers.dropped)
     if report.exit_code == CancelledError.exit_code:
         error = CancelledError("interrupted")
         error.report = report
         raise error
-    return run_for_published(report, options.on_published, progress, stop) if options.on_published else report
+    if options.on_published:
+        report = run_for_published(report, topic_mirror, options.on_published, progress, stop)
+    return report
 
 
 def _checked(server: Upstream, mirror: Mirror, options: SyncOptions) -> SyncOptions:
@@ -134,10 +138,10 @@ def _fetch_and_publish(sync: _Sync, planner: Planner, components: Sequence[Compo
         lock = sync.topic_mirror.lock(sync.options.lock_timeout, sync.progress.message)
         with entering(sync.progress, f"{sync.topic.name}: preparing the mirror", lock):
             plans = planner.plan(components)
-            lacking = planner.room.lacking([planner.needing_room(plan) for plan in plans])
-            if not lacking:
+            shortage = planner.room.shortage([planner.needing_room(plan) for plan in plans])
+            if not shortage:
                 return list(sync.fetch_and_publish_all(plans))
-        planner.room.make(lacking)  # once, and without the lock, for it takes those of other topics, too
+        planner.room.make(shortage)  # once, and unlocked: it takes the locks of other topics, too
 
 
 def _try_again(sync: _Sync, planner: Planner, topic: str, reports: Sequence[ComponentReport]) -> list[ComponentReport]:
@@ -201,8 +205,8 @@ class _Sync:
             wanted = planned.wanted if planned.plan else Manifest("", ())
             taken = SyncSteps(Outcome.FAILED, wanted, planned.plan, failures=(Failure.of(error),))
         taken = with_state(taken, planned, self.mirror, self.topic_mirror)
-        taken = taken._replace(notes=(*taken.notes, *left_note(self.topic_mirror.left)))
-        self.topic_mirror.left.clear()  # each is reported once
+        taken = taken._replace(notes=(*taken.notes, *leftover_note(self.topic_mirror.leftovers)))
+        self.topic_mirror.leftovers.clear()  # each is reported once
         path = ""
         with suppress(ManifestError):  # its type cannot be a folder, and that is its failure
             link = self.topic_mirror.link(component.type)
@@ -229,8 +233,11 @@ class _Sync:
         if failures:
             return SyncSteps(Outcome.FAILED, wanted, plan, received, images, failures, notes=notes, assembled=assembled)
         notes += unlisted_note(self.topic_mirror.link(component.type), wanted)  # before the folder gives way to a link
+        if self.options.on_published:
+            since = planned.published.folder if planned.published else ""
+            put_notice(self.topic_mirror, component.type, planned.identity, since)
         publication = publish(self.topic_mirror, component, planned.selection, wanted, self.progress)
-        forget(self.topic_mirror, component.type)
+        forget_fetching(self.topic_mirror, component.type)
         removal, left_older = self._remove_older(component)
         notes += (*left_older, *publication.notes, *planned.went_back(self.server, self.options))
         changes = changes_since(planned.published, wanted)
@@ -244,7 +251,7 @@ class _Sync:
         """Leave a component as it is published; its index and container images are brought up to date."""
         assert planned.published is not None
         component_type, wanted = planned.component.type, planned.wanted
-        forget(self.topic_mirror, component_type)  # a build that was left half fetched is not offered any more
+        forget_fetching(self.topic_mirror, component_type)  # an interrupted build is not shown any more
         notes = refresh_index(self.topic_mirror, component_type)
         images, failures = self._mirror_images(wanted)
         same = Changes(planned.published.folder)
@@ -257,7 +264,7 @@ class _Sync:
 
         if not plan.missing:
             return Fetched(received=())
-        with recorded(self.topic_mirror, component.type, component.name, self.progress) as progress:
+        with recorded_fetching(self.topic_mirror, component.type, component.name, self.progress) as progress:
             missing = MissingFiles(self.server, self.mirror.store, self.options.transfer, self.peers, self.stop)
             return missing.fetch(component, plan, progress)
 

@@ -1,4 +1,4 @@
-"""What a sync did with one component, step by step, and the report that becomes of it."""
+"""What a sync did with one component, step by step, and the report that is made of it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SyncSteps(NamedTuple):
 
     Attributes:
         wanted: the manifest after selection.
-        plan: what was missing of it; None where the run did not come to that, or found everything published.
+        plan: what was missing of it; None where the run failed before, or found everything published.
         received: what was downloaded, by source.
         assembled: the images put together; with ``PLANNED``, what is expected of that.
         kept: where the component failed, bytes of it that are in the mirror.

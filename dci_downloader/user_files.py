@@ -77,7 +77,7 @@ def open_to_append(path: str, *, hint: str = "") -> TextIO:
 
 
 def require_safe_place(path: str) -> None:
-    """Make sure that a path to write to is that of a file, or of none yet, and that nobody else led us to it.
+    """Make sure that a path to write to is a file or free, and that no other user's link leads to it.
 
     Raises:
         OSError: it is something else, or a link or file of somebody else in a sticky folder.
@@ -131,7 +131,7 @@ def _require_file(status: os.stat_result) -> None:
 
 
 def _require_own(status: os.stat_result, folder: os.stat_result) -> None:
-    """Raise for a file of somebody else in a sticky folder, or with another name: that may be one of ours."""
+    """Raise for another user's file in a sticky folder, and for one with a second name: that may be one of ours."""
     if folder.st_mode & _STICKY_FOR_ALL != _STICKY_FOR_ALL:
         return
     if status.st_uid not in (os.geteuid(), folder.st_uid) or status.st_nlink > 1:

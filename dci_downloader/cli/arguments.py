@@ -11,10 +11,10 @@ from typing import Any, NoReturn, Union
 
 from dci_downloader.content.similarity import similar_name
 from dci_downloader.errors import SettingsError
-from dci_downloader.release import VERSION
 from dci_downloader.settings.command_line import CommandLine
 from dci_downloader.settings.table import GROUPS, SETTINGS, TOPIC_SETTINGS
 from dci_downloader.settings.types import FLAG, Choice, Entry, ListOf, Scalar, Setting
+from dci_downloader.version_number import VERSION
 
 _USAGE = """\
 %(prog)s TOPIC DEST [options]        the newest build of a topic

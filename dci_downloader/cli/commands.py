@@ -10,7 +10,7 @@ from importlib import import_module
 
 from dci_downloader.cli import listing_commands, mirror_commands, setup_commands
 from dci_downloader.cli.arguments import parse_sync
-from dci_downloader.cli.corrections import check_order
+from dci_downloader.cli.corrections import check_no_command, check_order
 
 
 def prepare(argv: Sequence[str]) -> None:
@@ -22,6 +22,7 @@ def prepare(argv: Sequence[str]) -> None:
 def sync(argv: Sequence[str]) -> int:
     """Mirror topics: what the program does where no command is named."""
     command_line = parse_sync(argv)
+    check_no_command(command_line.positional, COMMANDS)
     check_order(command_line.positional)
     from dci_downloader.cli import mirroring  # once the arguments are parsed: --help does not wait for it
 

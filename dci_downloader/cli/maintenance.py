@@ -15,6 +15,7 @@ from dci_downloader.mirror import verify as verify_module
 from dci_downloader.mirror.mend import mend_checked
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
+from dci_downloader.mirror.restore import restore_links
 from dci_downloader.mirror.verify import VersionCheck
 from dci_downloader.options import TransferOptions
 from dci_downloader.results import Removal
@@ -39,10 +40,10 @@ def verify(
     """Hash every published file again; with a server, fetch what is damaged.
 
     Args:
-        mirror: which.
+        mirror: the mirror to work on.
         progress: gets files and bytes, and a message before a wait.
         stop: asked whether to end early.
-        connect: gives the server to repair from, called only if something is damaged; None only shows the damage.
+        connect: gives the server to repair from, called only if something is damaged; None to repair nothing.
         timeout: seconds to wait for another run; None waits for ever.
         peers: URLs of other mirrors, asked before the server's object store.
 
@@ -51,12 +52,13 @@ def verify(
         LockedError: another run is in the way for longer than ``timeout``.
         TransferError: something damaged could not be fetched.
     """
-    checks = verify_module.verify(mirror, timeout=timeout, progress=progress, stop=stop)
+    restored: tuple[str, ...] = ()
+    if connect is not None:  # first: what is published then is verified
+        restored = restore_links(mirror, timeout=timeout, waiting=progress.message)
+    checks = again = verify_module.verify(mirror, timeout=timeout, progress=progress, stop=stop)
     damaged = [check for check in checks if check.damages]
-    lines = [f"{check.topic} {check.type} {check.version or '(none)'}: {_verdict(check)}" for check in checks]
-    failed = [line for check in damaged for line in _damage_lines(mirror, check)]
-    repaired, exit_code = False, worst_exit_code(check.exit_code for check in checks)
     left: tuple[str, ...] = ()
+    lines = [*restored]
     if connect is not None:
         lines += mend_checked(mirror, checks, timeout=timeout, waiting=progress.message)
     if damaged and connect is not None:
@@ -66,15 +68,17 @@ def verify(
             transfer = TransferOptions(network=server.network, peers=peers)
             left = repair(server, mirror, damaged, timeout=timeout, transfer=transfer, progress=progress, stop=stop)
         again = verify_module.verify(mirror, timeout=timeout, progress=progress, stop=stop)
-        exit_code = worst_exit_code(check.exit_code for check in again)
-        repaired = not exit_code
-        failed = list(
-            dict.fromkeys([*failed, *left, *(line for check in again for line in _damage_lines(mirror, check))])
-        )
-    ending = ["repaired: everything is whole again"] if repaired else [_ADVICE[exit_code]] if exit_code else []
+    failed = [line for check in again for line in _damage_lines(mirror, check)]
+    repaired = [line for check in damaged for line in _damage_lines(mirror, check) if line not in failed]
+    exit_code = worst_exit_code(check.exit_code for check in again)
+    is_whole = bool(damaged or restored) and not exit_code
+    lines += [f"repaired: {line}" for line in repaired]
+    lines += [f"{check.topic} {check.type} {check.version or '(none)'}: {_verdict(check)}" for check in again]
+    failed = list(dict.fromkeys([*failed, *left]))
+    ending = ["repaired: everything is whole again"] if is_whole else [_ADVICE[exit_code]] if exit_code else []
     if exit_code == IntegrityError.exit_code and connect is not None:
         ending = ["not everything could be repaired: a sync publishes a whole build, unless it is held"]
-    document = {"versions": [_check_document(check) for check in checks], "repaired": repaired, "left": list(left)}
+    document = {"versions": [_check_document(check) for check in checks], "repaired": is_whole, "left": list(left)}
     return CommandResult([*lines, *failed, *ending], document, exit_code, failed)
 
 
@@ -90,7 +94,7 @@ def rollback(
     """Publish the version before the present one again, without network.
 
     Args:
-        mirror: which.
+        mirror: the mirror to work on.
         topic_name: the topic.
         component_type: one type of it; empty for all that have an older version.
         timeout: seconds to wait for another run; None waits for ever.

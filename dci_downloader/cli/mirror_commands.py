@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from dci_downloader.cli import mirror_parsers
 from dci_downloader.cli.arguments import parse
 from dci_downloader.errors import SettingsError
-from dci_downloader.settings.table import SETTINGS
 
 if TYPE_CHECKING:
     from dci_downloader.hooks import Progress
@@ -28,7 +27,13 @@ def status(argv: Sequence[str]) -> int:
     from dci_downloader.mirror.mirror import Mirror
     from dci_downloader.settings.destination import destination
 
+    if arguments.html == "-" and arguments.json:
+        raise SettingsError("--json and --html - both print to standard output", hint="name a file: --html page.html")
     mirror = Mirror(destination(arguments.destination, os.environ).path)
+    if arguments.html == "-":
+        from dci_downloader.page.page import page
+
+        return output.print_page(page(mirror))
     result = status.status(mirror, width=output.table_width(), utc=arguments.utc)
     if arguments.html:
         from dci_downloader.page.page import write_page
@@ -55,7 +60,7 @@ def changes(argv: Sequence[str]) -> int:
     else:
         root, topic, component_type = _place(arguments.names, progress)
         result = changes.of_mirror(Mirror(root), topic, component_type, narrowing)
-    return output.print_result(result, as_json=arguments.json)
+    return output.print_result(result, as_json=arguments.json, width=output.table_width())
 
 
 def verify(argv: Sequence[str]) -> int:
@@ -64,6 +69,7 @@ def verify(argv: Sequence[str]) -> int:
     from dci_downloader.cli import maintenance, output
     from dci_downloader.cli.progress import progress_for
     from dci_downloader.cli.signals import Signals
+    from dci_downloader.cli.status_page import page_after
     from dci_downloader.cli.upstreams import connector
     from dci_downloader.mirror.mirror import Mirror
     from dci_downloader.settings.destination import destination
@@ -73,10 +79,10 @@ def verify(argv: Sequence[str]) -> int:
     repair = connector(address, arguments.dcirc, "", progress) if arguments.repair else None
     root = destination(arguments.destination, os.environ, arguments.settings or ())
     peers = _peers(arguments.peers or (), arguments.settings or root.files)
-    with Signals() as stop:
-        mirror = Mirror(root.path)
+    mirror = Mirror(root.path)
+    with page_after(mirror, progress, arguments.settings or ()), Signals() as stop:
         result = maintenance.verify(mirror, progress, stop, repair, arguments.lock_timeout, peers)
-    return output.print_result(result, as_json=arguments.json, quiet=arguments.quiet)
+    return output.print_result(result, as_json=arguments.json, width=output.table_width(), quiet=arguments.quiet)
 
 
 def _peers(peers: Sequence[str], settings: Sequence[str]) -> tuple[str, ...]:
@@ -95,14 +101,17 @@ def rollback(argv: Sequence[str]) -> int:
     arguments = parse(mirror_parsers.rollback_parser(), argv)
     from dci_downloader.cli import maintenance, output
     from dci_downloader.cli.progress import progress_for
+    from dci_downloader.cli.status_page import page_after
     from dci_downloader.mirror.mirror import Mirror
 
     progress = progress_for(sys.stderr)
     root, topic, component_type = _place(arguments.names, progress)
-    result = maintenance.rollback(
-        Mirror(root), topic, component_type, arguments.lock_timeout, progress, hold=arguments.hold
-    )
-    return output.print_result(result, as_json=arguments.json)
+    mirror = Mirror(root)
+    with page_after(mirror, progress):
+        result = maintenance.rollback(
+            mirror, topic, component_type, arguments.lock_timeout, progress, hold=arguments.hold
+        )
+    return output.print_result(result, as_json=arguments.json, width=output.table_width())
 
 
 def hold(argv: Sequence[str]) -> int:
@@ -124,13 +133,15 @@ def _change_topic(arguments: argparse.Namespace, command: str) -> int:
     """Do with a topic of a mirror what the function of that name in ``topic_changes`` does."""
     from dci_downloader.cli import output, topic_changes
     from dci_downloader.cli.progress import progress_for
+    from dci_downloader.cli.status_page import page_after
     from dci_downloader.mirror.mirror import Mirror
 
     progress = progress_for(sys.stderr)
     root, topic, component_type = _place(arguments.names, progress)
-    change = topic_changes.CHANGES[command]
-    result = change(Mirror(root), topic, component_type, arguments.lock_timeout, progress)
-    return output.print_result(result, as_json=arguments.json)
+    change, mirror = topic_changes.CHANGES[command], Mirror(root)
+    with page_after(mirror, progress):
+        result = change(mirror, topic, component_type, arguments.lock_timeout, progress)
+    return output.print_result(result, as_json=arguments.json, width=output.table_width())
 
 
 def _place(names: Sequence[str], progress: Progress) -> tuple[str, str, str]:
@@ -158,17 +169,20 @@ def prune(argv: Sequence[str]) -> int:
     arguments = parse(mirror_parsers.prune_parser(), argv)
     from dci_downloader.cli import maintenance, output
     from dci_downloader.cli.progress import progress_for
+    from dci_downloader.cli.status_page import page_after
     from dci_downloader.mirror.mirror import Mirror
-    from dci_downloader.settings.destination import destination
+    from dci_downloader.settings.destination import destination, mirror_settings
 
     progress = progress_for(sys.stderr)
     root = destination(arguments.destination, os.environ)
     if root.origin != "DEST":
         progress.message(f"DEST is {root.path} ({root.origin})")
-    kept = SETTINGS["keep"].default if root.keep is None else root.keep
-    keep = kept if arguments.keep is None else arguments.keep
     mirror = Mirror(root.path)
+    keep = mirror_settings(mirror.root, os.environ).keep if arguments.keep is None else arguments.keep
     if arguments.dry_run:
-        return output.print_result(maintenance.prune_preview(mirror, keep), as_json=arguments.json)
-    result = maintenance.prune(mirror, keep, arguments.lock_timeout, progress)
-    return output.print_result(result, as_json=arguments.json)
+        return output.print_result(
+            maintenance.prune_preview(mirror, keep), as_json=arguments.json, width=output.table_width()
+        )
+    with page_after(mirror, progress):
+        result = maintenance.prune(mirror, keep, arguments.lock_timeout, progress)
+    return output.print_result(result, as_json=arguments.json, width=output.table_width())

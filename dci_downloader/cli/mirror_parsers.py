@@ -13,7 +13,9 @@ def status_parser() -> Parser:
     description = "Show what a mirror holds: versions, sizes, and what hard links save. No network."
     parser = _maintenance_parser("status", description, "status /srv/dci", "status /srv/dci --html page.html")
     parser.add_argument("--utc", action="store_true", help="times in UTC, not how long ago")
-    parser.add_argument("--html", type=converter(OUTPUT), metavar="FILE", help="write it as a page of HTML, too")
+    parser.add_argument(
+        "--html", type=converter(OUTPUT), metavar="FILE", help="write it as a page of HTML, too; - prints that alone"
+    )
     return parser
 
 

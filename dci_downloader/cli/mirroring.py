@@ -1,4 +1,4 @@
-"""The sync itself: what command line, environment and settings files ask for, topic by topic."""
+"""A sync: mirrors the topics that command line, environment and settings files name."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dci_downloader import container_images
 from dci_downloader.cli.output import complain, print_error_document
 from dci_downloader.cli.run_output import RunOutput
 from dci_downloader.cli.signals import Signals
+from dci_downloader.cli.status_page import rewrite_page
 from dci_downloader.cli.upstreams import open_mirror
 from dci_downloader.control.client import ControlServer
 from dci_downloader.control.upstream import Upstream
@@ -57,13 +58,13 @@ def run(command_line: CommandLine) -> int:
             # the report is written, and stays the only object there
             codes = (
                 _attempt(lambda: output.write_metrics(reports), output),
-                _attempt(lambda: _remember(settings, command_line.dry_run, output.seconds, reports), output),
+                _attempt(lambda: _remember(settings, command_line.dry_run, output, reports), output),
             )
     return worst_exit_code((exit_code, *codes))
 
 
 def _attempt(step: Callable[[], None], output: RunOutput) -> int:
-    """Take a step after a run: 0, or the exit code of its error, which is told."""
+    """Take a step after a run; report its error, and give its exit code, or 0."""
     try:
         step()
     except DownloaderError as error:
@@ -73,8 +74,8 @@ def _attempt(step: Callable[[], None], output: RunOutput) -> int:
     return 0
 
 
-def _remember(settings: Settings, dry_run: bool, seconds: float, reports: Sequence[Report]) -> None:
-    """Add the run to the history of the mirror, and write the status page where it is asked for.
+def _remember(settings: Settings, dry_run: bool, output: RunOutput, reports: Sequence[Report]) -> None:
+    """Add the run to the history of the mirror, and write the status page that its settings, or those found, ask for.
 
     Raises:
         SettingsError: the page cannot be written.
@@ -83,8 +84,10 @@ def _remember(settings: Settings, dry_run: bool, seconds: float, reports: Sequen
     if dry_run:
         return
     mirror = Mirror(settings.destination)
-    record_run(mirror, reports, seconds)
-    if settings.status_page and os.path.isdir(mirror.store.root):
+    record_run(mirror, reports, output.seconds)
+    if settings.status_page is None:
+        rewrite_page(mirror, output.progress)
+    elif os.path.isdir(mirror.store.root):
         from dci_downloader.page.page import write_page
 
         write_page(mirror, settings.status_page)
@@ -126,13 +129,13 @@ def _mirror(command_line: CommandLine, output: RunOutput, stop: Stop) -> tuple[S
         with suppress(DownloaderError):  # what ended the run matters more
             output.write_metrics(failed)
         with suppress(DownloaderError):
-            _remember(settings, command_line.dry_run, output.seconds, failed)
+            _remember(settings, command_line.dry_run, output, failed)
         raise
     return settings, reports
 
 
 def _say_what_stays(settings: Settings, output: RunOutput, failed: Sequence[Report]) -> None:
-    """Say of topics that failed as a whole, by an outage or an interruption, what is still published."""
+    """Say what is still published of topics that failed as a whole by an outage or an interruption."""
     codes = (TransferError.exit_code, CancelledError.exit_code)
     topics = [report.topic for report in failed if report.exit_code in codes]
     for line in still_published(Mirror(settings.destination), topics):

@@ -13,6 +13,7 @@ from dci_downloader import formatting
 from dci_downloader.cli import streams
 from dci_downloader.cli.style import style_of
 from dci_downloader.errors import DownloaderError
+from dci_downloader.formatting import wrapped
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class CommandResult:
 
     Attributes:
         lines: for people.
-        failed: those of them that are about what failed, for ``--quiet``; None where they all are.
+        failed: the lines about failures, which ``--quiet`` prints, too; None for all lines.
         document: the same for programs, as a JSON value.
         exit_code: what the program exits with.
     """
@@ -32,13 +33,16 @@ class CommandResult:
     failed: Optional[Sequence[str]] = None
 
 
-def print_result(result: CommandResult, *, as_json: bool = False, quiet: bool = False) -> int:
+def print_result(
+    result: CommandResult, *, as_json: bool = False, quiet: bool = False, width: Optional[int] = None
+) -> int:
     """Print the result of a command and give its exit code.
 
     Args:
         result: of the command.
         as_json: print it for programs.
         quiet: print only what failed.
+        width: columns of the terminal, for lines that may be broken between words; None leaves them as they are.
 
     Raises:
         DiskFullError: standard output is a file, and its disk is full.
@@ -48,7 +52,7 @@ def print_result(result: CommandResult, *, as_json: bool = False, quiet: bool = 
         print_json(_json(result.document))
     elif result.exit_code or not quiet:
         lines = result.failed if quiet and result.failed is not None else result.lines
-        print_line("\n".join(map(formatting.printable_line, lines)))
+        print_line("\n".join(part for each in map(formatting.printable_line, lines) for part in wrapped(each, width)))
     return result.exit_code
 
 
@@ -70,18 +74,24 @@ def print_json(text: str) -> None:
     streams.write("".join(c if c == "\n" or _is_plain(c, is_utf8) else json.dumps(c)[1:-1] for c in text))
 
 
+def print_page(page: str) -> int:
+    """Print a page of HTML and give the exit code, 0; raises as the others do. No locale matters to it."""
+    streams.write(page.rstrip("\n").encode("ascii", "xmlcharrefreplace").decode())
+    return 0
+
+
 def print_error_document(error: DownloaderError) -> None:
-    """Print the JSON object of a run that ended before there was anything to report; raises as the others do."""
+    """Print the JSON object of a run that ended before there was anything to report; raises likewise."""
     print_json(_json({"topics": [], "error": str(error), "hint": error.hint, "exit_code": error.exit_code}))
 
 
 def print_line(line: str) -> None:
-    """Print a line of a result at once: whoever reads it through a pipe waits for it. Raises as the others do."""
+    """Print a line of a result, and flush it for readers of a pipe; raises as :func:`print_result` does."""
     streams.write(style_of(sys.stdout).show(line))
 
 
 def say(line: str) -> None:
-    """Write a line for people to standard error. That nobody can read it is no reason to fail."""
+    """Write a line for people to standard error; where that fails, nothing is raised."""
     if sys.stderr is not None:  # print takes None for standard output
         with suppress(OSError, ValueError):
             print(style_of(sys.stderr).show(line), file=sys.stderr)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,44 +12,23 @@ from typing import Any, Optional, TextIO
 
 from dci_downloader import formatting
 from dci_downloader.cli.style import Style, style_of
-from dci_downloader.cli.work import Ticker, Work
-from dci_downloader.hooks import NullProgress, Progress
+from dci_downloader.cli.work import Work, WorkProgress
+from dci_downloader.hooks import MultiProgress, NullProgress, Progress
 
 SECONDS_BETWEEN_LINES = 10.0
 
 
-class LineProgress:
+class LineProgress(WorkProgress):
     """Plain lines, for cron mails, journals and pipes: one when work starts and one every ten seconds.
 
-    Args:
-        stream: where they go.
-        verbose: write details too.
-        clock: seconds, monotonic.
-        style: of the stream; None to find out.
-        ticks: whether the clock ticks by itself; without, ``tick`` is to be called.
+    Its arguments are those of :class:`WorkProgress`.
     """
 
-    def __init__(
-        self,
-        stream: TextIO,
-        *,
-        verbose: bool = False,
-        clock: Callable[[], float] = time.monotonic,
-        style: Optional[Style] = None,
-        ticks: bool = True,
-    ) -> None:
-        self._stream = stream
-        self._verbose = verbose
-        self._clock = clock
-        self._style = style_of(stream) if style is None else style
-        self._ticker = Ticker(SECONDS_BETWEEN_LINES / 10, self.tick) if ticks else None
-        self._guard = threading.RLock()  # one that an interruption leaves locked does not lock out its own thread
-        self._work: Optional[Work] = None
-        self._phase = ""
-        self._began = self._last_line = 0.0
+    tick_seconds = SECONDS_BETWEEN_LINES / 10
+    _last_line = 0.0
 
     def emit(self, event: str, text: str, **fields: Any) -> None:
-        """Write an event as a line. That nobody can read it is no reason to end a transfer."""
+        """Write an event as a line; a stream that cannot be written to does not end a transfer."""
         if self._verbose or event != "detail":
             with suppress(OSError, ValueError):
                 print(self._style.show(text), file=self._stream, flush=True)
@@ -79,14 +57,8 @@ class LineProgress:
                 self._work.advance(files, size, self._clock())
                 self.tick()
 
-    def waiting(self, seconds: float, limit: float) -> None:
-        """Have the next line say that nothing arrives."""
-        with self._guard:
-            if self._work is not None:
-                self._work.waiting(seconds, limit, self._clock())
-
     def end(self) -> None:
-        """Nothing more: the report says how it went."""
+        """Write nothing: the report says how it went."""
         with self._guard:
             self._work = None
             self._tick_while_needed()
@@ -95,7 +67,7 @@ class LineProgress:
         """Write a line where that takes long, or details are wanted."""
         with self._guard:
             self._phase = formatting.printable_line(label)
-            self._began = self._last_line = self._clock()
+            self._phase_began = self._last_line = self._clock()
             if label:
                 self.emit("detail", self._phase)
             self._tick_while_needed()
@@ -112,11 +84,7 @@ class LineProgress:
                 done = {"files_done": work.files_done, "bytes_done": work.size_done}
                 self.emit("progress", f"{work.label}: {work.state(now)}", **fields, **done)
             elif self._phase:
-                self.emit("phase", f"{self._phase}: {formatting.duration(now - self._began)}", phase=self._phase)
-
-    def _tick_while_needed(self) -> None:
-        if self._ticker is not None:
-            self._ticker.start() if self._work or self._phase else self._ticker.stop()
+                self.emit("phase", f"{self._phase}: {formatting.duration(now - self._phase_began)}", phase=self._phase)
 
 
 class LogProgress(LineProgress):
@@ -153,6 +121,37 @@ class LogProgress(LineProgress):
         else:
             entry = "\n".join(f"{moment} {line}" for line in formatting.printable(text).splitlines())
         super().emit(event, entry)
+
+
+class DeferredProgress(MultiProgress):
+    """Holds lines back until something is fetched or they are released: a cron job without news sends no mail."""
+
+    def __init__(self, receiver: Progress) -> None:
+        super().__init__(receiver)
+        self._held: Optional[list[str]] = []
+
+    def message(self, text: str) -> None:
+        """Hold a line back, or pass it on."""
+        if self._held is None:
+            super().message(text)
+        else:
+            self._held.append(text)
+
+    def begin(self, label: str, files: int, size: int) -> None:
+        """Something is fetched: pass on what was held back, too."""
+        self.release()
+        super().begin(label, files, size)
+
+    def phase(self, label: str) -> None:
+        """Pass it on once something is fetched: a phase alone is no reason for a mail."""
+        if self._held is None:
+            super().phase(label)
+
+    def release(self) -> None:
+        """Pass on what was held back, and from now on everything. Safe to repeat."""
+        held, self._held = self._held or (), None
+        for text in held:
+            super().message(text)
 
 
 def progress_for(stream: Optional[TextIO], *, quiet: bool = False, verbose: bool = False) -> Progress:

@@ -24,11 +24,10 @@ from dci_downloader import user_files
 from dci_downloader.cli import metrics, report
 from dci_downloader.cli.closing_lines import closing_lines
 from dci_downloader.cli.output import print_json, print_line, say
-from dci_downloader.cli.progress import LogProgress, calls_as_details, progress_for
-from dci_downloader.cli.shared_progress import DeferredProgress, MultiProgress
+from dci_downloader.cli.progress import DeferredProgress, LogProgress, calls_as_details, progress_for
 from dci_downloader.cli.style import width_of
 from dci_downloader.errors import DownloaderError, worst_exit_code
-from dci_downloader.hooks import Progress
+from dci_downloader.hooks import MultiProgress, Progress
 from dci_downloader.report_document import topic_document
 from dci_downloader.results import ContainerImageOutcome, Outcome, Report
 from dci_downloader.settings.command_line import CommandLine

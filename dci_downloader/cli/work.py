@@ -1,17 +1,23 @@
-"""The work that progress is about: how far it is, how fast it goes, and a clock that ticks while nothing happens."""
+"""The work that progress is about: how far it is, how fast it goes, and a clock that ticks while nothing happens.
+
+:class:`WorkProgress` holds both for the progress that a person reads: the bar of a terminal, and lines elsewhere.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Optional
+from typing import Optional, TextIO
 
 from dci_downloader import formatting
+from dci_downloader.cli.style import Style, style_of
 
-_IDLE_SECONDS = 5.0  # without data that are worth a word
-_WINDOW_SECONDS = 15.0  # that the rate is about: the last ones, so that it says what the line gives now
+_IDLE_SECONDS = 5.0  # without data, after which that is mentioned
+_WINDOW_SECONDS = 15.0  # over which the rate is measured: the last ones, so that it is the present rate
 
 
 class Work:
@@ -36,7 +42,7 @@ class Work:
         self._limit = 0.0
 
     def advance(self, files: int, size: int, now: float) -> None:
-        """Take in that more is complete."""
+        """Count more files and bytes as complete."""
         self.files_done += files
         self.size_done += size
         if size:
@@ -47,7 +53,7 @@ class Work:
             self._points.popleft()
 
     def waiting(self, seconds: float, limit: float, now: float) -> None:
-        """Take in that nothing has arrived for so many seconds, and when that ends the work."""
+        """Note that nothing has arrived for so many seconds, and at how many the work is given up."""
         self._idle_since, self._limit = now - seconds, limit
 
     @property
@@ -58,7 +64,7 @@ class Work:
         return min(1.0, max(0.0, self.size_done / self.size))
 
     def rate(self, now: float) -> float:
-        """Bytes per second of late."""
+        """Bytes per second over the last seconds."""
         began, before = self._points[0]
         return max(0.0, (self.size_done - before) / (now - began)) if now > began else 0.0
 
@@ -68,7 +74,7 @@ class Work:
         return max(0.0, self.size - self.size_done) / rate if rate > 0 else None
 
     def idle_text(self, now: float) -> str:
-        """Since when nothing has arrived, and when that ends the work; empty while data come."""
+        """How long nothing has arrived, and when the work is given up; empty while data arrive."""
         idle = 0.0 if self._idle_since is None else now - self._idle_since
         return f"no data for {int(idle)} s (gives up at {self._limit:g})" if idle >= _IDLE_SECONDS else ""
 
@@ -111,3 +117,50 @@ class Ticker:
     def _run(self, stopped: threading.Event) -> None:
         while not stopped.wait(self._seconds):
             self._tick()
+
+
+class WorkProgress(ABC):
+    """What the bar and the lines have in common; see :class:`~dci_downloader.hooks.Progress`.
+
+    Args:
+        stream: where they are written.
+        verbose: write details too.
+        clock: seconds, monotonic.
+        style: of the stream; None to find out.
+        ticks: whether the clock ticks by itself; without, ``tick`` is to be called.
+
+    Attributes:
+        tick_seconds: between two ticks.
+    """
+
+    tick_seconds: float
+
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        verbose: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        style: Optional[Style] = None,
+        ticks: bool = True,
+    ) -> None:
+        self._stream, self._verbose, self._clock = stream, verbose, clock
+        self._style = style_of(stream) if style is None else style
+        self._ticker = Ticker(self.tick_seconds, self.tick) if ticks else None
+        self._guard = threading.RLock()  # one that an interruption leaves locked does not lock out its own thread
+        self._work: Optional[Work] = None
+        self._phase, self._phase_began = "", 0.0
+
+    @abstractmethod
+    def tick(self) -> None:
+        """Show how far the work is, as time goes by."""
+
+    def waiting(self, seconds: float, limit: float) -> None:
+        """Have the next text about the work say that nothing arrives."""
+        with self._guard:
+            if self._work is not None:
+                self._work.waiting(seconds, limit, self._clock())
+
+    def _tick_while_needed(self) -> None:
+        if self._ticker is not None:
+            self._ticker.start() if self._work or self._phase else self._ticker.stop()

@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Union
+from typing import Optional, Union
 
 from dci_downloader.errors import SettingsError
 from dci_downloader.mirror.disk_errors import destination_error, disk_errors
@@ -82,12 +82,13 @@ def _require_folder(path: Path) -> None:
         raise SettingsError(f"{path} is not a folder", hint="a folder belongs there: move it aside") from None
 
 
-def check_folder(path: Path, *, links: bool = False) -> None:
+def check_folder(path: Path, *, links: bool = False, writing: bool = True) -> None:
     """Raise what making a folder and its parents, and writing into it, would raise. No side effect.
 
     Args:
         path: of the folder.
         links: whether a symbolic link to a folder will do.
+        writing: whether this user has to be allowed to write there.
 
     Raises:
         SettingsError: something else is in its place, or the nearest folder that exists may not be written to.
@@ -108,7 +109,7 @@ def check_folder(path: Path, *, links: bool = False) -> None:
         mendable = not links and status.st_uid == os.geteuid() and status.st_mode & 0o300 != 0o300
         if path.parts[:2] in (("/", "proc"), ("/", "sys")):
             raise destination_error(asked, errno.ENOENT)
-        if not os.access(path, os.W_OK | os.X_OK) and not mendable:
+        if writing and not os.access(path, os.W_OK | os.X_OK) and not mendable:
             code = errno.EROFS if os.statvfs(path).f_flag & os.ST_RDONLY else errno.EACCES
             raise destination_error(asked, code)
 
@@ -241,9 +242,12 @@ def _require_success(result: int) -> None:
         raise OSError(code, os.strerror(code))
 
 
-def free_bytes(path: Path) -> int:
-    """Bytes an ordinary user may still write to the file system where ``path`` is, or would be made."""
+def free_bytes(path: Path) -> Optional[int]:
+    """Bytes an ordinary user may still write to the file system where ``path`` is, or would be made.
+
+    None where the file system does not say how large it is, as some in user space.
+    """
     while not path.exists():  # a dry run asks before anything is made
         path = path.parent
     status = os.statvfs(path)
-    return status.f_bavail * status.f_frsize  # without the blocks reserved for root
+    return status.f_bavail * status.f_frsize if status.f_blocks else None  # without the blocks reserved for root

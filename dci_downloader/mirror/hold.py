@@ -1,8 +1,8 @@
-"""Holds: a type of a topic that stays at the version that is published, whatever the control server offers.
+"""Holds: a type that is held stays at its published version, whatever the control server offers.
 
-    <topic>/.versions/<type>/.hold      that there is such a file is the hold; its text says since when, for people
+    <topic>/.versions/<type>/.hold      the type is held while this file exists; its text says since when
 
-A sync publishes nothing of a held type, and fetches nothing for it; a rollback moves it all the same, as do people.
+A sync publishes nothing of a held type, and fetches nothing for it. A rollback changes its version all the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dci_downloader.errors import IntegrityError, NotFoundError, SettingsError
 from dci_downloader.hooks import NullProgress, Progress
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file, replace_atomically
-from dci_downloader.mirror.lookup import find_topic, find_types
+from dci_downloader.mirror.lookup import find_types
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.reading import read_file
 from dci_downloader.mirror.topic import TopicMirror
@@ -66,8 +66,8 @@ def held_since(topic: TopicMirror, component_type: str) -> Optional[datetime]:
         return None
 
 
-def put(topic: TopicMirror, component_type: str) -> None:
-    """Hold a type. Safe to repeat: it is held since the first time then. To be called under the topic's lock.
+def put_hold(topic: TopicMirror, component_type: str) -> None:
+    """Hold a type. Safe to repeat: the time of the first call stays. To be called under the topic's lock.
 
     Raises:
         DiskFullError: no room.
@@ -91,7 +91,7 @@ def hold(
     """Keep a topic at what is published of it, until it is released. Safe to repeat.
 
     Args:
-        mirror: which.
+        mirror: the mirror that has the topic.
         topic_name: the topic.
         component_type: one type of it; empty for all that something is published of.
         timeout: seconds to wait for another run; None waits for ever, 0 not at all.
@@ -101,8 +101,7 @@ def hold(
         NotFoundError: there is no such topic or type, or nothing of it is published.
         LockedError: another run holds the topic for longer than ``timeout``.
     """
-    topic = find_topic(mirror, topic_name)
-    types = find_types(topic, component_type)
+    topic, types = find_types(mirror, topic_name, component_type)
     with topic.lock(timeout, progress.message):
         holds = [each for each in _state(topic, types) if topic.published(each.type)]
         if not holds:
@@ -111,7 +110,7 @@ def hold(
                 hint="mirror it first: what is held is the version that is published",
             )
         for each in holds:
-            put(topic, each.type)
+            put_hold(topic, each.type)
     return tuple(holds)
 
 
@@ -126,7 +125,7 @@ def release(
     """End the holds of a topic: the next sync publishes the newest again. Safe to repeat.
 
     Args:
-        mirror: which.
+        mirror: the mirror that has the topic.
         topic_name: the topic.
         component_type: one type of it; empty for all.
         timeout: seconds to wait for another run; None waits for ever, 0 not at all.
@@ -139,8 +138,7 @@ def release(
         NotFoundError: there is no such topic or type.
         LockedError: another run holds the topic for longer than ``timeout``.
     """
-    topic = find_topic(mirror, topic_name)
-    types = find_types(topic, component_type)
+    topic, types = find_types(mirror, topic_name, component_type)
     with topic.lock(timeout, progress.message):
         holds = _state(topic, [each for each in types if is_held(topic, each)])
         for each in holds:

@@ -12,12 +12,25 @@ from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.models import folder_name
 
 
-def find_topic(mirror: Mirror, name: str) -> TopicMirror:
-    """The topic of that name that something is here of. No side effect.
+def find_types(mirror: Mirror, topic_name: str, component_type: str = "") -> tuple[TopicMirror, tuple[str, ...]]:
+    """A topic and its type of that name, or all its types where the name is empty. No side effect.
 
     Raises:
-        NotFoundError: there is no mirror, or nothing of such a topic; the hint names what is like it.
+        NotFoundError: there is no mirror, or nothing of such a topic or type; the hint names what is like it.
     """
+    topic = _find_topic(mirror, topic_name)
+    types = topic.types()
+    if not component_type:
+        return topic, types
+    found = _match(component_type, types)
+    if found:
+        return topic, (found,)
+    text = f"{topic.name}: nothing of type {component_type} is in {topic.root}"
+    raise NotFoundError(text, hint=_hint(component_type, types))
+
+
+def _find_topic(mirror: Mirror, name: str) -> TopicMirror:
+    """The topic of that name, of which the mirror has something."""
     mirror.require()
     try:
         topic = mirror.topic(name)
@@ -30,22 +43,6 @@ def find_topic(mirror: Mirror, name: str) -> TopicMirror:
     if found:
         return topics[found]
     raise NotFoundError(f"{name}: nothing of this topic is in {mirror.root}", hint=_hint(name, list(topics)))
-
-
-def find_types(topic: TopicMirror, component_type: str = "") -> tuple[str, ...]:
-    """The type of that name of a topic, or all of them where the name is empty. No side effect.
-
-    Raises:
-        NotFoundError: there is nothing of this type; the hint names what is like it.
-    """
-    types = topic.types()
-    if not component_type:
-        return types
-    found = _match(component_type, types)
-    if found:
-        return (found,)
-    text = f"{topic.name}: nothing of type {component_type} is in {topic.root}"
-    raise NotFoundError(text, hint=_hint(component_type, types))
 
 
 def _match(name: str, known: Sequence[str]) -> str:

@@ -24,7 +24,7 @@ from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import text_of
 from dci_downloader.mirror.recovery import remove_unsure
 from dci_downloader.mirror.references import References
-from dci_downloader.mirror.removal import left_note
+from dci_downloader.mirror.removal import leftover_note
 from dci_downloader.mirror.retention import expired, reclaimable, remove_expired, unreadable
 from dci_downloader.mirror.store import Store
 from dci_downloader.mirror.temporaries import topic_temporaries
@@ -47,7 +47,7 @@ def prune(
     Syncs may begin meanwhile; those that run already are waited for.
 
     Args:
-        mirror: which.
+        mirror: the mirror to prune.
         keep: how many builds of each type stay beside the published one.
         timeout: seconds to wait for running syncs to end; None waits for ever, 0 not at all.
         progress: gets a message before a wait, and one about each thing that cannot be removed.
@@ -89,7 +89,7 @@ def preview(mirror: Mirror, keep: int = 1, *, now: Callable[[], float] = time.ti
     """What :func:`prune` would remove, as far as can be told beside running syncs. Takes no lock, removes nothing.
 
     Args:
-        mirror: which.
+        mirror: the mirror to prune.
         keep: how many builds of each type stay beside the published one.
         now: seconds since the epoch.
 
@@ -143,7 +143,7 @@ def _prune_topic(
             for component_type in topic.types():
                 versions += remove_expired(topic, component_type, keep)
     finally:
-        for line in left_note(topic.left):
+        for line in leftover_note(topic.leftovers):
             progress.message(line)
     return versions
 

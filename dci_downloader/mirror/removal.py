@@ -64,7 +64,7 @@ def move_aside(path: Path, aside: Path) -> Path:
     return aside
 
 
-def left_note(left: Sequence[str]) -> tuple[str, ...]:
+def leftover_note(left: Sequence[str]) -> tuple[str, ...]:
     """What could not be removed, for people; nothing where that is nothing."""
     lines = tuple(dict.fromkeys(left))
     more = (f"… and {len(lines) - _MAX_LINES} more places",) if len(lines) > _MAX_LINES else ()

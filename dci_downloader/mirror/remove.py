@@ -17,17 +17,19 @@ from dci_downloader.errors import LockedError, SettingsError
 from dci_downloader.hooks import NullProgress, Progress
 from dci_downloader.mirror.carried import carried_path
 from dci_downloader.mirror.disk_errors import disk_errors
-from dci_downloader.mirror.fetching import forget
+from dci_downloader.mirror.fetching import forget_fetching
 from dci_downloader.mirror.files import flush_folder, remove_file
 from dci_downloader.mirror.hold import hold_path, is_held
 from dci_downloader.mirror.index import write_index
-from dci_downloader.mirror.lookup import find_topic, find_types
+from dci_downloader.mirror.lookup import find_types
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
-from dci_downloader.mirror.removal import left_note
+from dci_downloader.mirror.notice import remove_notices
+from dci_downloader.mirror.removal import leftover_note
 from dci_downloader.mirror.retention import discard, reclaimable
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.results import Removal
+from dci_downloader.short_repr import short_repr
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class RemovedTopic:
     removal: Removal
     notes: tuple[str, ...] = ()
 
+    __repr__ = short_repr
+
 
 def remove(
     mirror: Mirror,
@@ -58,7 +62,7 @@ def remove(
     """Forget a topic, or a type of it. After a failure it is safe to repeat.
 
     Args:
-        mirror: which.
+        mirror: the mirror that has the topic.
         topic_name: the topic.
         component_type: one type of it; empty for all.
         timeout: seconds to wait for other runs; None waits for ever, 0 not at all.
@@ -69,8 +73,7 @@ def remove(
         SettingsError: one is held, or a folder cannot be read or written; nothing was removed of a type that is held.
         LockedError: another run holds the topic for longer than ``timeout``.
     """
-    topic = find_topic(mirror, topic_name)
-    types = find_types(topic, component_type)
+    topic, types = find_types(mirror, topic_name, component_type)
     versions: tuple[str, ...] = ()
     files = size = 0
     with topic.lock(timeout, progress.message):
@@ -82,7 +85,7 @@ def remove(
             files, size = files + removal.files, size + removal.size
     if not topic.types():
         _remove_folder(topic, timeout, progress)
-    return RemovedTopic(name, types, Removal(versions, files, size), left_note(topic.left))
+    return RemovedTopic(name, types, Removal(versions, files, size), leftover_note(topic.leftovers))
 
 
 def _own_name(topic: TopicMirror, types: tuple[str, ...]) -> str:
@@ -116,12 +119,13 @@ def _remove_type(topic: TopicMirror, component_type: str) -> Removal:
         elif remove_file(carried_path(link)):
             flush_folder(topic.path)  # likewise
         elif os.path.lexists(link):
-            topic.left.append(f"{link} is no link of this program and stays")
-        write_index(topic, component_type)  # nothing is published any more, and other mirrors are told so
+            topic.leftovers.append(f"{link} is no link of this program and stays")
         folders = (*(version.folder for version in versions), *(record.folder for record in unreadable))
+        write_index(topic, component_type, without=folders)  # other mirrors are told that nothing is published any more
         removed = tuple(each for each in folders if discard(topic, folder / native(each)))
         remove_file(hold_path(topic, component_type))
-        forget(topic, component_type)
+        remove_notices(topic, component_type)
+        forget_fetching(topic, component_type)
         _remove_empty(topic, folder)
     return removal._replace(versions=removed)
 
@@ -133,7 +137,7 @@ def _remove_empty(topic: TopicMirror, folder: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        topic.left.append(f"{folder} could not be removed and stays: {error.strerror}")
+        topic.leftovers.append(f"{folder} could not be removed and stays: {error.strerror}")
 
 
 def _remove_folder(topic: TopicMirror, timeout: Optional[float], progress: Progress) -> None:

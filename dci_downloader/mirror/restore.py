@@ -10,21 +10,26 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Optional
 
-from dci_downloader.errors import IntegrityError, NotFoundError, TransferError
+from dci_downloader.errors import IntegrityError, NotFoundError, SettingsError, TransferError
+from dci_downloader.formatting import count
+from dci_downloader.mirror.adopt import unlisted_files
 from dci_downloader.mirror.comparison import extras
 from dci_downloader.mirror.damage import judge
 from dci_downloader.mirror.digests import digests, open_folder
 from dci_downloader.mirror.files import remove_file
+from dci_downloader.mirror.hold import is_held
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
-from dci_downloader.mirror.publish import rebuild
+from dci_downloader.mirror.publish import rebuild, swap_link
+from dci_downloader.mirror.published_link import link_damage, version_meant
 from dci_downloader.mirror.record import read_record
 from dci_downloader.mirror.retention import remove_unreadable
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.verify import VersionCheck
-from dci_downloader.mirror.version import Version
+from dci_downloader.mirror.version import Version, record_path
 from dci_downloader.models import Component, Plan
 
 FetchMissing = Callable[[Component, Plan], None]
@@ -45,20 +50,21 @@ def rebuild_damaged(
     goes on. Older versions that had the same damage are restored too, where what they need can be had.
 
     Args:
-        mirror: which.
+        mirror: the mirror to repair.
         checks: the result of :func:`~dci_downloader.mirror.verify.verify`; versions without damage are left alone.
         fetch: brings what a plan misses of a component into the store, or raises; called under the topic's lock.
         timeout: seconds to wait for another run; None waits for ever, 0 not at all.
         waiting: called once for each wait, with a line for people that names the holder.
 
     Returns:
-        Which older versions are left damaged, and why, a line each.
+        Which links and older versions are left damaged, and why, a line each.
 
     Raises:
         LockedError: another run holds a topic for longer than ``timeout``.
         IntegrityError: ``fetch`` did not bring everything.
     """
     damaged = [check for check in checks if check.damages]
+    notes: list[str] = []
     for check in damaged:
         topic = mirror.topic(check.topic)
         tree = topic.versions_folder(check.type) / native(check.version)
@@ -71,12 +77,70 @@ def rebuild_damaged(
                 # it may have been removed since it was checked, or mended
                 if version.folder == check.version and _is_damaged(topic, version, check):
                     _rebuild(mirror, topic, version, fetch)
+            notes += _restore_link(mirror, topic, check.type, fetch)
     objects = frozenset(sha256 for check in damaged for sha256 in check.damaged_objects)
-    notes: list[str] = []
     for topic in mirror.topics() if objects else ():
         with topic.lock(timeout, waiting):
             notes += _rebuild_older(mirror, topic, objects, fetch)
     return tuple(notes)
+
+
+def restore_links(
+    mirror: Mirror, *, timeout: Optional[float] = None, waiting: Callable[[str], None] = lambda _: None
+) -> tuple[str, ...]:
+    """Have published links lead to their versions again, where all that these hold is here. Safe to repeat.
+
+    Args:
+        mirror: the mirror to repair.
+        timeout: seconds to wait for another run; None waits for ever, 0 not at all.
+        waiting: called once for each wait, with a line for people that names the holder.
+
+    Returns:
+        Which were put right, a line each.
+
+    Raises:
+        LockedError: another run holds a topic for longer than ``timeout``.
+    """
+    lines = []
+    for topic in mirror.topics():
+        for each in topic.types():
+            # a record without its tree is for a repair, and would be removed under the lock
+            if link_damage(topic, each) and not os.path.lexists(record_path(_published_tree(topic, each))):
+                with topic.lock(timeout, waiting):
+                    tuple(_restore_link(mirror, topic, each, None))
+                if not link_damage(topic, each):
+                    lines.append(f"{topic.name} {each}: its link leads to {topic.published_folder(each)} again")
+    return tuple(lines)
+
+
+def _published_tree(topic: TopicMirror, component_type: str) -> Path:
+    return topic.versions_folder(component_type) / native(topic.published_folder(component_type))
+
+
+def _restore_link(
+    mirror: Mirror, topic: TopicMirror, component_type: str, fetch: Optional[FetchMissing]
+) -> Iterator[str]:
+    """Have a published link lead to the version that it should; gives why that was not done. Without damage no-op."""
+    head = version_meant(topic, component_type) if link_damage(topic, component_type) else None
+    version = topic.load(head) if head else None
+    if not isinstance(version, Version):
+        return  # nothing is wrong, or a sync has to publish a version
+    link, gone = topic.link(component_type), topic.published_folder(component_type)
+    if gone and is_held(topic, component_type):
+        yield f"{gone}, which is held, is gone: dci-downloader rollback or release"
+        return
+    if unlisted := unlisted_files(link, version.manifest).files:
+        files = count(unlisted, "file")
+        yield f"{link} is a folder with {files} that are no part of {version.folder}: move it aside, or run the sync"
+        return
+    if not topic.intact(version):
+        if fetch is None:
+            return
+        _rebuild(mirror, topic, version, fetch)
+    try:
+        swap_link(topic, version)
+    except SettingsError as error:
+        yield f"{error}: {error.hint}"
 
 
 def _is_damaged(topic: TopicMirror, version: Version, check: VersionCheck) -> bool:

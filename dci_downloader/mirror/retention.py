@@ -21,6 +21,7 @@ from dci_downloader.mirror.folders import real_folders
 from dci_downloader.mirror.head import Head, head_path
 from dci_downloader.mirror.index import write_index
 from dci_downloader.mirror.native import native
+from dci_downloader.mirror.published_link import version_meant
 from dci_downloader.mirror.record import RecordState, Unreadable
 from dci_downloader.mirror.references import named_by
 from dci_downloader.mirror.removal import move_aside, remove_tree
@@ -35,17 +36,19 @@ def expired(
 ) -> tuple[Head, ...]:
     """The versions that :func:`retire` would remove. No side effect.
 
+    Where the published link is damaged, what it should lead to counts as published.
+
     Args:
-        topic: which.
-        component_type: which type of it.
+        topic: the topic of the versions.
+        component_type: their type.
         keep: how many older builds stay.
         next_identity: the identity of a version that is about to be published; empty for the one published now.
         next_build: the id of its component.
     """
-    published = topic.published_folder(component_type)
+    meant = None if next_identity else version_meant(topic, component_type)
     others, current = [], {next_build}
     for version in topic.heads(component_type):
-        if version.identity == next_identity if next_identity else version.folder == published:
+        if version.identity == next_identity if next_identity else version == meant:
             current.add(version.component.id)
         else:
             others.append(version)
@@ -120,11 +123,11 @@ def _remove_all(topic: TopicMirror, component_type: str, versions: Sequence[Head
 
 
 def _removed(topic: TopicMirror, path: Path) -> bool:
-    """Remove a tree; whether that could be done. What cannot be removed is noted in ``topic.left``."""
+    """Remove a tree; whether that could be done. What cannot be removed is noted in ``topic.leftovers``."""
     try:
         _remove_tree(topic, path)
     except (DiskFullError, SettingsError) as error:
-        topic.left.append(f"{error} ({error.hint})")
+        topic.leftovers.append(f"{error} ({error.hint})")
         return False
     return True
 
@@ -173,7 +176,7 @@ def remove(topic: TopicMirror, version: Head) -> None:
 def discard(topic: TopicMirror, path: Path) -> bool:
     """Remove a version by the path of its tree, whether its record can be read or not; whether that could be done.
 
-    What cannot be removed is noted in ``topic.left``. The caller has seen to it that it is not published.
+    What cannot be removed is noted in ``topic.leftovers``. The caller has seen to it that it is not published.
     """
     return _removed(topic, path)
 
@@ -187,10 +190,10 @@ def _remove_tree(topic: TopicMirror, path: Path) -> None:
         try:
             remove_file(record_path(path))
         except IsADirectoryError:
-            topic.left += remove_tree(record_path(path))
+            topic.leftovers += remove_tree(record_path(path))
         remove_file(list_path(path))
         remove_file(head_path(path))
-        topic.left += remove_tree(place)
+        topic.leftovers += remove_tree(place)
 
 
 def _held_alone(tree: Path) -> set[bytes]:

@@ -11,8 +11,8 @@ from dci_downloader.mirror.damage import judge
 from dci_downloader.mirror.digests import BELOW
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.hashing import hashing
-from dci_downloader.mirror.hold import is_held, put
-from dci_downloader.mirror.lookup import find_topic, find_types
+from dci_downloader.mirror.hold import is_held, put_hold
+from dci_downloader.mirror.lookup import find_types
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.publish import rebuild, swap_link
@@ -57,7 +57,7 @@ def rollback(
     component. Content is hashed first, because nobody may have looked at it since it was published.
 
     Args:
-        mirror: which.
+        mirror: the mirror that has the topic.
         topic_name: the topic.
         component_type: one type of it; empty for all that have an older version.
         hold: have it stay, whatever is newer, until it is released.
@@ -72,8 +72,7 @@ def rollback(
         IntegrityError: the older version is damaged; it is not published.
         LockedError: another run holds the topic for longer than ``timeout``.
     """
-    topic = find_topic(mirror, topic_name)
-    types = find_types(topic, component_type)
+    topic, types = find_types(mirror, topic_name, component_type)
     with topic.lock(timeout, progress.message):
         if not component_type:
             types = tuple(filter(topic.older_versions, types))
@@ -109,7 +108,7 @@ def roll_back(topic: TopicMirror, component_type: str, *, hold: bool = False) ->
     with disk_errors(topic.path):
         notes += swap_link(topic, version)
     if hold:
-        put(topic, component_type)
+        put_hold(topic, component_type)
     notes += (_HELD if is_held(topic, component_type) else _NEXT_SYNC,)
     return Rollback(topic.name, version.component.type, version.folder, str(topic.link(component_type)), notes)
 

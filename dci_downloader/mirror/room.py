@@ -1,9 +1,8 @@
 """Room: unpublished versions give way to a new build where the disk is too small for both.
 
 The oldest go first, whatever topic they are of; the published ones never. Where all of them together would not free
-enough, none is removed: the run fails either way, and a way back is worth more than a failure with more room. To be
-called without a topic's lock, for it takes that of each topic whose versions it removes. A topic that another run is
-working on keeps its own.
+enough, none is removed: the run fails either way, and they are kept for a rollback. A topic that another run is working
+on keeps its versions. To be called without a topic's lock, for it takes that of each topic whose versions it removes.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import NamedTuple, Optional
 from dci_downloader.errors import LockedError, SettingsError
 from dci_downloader.mirror.head import Head
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.published_link import version_meant
 from dci_downloader.mirror.retention import reclaimable, remove
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.results import Removal
@@ -31,8 +31,8 @@ def removable(mirror: Mirror, shortage: int) -> Removal:
     """What :func:`make_room` would remove. No side effect.
 
     Args:
-        mirror: which.
-        shortage: bytes that lack.
+        mirror: the mirror that needs room.
+        shortage: bytes that are missing.
 
     Returns:
         The versions, and what that frees; nothing where it would not be enough.
@@ -48,8 +48,8 @@ def make_room(
     While another run is working, what they held could not leave the store: those that run already are waited for.
 
     Args:
-        mirror: which.
-        shortage: bytes that lack.
+        mirror: the mirror that needs room.
+        shortage: bytes that are missing.
         waiting: called with a line for people before a wait, and about each topic that another run keeps.
         timeout: seconds to wait for other runs; None waits for ever, 0 not at all.
 
@@ -69,7 +69,7 @@ def make_room(
     for topic, head in chosen:
         try:
             with topic.lock(0):
-                if head.folder != topic.published_folder(head.component.type):  # a rollback may have come in between
+                if head != version_meant(topic, head.component.type):  # a rollback may have come in between
                     estimate = reclaimable(topic, [head])
                     remove(topic, head)
                     removed.append(estimate)
@@ -94,9 +94,9 @@ def _unpublished(mirror: Mirror) -> list[_Unpublished]:
     for topic in mirror.topics():
         with suppress(SettingsError):  # a topic that cannot be read keeps what it has
             for component_type in topic.types():
-                published = topic.published_folder(component_type)
-                heads = topic.heads(component_type) if published else ()  # else they may be all that is left
-                found += [_Unpublished(topic, head) for head in heads if head.folder != published]
+                heads, meant = topic.heads(component_type), version_meant(topic, component_type)
+                if topic.published_folder(component_type):  # else they may be all that is left
+                    found += [_Unpublished(topic, head) for head in heads if head != meant]
     return found
 
 

@@ -1,8 +1,7 @@
-"""Status: what a mirror holds, by its records alone."""
+"""Status: what a mirror holds, read from its records alone."""
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,15 +15,15 @@ from dci_downloader.mirror.head import Head
 from dci_downloader.mirror.hold import held_since, is_held
 from dci_downloader.mirror.link_savings import LinkSavings
 from dci_downloader.mirror.mirror import Mirror
-from dci_downloader.mirror.native import native
+from dci_downloader.mirror.published_link import link_damage
 from dci_downloader.mirror.record import RecordState, Unreadable
-from dci_downloader.mirror.topic import TopicMirror, is_marked, wrong_target
+from dci_downloader.mirror.topic import TopicMirror, is_marked
 from dci_downloader.short_repr import short_repr
 
 _ADVICE = "the next sync, or verify --repair, puts it right"
 _ADVICE_ON_REPAIR = "verify --repair puts it right"
 _ADVICE_ON_HELD = "it is held, so no sync puts it right: dci-downloader rollback or release"
-_ADVICE_ON_LINK = "the next sync puts it right"
+_TO = "a link to "
 _ADVICE_ON_LOST = "the next build, verify --repair or prune removes it"
 
 
@@ -70,7 +69,7 @@ class Status:
         rows: one for each type of each topic.
         size: bytes of all versions, each file of each counted.
         saved: how many of these bytes hard links save.
-        free: bytes that may still be written to the file system.
+        free: bytes that may still be written to the file system; None where that does not say it.
         fetching: what is being fetched, or what an interrupted run left.
         unfinished_files: how many files the next sync goes on with, ``unfinished_bytes`` of which are here.
     """
@@ -78,7 +77,7 @@ class Status:
     rows: tuple[StatusRow, ...] = field(repr=False)
     size: int
     saved: int
-    free: int = 0
+    free: Optional[int] = 0
     fetching: tuple[Fetching, ...] = ()
     unfinished_files: int = 0
     unfinished_bytes: int = 0
@@ -88,7 +87,7 @@ def status(mirror: Mirror) -> Status:
     """What is here. Reads heads, and records where they lack; needs no network and has no side effect.
 
     Args:
-        mirror: whose versions.
+        mirror: the mirror to show.
 
     Raises:
         NotFoundError: there is no mirror.
@@ -125,16 +124,14 @@ def _problem_of_record(record: Unreadable, published: str) -> str:
     return f"{record.folder}: its record {record.reason}: {_ADVICE_ON_LOST if is_lost else record.hint}"
 
 
-def _problems_of_link(
-    topic: TopicMirror, component_type: str, folder: str, *, held: bool, has_versions: bool
-) -> list[str]:
-    """What is wrong with the published link of a type, which leads to ``folder``, a line for people each."""
-    problems = []
-    if folder and not os.path.lexists(topic.versions_folder(component_type) / native(folder)):
-        problems.append(f"{folder}: it is gone, though it is published: {_ADVICE_ON_HELD if held else _ADVICE}")
-    if has_versions and (target := wrong_target(topic, component_type)):
-        problems.append(f"its link leads to {target}, which is none of its versions: {_ADVICE_ON_LINK}")
-    return problems
+def _problem_of_link(found: str, folder: str, *, held: bool) -> str:
+    """What is wrong with the published link of a type, which leads to ``folder``, a line for people."""
+    advice = _ADVICE_ON_REPAIR if held else _ADVICE
+    if folder and found == "nothing":
+        return f"{folder}: it is gone, though it is published: {_ADVICE_ON_HELD if held else _ADVICE}"
+    if found.startswith(_TO):
+        return f"its link leads to {found[len(_TO) :]}, which is none of its versions: {advice}"
+    return f"in the place of its link is {found}: {advice}"
 
 
 def _row(
@@ -147,10 +144,9 @@ def _row(
     damaged = {record.folder for record in unreadable if record.state is RecordState.DAMAGED}
     held = is_held(topic, component_type)
     problems = [_problem_of_record(record, folder) for record in unreadable]
-    of_link = _problems_of_link(topic, component_type, folder, held=held, has_versions=bool(versions or unreadable))
-    if of_link:
+    if damage := link_damage(topic, component_type):
         damaged.add(folder)
-    problems += of_link
+        problems.append(_problem_of_link(damage.found, folder, held=held))
     for version in versions:
         if marked and _is_marked(topic, version, marked):
             advice = _ADVICE if version.folder == folder and not held else _ADVICE_ON_REPAIR

@@ -67,11 +67,15 @@ class StoreFolders:
                     raise SettingsError(f"{folder} is not a folder", hint=LINK_HINT)
         self._object_folders()
 
-    def check(self) -> None:
-        """Raise what :meth:`prepare`, and writing after it, would raise. No side effect."""
-        check_folder(self.root.parent, links=True)
+    def check(self, *, writing: bool = True) -> None:
+        """Raise what :meth:`prepare`, and writing after it, would raise. No side effect.
+
+        Args:
+            writing: whether this user has to be allowed to write there.
+        """
+        check_folder(self.root.parent, links=True, writing=writing)
         for folder in self._all:
-            check_folder(folder)
+            check_folder(folder, writing=writing)
         if os.access(self.objects, os.R_OK | os.X_OK):
             self._object_folders()
 

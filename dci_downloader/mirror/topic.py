@@ -10,7 +10,6 @@ Versions are only read here: publish, retention and rollback, which change them,
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -18,21 +17,19 @@ from pathlib import Path
 from typing import Optional, TypeVar, Union
 
 from dci_downloader.content.names import check_name
-from dci_downloader.errors import DiskFullError, LockedError, ManifestError, SettingsError
+from dci_downloader.errors import DiskFullError, LockedError, SettingsError
 from dci_downloader.mirror.carried import carried_folder, carried_state, is_carried
 from dci_downloader.mirror.comparison import TreeState, inspect
 from dci_downloader.mirror.disk_errors import disk_errors
-from dci_downloader.mirror.files import LINK_HINT, check_folder, make_folder
-from dci_downloader.mirror.folders import mend_folders, real_folders
+from dci_downloader.mirror.files import LINK_HINT
+from dci_downloader.mirror.folders import component_types, make_own_folder, mend_folders, real_folders
 from dci_downloader.mirror.garbage import collect_garbage
 from dci_downloader.mirror.head import Head
 from dci_downloader.mirror.locks import BRIEF, FileLock
-from dci_downloader.mirror.lost_trees import holds_a_file_of
+from dci_downloader.mirror.lost_trees import is_lost_tree
 from dci_downloader.mirror.native import native, text_of
 from dci_downloader.mirror.record import (
-    RecordState,
     Unreadable,
-    begins_like_a_record,
     load_head,
     load_record,
     read_record,
@@ -61,7 +58,7 @@ class TopicMirror:
 
     Attributes:
         path: the folder of the topic.
-        left: what could not be removed, one line for people each.
+        leftovers: what could not be removed, one line for people each.
         created_at: when the topic was created on the control server, UTC; None where that is not known.
 
     Raises:
@@ -74,7 +71,7 @@ class TopicMirror:
         self.path = root / native(check_name(folder_name(name), "topic"))
         self.store = store
         self.clock = clock
-        self.left: list[str] = []
+        self.leftovers: list[str] = []
         self.created_at: Optional[datetime] = None
 
     @contextmanager
@@ -93,7 +90,7 @@ class TopicMirror:
 
         Raises:
             LockedError: another run holds it for longer than ``timeout``.
-            SettingsError: the mirror cannot be written to, or something else is in its place.
+            SettingsError: the mirror cannot be written to, or something else is in its place, another topic even.
         """
         self.store.prepare()
         if self.store.needs_recovery():
@@ -107,24 +104,15 @@ class TopicMirror:
 
     @contextmanager
     def alone(self, timeout: Optional[float], waiting: Callable[[str], None]) -> Iterator[None]:
-        """The same for who trusts no object and collects by himself: neither recovery nor collection."""
+        """The same without recovery and collection, for callers that trust no object and collect by themselves."""
         store_lock = self.store.lock()
         with store_lock.holding(shared=True, timeout=timeout, waiting=waiting, patience=BRIEF):
-            make_folder(self.path)
+            make_own_folder(self.path)
             with FileLock(self.path / ".lock").holding(timeout=timeout, waiting=waiting):
                 store_lock.sign()  # only now: while it waits for the topic, others are the ones to name
                 mend_folders(self.path)
-                self.left += remove_topic_temporaries(self.path)
+                self.leftovers += remove_topic_temporaries(self.path)
                 yield
-
-    def check(self) -> None:
-        """Raise the error that :meth:`lock` would raise because of the destination. No side effect.
-
-        Raises:
-            SettingsError: the mirror cannot be written to, or something else is in its place.
-        """
-        self.store.check()
-        check_folder(self.path)
 
     def name_of(self, version: Union[Version, Head]) -> str:
         """The topic's own name as a version has it, unless a record of another topic was put here."""
@@ -132,15 +120,7 @@ class TopicMirror:
 
     def types(self) -> tuple[str, ...]:
         """The component types that there are versions of, as their folders are named."""
-        folders = (text_of(folder.name) for folder in real_folders(self.path / ".versions"))
-        return tuple(sorted(filter(_may_be_a_type, {*self._links(), *folders})))
-
-    def _links(self) -> Iterator[str]:
-        """The types that a published link is there of, wherever it leads."""
-        with suppress(OSError), os.scandir(self.path) as items:  # a folder that is not ours is passed by
-            for item in items:
-                if item.is_symlink() and os.readlink(item.path).startswith(f".versions/{item.name}/"):
-                    yield text_of(item.name)
+        return component_types(self.path)
 
     def link(self, component_type: str) -> Path:
         """The published link of a type, through which agents read."""
@@ -173,11 +153,7 @@ class TopicMirror:
         return tuple(version for version in loaded if isinstance(version, Version))
 
     def heads(self, component_type: str) -> tuple[Head, ...]:
-        """The same without their files.
-
-        Raises:
-            SettingsError: the topic, or a folder of its versions, is a symbolic link.
-        """
+        """The same without their files; raises what :meth:`versions` raises."""
         return self.look(component_type)[0]
 
     def load(self, head: Head) -> Union[Version, Unreadable]:
@@ -204,16 +180,10 @@ class TopicMirror:
             record = _of_type(load_head(path), type_folder(component_type))
             if isinstance(record, Head):
                 versions.append(record)
-            elif self._is_ours(path, record, component_type):
+            elif is_lost_tree(self.store, path, record, self.published_folder(component_type)):
                 unreadable.append(record)
         versions.sort(key=lambda version: (version.number, version.published_at, version.folder), reverse=True)
         return tuple(versions), tuple(unreadable)
-
-    def _is_ours(self, path: Path, record: Unreadable, component_type: str) -> bool:
-        """Whether a folder without a record that can be read is the tree of a version, not something foreign."""
-        if record.state is not RecordState.DAMAGED or begins_like_a_record(path):
-            return True
-        return text_of(path.name) == self.published_folder(component_type) or holds_a_file_of(self.store, path)
 
     def older_versions(self, component_type: str) -> tuple[Head, ...]:
         """The versions published before the present one, the last first; none where nothing is published.
@@ -264,33 +234,11 @@ class TopicMirror:
         return inspect(self.tree(version), version.manifest, str(self.store.objects), version.copies)
 
 
-def wrong_target(topic: TopicMirror, component_type: str) -> str:
-    """Where the link of a type leads if it leads to something else than a version of it; else an empty string.
-
-    It is empty, too, where the link leads to a version that is gone, and where a folder is in the link's place.
-    """
-    try:
-        target = os.readlink(topic.link(component_type))
-    except OSError:
-        return ""
-    folder = topic.published_folder(component_type)
-    tree = topic.versions_folder(component_type) / native(folder)
-    is_right = folder and (not os.path.lexists(tree) or stat.S_ISDIR(os.lstat(tree).st_mode))
-    return "" if is_right else text_of(target)
-
-
 def _of_type(record: Union[_Record, Unreadable], name: str) -> Union[_Record, Unreadable]:
     """The same, unless it is about another type than that of its folder."""
     if isinstance(record, Unreadable) or type_folder(record.component.type) == name:
         return record
     return Unreadable(record.folder, f"is about another type, {record.component.type}")
-
-
-def _may_be_a_type(name: str) -> bool:
-    try:
-        return type_folder(name) == native(name)
-    except ManifestError:
-        return False
 
 
 def is_marked(version: Union[Version, Unreadable], marks: frozenset[str]) -> bool:

@@ -6,7 +6,6 @@ Each object is hashed once, however many versions link to it. What is wrong is r
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -23,9 +22,9 @@ from dci_downloader.mirror.hashing import Hasher
 from dci_downloader.mirror.head import Head, write_head
 from dci_downloader.mirror.locks import BRIEF
 from dci_downloader.mirror.mirror import Mirror
-from dci_downloader.mirror.native import native
+from dci_downloader.mirror.published_link import link_damage
 from dci_downloader.mirror.record import Unreadable, load_head
-from dci_downloader.mirror.topic import TopicMirror, wrong_target
+from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version
 from dci_downloader.short_repr import short_repr
 
@@ -82,7 +81,7 @@ def verify(
     shared.
 
     Args:
-        mirror: which.
+        mirror: the mirror to verify.
         workers: how many processes hash side by side; 0 for one on each core.
         timeout: seconds to wait for a run that prunes; None waits for ever, 0 not at all.
         progress: gets files and bytes, and a message before a wait.
@@ -91,7 +90,7 @@ def verify(
     Returns:
         One result for each published version, for each older one that is known to be damaged and still is, and for
         each whose record cannot be read or whose tree is gone. One with an empty ``version`` is about a published
-        link that leads to something else.
+        link that leads to something else, or in whose place something else stands.
 
     Raises:
         NotFoundError: there is no mirror.
@@ -127,7 +126,7 @@ def _look(mirror: Mirror) -> tuple[list[VersionCheck], list[_Known]]:
             versions, unreadable = topic.look(component_type)
             name = topic.name_of(versions[0]) if versions else topic.name
             lost += [_unreadable_check(name, component_type, record) for record in unreadable]
-            if damage := _damaged_link(topic, component_type, bool(versions or unreadable)):
+            if damage := link_damage(topic, component_type):
                 code = IntegrityError.exit_code
                 lost.append(VersionCheck(name, component_type, folder, 0, 0, (damage,), exit_code=code))
             heads += [(topic, head, head.folder == folder) for head in versions]
@@ -166,15 +165,6 @@ def _finished(
     if is_published or damages:
         own = version.copies.union(state.unlinked) if is_published else frozenset()
         yield known, _check(contents, topic, version, damages, state, own)
-
-
-def _damaged_link(topic: TopicMirror, component_type: str, has_versions: bool) -> Optional[Damage]:
-    """What is wrong with the link that agents read through; a link where there are no versions may be anybody's."""
-    folder = topic.published_folder(component_type)
-    if folder and not os.path.lexists(topic.versions_folder(component_type) / native(folder)):
-        return Damage("", "the version that the link points at", "nothing")
-    target = wrong_target(topic, component_type) if has_versions else ""
-    return Damage("", "a link to one of its versions", f"a link to {target}") if target else None
 
 
 def _unreadable_check(topic: str, component_type: str, record: Unreadable) -> VersionCheck:
@@ -248,5 +238,5 @@ def _record_as_verified(topic: TopicMirror, version: Head) -> str:
 
 
 def _publication(version: Head) -> tuple[str, int, datetime]:
-    """What another publication of a version changes."""
+    """The fields of a version that publishing it again changes."""
     return version.identity, version.number, version.published_at

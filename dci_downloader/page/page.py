@@ -13,6 +13,7 @@ import hashlib
 import os
 from importlib.resources import files
 from pathlib import Path
+from typing import Optional
 from urllib.parse import quote
 from xml.etree.ElementTree import Element
 
@@ -35,7 +36,7 @@ def write_page(mirror: Mirror, path: Path) -> None:
     """Write the page, at once and readable by all. Safe to repeat.
 
     Args:
-        mirror: which.
+        mirror: the mirror to show.
         path: the file; replaced.
 
     Raises:
@@ -53,7 +54,7 @@ def require_place(mirror: Mirror, path: Path) -> None:
     """Make sure that a page can be written, before there is one.
 
     Args:
-        mirror: which; its own folder need not be there yet.
+        mirror: the mirror to show; its own folder need not be there yet.
         path: the file.
 
     Raises:
@@ -74,12 +75,12 @@ def require_place(mirror: Mirror, path: Path) -> None:
         ) from None
 
 
-def page(mirror: Mirror, path: Path) -> str:
+def page(mirror: Mirror, path: Optional[Path] = None) -> str:
     """The page as text.
 
     Args:
-        mirror: which.
-        path: where it will be.
+        mirror: the mirror to show.
+        path: where it will be; None where that is not known.
 
     Raises:
         NotFoundError: there is no mirror.
@@ -111,7 +112,7 @@ def page(mirror: Mirror, path: Path) -> str:
         *runs_section(history.runs),
     ]
     body = element("body", _header(mirror, root, found, history), element("main", *main), _footer())
-    return document(element("html", head, body, lang="en", data_up=_way_to(root, path)))
+    return document(element("html", head, body, lang="en", data_up=_way_to(root, path) if path else ""))
 
 
 def _resource(name: str) -> str:
@@ -138,18 +139,16 @@ def _header(mirror: Mirror, root: Path, found: Status, history: History) -> Elem
     if history.runs:
         code = history.runs[0].exit_code
         pills.append(pill(f"the last run failed ({code})", "bad") if code else pill("the last run succeeded", "good"))
-    parts = [
-        f"{formatting.size(found.size)} in all versions, of which links save {formatting.size(found.saved)}",
-        f"{formatting.size(found.free)} free",
-    ]
+    parts = [f"{formatting.size(found.size)} in all versions, of which links save {formatting.size(found.saved)}"]
     if found.unfinished_bytes:
         unfinished = formatting.count(found.unfinished_files, "unfinished file")
-        parts.insert(1, f"{formatting.size(found.unfinished_bytes)} in {unfinished}")
+        parts.append(f"{formatting.size(found.unfinished_bytes)} in {unfinished}")
+    if found.free is not None:
+        parts.append(f"{formatting.size(found.free)} free")
     written = element("p", "written ", moment(mirror.clock()), class_="quiet")
     return element("header", element("h1", str(root)), element("p", *pills), element("p", " · ".join(parts)), written)
 
 
 def _footer() -> Element:
-    return element(
-        "footer", element("p", "Written by dci-downloader; a run with status_page writes it anew.", class_="quiet")
-    )
+    text = "Written by dci-downloader; where settings have a status_page, whatever changes the mirror writes it anew."
+    return element("footer", element("p", text, class_="quiet"))

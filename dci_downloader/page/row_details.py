@@ -1,6 +1,8 @@
-"""What the status page says of a component beside its row: repositories, and past builds with what changed in them."""
+"""What the status page shows of a component beside its row: repositories, and past builds with their changes."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from dci_downloader.changes import Changes
 from dci_downloader.content.plan import changes
@@ -28,24 +30,26 @@ def sources_of(mirror: Mirror, row: StatusRow) -> tuple[Source, ...]:
 
 
 def past_builds(mirror: Mirror, row: StatusRow, history: History) -> tuple[Build, ...]:
-    """The last builds of a type; of what was published before there was a history, the present one."""
+    """The last builds of a type, each as it was published last, and the present one where no history has it."""
     builds = history.builds_of(row.topic, row.type)
-    if row.published_at is None or any(build.version == row.version for build in builds):
-        return builds
-    found = _changes(mirror, row)
-    since = found.since
-    now = Build(row.topic, row.type, row.version, row.files, row.size, row.published_at, since, found.packages)
-    return (now, *builds)
+    if row.published_at is not None and not any(build.version == row.version for build in builds):
+        builds = (*_present(mirror, row), *builds)
+    found: dict[str, Build] = {}
+    for build in builds:  # another selection of one, or one that is published again after a rollback, is no other build
+        found.setdefault(build.id or build.version, build)
+    return tuple(found.values())
 
 
-def _changes(mirror: Mirror, row: StatusRow) -> Changes:
-    """What differs between a published version and the one before it, by their records."""
+def _present(mirror: Mirror, row: StatusRow) -> Iterator[Build]:
+    """The build that is published, by its record, and what differs in it from the version before."""
     topic = mirror.topic(row.topic)
     try:
         published, older = topic.published(row.type), topic.older_versions(row.type)
     except DownloaderError:
-        return Changes()
+        return
+    if published is None or row.published_at is None:
+        return
     before = topic.load(older[0]) if older else None
-    if published is None or not isinstance(before, Version):
-        return Changes()
-    return changes(before.folder, before.manifest, published.manifest)
+    found = changes(before.folder, before.manifest, published.manifest) if isinstance(before, Version) else Changes()
+    amounts, id = (row.files, row.size), published.component.id
+    yield Build(row.topic, row.type, row.version, *amounts, row.published_at, found.since, found.packages, id=id)

@@ -1,9 +1,10 @@
-"""DEST, the root of the mirror, for every command: as it is given, else as environment or settings name it."""
+"""DEST, the root of the mirror, for every command: from the command line, else from environment or settings."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple, Optional
 
 from dci_downloader.errors import SettingsError
@@ -22,13 +23,11 @@ class Destination(NamedTuple):
     Attributes:
         path: of the folder.
         origin: where it is named: ``DEST``, ``DCI_LOCAL_REPO``, or file, line and column.
-        keep: how many older builds the settings that name it keep at the most; None where no settings name it.
-        files: those settings; none where no settings name it.
+        files: the settings that name it; none where no settings do.
     """
 
     path: str
     origin: str
-    keep: Optional[int] = None
     files: tuple[str, ...] = ()
 
 
@@ -59,9 +58,41 @@ def destination(given: str, environ: Mapping[str, str], files: Sequence[str] = (
     merged = merge(CommandLine(settings=tuple(files)), {}, found.settings)
     if merged.destination is None:
         raise no_destination(found)
-    kept = [topic["keep"].value for topic in merged.topics]
-    keep = max(kept, default=SETTINGS["keep"].default)
-    return Destination(*merged.destination, keep, tuple(files) or found.settings)
+    return Destination(*merged.destination, tuple(files) or found.settings)
+
+
+class MirrorSettings(NamedTuple):
+    """What settings say of a mirror as a whole; of another mirror than theirs, nothing.
+
+    Attributes:
+        keep: how many older builds stay of the topic of which most do.
+        status_page: path of the page about it; None for none.
+    """
+
+    keep: int = SETTINGS["keep"].default
+    status_page: Optional[Path] = None
+
+
+def mirror_settings(root: Path, environ: Mapping[str, str], files: Sequence[str] = ()) -> MirrorSettings:
+    """What settings say of a mirror, whoever named it: they are its own where they would mirror into it.
+
+    Args:
+        root: of the mirror.
+        environ: as ``os.environ``.
+        files: paths of settings files that the command line names; without any, those that are found count.
+
+    Raises:
+        SettingsError: a settings file cannot be used.
+    """
+    found = FoundFiles() if files else discovery.find(environ)
+    # without the environment: a job there would leave out the topics of the files
+    merged = merge(CommandLine(settings=tuple(files)), {}, found.settings)
+    own = environ.get(SETTINGS["local_repo"].variable) or (merged.destination and merged.destination.value)
+    if not own or os.path.realpath(os.path.expanduser(own)) != os.path.realpath(root):
+        return MirrorSettings()
+    keep = max((topic["keep"].value for topic in merged.topics), default=SETTINGS["keep"].default)
+    page = merged.status_page and Path(merged.status_page.value)
+    return MirrorSettings(keep, page if page and page.is_absolute() else None)
 
 
 def _named(text: str, origin: str) -> SettingValue:

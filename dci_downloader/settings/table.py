@@ -206,8 +206,8 @@ _OUTPUT = (
     Setting(
         "status_page",
         types.OUTPUT,
-        text="a page of HTML about the mirror, which each run writes anew: in the mirror itself, say",
-        comment="a page about the mirror, written by each run",
+        text="[a page](maintenance.md#a-page-to-look-at) of HTML about the mirror, which each run writes: in it, say",
+        comment="a page about the mirror, written anew by whatever changes it",
         example="/srv/dci/index.html",
         levels=Level.FILE,
     ),

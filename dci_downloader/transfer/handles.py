@@ -13,9 +13,9 @@ import pycurl
 from dci_downloader.network.headers import Head, read_head
 from dci_downloader.network.proxies import ca_bundle, check_proxies, proxy_for
 from dci_downloader.options import Network, TransferOptions
-from dci_downloader.release import USER_AGENT
 from dci_downloader.transfer.sources import Peer
 from dci_downloader.transfer.tuning import Tuning
+from dci_downloader.version_number import USER_AGENT
 
 READS_EVERY_HEAD = not hasattr(pycurl, "RETRY_AFTER")
 """Whether this pycurl is too old to give access to what libcurl keeps of a head; its lines are collected then."""

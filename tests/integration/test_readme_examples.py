@@ -63,6 +63,20 @@ def test_several_topics_are_mirrored_checked_and_looked_after(lab, play, compose
     assert freed == 0
 
 
+def test_a_topic_is_held_released_and_forgotten(lab, play, compose, capsys, tmp_path):
+    lab.build(compose)
+    mirror = Mirror(tmp_path / "dci")
+    for number, content in enumerate((b"new", b"newer"), 1):
+        sync_topic(lab.server, mirror, "RHEL-9.2")
+        lab.build({**compose, "metadata/new": content}, number=number)
+    sync_topic(lab.server, mirror, "RHEL-9.2")
+    play(*blocks(section(PAGES["python"], "### What stays, and what goes"), "python"), mirror=mirror)
+    held, released, freed = capsys.readouterr().out.splitlines()
+    assert (held, released) == ("['compose']", "['RHEL-9.2.0-1']")
+    assert int(freed) > 0
+    assert not (tmp_path / "dci/RHEL-9.2").exists()
+
+
 def test_the_pre_run_step_mirrors_what_its_job_holds(lab, play, compose, tmp_path):
     lab.build(compose, tags=("nightly",))
     left = play(*PRE_RUN)

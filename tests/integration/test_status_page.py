@@ -7,7 +7,7 @@ import pytest
 
 from dci_downloader.changes import Changes, PackageChange, PackageChangeKind
 from dci_downloader.hooks import NullProgress
-from dci_downloader.mirror.fetching import recorded
+from dci_downloader.mirror.fetching import recorded_fetching
 from dci_downloader.mirror.history import record_run
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.publish import publish
@@ -63,7 +63,7 @@ def fill(root):
             publish(topic, other, None, manifest_of(files))
             mirror.store.damage.add([topic.published("hwcert").identity])
     history(mirror, 12, [*PackageChangeKind] * 4)
-    with recorded(mirror.topic("RHEL 9.2"), "compose", LONG, NullProgress()) as progress:
+    with recorded_fetching(mirror.topic("RHEL 9.2"), "compose", LONG, NullProgress()) as progress:
         progress.begin("c3", 10, 4_000_000_000)
     return mirror
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dci_downloader.release import VERSION
+from dci_downloader.version_number import VERSION
 from tests.packaging.conftest import ROOT, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

@@ -11,7 +11,7 @@ import pytest
 
 from dci_downloader.cli import pages
 from dci_downloader.cli.command_parsers import PARSERS
-from dci_downloader.release import VERSION
+from dci_downloader.version_number import VERSION
 from tests.integration.conftest import needs
 from tests.packaging.conftest import ROOT, run
 

@@ -17,7 +17,7 @@ from dci_downloader.cli import completion
 from dci_downloader.cli.arguments import sync_parser
 from dci_downloader.cli.command_parsers import PARSERS
 from dci_downloader.cli.setup_parsers import SHELLS
-from dci_downloader.release import VERSION
+from dci_downloader.version_number import VERSION
 from tests.packaging.conftest import ROOT, build, run
 
 pytestmark = pytest.mark.slow

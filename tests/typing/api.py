@@ -15,6 +15,7 @@ from dci_downloader import (
     Damage,
     Failure,
     Filter,
+    Hold,
     Job,
     JobFile,
     LoginCredentials,
@@ -26,6 +27,7 @@ from dci_downloader import (
     Product,
     RemoteciCredentials,
     Removal,
+    RemovedTopic,
     Report,
     Rollback,
     Selection,
@@ -38,8 +40,11 @@ from dci_downloader import (
     UpstreamMirror,
     Variant,
     VersionCheck,
+    hold,
     pre_run,
     prune,
+    release,
+    remove,
     repair,
     rollback,
     status,
@@ -110,6 +115,14 @@ def maintenance(server: ControlServer, mirror: Mirror) -> int:
     before: tuple[Rollback, ...] = rollback(mirror, "RHEL-9.2", "compose", timeout=60, progress=Percent())
     paths = [Path(each.path) for each in before]
     return held.saved + removal.size + len(last) + len(paths)
+
+
+def staying_and_going(mirror: Mirror) -> list[str]:
+    held: tuple[Hold, ...] = hold(mirror, "RHEL-9.2", "compose", timeout=60, progress=Percent())
+    free: tuple[Hold, ...] = release(mirror, "RHEL-9.2", timeout=0, progress=Percent())
+    gone: RemovedTopic = remove(mirror, "RHEL-9.1", "hwcert", timeout=60, progress=Percent())
+    freed: Removal = gone.removal
+    return [f"{each.topic} {each.type} {each.version}" for each in (*held, *free)] + [*gone.types, *freed.versions]
 
 
 class Percent(NullProgress):

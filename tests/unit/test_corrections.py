@@ -6,6 +6,11 @@ from dci_downloader.cli.main import main
 COMMANDS = ("topics", "components", "status", "verify", "rollback", "prune", "settings", "completion", "demo", "help")
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_here(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("line", "hint"),
     [
@@ -31,6 +36,23 @@ COMMANDS = ("topics", "components", "status", "verify", "rollback", "prune", "se
             "DEST comes before TOPIC: dci-downloader rollback /srv/dci RHEL-9.2 compose",
         ),
         ("settings a.yml b.yml", "did you mean `dci-downloader settings check a.yml b.yml`?"),
+        ("RHEL-9.2 status", "did you mean `dci-downloader status`? A folder of that name is ./status"),
+        (
+            "RHEL-9.2 verify /srv/dci",
+            "did you mean `dci-downloader verify /srv/dci`? A folder of that name is ./verify",
+        ),
+        ("/srv/dci status", "did you mean `dci-downloader status /srv/dci`? A folder of that name is ./status"),
+        ("mine prune", "did you mean `dci-downloader prune mine`? A folder of that name is ./prune"),
+        ("RHEL-9.* topics", "did you mean `dci-downloader topics 'RHEL-9.*'`? A folder of that name is ./topics"),
+        (
+            "RHEL-9.2 rollback /srv/dci",
+            "did you mean `dci-downloader rollback /srv/dci RHEL-9.2`? A folder of that name is ./rollback",
+        ),
+        (
+            "/srv/dci rollback RHEL-9.2 compose",
+            "did you mean `dci-downloader rollback /srv/dci RHEL-9.2 compose`? A folder of that name is ./rollback",
+        ),
+        ("RHEL-9.2 ./status", ""),
         ("changes /srv/dci", ""),
         ("rollback RHEL-9.2 compose", ""),
         ("diff /srv/dci", ""),
@@ -49,6 +71,21 @@ COMMANDS = ("topics", "components", "status", "verify", "rollback", "prune", "se
 )
 def test_the_line_that_was_meant(line, hint):
     assert correction(line.split(), COMMANDS) == hint
+
+
+@pytest.mark.parametrize("more", [[], ["--utc"]])
+def test_a_command_in_the_second_place_is_no_folder_unless_there_is_one(tmp_path, capsys, more):
+    assert main(["RHEL-9.2", "status", *more]) == 2
+    assert "hint: did you mean `dci-downloader status`? A folder of that name is ./status\n" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_there_is_meant_whatever_its_name(monkeypatch, tmp_path, capsys):
+    for name in ("DCI_CLIENT_ID", "DCI_API_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "status").mkdir()
+    assert main(["RHEL-9.2", "status"]) == 3
+    assert "did you mean" not in capsys.readouterr().err
 
 
 def test_what_comes_after_options_is_never_repeated():

@@ -1,10 +1,12 @@
 """DEST: where it comes from when it is left out."""
 
+from pathlib import Path
+
 import pytest
 
 from dci_downloader.errors import SettingsError
 from dci_downloader.settings import discovery
-from dci_downloader.settings.destination import destination, split_destination
+from dci_downloader.settings.destination import destination, mirror_settings, split_destination
 
 
 @pytest.fixture
@@ -23,9 +25,9 @@ def found(tmp_path, monkeypatch):
 
 def test_what_is_given_comes_before_the_environment_and_that_before_settings(found):
     path = found("topic: a\nlocal_repo: /settings\nkeep: 3\n")
-    assert destination("/given", {"DCI_LOCAL_REPO": "/env"}) == ("/given", "DEST", None, ())
-    assert destination("", {"DCI_LOCAL_REPO": "/env"}) == ("/env", "DCI_LOCAL_REPO", None, ())
-    assert destination("", {}) == ("/settings", f"{path}:2:1", 3, (path,))
+    assert destination("/given", {"DCI_LOCAL_REPO": "/env"}) == ("/given", "DEST", ())
+    assert destination("", {"DCI_LOCAL_REPO": "/env"}) == ("/env", "DCI_LOCAL_REPO", ())
+    assert destination("", {}) == ("/settings", f"{path}:2:1", (path,))
 
 
 def test_settings_that_are_named_come_in_place_of_those_that_are_found(found, tmp_path):
@@ -36,7 +38,30 @@ def test_settings_that_are_named_come_in_place_of_those_that_are_found(found, tm
 
 def test_settings_keep_the_most_that_any_topic_keeps_whatever_job_runs(found):
     found("local_repo: /d\nkeep: 2\ntopics: [{topic: a, keep: 5}, {topic: b}]\n")
-    assert destination("", {"DCI_JOB_ID": "7"}).keep == 5
+    assert mirror_settings(Path("/d"), {"DCI_JOB_ID": "7"}).keep == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "root", "page"),
+    [
+        ("local_repo: {0}/dci\nstatus_page: /p.html\n", {}, "dci", "/p.html"),
+        ("local_repo: {0}/dci\nstatus_page: /p.html\n", {}, "link", "/p.html"),
+        ("local_repo: {0}/dci\nstatus_page: /p.html\n", {}, "other", None),
+        ("local_repo: {0}/dci\nstatus_page: /p.html\n", {"DCI_LOCAL_REPO": "{0}/other"}, "other", "/p.html"),
+        ("local_repo: {0}/dci\nstatus_page: /p.html\n", {"DCI_LOCAL_REPO": "{0}/other"}, "dci", None),
+        ("status_page: /p.html\n", {}, "dci", None),
+        ("local_repo: {0}/dci\nstatus_page: p.html\n", {}, "dci", None),
+        ("local_repo: {0}/dci\n", {}, "dci", None),
+    ],
+)
+def test_settings_say_something_of_their_own_mirror_whoever_names_it(found, tmp_path, text, environ, root, page):
+    (tmp_path / "dci").mkdir()
+    (tmp_path / "link").symlink_to("dci")
+    found("topic: a\nkeep: 4\n" + text.format(tmp_path))
+    said = mirror_settings(tmp_path / root, {name: value.format(tmp_path) for name, value in environ.items()})
+    assert said.status_page == (page and Path(page))
+    is_own = page or (root == "dci" and not environ and "local_repo" in text)
+    assert said.keep == (4 if is_own else 1)
 
 
 def test_a_tilde_is_the_home_folder_and_one_of_nobody_is_an_error(monkeypatch):

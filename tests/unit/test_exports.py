@@ -22,7 +22,9 @@ def typed_names():
 def test_the_exported_names_are_these():
     assert dci_downloader.__all__ == sorted(typed_names())
     assert {"ControlServer", "Mirror", "Selection", "sync_topic", "sync_topics"} <= set(dci_downloader.__all__)
-    assert {"prune", "repair", "rollback", "status", "verify"} <= set(dci_downloader.__all__)
+    assert {"hold", "prune", "release", "remove", "repair", "rollback", "status", "verify"} <= set(
+        dci_downloader.__all__
+    )
 
 
 @pytest.mark.parametrize("name", dci_downloader.__all__)

@@ -8,7 +8,7 @@ import pytest
 
 from dci_downloader.hooks import NullProgress
 from dci_downloader.mirror import fetching
-from dci_downloader.mirror.fetching import fetchings, forget, recorded, unfinished
+from dci_downloader.mirror.fetching import fetchings, forget_fetching, recorded_fetching, unfinished
 from tests.unit.samples import CONTENT, ENTRY, FIRST
 
 
@@ -45,7 +45,7 @@ def found(sample):
 def test_how_far_a_run_is_can_be_read_while_it_works_and_after_it(topic, found, monkeypatch):
     monkeypatch.setattr(fetching, "_PERIOD", 0.0)
     heard = Heard()
-    with recorded(topic, "compose", "c1", heard) as progress:
+    with recorded_fetching(topic, "compose", "c1", heard) as progress:
         progress.begin("c1", 3, 1000)
         progress.advance(1, 600)
         progress.advance(0, -100)
@@ -59,13 +59,13 @@ def test_how_far_a_run_is_can_be_read_while_it_works_and_after_it(topic, found, 
     assert (left.running, left.size_done) == (False, 500)
     assert left.began_at < left.seen_at
     assert heard.calls == [("c1", 3, 1000), (1, 600), (0, -100), "m", "d", "end"]
-    forget(topic, "compose")
-    forget(topic, "compose")
+    forget_fetching(topic, "compose")
+    forget_fetching(topic, "compose")
     assert found() == ()
 
 
 def test_the_end_writes_what_the_last_moments_brought(topic, found):
-    with recorded(topic, "compose", "c1", NullProgress()) as progress:
+    with recorded_fetching(topic, "compose", "c1", NullProgress()) as progress:
         progress.begin("c1", 2, 20)
         progress.advance(1, 10)
         progress.advance(1, 10)
@@ -75,7 +75,7 @@ def test_the_end_writes_what_the_last_moments_brought(topic, found):
 def test_what_is_written_during_a_period_is_written_once(topic, monkeypatch):
     written = []
     monkeypatch.setattr(fetching, "replace_atomically", lambda *_, **options: written.append(options))
-    with recorded(topic, "compose", "c1", NullProgress()) as progress:
+    with recorded_fetching(topic, "compose", "c1", NullProgress()) as progress:
         progress.begin("c1", 1000, 1000)
         for _ in range(1000):
             progress.advance(1, 1)
@@ -83,7 +83,7 @@ def test_what_is_written_during_a_period_is_written_once(topic, monkeypatch):
 
 
 def test_a_run_that_was_killed_is_told_from_one_that_works(topic, found):
-    with recorded(topic, "compose", "c1", NullProgress()) as progress:
+    with recorded_fetching(topic, "compose", "c1", NullProgress()) as progress:
         progress.begin("c1", 3, 1000)
         (path,) = (topic.store.root / "fetching").iterdir()
         record = json.loads(path.read_text())
@@ -103,7 +103,7 @@ def test_a_run_that_was_killed_is_told_from_one_that_works(topic, found):
 
 
 def test_a_run_on_another_machine_counts_as_long_as_it_writes(topic, sample):
-    with recorded(topic, "compose", "c1", NullProgress()) as progress:
+    with recorded_fetching(topic, "compose", "c1", NullProgress()) as progress:
         progress.begin("c1", 3, 1000)
         (path,) = (topic.store.root / "fetching").iterdir()
         record = json.loads(path.read_text())
@@ -127,7 +127,7 @@ def test_a_run_on_another_machine_counts_as_long_as_it_writes(topic, sample):
     ],
 )
 def test_what_is_no_such_record_is_passed_by(topic, found, content):
-    with recorded(topic, "compose", "c1", NullProgress()) as progress:
+    with recorded_fetching(topic, "compose", "c1", NullProgress()) as progress:
         progress.begin("c1", 3, 1000)
     folder = topic.store.root / "fetching"
     if content is None:
@@ -142,7 +142,7 @@ def test_what_is_no_such_record_is_passed_by(topic, found, content):
 @pytest.mark.parametrize("field", ["files", "size_done", "began_at", "process", "name"])
 @pytest.mark.parametrize("value", [None, -1, 1.5, "x", [], 2**70, True])
 def test_a_record_with_a_wrong_field_is_passed_by_or_read_without_an_error(topic, found, field, value):
-    with recorded(topic, "compose", "c1", NullProgress()) as progress:
+    with recorded_fetching(topic, "compose", "c1", NullProgress()) as progress:
         progress.begin("c1", 3, 1000)
     (path,) = (topic.store.root / "fetching").iterdir()
     path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
@@ -151,10 +151,10 @@ def test_a_record_with_a_wrong_field_is_passed_by_or_read_without_an_error(topic
 
 def test_a_folder_that_is_in_the_way_keeps_no_run_from_fetching(topic, found):
     (topic.store.root / "fetching").symlink_to("/etc")
-    with recorded(topic, "compose", "c1", NullProgress()) as progress:
+    with recorded_fetching(topic, "compose", "c1", NullProgress()) as progress:
         progress.begin("c1", 3, 1000)
     assert found() == ()
-    forget(topic, "compose")
+    forget_fetching(topic, "compose")
 
 
 def test_unfinished_files_count_by_what_of_them_is_here(sample):

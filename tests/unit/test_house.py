@@ -12,7 +12,7 @@ import dci_downloader
 ROOT = Path(dci_downloader.__file__).parent
 
 WINGS = [
-    "release",
+    "version_number",
     "errors",
     "frozen_mapping",
     "short_repr",

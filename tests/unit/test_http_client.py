@@ -54,7 +54,7 @@ def drip(asked):
 
 
 def test_an_answer_that_drips_is_given_up_and_the_next_try_succeeds(site, connect):
-    network = Network(connect_timeout=0.05, read_timeout=0.1)
+    network = Network(connect_timeout=0.2, read_timeout=0.8)
     replies = iter([drip])
     site.answer = lambda asked: next(replies, lambda _: as_json({"topic": topic()}))(asked)
     assert connect(network=network).topic("t1").name == "RHEL-9.2"
@@ -68,12 +68,12 @@ def test_an_answer_that_takes_long_but_moves_is_waited_for(site, connect):
         body = json.dumps({"topic": topic()}).encode().ljust(60_000)
         asked.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
         for start in range(0, 60_000, 10_000):
-            threading.Event().wait(0.04)
+            threading.Event().wait(0.25)
             asked.wfile.write(body[start : start + 10_000])
             asked.wfile.flush()
 
     site.answer = slowly
-    assert connect(network=Network(connect_timeout=0.02, read_timeout=0.08)).topic("t1").name == "RHEL-9.2"
+    assert connect(network=Network(connect_timeout=0.2, read_timeout=1.0)).topic("t1").name == "RHEL-9.2"
 
 
 def test_an_answer_that_is_compressed_unasked_is_read(site, connect):
@@ -170,9 +170,11 @@ def test_a_socks_proxy_needs_a_package_and_says_which(site, connect, monkeypatch
 
 
 def test_a_silent_server_is_a_stall(site, connect):
-    site.answer = lambda asked: threading.Event().wait(0.5) or None
+    over = threading.Event()
+    site.answer = lambda asked: over.wait(30) and None
     with pytest.raises(StallError, match="stopped answering"):
         connect(network=Network(connect_timeout=5, read_timeout=0.05), patience=0).topic("t1")
+    over.set()
 
 
 def test_a_dead_proxy_is_named_without_its_password(site, connect):

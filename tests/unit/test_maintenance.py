@@ -237,6 +237,26 @@ def test_nothing_is_asked_of_the_server_where_nothing_is_damaged(mirror):
     assert verify(mirror, never).exit_code == 0
 
 
+def test_a_repair_says_what_it_repaired_and_ends_with_what_is_right_now(mirror, lab):
+    rot(mirror, "metadata/same")
+    told = verify(mirror, lambda: lab.server)
+    first, *rest = told.lines
+    assert first.startswith(f"repaired: {mirror.root}/RHEL-9.2/compose/metadata/same: expected sha256 ")
+    assert rest == ["RHEL-9.2 compose RHEL-9.2.0-2: whole (2 files, 403 bytes)", "repaired: everything is whole again"]
+    assert told.failed == []
+
+
+def test_a_damaged_link_is_repaired_without_the_server(mirror):
+    link = mirror.root / "RHEL-9.2/compose"
+    link.unlink()
+    link.mkdir()
+    assert verify(mirror).exit_code == 7
+    told = verify(mirror, lambda: pytest.fail("the server was asked for"))
+    assert (told.exit_code, told.document["repaired"]) == (0, True)
+    assert told.lines[0] == "RHEL-9.2 compose: its link leads to RHEL-9.2.0-2 again"
+    assert (link / ".composeinfo").read_bytes() == b"new"
+
+
 def test_a_repair_that_fails_says_so_and_can_be_run_again(mirror, lab):
     rot(mirror, ".composeinfo")
     newest = max(lab.catalog.components.values(), key=lambda component: component.created_at)

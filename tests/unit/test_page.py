@@ -8,12 +8,14 @@ from html.parser import HTMLParser
 import pytest
 
 from dci_downloader.changes import Changes, PackageChange, PackageChangeKind
+from dci_downloader.cli.main import main
 from dci_downloader.errors import NotFoundError, SettingsError
 from dci_downloader.hooks import NullProgress
-from dci_downloader.mirror.fetching import recorded
+from dci_downloader.mirror.fetching import recorded_fetching
 from dci_downloader.mirror.history import record_run
 from dci_downloader.mirror.hold import hold
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.status import status
 from dci_downloader.page.page import page, require_place, write_page
 from dci_downloader.results import ComponentReport, Failure, Outcome, Report
 from tests.unit.samples import component_of, manifest_of
@@ -50,7 +52,9 @@ class Reader(HTMLParser):
 
 
 def published(sample, name="c1", **more):
-    done = ComponentReport("i", name, "compose", (), "/p", Outcome.PUBLISHED, files=3, size=900, **more)
+    done = ComponentReport(
+        component_of(name).id, name, "compose", (), "/p", Outcome.PUBLISHED, files=3, size=900, **more
+    )
     record_run(sample.mirror, [Report("RHEL 9.2", "t", (done,), 1.0)], 2.0)
 
 
@@ -128,8 +132,9 @@ def test_nothing_in_it_is_secret(two):
 def test_what_runs_and_what_is_damaged_and_what_is_not_published_is_said(two):
     two.store.damage.add([two.topic.published("compose").identity])
     two.publish("h1", ONE, type="hwcert")
-    (two.topic.path / "hwcert").unlink()
-    with recorded(two.topic, "compose", "c3", NullProgress()) as progress:
+    for name in ("hwcert", ".hwcert.json"):  # the link, and the index, without which it never was published
+        (two.topic.path / name).unlink()
+    with recorded_fetching(two.topic, "compose", "c3", NullProgress()) as progress:
         progress.begin("c3", 10, 4000)
         progress.advance(1, 1000)
         text = Reader(page(two.mirror, two.root / "index.html")).text
@@ -155,6 +160,21 @@ def test_after_a_rollback_the_changes_are_those_of_what_is_published(two):
     text = Reader(page(two.mirror, two.root / "index.html")).text
     assert "compose whole c1" in text
     assert "Packages since" not in text
+
+
+def test_the_chart_counts_builds_not_selections_of_one_nor_times_it_was_published(sample):
+    for name, selection in (("c1", "x86_64"), ("c2", "x86_64"), ("c2", "all"), ("c1", "x86_64")):
+        sample.publish(name, ONE if name == "c1" else TWO, selection=selection)
+        published(sample, name)
+    assert [row.version for row in status(sample.mirror).rows] == ["c1"]
+    shown = Reader(page(sample.mirror, sample.root / "index.html"))
+    assert "sizes of the last 2 builds" in shown.text
+    assert [attributes["class"] for tag, attributes in shown.elements if tag == "rect"] == ["bar", "newest"]
+    path = sample.mirror.store.root / "builds.json"
+    path.unlink()
+    published(sample, "c1")
+    path.write_text(path.read_text().replace('"version":"c1"', '"version":"c1+1a2b3c4d"'))
+    assert "sizes of the last" not in Reader(page(sample.mirror, sample.root / "index.html")).text
 
 
 def test_what_is_held_is_said(two):
@@ -197,6 +217,19 @@ def test_a_page_is_replaced_at_once_and_readable_by_all(two, tmp_path):
     write_page(two.mirror, path)
     assert path.stat().st_ino != first.st_ino
     assert sorted(child.name for child in tmp_path.iterdir()) == ["mirror", "page.html"]
+
+
+def test_a_dash_is_standard_output_and_no_file(two, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    root = str(two.root)
+    assert main(["status", root, "--html", "-"]) == 0
+    printed, said = capsys.readouterr()
+    assert (Reader(printed).elements[0][0], said) == ("html", "")
+    assert printed.isascii()
+    assert "RHEL 9.2" in printed
+    assert main(["status", root, "--html", "-", "--json"]) == 2
+    assert "both print to standard output" in capsys.readouterr().err
+    assert not (tmp_path / "-").exists()
 
 
 def test_a_page_that_cannot_be_written_is_an_error_that_says_so(two, tmp_path):

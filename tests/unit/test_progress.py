@@ -7,9 +7,8 @@ from datetime import datetime, timezone
 import pytest
 
 from dci_downloader.cli.bar import BarProgress
-from dci_downloader.cli.progress import LineProgress, LogProgress, calls_as_details, progress_for
-from dci_downloader.cli.shared_progress import DeferredProgress, MultiProgress
-from dci_downloader.hooks import NullProgress, Progress
+from dci_downloader.cli.progress import DeferredProgress, LineProgress, LogProgress, calls_as_details, progress_for
+from dci_downloader.hooks import MultiProgress, NullProgress, Progress
 from dci_downloader.mirror.fetching import _Recorder
 
 

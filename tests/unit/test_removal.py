@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from dci_downloader.mirror import removal
-from dci_downloader.mirror.removal import left_note, move_aside, remove_tree
+from dci_downloader.mirror.removal import leftover_note, move_aside, remove_tree
 from tests.unit.ordinary_user import as_user, give
 
 
@@ -124,8 +124,8 @@ def test_what_cannot_be_moved_across_layers_is_removed_where_it_is_and_other_err
 
 
 def test_a_note_names_each_place_once_and_not_too_many():
-    assert left_note(["a", "a", "b"]) == ("a", "b")
-    assert left_note(list("abcdefg")) == ("a", "b", "c", "d", "e", "… and 2 more places")
+    assert leftover_note(["a", "a", "b"]) == ("a", "b")
+    assert leftover_note(list("abcdefg")) == ("a", "b", "c", "d", "e", "… and 2 more places")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="making files of another user needs root")

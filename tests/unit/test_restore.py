@@ -1,11 +1,17 @@
 """Repair, with the transfer replaced by its result; :mod:`tests.unit.test_verify` has what verification finds."""
 
+import os
+import shutil
+
 import pytest
 
 from dci_downloader.errors import IntegrityError, TransferError
+from dci_downloader.mirror.hold import hold
+from dci_downloader.mirror.prune import prune
 from dci_downloader.mirror.publish import publish
 from dci_downloader.mirror.removal import remove_tree
-from dci_downloader.mirror.restore import rebuild_damaged
+from dci_downloader.mirror.restore import rebuild_damaged, restore_links
+from dci_downloader.mirror.rollback import rollback
 from dci_downloader.mirror.status import status
 from dci_downloader.mirror.verify import verify
 from dci_downloader.mirror.version import record_path
@@ -171,3 +177,80 @@ def test_a_repair_that_brings_another_content_publishes_nothing_of_it(sample):
     with pytest.raises(IntegrityError):
         rebuild_damaged(sample.mirror, verify(sample.mirror), Fetches(sample, SECOND))
     assert status(sample.mirror).rows[0].damaged
+
+
+@pytest.mark.parametrize("there", ["/nowhere", ".versions/compose/none", "", "empty folder", "tree of files"])
+def test_a_damaged_link_leads_again_to_what_was_published_without_a_transfer(sample, there):
+    sample.publish("c1", FIRST)
+    sample.publish("c2", SECOND)
+    rollback(sample.mirror, "RHEL 9.2")  # so that the last published is not the newest
+    before = sample.read()
+    sample.link.unlink()
+    if there == "empty folder":
+        sample.link.mkdir()
+    elif there == "tree of files":  # as a copy to where there are no links
+        shutil.copytree(sample.folder / "c1", sample.link, symlinks=True)
+    elif there:
+        sample.link.symlink_to(there)
+    (line,) = restore_links(sample.mirror)
+    assert line.endswith("compose: its link leads to c1 again")
+    assert (sample.link.is_symlink(), sample.read()) == (True, before)
+    assert [check.exit_code for check in verify(sample.mirror)] == [0]
+    assert restore_links(sample.mirror) == ()
+
+
+def test_a_damaged_link_leads_to_the_version_that_it_names_by_another_way(sample):
+    sample.publish("c1", FIRST)
+    sample.publish("c2", SECOND)
+    sample.link.unlink()
+    sample.link.symlink_to(sample.folder / "c1")
+    restore_links(sample.mirror)
+    assert os.readlink(sample.link) == ".versions/compose/c1"
+
+
+def test_what_a_damaged_link_should_lead_to_is_repaired_first(sample):
+    sample.publish("c1", FIRST)
+    sample.link.unlink()
+    sample.link.symlink_to("/nowhere")
+    entry = entry_of("", b"first")
+    for path in (sample.store.path(entry.sha256), sample.folder / "c1" / ".composeinfo"):
+        path.unlink()
+    assert restore_links(sample.mirror) == ()
+    assert os.readlink(sample.link) == "/nowhere"
+    assert rebuild_damaged(sample.mirror, verify(sample.mirror), Fetches(sample, FIRST)) == ()
+    assert sample.read(sample.folder / "c1") == FIRST
+    assert os.readlink(sample.link) == ".versions/compose/c1"
+
+
+@pytest.mark.parametrize(("there", "advice"), [("file", "move it aside"), ("folder with more", "or run the sync")])
+def test_what_is_somebody_elses_in_the_place_of_a_link_stays_and_is_named(sample, there, advice):
+    sample.publish("c1", FIRST)
+    sample.link.unlink()
+    mine = sample.link if there == "file" else sample.link / "mine"
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine")
+    (note,) = rebuild_damaged(sample.mirror, verify(sample.mirror), no_fetch)
+    assert advice in note
+    assert mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize("there", ["", "/nowhere", ".versions/compose/none"])
+def test_while_a_link_is_damaged_what_it_should_lead_to_counts_as_published(sample, there):
+    for number in range(3):
+        sample.publish(f"c{number}", {**FIRST, "own": b"%d" % number})
+    sample.link.unlink()
+    if there:
+        sample.link.symlink_to(there)
+    prune(sample.mirror, keep=0)
+    assert names_in(sample.folder) == ["c2", "c2.json"]
+
+
+def test_a_hold_at_a_version_that_is_gone_is_not_moved_to_another(sample):
+    sample.publish("c1", FIRST)
+    sample.publish("c2", SECOND)
+    hold(sample.mirror, "RHEL 9.2")
+    remove_tree(sample.folder / "c2")
+    record_path(sample.folder / "c2").unlink()
+    (note,) = rebuild_damaged(sample.mirror, verify(sample.mirror), no_fetch)
+    assert "c2, which is held, is gone" in note
+    assert os.readlink(sample.link) == ".versions/compose/c2"

@@ -156,6 +156,6 @@ def test_what_cannot_be_removed_is_told_and_stays_a_version(sample, monkeypatch)
     monkeypatch.setattr(os, "rename", busy)
     with sample.topic.lock():
         assert retire(sample.topic, "compose", 0).versions == ()
-        (line,) = sample.topic.left
+        (line,) = sample.topic.leftovers
     assert f"{sample.folder / 'c0'}: Device or resource busy (a file system is mounted there" in line
     assert [version.folder for version in sample.topic.versions("compose")] == ["c1", "c0"]

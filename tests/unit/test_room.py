@@ -173,3 +173,12 @@ def test_the_option_reaches_the_run(lab, mirror, disk, monkeypatch, capsys):
 
 def test_progress_may_be_left_out(mirror):
     assert make_room(mirror, 0, NullProgress().message).versions == ("RHEL-9.2.1",)
+
+
+def test_what_a_damaged_link_should_lead_to_makes_no_room(mirror):
+    link = mirror.root / "RHEL-9.2" / "compose"
+    link.unlink()
+    link.symlink_to(".versions/compose/nothing")
+    removal = removable(mirror, 4 * SIZE)
+    assert sorted(removal.versions) == ["RHEL-9.2.1", "RHEL-9.2.2", "RHEL-9.3.1", "RHEL-9.3.2"]
+    assert removable(mirror, 5 * SIZE).versions == ()

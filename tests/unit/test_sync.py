@@ -23,7 +23,7 @@ from dci_downloader import (
     sync_topic,
 )
 from dci_downloader.hooks import NeverStop
-from dci_downloader.mirror.fetching import recorded
+from dci_downloader.mirror.fetching import recorded_fetching
 from dci_downloader.mirror.store import Store
 from dci_downloader.transfer import missing
 
@@ -421,8 +421,8 @@ def test_a_request_to_stop_that_comes_as_the_transfer_ends_is_heard(lab, root, c
         return done
 
     stop = Late()
-    real = missing.fetch
-    monkeypatch.setattr(missing, "fetch", fetch)
+    real = missing.Engine.fetch
+    monkeypatch.setattr(missing.Engine, "fetch", fetch)
     lab.build(compose)
     with pytest.raises(CancelledError):
         sync(lab, root, stop=stop)
@@ -487,7 +487,7 @@ def test_how_far_an_interrupted_run_came_is_known_until_the_component_is_publish
 def test_a_build_that_was_left_half_fetched_and_is_not_offered_any_more_is_forgotten(lab, root):
     lab.build({"a": b"1"})
     sync(lab, root, selection=Selection(all=True))
-    with recorded(Mirror(root).topic("RHEL-9.2"), "compose", "withdrawn", NullProgress()) as progress:
+    with recorded_fetching(Mirror(root).topic("RHEL-9.2"), "compose", "withdrawn", NullProgress()) as progress:
         progress.begin("withdrawn", 1, 1)
     assert len(status(Mirror(root)).fetching) == 1
     sync(lab, root, selection=Selection(all=True))

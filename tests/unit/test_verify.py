@@ -6,6 +6,7 @@ import pytest
 from dci_downloader.errors import CancelledError, IntegrityError, LockedError, NotFoundError, SettingsError
 from dci_downloader.hooks import NeverStop, NullProgress
 from dci_downloader.mirror import digests
+from dci_downloader.mirror.index import write_index
 from dci_downloader.mirror.publish import publish
 from dci_downloader.mirror.restore import rebuild_damaged
 from dci_downloader.mirror.status import status
@@ -53,6 +54,8 @@ def test_older_versions_and_unpublished_types_are_not_hashed(sample):
     sample.publish("c2", SECOND)
     sample.publish("h1", {"h": b"h"}, links=(), type="hwcert")
     (sample.topic.path / "hwcert").unlink()
+    with sample.topic.lock():
+        write_index(sample.topic, "hwcert")
     assert [one.version for one in verify(sample.mirror)] == ["c2"]
 
 
@@ -250,16 +253,33 @@ def test_a_published_link_that_leads_to_something_else_is_damage(sample, target)
     assert one.damages == (("", "a link to one of its versions", f"a link to {target}"),)
     (row,) = status(sample.mirror).rows
     assert row.damaged
-    assert row.problems == (f"its link leads to {target}, which is none of its versions: the next sync puts it right",)
+    advice = "the next sync, or verify --repair, puts it right"
+    assert row.problems == (f"its link leads to {target}, which is none of its versions: {advice}",)
     sample.publish("c1", FIRST)
     assert [one.exit_code for one in verify(sample.mirror)] == [0]
 
 
 def test_a_link_or_folder_of_somebody_else_is_no_damage(sample):
-    sample.link.unlink()
-    sample.link.mkdir()
+    (sample.topic.path / "hwcert").mkdir()
     (sample.topic.path / "latest").symlink_to("/etc")
-    assert verify(sample.mirror) == ()
+    (sample.folder.parent / "hwcert").mkdir()
+    assert [one.exit_code for one in verify(sample.mirror)] == [0]
+
+
+@pytest.mark.parametrize(
+    ("there", "found"), [("", "nothing"), ("folder", "a folder"), ("file", "a file, which is to be moved aside first")]
+)
+def test_something_else_in_the_place_of_the_published_link_is_damage(sample, there, found):
+    sample.link.unlink()
+    if there == "folder":
+        sample.link.mkdir()
+    elif there:
+        sample.link.touch()
+    (one,) = verify(sample.mirror)
+    assert (one.exit_code, one.damages) == (7, (("", "a link to one of its versions", found),))
+    (row,) = status(sample.mirror).rows
+    assert row.damaged
+    assert row.problems == (f"in the place of its link is {found}: the next sync, or verify --repair, puts it right",)
 
 
 def test_a_record_that_this_user_may_not_read_is_named_apart(sample, monkeypatch):
