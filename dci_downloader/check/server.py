@@ -22,7 +22,7 @@ from dci_downloader.models import Component, FileEntry, Plan
 from dci_downloader.options import SyncOptions, TransferOptions
 from dci_downloader.results import ComponentReport, Failure, Outcome, Report
 from dci_downloader.sync import sync_topic
-from dci_downloader.transfer.engine import fetch
+from dci_downloader.transfer.engine import Engine
 from dci_downloader.transfer.tuning import Tuning
 
 _TOLERATED, _CLOSE = 900.0, 60.0
@@ -127,8 +127,9 @@ def object_store(server: Upstream, reports: Sequence[Report], options: TransferO
         store = Store(Path(folder) / "store")
         store.prepare()
         transfer = replace(options, network=server.network, peers=(), connections=1)
+        engine = Engine(store, transfer, first, first, tuning=tuning)
         with suppress(CancelledError):  # by the first part
-            failures = fetch([entry], server.files(component), store, transfer, first, first, tuning=tuning).failures
+            failures = engine.fetch([entry], server.files(component)).failures
     for each in failures[:1]:
         yield failure(subject, each.error())
     if not failures:

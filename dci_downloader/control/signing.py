@@ -149,7 +149,7 @@ class SignedRequest(NamedTuple):
 
 
 class ComponentFiles:
-    """The files of one component; a source for :func:`dci_downloader.transfer.engine.fetch`.
+    """The files of one component; a source for :class:`dci_downloader.transfer.engine.Engine`.
 
     Args:
         authorization: for the control server.

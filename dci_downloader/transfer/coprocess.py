@@ -35,7 +35,7 @@ from dci_downloader.transfer.tuning import Tuning
 
 
 class Coprocess:
-    """The second process, as seen from the first. Most arguments are those of :func:`~.engine.fetch`.
+    """The second process, as seen from the first. Most arguments are those of :class:`~.engine.Engine`.
 
     Args:
         pipeline: what works here.
