@@ -99,7 +99,7 @@ class _Check:
             yield from self._probe("room", lambda: disk.room(mirror, self.planned, reserve))
             if merged.status_page is not None:
                 yield from self._probe("status_page", partial(disk.page, mirror, Path(merged.status_page.value)))
-        yield from self._machine(topics)
+        yield from self._machine(topics, environment.network(variables.environ))
 
     def _probe(self, subject: str, probe: Probe) -> list[Finding]:
         return findings_of(subject, probe, self.seconds)
@@ -165,11 +165,11 @@ class _Check:
             for url in urls:
                 yield from self._probe(f"peer {url}", partial(network.peer, url, chosen[1], own))
 
-    def _machine(self, topics: Sequence[TopicSettings]) -> Iterator[Finding]:
+    def _machine(self, topics: Sequence[TopicSettings], own: Network) -> Iterator[Finding]:
         """Programs, registries, and what starts a run."""
         wanted = {(topic.options.on_published, topic.options.registry) for topic in topics}
         for command, registry in sorted(wanted):
             yield from self._probe("programs", partial(schedule.programs, command, registry, self.environ))
             if registry:
-                yield from self._probe("registry", partial(network.registry, registry))
+                yield from self._probe("registry", partial(network.registry, registry, own))
         yield from self._probe("schedule", schedule.schedule)

@@ -45,6 +45,7 @@ class Signals:
         self._before = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
         for number in self._before:
             signal.signal(number, self._handle)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)  # those that a process was held from when it started
         return self
 
     def __exit__(self, *_: object) -> None:
