@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -63,6 +64,7 @@ class Program:
         seen: what somebody who looked at the mirror saw that is neither the old nor the new version.
         waits: seconds between tries, as they would have been.
         waited: called before each of them.
+        seconds: what the run took that published the older build.
         run: the command line, in this process; set by the fixture.
     """
 
@@ -75,6 +77,7 @@ class Program:
         self.seen: list[str] = []
         self.waits: list[float] = []
         self.waited: Callable[[], object] = list
+        self.seconds = 0.0
         self._random = random.Random(20221121)
         self._running = ExitStack()
         self.objects = self._running.enter_context(DemoObjectStore(self.catalog))
@@ -119,7 +122,9 @@ class Program:
         victims = [VICTIMS[size] for size in sizes]
         others = {path: self.content(SMALL) for path in OTHERS}
         self.build({**others, **{path: b"old " + path.encode() for path in victims}})
+        began = time.monotonic()
         assert self.run().code == 0
+        self.seconds = time.monotonic() - began
         self.build({**others, **{VICTIMS[size]: self.content(SIZES[size]) for size in sizes}, "new": b"new"})
         self.assert_old_is_visible()
         return victims

@@ -114,7 +114,8 @@ class FaultServer:
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._numbers = itertools.count()
-        self.port = 0
+        self._held = _bound(0)  # while it is down, no other program gets its port
+        self.port = self._held.getsockname()[1]
         self.listen()
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
 
@@ -133,9 +134,9 @@ class FaultServer:
 
     def listen(self) -> None:
         """Take connections, again where it went down."""
-        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
+        self._listener = _bound(self.port)
+        self._listener.listen(128)
         self.down = False
-        self.port = self._listener.getsockname()[1]
         self._threads.append(threading.Thread(target=self._accept, args=(self._listener,), daemon=True))
         self._threads[-1].start()
 
@@ -154,6 +155,7 @@ class FaultServer:
         self.closing.set()
         self.flowing.set()
         self.refuse()
+        self._held.close()
         for thread in self._threads:
             thread.join(5)
             assert not thread.is_alive()
@@ -211,6 +213,15 @@ def _read(lines: Iterable[bytes], connection: int) -> Optional[Asked]:
 
 
 # behaviours
+
+
+def _bound(port: int) -> socket.socket:
+    """A socket at a port that others made here may share; connections go to the one that listens."""
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    bound.bind(("127.0.0.1", port))
+    return bound
 
 
 def serve(exchange: Exchange) -> None:

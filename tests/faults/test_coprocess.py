@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from dci_downloader.transfer import coprocess, engine, pipeline
 from dci_downloader.transfer.channel import Advance
 from dci_downloader.transfer.tuning import Tuning
 from tests.faults.conftest import Bench, StubSource, Tally
-from tests.faults.server import status
+from tests.faults.server import Exchange, status
 from tests.faults.sizes import SEGMENT
 
 ROOT = Path(__file__).parents[2]
@@ -245,16 +246,25 @@ def test_a_request_to_stop_does_not_wait_for_a_frozen_second_process(
 def test_what_a_killed_second_process_received_inside_segments_is_not_fetched_again(
     shared: type[WatchedCoprocess], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ):
-    turn = shared.turn
+    """Every first answer about its file halts inside its segment, until that is recorded and the process is killed."""
+    turn, is_killed = shared.turn, threading.Event()
 
     def killed(one: WatchedCoprocess) -> None:
         turn(one)
         if one.working and bench.mirror.partial_bytes(bench.entries["2.iso"]) > SEGMENT // 4:
             one.send_signal(signal.SIGKILL)
+            is_killed.set()
+
+    def halting(exchange: Exchange) -> None:
+        answer = exchange.answer()
+        middle = len(answer.body) * 2 // 3 if exchange.asked.path == "2.iso" else 0
+        exchange.send(answer.head() + answer.body[:middle])
+        assert not middle or is_killed.wait(30)
+        exchange.send(answer.body[middle:])
 
     monkeypatch.setattr(shared, "turn", killed)
     bench.tune(record_seconds=0.02, write_chunks=16)
-    bench.store.pause = 0.03
+    bench.store.default = halting
     fetched = bench.fetch(connections=4)
     assert fetched.failures == ()
     assert all(map(bench.arrived, bench.entries))

@@ -19,7 +19,7 @@ from tests.faults.server import Exchange, FaultServer, serve, stall, status
 
 PATIENCE = 1.0
 SLACK = 2.5
-"""Seconds for starting, connecting, and a last look."""
+"""Seconds for starting, connecting, and a last look; and four times what the run before took, on a busy machine."""
 
 NullProgress = Callable[[FaultServer], None]
 
@@ -77,7 +77,7 @@ def timed(program: Program, *options: object, patience: float = PATIENCE) -> tup
 
 def assert_given_up(program: Program, done: Done, took: float, least: float = 0.0) -> None:
     assert done.code == 5
-    assert least <= took < PATIENCE + SLACK
+    assert least <= took < PATIENCE + SLACK + 4 * program.seconds
     program.assert_old_is_visible()
 
 
@@ -141,7 +141,8 @@ def test_several_topics_and_types_do_not_wait_for_a_dead_server_one_after_the_ot
     took = time.monotonic() - began
     assert done.code == 5
     assert len(done.report["topics"]) == len(names)
-    assert took < PATIENCE + SLACK + (len(names) - 1) * (1.0 if gone is says_nothing else 0.1)  # a look at it for each
+    looks = (len(names) - 1) * (1.0 if gone is says_nothing else 0.1)  # one for each topic
+    assert took < PATIENCE + SLACK + 4 * program.seconds + looks
     program.assert_old_is_visible()
 
 
