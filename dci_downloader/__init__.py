@@ -10,13 +10,16 @@ Names are imported when they are first used: ``dci-downloader --version`` does n
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from dci_downloader.version_number import VERSION
 
 __version__ = VERSION
 
+TYPE_CHECKING = False  # type checkers go by the name; to import typing takes as long as the program's first moments
+
 if TYPE_CHECKING:
+    from typing import Any
+
     from dci_downloader.changes import Changes as Changes
     from dci_downloader.changes import PackageChange as PackageChange
     from dci_downloader.changes import PackageChangeKind as PackageChangeKind

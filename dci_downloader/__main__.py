@@ -2,6 +2,6 @@
 
 import sys
 
-from dci_downloader.cli.main import main
+from dci_downloader.cli.start import main
 
 sys.exit(main())

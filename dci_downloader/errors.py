@@ -71,7 +71,7 @@ class NoFilesError(NotFoundError):
 
     Attributes:
         name: of the component.
-        type: likewise.
+        type: of the component.
     """
 
     def __init__(self, name: str, type: str) -> None:

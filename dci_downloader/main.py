@@ -2,7 +2,7 @@
 
 import sys
 
-from dci_downloader.cli.main import main
+from dci_downloader.cli.start import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -72,7 +72,7 @@ def pre_run(
         server: the control server.
         mirror: where the components go.
         job: one given by its id is read first.
-        selection: which files of them.
+        selection: which of their files are wanted.
         options: how they are mirrored; a job in them is ignored.
         progress: gets messages and what is received.
         stop: asked several times a second.

@@ -13,6 +13,7 @@ from dci_downloader.formatting import size
 from dci_downloader.hooks import Progress
 from dci_downloader.mirror.adopt import adoptable_note, unlisted_note
 from dci_downloader.mirror.files import check_folder
+from dci_downloader.mirror.folders import require_own_name
 from dci_downloader.mirror.hold import check_hold
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.retention import expired, reclaimable
@@ -32,6 +33,7 @@ def destination_notes(topic_mirror: TopicMirror) -> tuple[str, ...]:
     """
     topic_mirror.store.check(writing=False)
     check_folder(topic_mirror.path, writing=False)
+    require_own_name(topic_mirror.path)
     try:
         topic_mirror.store.check()
         check_folder(topic_mirror.path)

@@ -1,5 +1,6 @@
 """The command of ``on_published``: run once for each component that a sync has published, when its locks are free.
 
+* It is told of what an earlier run published, too, if that ended before the command did: see :mod:`.mirror.notice`.
 * It is a list of words, and no shell sees it. Its environment holds no secret (see ``environment.without_secrets``).
 * The report on the component is its standard input, a file: the command need not read it.
 * What it prints is reported as details; where it fails, its last line is part of the reason.
@@ -24,8 +25,10 @@ from typing import Optional
 
 from dci_downloader import environment, formatting
 from dci_downloader.child_process import killed_with_caller
-from dci_downloader.errors import CancelledError, DownloaderError
+from dci_downloader.errors import CancelledError, DiskFullError, DownloaderError, SettingsError
 from dci_downloader.hooks import Progress, Stop
+from dci_downloader.mirror.notice import changes_by_records, taken_notice
+from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.report_document import topic_document
 from dci_downloader.results import ComponentReport, Failure, Outcome, Report
 
@@ -39,12 +42,19 @@ _HINT = "the component is published all the same; the command is that of on_publ
 
 
 def run_for_published(
-    report: Report, command: Sequence[str], progress: Progress, stop: Stop, *, longest: float = LONGEST
+    report: Report,
+    topic: TopicMirror,
+    command: Sequence[str],
+    progress: Progress,
+    stop: Stop,
+    *,
+    longest: float = LONGEST,
 ) -> Report:
-    """Run the command for each component that was published.
+    """Run the command for each component that was published, and that it has not been told of.
 
     Args:
         report: on a topic whose locks are free again: the command may use the mirror.
+        topic: the same in the mirror, with a notice of each publication.
         command: the program and its arguments.
         progress: gets its output, as details.
         stop: asked whether to end it.
@@ -58,21 +68,37 @@ def run_for_published(
     """
 
     def after(component: ComponentReport) -> ComponentReport:
-        if component.outcome is not Outcome.PUBLISHED:
+        if component.outcome not in (Outcome.PUBLISHED, Outcome.UNCHANGED):
             return component
-        progress.detail(f"on_published: {command[0]} for {component.name}")
-        alone = replace(report, components=(component,))
-        with stop.deferred():
-            reason, lines = _run(command, alone, component, stop, longest)
-        for line in lines[-_LINES:]:
-            progress.detail(f"on_published: {formatting.printable_line(line)}")
-        if not reason:
-            return component
-        said = f": {lines[-1][:_CHARACTERS]}" if lines else ""
-        error = DownloaderError(formatting.printable_line(f"on_published: {command[0]} {reason}{said}"), hint=_HINT)
-        return replace(component, failures=(*component.failures, Failure.of(error)))
+        try:
+            with taken_notice(topic, component.type) as since:
+                if since is None:
+                    return component
+                told = component
+                if component.outcome is Outcome.UNCHANGED:  # an earlier run published it
+                    told = replace(component, changes=changes_by_records(topic, component.type, since))
+                failure = _told(command, replace(report, components=(told,)), told, progress, stop, longest)
+        except (DiskFullError, SettingsError) as error:
+            failure = Failure.of(error)
+        return replace(component, failures=(*component.failures, failure)) if failure else component
 
     return replace(report, components=tuple(map(after, report.components)))
+
+
+def _told(
+    command: Sequence[str], report: Report, component: ComponentReport, progress: Progress, stop: Stop, longest: float
+) -> Optional[Failure]:
+    """Run the command for a component; gives why it failed, None where it did not."""
+    progress.detail(f"on_published: {command[0]} for {component.name}")
+    with stop.deferred():
+        reason, lines = _run(command, report, component, stop, longest)
+    for line in lines[-_LINES:]:
+        progress.detail(f"on_published: {formatting.printable_line(line)}")
+    if not reason:
+        return None
+    said = f": {lines[-1][:_CHARACTERS]}" if lines else ""
+    error = DownloaderError(formatting.printable_line(f"on_published: {command[0]} {reason}{said}"), hint=_HINT)
+    return Failure.of(error)
 
 
 def _run(
@@ -155,13 +181,23 @@ def _output(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Ask the command and all it has started to end, and kill what is left of that after a moment."""
-    started = _family(process.pid)
+    started = _stop({process.pid})
     _signal(started, signal.SIGTERM)
+    _signal(started, signal.SIGCONT)
     end = time.monotonic() + GRACE
     while time.monotonic() < end and any(map(_is_running, started)):
         time.sleep(_LOOK / 4)
-    _signal({*filter(_is_running, started), *_family(process.pid)}, signal.SIGKILL)
+    _signal(_stop({process.pid, *filter(_is_running, started)}), signal.SIGKILL)
     process.wait()
+
+
+def _stop(leaders: set[int]) -> set[int]:
+    """Stop processes and all they have started; gives them once none is left that could start another meanwhile."""
+    stopped: set[int] = set()
+    while family := _family(leaders | stopped) - stopped:
+        _signal(family, signal.SIGSTOP)
+        stopped |= family
+    return stopped
 
 
 def _signal(pids: set[int], number: signal.Signals) -> None:
@@ -170,14 +206,15 @@ def _signal(pids: set[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-def _family(leader: int) -> set[int]:
-    """A process, the members of its session, and all their descendants, by proc(5)."""
+def _family(leaders: set[int]) -> set[int]:
+    """Processes, the members of their sessions, and every descendant of theirs, as proc(5) tells."""
     processes = {}
     for name in filter(str.isdecimal, os.listdir("/proc")):
         stat = _stat(int(name))
         if stat is not None:
             processes[int(name)] = stat
-    family, grown = {leader, *(pid for pid, (_, _, session) in processes.items() if session == leader)}, True
+    family = leaders | {pid for pid, (_, _, session) in processes.items() if session in leaders}
+    grown = True
     while grown:
         children = {pid for pid, (_, parent, _) in processes.items() if parent in family} - family
         family |= children

@@ -30,6 +30,7 @@ from dci_downloader.mirror.carried import is_carried
 from dci_downloader.mirror.fetching import forget_fetching, recorded_fetching
 from dci_downloader.mirror.index import refresh_index
 from dci_downloader.mirror.mirror import Mirror
+from dci_downloader.mirror.notice import put_notice
 from dci_downloader.mirror.publish import publish
 from dci_downloader.mirror.removal import leftover_note
 from dci_downloader.mirror.retention import retire
@@ -67,10 +68,10 @@ def sync_topic(
     or a request to stop, the version published before is still published, and what was received stays for the next run.
 
     Args:
-        server: whom to ask.
+        server: the control server, or the mirror that is asked in its place.
         mirror: where the topic goes.
         topic: name, or pattern with a trailing ``*``; may be empty where ``options`` name a component or a job.
-        selection: which files of each component.
+        selection: which files of each component are wanted.
         options: which components, how many older builds stay, how files are fetched.
         progress: gets files, bytes and messages.
         stop: asked whether to end early.
@@ -111,7 +112,9 @@ def sync_topic(
         error = CancelledError("interrupted")
         error.report = report
         raise error
-    return run_for_published(report, options.on_published, progress, stop) if options.on_published else report
+    if options.on_published:
+        report = run_for_published(report, topic_mirror, options.on_published, progress, stop)
+    return report
 
 
 def _checked(server: Upstream, mirror: Mirror, options: SyncOptions) -> SyncOptions:
@@ -230,6 +233,9 @@ class _Sync:
         if failures:
             return SyncSteps(Outcome.FAILED, wanted, plan, received, images, failures, notes=notes, assembled=assembled)
         notes += unlisted_note(self.topic_mirror.link(component.type), wanted)  # before the folder gives way to a link
+        if self.options.on_published:
+            since = planned.published.folder if planned.published else ""
+            put_notice(self.topic_mirror, component.type, planned.identity, since)
         publication = publish(self.topic_mirror, component, planned.selection, wanted, self.progress)
         forget_fetching(self.topic_mirror, component.type)
         removal, left_older = self._remove_older(component)

@@ -51,9 +51,9 @@ def sync_topics(
     not tried. A peer that was dropped is not asked again.
 
     Args:
-        server: whom to ask.
+        server: the control server, or the mirror that is asked in its place.
         mirror: where the topics go.
-        requests: which, in this order.
+        requests: the topics, in the order in which they are mirrored.
         progress: gets files, bytes and messages.
         stop: asked whether to end early.
 

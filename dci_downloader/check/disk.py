@@ -15,6 +15,7 @@ from pathlib import Path
 from dci_downloader import formatting
 from dci_downloader.check.findings import Finding, failure, good, warning
 from dci_downloader.errors import SettingsError
+from dci_downloader.mirror.carried import ONLY_CARRIED
 from dci_downloader.mirror.files import make_symlink
 from dci_downloader.mirror.locks import flock
 from dci_downloader.mirror.mirror import Mirror
@@ -56,21 +57,27 @@ def _abilities(folder: Path) -> Iterator[Finding]:
     file = folder / "file"
     file.write_bytes(b"check")
     try:
-        os.link(file, folder / "link")
-        yield good("hard links", f"the file system of {folder.parent} has them")
-    except OSError as error:
-        text = f"the file system of {folder.parent} has none ({error.strerror}): each version takes its room again"
-        yield warning("hard links", text, "choose another file system for the mirror, xfs or ext4")
+        make_symlink("file", folder / "symlink")
+        yield _hard_links(file)
+    except SettingsError:
+        text = f"the file system of {folder.parent} has no symbolic links, so {ONLY_CARRIED}"
+        yield warning("links", text, "where installers are to read from it choose another file system, xfs or ext4")
     with open(file, "rb") as opened:
         try:
             flock(opened.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield good("locks", f"the file system of {folder.parent} has them")
         except SettingsError as error:
             yield failure("locks", error)
+
+
+def _hard_links(file: Path) -> Finding:
+    place = file.parent.parent
     try:
-        make_symlink("file", folder / "symlink")
-    except SettingsError as error:
-        yield failure("symbolic links", error)
+        os.link(file, file.with_name("link"))
+    except OSError as error:
+        text = f"the file system of {place} has none ({error.strerror}): each version takes its room again"
+        return warning("hard links", text, "choose another file system for the mirror, xfs or ext4")
+    return good("hard links", f"the file system of {place} has them")
 
 
 def page(mirror: Mirror, path: Path) -> Iterator[Finding]:
@@ -80,18 +87,18 @@ def page(mirror: Mirror, path: Path) -> Iterator[Finding]:
 
 
 def room(mirror: Mirror, plans: Sequence[Plan], reserve: int) -> Iterator[Finding]:
-    """How much room what is planned leaves; what has none is a failure of its topic."""
+    """How much room the plans leave; a plan without room is a failure of its topic, not of this probe."""
     status = os.statvfs(_nearest(mirror.root))
     free, total = status.f_bavail * status.f_frsize, status.f_blocks * status.f_frsize
     missing = {entry.sha256: entry.size for plan in plans for entry in plan.missing}
     needed = sum(missing.values())
-    text = f"{formatting.size(free)} are free"
+    text = f"{formatting.size(free)} are free" if total else "how much is free the file system does not say"
     if plans:
         text = f"{formatting.size(needed)} are to be fetched, {text}"
     if status.f_files and status.f_favail < _INODES * len(missing):
         text = f"{status.f_favail:,} inodes are left for {len(missing):,} files"
         yield warning("inodes", text, "choose a file system with more of them, or remove files there")
-    if free - needed < reserve + _SPARE * total:
+    if total and free - needed < reserve + _SPARE * total:
         yield warning("room", f"{text}, of {formatting.size(total)}", "see dci-downloader prune; or set make_room")
     else:
         yield good("room", text)

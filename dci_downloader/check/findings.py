@@ -25,7 +25,7 @@ class Finding:
 
     Attributes:
         subject: what it is about: ``credentials``, ``disk``, the name of a topic.
-        text: what is so, one line for a person; holds no secret.
+        text: what was found, one line for a person; holds no secret.
         hint: what to do about it; empty where there is nothing to do.
         exit_code: that of the run that would fail because of it; 0 for good findings and warnings.
     """
@@ -52,12 +52,12 @@ def warning(subject: str, text: str, hint: str = "") -> Finding:
 
 
 def failure(subject: str, error: DownloaderError) -> Finding:
-    """The finding that an error is."""
+    """The finding for an error."""
     return Finding(Grade.FAILURE, subject, str(error), error.hint, error.exit_code)
 
 
 def findings_of(subject: str, probe: Probe, seconds: float) -> list[Finding]:
-    """What a probe finds in the time it has. What it found before its time was over counts.
+    """The findings of a probe within its time, also those before it ran out of time.
 
     It works in a thread of its own, a daemon, which is left where it is stuck: a network file system that is gone, for
     example, holds it until it is back.
@@ -65,7 +65,7 @@ def findings_of(subject: str, probe: Probe, seconds: float) -> list[Finding]:
     Args:
         subject: of what the probe raises.
         probe: looks at something.
-        seconds: that it has.
+        seconds: how long it may take.
     """
     found: list[Finding] = []
     unexpected: list[BaseException] = []

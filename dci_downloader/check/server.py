@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Optional
@@ -13,20 +14,22 @@ from dci_downloader.check.findings import Finding, failure, good, warning
 from dci_downloader.content.selection import Selection
 from dci_downloader.control.client import ControlServer
 from dci_downloader.control.upstream import Upstream
-from dci_downloader.errors import DownloaderError, SettingsError
+from dci_downloader.errors import CancelledError, DownloaderError, SettingsError
 from dci_downloader.hooks import NeverStop, NullProgress
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import Component, FileEntry, Plan
 from dci_downloader.options import SyncOptions, TransferOptions
-from dci_downloader.results import ComponentReport, Outcome, Report
+from dci_downloader.results import ComponentReport, Failure, Outcome, Report
 from dci_downloader.sync import sync_topic
-from dci_downloader.transfer.engine import fetch
+from dci_downloader.transfer.engine import Engine
+from dci_downloader.transfer.tuning import Tuning
 
 _TOLERATED, _CLOSE = 900.0, 60.0
 """Seconds by which the clocks may differ for a signature to be valid, and for nobody to mind."""
 
-_SMALL = 4 << 20  # bytes
+_SMALL = 256 << 20  # bytes, for which there has to be room beside what is fetched of them
+_PART = 64 << 10  # bytes
 _CLOCK_HINT = "set this machine's clock: chronyc makestep, or systemctl start chronyd"
 
 
@@ -56,7 +59,7 @@ class TopicProbe:
     """Plans a topic as its next sync would, and keeps what it learns for later probes.
 
     Args:
-        server: whom to ask.
+        server: the control server, or the mirror that is asked in its place.
         mirror: where the topic goes.
         planned: the plans of the topics before, which need room too; its own join them.
 
@@ -93,22 +96,45 @@ def _outcome(component: ComponentReport) -> str:
     return f"would fetch {amount}" if component.files_downloaded else "nothing to fetch"
 
 
+class _First(NullProgress, NeverStop):
+    """Ends a fetch once so many bytes are here."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def advance(self, files: int, size: int) -> None:
+        self._left -= size
+
+    def requested(self) -> bool:
+        return self._left <= 0
+
+
 def object_store(server: Upstream, reports: Sequence[Report], options: TransferOptions) -> Iterator[Finding]:
-    """Fetch the smallest file of a component, as a sync fetches files, into a temporary folder."""
+    """Fetch the beginning of a small file, as a sync fetches parts of files, into a temporary folder.
+
+    A file that is as small as the part comes in two parts: then its digest is looked at, too.
+    """
     chosen, subject = smallest_file(server, reports), server.mirror or "object store"
     if chosen is None:
         yield warning(subject, "not asked: no build here has a small file to try with")
         return
     component, entry = chosen
+    part = min(_PART, -(-entry.size // 2))
+    tuning = Tuning(in_memory=0, smallest_segment=part, biggest_segment=part, look_seconds=0.0)
+    first = _First(_PART if entry.size > _PART else entry.size + 1)
+    failures: tuple[Failure, ...] = ()
     with tempfile.TemporaryDirectory(prefix="dci-check-") as folder:
         store = Store(Path(folder) / "store")
         store.prepare()
-        transfer = replace(options, network=server.network, peers=())
-        fetched = fetch([entry], server.files(component), store, transfer, NullProgress(), NeverStop())
-    for each in fetched.failures[:1]:
+        transfer = replace(options, network=server.network, peers=(), connections=1)
+        engine = Engine(store, transfer, first, first, tuning=tuning)
+        with suppress(CancelledError):  # by the first part
+            failures = engine.fetch([entry], server.files(component)).failures
+    for each in failures[:1]:
         yield failure(subject, each.error())
-    if not fetched.failures:
-        yield good(subject, f"gave {entry.path} of {component.name}, {formatting.size(entry.size)}")
+    if not failures:
+        what = "a part" if entry.size > _PART else "both parts"
+        yield good(subject, f"gave {what} of {entry.path} of {component.name}, {formatting.size(entry.size)}")
 
 
 def smallest_file(server: Upstream, reports: Sequence[Report]) -> Optional[tuple[Component, FileEntry]]:

@@ -1,8 +1,8 @@
-"""The bar of a terminal: one line that is written over, with a clock that ticks.
+"""A progress bar for terminals: one line that is written over, with a clock that ticks.
 
     RHEL-9.2.0-20221121.2   41% ███████░░░░░░░░░░░  1.7/4.1 GB  58.2 MB/s  0:41 left
 
-When it gets narrow the count of files goes first, then the name gets shorter and goes, then the per cent, the bar, the
+On a narrow terminal the count of files goes first, then the name gets shorter and goes, then the per cent, the bar, the
 bytes and the rate; the time left stays. The bar has at least ten cells, or is not there.
 
 The cursor rests at the beginning of the line, and the terminal cuts off a line that is too long, because it has just
@@ -23,16 +23,16 @@ _ERASE = "\x1b[J"  # to the end of the screen
 _CUT, _WRAP = "\x1b[?7l", "\x1b[?7h"  # what a terminal does with a line that is too long
 _DRAW_SECONDS = 0.1  # at least, between two drawings of what advances
 _LEAST_CELLS, _MOST_CELLS = 10, 40
-_LEAST_NAME = 8  # columns that are worth having of a name
+_LEAST_NAME = 8  # columns; a shorter part of a name says nothing
 _GAP = "  "
 
 
 def bar_line(work: Work, columns: int, now: float) -> str:
-    """The line of a work, at most so many columns wide.
+    """The line about some work, at most ``columns`` wide.
 
     Args:
         work: how far it is.
-        columns: that there are.
+        columns: of the terminal.
         now: seconds, monotonic.
     """
     tail = _tail(work, now)
@@ -56,7 +56,7 @@ def bar_line(work: Work, columns: int, now: float) -> str:
 
 
 def _tail(work: Work, now: float) -> list[str]:
-    """Bytes of bytes, rate and time left, in lengths that do not change from one moment to the next."""
+    """Bytes done, rate and time left; each text keeps its length while its numbers change."""
     amount, idle, left = formatting.part(work.size_done, work.size), work.idle_text(now), work.seconds_left(now)
     if idle:
         return [amount, idle]
@@ -106,9 +106,9 @@ class BarProgress(WorkProgress):
         self._show(work=None)
 
     def phase(self, label: str) -> None:
-        """Name the work that has no bytes, and since when it is done; or take that away.
+        """Show work without bytes to count, and how long it has taken; remove that where the label is empty.
 
-        It is drawn with the next tick: short ones would only flicker.
+        It is drawn with the next tick: short work would only flicker.
         """
         with self._guard:
             self._phase, self._phase_began = formatting.printable_line(label), self._clock()
@@ -128,7 +128,7 @@ class BarProgress(WorkProgress):
             self._draw()
 
     def _draw(self) -> None:
-        """Write the line as it should be now, unless it is so."""
+        """Write the line as it should be now, unless it is there already."""
         self._drawn = self._clock()
         columns = (width_of(self._stream) or 80) - 1  # a full line would make some terminals begin another
         columns -= 4 * self._style.ascii  # for the dots of two ellipses
@@ -145,7 +145,7 @@ class BarProgress(WorkProgress):
             self._shown = f"{columns} {line}" if line else ""
 
     def _write(self, text: str) -> None:
-        """Write to the terminal. That it is gone is no reason to end a transfer."""
+        """Write to the terminal; one that is gone does not end a transfer."""
         with suppress(OSError, ValueError):
             self._stream.write(text)
             self._stream.flush()

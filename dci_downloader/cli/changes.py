@@ -33,12 +33,12 @@ _NO_FILES = Manifest("", ())
 
 @dataclass(frozen=True)
 class Narrowing:
-    """Of which trees packages are listed, and how.
+    """The trees whose packages are listed, and how they are grouped.
 
     Attributes:
-        variants: none for all.
-        archs: none for all.
-        by_tree: each variant and architecture on its own.
+        variants: their names; none for all.
+        archs: their architectures; none for all.
+        by_tree: list each variant and architecture on its own.
     """
 
     variants: tuple[str, ...] = ()
@@ -50,9 +50,9 @@ def two_ids(names: Sequence[str], component_ids: Sequence[str], job_ids: Sequenc
     """The ids of the components, or of the jobs, that are compared; none where the mirror is asked.
 
     Args:
-        names: a topic at most beside ids; else what names a place in a mirror.
-        component_ids: of the options.
-        job_ids: likewise.
+        names: the positional arguments: beside ids a topic at most, else DEST, TOPIC and TYPE.
+        component_ids: the ids of components that options name.
+        job_ids: the ids of jobs that options name.
 
     Raises:
         SettingsError: the command line is incomplete, or contradicts itself.
@@ -95,10 +95,10 @@ def of_mirror(mirror: Mirror, topic_name: str, component_type: str, narrowing: N
     """What differs between the published version of each type, and the one that was published before it.
 
     Args:
-        mirror: which.
+        mirror: the mirror that has the versions.
         topic_name: the topic.
         component_type: one type of it; empty for all.
-        narrowing: of which trees packages are listed.
+        narrowing: the trees whose packages are listed.
 
     Raises:
         NotFoundError: there is no mirror, nothing of the topic, or no older version of any type.
@@ -138,8 +138,8 @@ def of_components(
     Args:
         server: the control server.
         pattern: the topic that both have to belong to; empty for any.
-        ids: the older one, and the newer one.
-        narrowing: of which trees packages are listed.
+        ids: the id of the older one, and that of the newer one.
+        narrowing: the trees whose packages are listed.
         progress: gets a message on which topic a pattern means.
 
     Raises:
@@ -157,13 +157,13 @@ def of_components(
 def of_jobs(
     server: Upstream, pattern: str, ids: Sequence[str], narrowing: Narrowing, progress: Progress
 ) -> CommandResult:
-    """What differs between the components of two jobs: of the one that passed and the one that failed, say.
+    """What differs between the components of two jobs, for example one that passed and one that failed.
 
     Args:
         server: the control server.
         pattern: the topic that both have to be of; empty for any.
-        ids: of the older job, and of the newer one.
-        narrowing: of which trees packages are listed.
+        ids: the id of the older job, and that of the newer one.
+        narrowing: the trees whose packages are listed.
         progress: gets a message on which topic a pattern means.
 
     Raises:
@@ -190,7 +190,7 @@ def of_jobs(
 def _pairs_of(
     older: Iterable[Component], newer: Iterable[Component]
 ) -> Iterator[tuple[Optional[Component], Optional[Component]]]:
-    """The components of two jobs, type by type; what both have goes together, the rest in the order of names."""
+    """Pair the components of two jobs, type by type: those that both have, then the others in the order of names."""
     by_type: dict[str, tuple[list[Component], list[Component]]] = {}
     for side, components in enumerate((older, newer)):
         for component in sorted(components, key=lambda each: each.name):

@@ -1,4 +1,4 @@
-"""``check``: will tonight's run work? Each thing that it needs is looked at, and what is wrong says what to do."""
+"""``check``: whether a run would work. Each thing that it needs is probed; each fault says what to do about it."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _first_answer(control: Upstream) -> Iterator[Finding]:
 
 
 class _Check:
-    """One check: what it learns on the way is needed by later probes.
+    """One check; later probes use what earlier ones have learned.
 
     Attributes:
         planned: the plans of the topics so far, which need room together.
@@ -99,13 +99,13 @@ class _Check:
             yield from self._probe("room", lambda: disk.room(mirror, self.planned, reserve))
             if merged.status_page is not None:
                 yield from self._probe("status_page", partial(disk.page, mirror, Path(merged.status_page.value)))
-        yield from self._machine(topics)
+        yield from self._machine(topics, environment.network(variables.environ))
 
     def _probe(self, subject: str, probe: Probe) -> list[Finding]:
         return findings_of(subject, probe, self.seconds)
 
     def _settings(self, variables: Variables, merged: MergedSettings) -> Iterator[Finding]:
-        """Which files count, and what of them is without effect."""
+        """Which settings files count, and which settings are without effect."""
         for line in (*merged.details, *variables.details):
             what, _, place = line.partition(": ")
             yield good("settings", line) if place and what.endswith("found") else warning("settings", line)
@@ -144,7 +144,7 @@ class _Check:
             found = self._probe(subject, partial(_first_answer, control))
             yield from found
             if any(finding.grade is Grade.FAILURE for finding in found) or mirror is None:
-                return  # every other answer would be the same
+                return  # every other probe would fail in the same way
             for topic in topics:
                 yield from self._topic(control, mirror, topic)
             if self.reports:
@@ -165,11 +165,11 @@ class _Check:
             for url in urls:
                 yield from self._probe(f"peer {url}", partial(network.peer, url, chosen[1], own))
 
-    def _machine(self, topics: Sequence[TopicSettings]) -> Iterator[Finding]:
+    def _machine(self, topics: Sequence[TopicSettings], own: Network) -> Iterator[Finding]:
         """Programs, registries, and what starts a run."""
         wanted = {(topic.options.on_published, topic.options.registry) for topic in topics}
         for command, registry in sorted(wanted):
             yield from self._probe("programs", partial(schedule.programs, command, registry, self.environ))
             if registry:
-                yield from self._probe("registry", partial(network.registry, registry))
+                yield from self._probe("registry", partial(network.registry, registry, own))
         yield from self._probe("schedule", schedule.schedule)

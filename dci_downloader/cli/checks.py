@@ -56,7 +56,7 @@ def _run_rows(merged: MergedSettings) -> Iterator[_Row]:
 
 
 def _credentials_rows(merged: MergedSettings, environ: Mapping[str, str]) -> Iterator[_Row]:
-    """What a run would sign its requests with: of the environment, or of the file that is found; none for a mirror."""
+    """The credentials of a run, from the environment or the file that is found; none where a mirror is asked."""
     if merged.upstream:
         return
     variables = with_credentials(environ, None, None)

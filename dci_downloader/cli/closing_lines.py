@@ -1,9 +1,9 @@
-"""What a run says in the end: one line for each component, what goes with it below, and what to do about failures.
+"""The text at the end of a run: a line for each component, its details below, and what to do about failures.
 
     ✓ compose RHEL-9.2.0-20221121.2   13 new files, 472 kB in 0.7 s; 91 kept   → /srv/dci/RHEL-9.2/compose
     ✓ hwcert  hwcert-1                nothing new
 
-Nothing is said of what is zero. Failures of one reason are one line.
+Numbers that are zero are left out. Failures of one reason are one line.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class _Row(NamedTuple):
 
     Attributes:
         head: mark, names; aligned with those of the other rows.
-        text: what became of it.
-        path: where it is published; empty where that is of no interest.
+        text: its outcome in a few words.
+        path: where it is published; empty where it is not shown.
         below: further lines.
     """
 
@@ -124,7 +124,7 @@ def _one_line(text: str) -> str:
 
 
 def _text(component: ComponentReport) -> str:
-    """What became of a component, in a few words."""
+    """The outcome of a component, in a few words."""
     if component.outcome is Outcome.UNCHANGED or _is_planned_again(component):
         return "nothing new"
     if component.outcome is Outcome.SKIPPED:
@@ -147,7 +147,7 @@ def _text(component: ComponentReport) -> str:
 
 
 def _is_planned_again(component: ComponentReport) -> bool:
-    """Whether a dry run found published what it would publish."""
+    """Whether a dry run found that what it would publish is published already."""
     nothing = not (component.files_downloaded or component.files_assembled or any(component.changes[1:4]))
     return component.outcome is Outcome.PLANNED and nothing and component.published == component.name != ""
 
@@ -169,7 +169,7 @@ def _fetched(component: ComponentReport, is_plan: bool) -> str:
 
 
 def _assembled(component: ComponentReport, is_plan: bool) -> str:
-    """What is said of images that were put together, or would be: then their bytes are an upper bound."""
+    """The text about images that were put together; of a plan, their bytes are an upper bound."""
     images, size = formatting.count(component.files_assembled, "image"), formatting.size(component.bytes_assembled)
     if is_plan:
         return f"put together {images} with up to {size} of files that are here by then"
@@ -188,7 +188,7 @@ def _of_failed(component: ComponentReport) -> str:
 
 
 def _below(component: ComponentReport, verbose: bool) -> Iterator[str]:
-    """What goes with a component's line."""
+    """The lines below that of a component."""
     since, *numbers, packages = component.changes
     changed = [f"{number:,} {verb}" for number, verb in zip(numbers, ("added", "changed", "removed")) if number]
     if since and changed and component.outcome is not Outcome.FAILED:
@@ -207,8 +207,16 @@ def _below(component: ComponentReport, verbose: bool) -> Iterator[str]:
         yield f"{formatting.part(component.bytes_kept, component.size, ' of ').strip()} are here and stay"
     yield from failure_lines([one for one in component.failures if one.reason != "interrupted"], verbose=verbose)
     if component.outcome is Outcome.FAILED:
-        still = f"{component.published} is still published" if component.published else "nothing is published yet"
-        yield f"{still}: {component.path}" if component.published else still
+        yield _still(component)
+
+
+def _still(component: ComponentReport) -> str:
+    """What others read after a failure."""
+    if not component.published:
+        return "nothing is published yet"
+    if not component.path:
+        return f"{component.published} is still here for other mirrors"
+    return f"{component.published} is still published: {component.path}"
 
 
 def _sources(totals: Sequence[SourceTotals]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """What a command line that failed was probably meant to be: rules without I/O, but for whether a folder is there.
 
-Looked at are the words before the first option, for those are commands, topics and folders, and never secrets.
+Only the words before the first option are looked at: they are commands, topics and folders, and never secrets.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _DEST_FIRST = ("changes", "hold", "release", "remove", "rollback")
 _TOPIC_FIRST = (*_DEST_FIRST, "check", "components", "topics")
 """Commands whose first word may be a topic; of those before, DEST may be left out."""
 _TOPIC = re.compile(r"[A-Za-z]+[- ]?\d[\w.*-]*")
-_CUTOFF = 0.75  # of what makes two words alike
+_CUTOFF = 0.75  # how similar two words have to be, from 0 to 1
 
 
 def correction(arguments: Sequence[str], commands: Collection[str]) -> str:
@@ -64,13 +64,13 @@ def correction(arguments: Sequence[str], commands: Collection[str]) -> str:
         others = others[::-1] if is_swapped(others) else others
         return f"a sync has no name of its own: {_line(*others)}"
     command = _NAMES_ELSEWHERE.get(first.lower()) or _similar(first, commands)
-    if command == "topics" and others and _is_path(others[0]) == 2:
+    if command == "topics" and others and _path_likeness(others[0]) == 2:
         command = "status"  # of the server there are topics, of a folder its versions
     if command in commands:
         return _meant(command, *others)
     if _is_misplaced(words, commands):
         return _command_first(words)
-    if len(others) == 1 and _is_path(first) > _is_path(others[0]):
+    if len(others) == 1 and _path_likeness(first) > _path_likeness(others[0]):
         return f"TOPIC comes before DEST: {_line(others[0], first)}"
     return ""
 
@@ -114,15 +114,15 @@ def check_order(words: Sequence[str], *command: str) -> None:
 def _command_first(words: Sequence[str]) -> str:
     """The hint for a command in the second place."""
     first, command, *others = words
-    if command in _TOPIC_FIRST or _is_path(first):
+    if command in _TOPIC_FIRST or _path_likeness(first):
         others = [first, *others]
-    if command in _DEST_FIRST and len(others) > 1 and _is_path(others[1]) == 2 > _is_path(others[0]):
+    if command in _DEST_FIRST and len(others) > 1 and _path_likeness(others[1]) == 2 > _path_likeness(others[0]):
         others[:2] = others[1::-1]
     return f"{_meant(command, *others)} A folder of that name is ./{command}"
 
 
 def _of_command(command: str, words: Sequence[str]) -> str:
-    if command in _DEST_FIRST and len(words) > 1 and _is_path(words[1]) == 2 > _is_path(words[0]):
+    if command in _DEST_FIRST and len(words) > 1 and _path_likeness(words[1]) == 2 > _path_likeness(words[0]):
         return f"DEST comes before TOPIC: {_line(command, words[1], words[0], *words[2:])}"
     if command == "settings" and words and words[0].endswith((".yml", ".yaml")):
         return _meant(command, "check", *words)
@@ -133,7 +133,7 @@ def _similar(word: str, commands: Collection[str]) -> str:
     return "" if _TOPIC.fullmatch(word) else similar_name(word, commands, _CUTOFF) or ""
 
 
-def _is_path(word: str) -> int:
+def _path_likeness(word: str) -> int:
     """How much a word looks like a folder, rather than like a topic: 0 to 2."""
     if "/" in word or word.startswith(("~", ".")):
         return 2

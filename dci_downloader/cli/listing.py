@@ -127,7 +127,7 @@ def components(
 
 
 def _component_lines(rows: Sequence[_Row], width: Optional[int]) -> list[str]:
-    """The table of components; on a terminal without sizes where none is known."""
+    """The table of components; on a terminal, without the column of sizes where no size is known."""
     piped = width is None
     table = [("TYPE", "NAME", "CREATED", "SIZE", "TAGS", "ID"), *(_component_cells(row, piped) for row in rows)]
     if not piped and all(row.size is None for row in rows):
@@ -154,7 +154,7 @@ def _with_size(server: Upstream, row: _Row) -> _Row:
 
 
 def _ordered(newest_first: Iterable[_Item], key: Optional[Callable[[_Item], Any]], reverse: bool) -> Iterator[_Item]:
-    """The items in another order; in their own order they are read no further than the caller does."""
+    """The items in order; newest first needs no sorting, and reads no further than the caller does."""
     if key is None and not reverse:
         return iter(newest_first)
     ordered = sorted(newest_first, key=key) if key else list(newest_first)

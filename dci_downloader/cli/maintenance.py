@@ -41,10 +41,10 @@ def verify(
     """Hash every published file again; with a server, fetch what is damaged.
 
     Args:
-        mirror: which.
+        mirror: the mirror to work on.
         progress: gets files and bytes, and a message before a wait.
         stop: asked whether to end early.
-        connect: gives the server to repair from, called only if something is damaged; None only shows the damage.
+        connect: gives the server to repair from, called only if something is damaged; None to repair nothing.
         timeout: seconds to wait for another run; None waits for ever.
         peers: URLs of other mirrors, asked before the server's object store.
 
@@ -101,7 +101,7 @@ def rollback(
     """Publish the version before the present one again, without network.
 
     Args:
-        mirror: which.
+        mirror: the mirror to work on.
         topic_name: the topic.
         component_type: one type of it; empty for all that have an older version.
         timeout: seconds to wait for another run; None waits for ever.

@@ -1,6 +1,6 @@
 """Markdown for a terminal: as it is written, but wrapped to the width, with tables aligned and links in words.
 
-What the pages of this program use is known here, and no more: headings, paragraphs, lists, tables, blocks of code.
+It knows no more than the pages of this program use: headings, paragraphs, lists, tables, blocks of code.
 """
 
 from __future__ import annotations

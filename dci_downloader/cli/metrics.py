@@ -94,7 +94,7 @@ def _registry(reports: Sequence[Report], successes: Mapping[_Series, float], now
     Args:
         reports: one for each topic of the run.
         successes: when each series last ended without failure, in seconds since the epoch.
-        now: likewise.
+        now: seconds since the epoch.
     """
     from prometheus_client import CollectorRegistry, Gauge
 

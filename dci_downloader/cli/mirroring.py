@@ -1,4 +1,4 @@
-"""The sync itself: what command line, environment and settings files ask for, topic by topic."""
+"""A sync: mirrors the topics that command line, environment and settings files name."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def run(command_line: CommandLine) -> int:
 
 
 def _attempt(step: Callable[[], None], output: RunOutput) -> int:
-    """Take a step after a run: 0, or the exit code of its error, which is told."""
+    """Take a step after a run; report its error, and give its exit code, or 0."""
     try:
         step()
     except DownloaderError as error:
@@ -135,7 +135,7 @@ def _mirror(command_line: CommandLine, output: RunOutput, stop: Stop) -> tuple[S
 
 
 def _say_what_stays(settings: Settings, output: RunOutput, failed: Sequence[Report]) -> None:
-    """Say of topics that failed as a whole, by an outage or an interruption, what is still published."""
+    """Say what is still published of topics that failed as a whole by an outage or an interruption."""
     codes = (TransferError.exit_code, CancelledError.exit_code)
     topics = [report.topic for report in failed if report.exit_code in codes]
     for line in still_published(Mirror(settings.destination), topics):

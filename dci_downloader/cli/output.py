@@ -21,7 +21,7 @@ class CommandResult:
 
     Attributes:
         lines: for people.
-        failed: those of them that are about what failed, for ``--quiet``; None where they all are.
+        failed: the lines about failures, which ``--quiet`` prints, too; None for all lines.
         document: the same for programs, as a JSON value.
         exit_code: what the program exits with.
     """
@@ -77,17 +77,17 @@ def print_page(page: str) -> int:
 
 
 def print_error_document(error: DownloaderError) -> None:
-    """Print the JSON object of a run that ended before there was anything to report; raises as the others do."""
+    """Print the JSON object of a run that ended before there was anything to report; raises likewise."""
     print_json(_json({"topics": [], "error": str(error), "hint": error.hint, "exit_code": error.exit_code}))
 
 
 def print_line(line: str) -> None:
-    """Print a line of a result at once: whoever reads it through a pipe waits for it. Raises as the others do."""
+    """Print a line of a result, and flush it for readers of a pipe; raises as :func:`print_result` does."""
     streams.write(style_of(sys.stdout).show(line))
 
 
 def say(line: str) -> None:
-    """Write a line for people to standard error. That nobody can read it is no reason to fail."""
+    """Write a line for people to standard error; where that fails, nothing is raised."""
     if sys.stderr is not None:  # print takes None for standard output
         with suppress(OSError, ValueError):
             print(style_of(sys.stderr).show(line), file=sys.stderr)

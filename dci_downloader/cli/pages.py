@@ -110,7 +110,7 @@ def _paged(text: str, command: list[str], environ: Mapping[str, str]) -> bool:
         pager = subprocess.Popen(command, stdin=subprocess.PIPE, env={"LESS": _LESS, **environ})
     except OSError:
         return False
-    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the pager's: it stays, and so must this
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the pager, which goes on: wait for it
     try:
         pager.communicate(content)
     except BaseException:

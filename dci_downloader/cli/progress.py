@@ -28,7 +28,7 @@ class LineProgress(WorkProgress):
     _last_line = 0.0
 
     def emit(self, event: str, text: str, **fields: Any) -> None:
-        """Write an event as a line. That nobody can read it is no reason to end a transfer."""
+        """Write an event as a line; a stream that cannot be written to does not end a transfer."""
         if self._verbose or event != "detail":
             with suppress(OSError, ValueError):
                 print(self._style.show(text), file=self._stream, flush=True)
@@ -58,7 +58,7 @@ class LineProgress(WorkProgress):
                 self.tick()
 
     def end(self) -> None:
-        """Nothing more: the report says how it went."""
+        """Write nothing: the report says how it went."""
         with self._guard:
             self._work = None
             self._tick_while_needed()
@@ -138,12 +138,12 @@ class DeferredProgress(MultiProgress):
             self._held.append(text)
 
     def begin(self, label: str, files: int, size: int) -> None:
-        """Release what was held back, for something is fetched."""
+        """Something is fetched: pass on what was held back, too."""
         self.release()
         super().begin(label, files, size)
 
     def phase(self, label: str) -> None:
-        """Pass it on once there are news: what goes before them is no reason for a mail."""
+        """Pass it on once something is fetched: a phase alone is no reason for a mail."""
         if self._held is None:
             super().phase(label)
 

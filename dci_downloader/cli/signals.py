@@ -20,12 +20,12 @@ class Signals:
     The first signal raises :class:`CancelledError` wherever the program is, so that waiting for a server or a lock
     ends too. Only inside :meth:`deferred` it raises nothing: the work there asks :meth:`requested` and ends by itself.
 
-    Entered inside of another, as work is inside of the program, it gives that one: a request to end is not forgotten
-    between the two, and one that came while it was deferred is raised then.
+    Where one is entered inside another, as by work inside the program, ``with`` gives the outer one: so no request to
+    end is lost between the two, and one that was deferred before is raised then.
 
     Args:
-        last: whether nothing but the end of the process follows: its exit code is settled then, and no signal is to
-            change it.
+        last: whether the process ends after it; then signals are ignored from its exit on, so that none changes the
+            exit code.
     """
 
     def __init__(self, *, last: bool = False) -> None:
@@ -41,10 +41,11 @@ class Signals:
             if isinstance(outer, Signals):
                 outer.check()
                 return outer
-        # one that is ignored stays ignored: nohup starts programs so
+        # a signal that is ignored stays ignored: nohup starts programs that way
         self._before = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
         for number in self._before:
             signal.signal(number, self._handle)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)  # those that a process was held from when it started
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -72,7 +73,7 @@ class Signals:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Inside of :meth:`deferred`: while this is entered a signal raises again, one from before at once."""
+        """Inside :meth:`deferred`, for a block: a signal raises again, and one that came before raises at once."""
         deferred, self._deferred = self._deferred, 0
         try:
             self.check()
@@ -82,6 +83,6 @@ class Signals:
 
     def _handle(self, number: int, frame: Optional[FrameType]) -> None:
         if self._requested:
-            os._exit(CancelledError.exit_code)  # not sys.exit: what waits or cleans up is not to delay the end
+            os._exit(CancelledError.exit_code)  # not sys.exit: nothing that waits or cleans up may delay the end
         self._requested = True
         self.check()

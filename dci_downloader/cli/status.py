@@ -24,7 +24,7 @@ def status(mirror: Mirror, *, width: Optional[int] = None, utc: bool = False) ->
     """Show what a mirror holds. Reads records only, and needs no network.
 
     Args:
-        mirror: which.
+        mirror: the mirror to show.
         width: columns of the terminal; None for none.
         utc: times as they are, not how long ago.
 
@@ -119,7 +119,8 @@ def _totals(result: Status) -> str:
     if result.unfinished_bytes:
         unfinished = formatting.count(result.unfinished_files, "unfinished file")
         parts.append(f"{formatting.size(result.unfinished_bytes)} in {unfinished}")
-    return "; ".join([*parts, f"{formatting.size(result.free)} free"])
+    unknown = "how much is free the file system does not say"
+    return "; ".join([*parts, unknown if result.free is None else f"{formatting.size(result.free)} free"])
 
 
 def _document(mirror: Mirror, result: Status) -> dict[str, Any]:

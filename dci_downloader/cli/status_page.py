@@ -16,7 +16,7 @@ def rewrite_page(mirror: Mirror, progress: Progress, files: Sequence[str] = ()) 
     """Write the page of a mirror anew, where settings ask for one. What keeps it from that is a note, and no error.
 
     Args:
-        mirror: which.
+        mirror: the mirror to show.
         progress: gets the note.
         files: paths of settings files that the command line names; without any, those that are found count.
     """

@@ -25,7 +25,7 @@ def open_closed() -> None:
 
 
 def write(text: str) -> None:
-    """Write lines to standard output, at once. A reader that went away has what it wanted.
+    """Write lines to standard output, at once. A reader that has gone away is no error.
 
     Raises:
         DiskFullError: it is a file, and its disk is full.
@@ -58,6 +58,6 @@ def flush() -> None:
 
 
 def _discard(stream: TextIO) -> None:
-    """Let what is left go nowhere: Python flushes once more when it ends, and fails if it cannot."""
+    """Discard what is left: Python flushes once more when it ends, and fails if it cannot."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

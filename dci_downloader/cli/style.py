@@ -1,7 +1,7 @@
 """How text looks on a stream: its marks, its colours, its width.
 
 A line that begins with a mark is about what went well, failed, or needs attention, and is coloured by that. Where the
-locale has no such characters, ASCII takes their place. What servers and files are called never drives the terminal:
+locale has no such characters, ASCII takes their place. Names from servers and of files never control the terminal:
 colours are added after everything else was made printable.
 """
 

@@ -1,7 +1,7 @@
 """``systemd-units``: a service and a timer that mirror what settings files name.
 
-The service runs as the user who is named, else as the one who runs this. Root seldom means itself: then the owner of
-the mirror is taken, where there is one, and in any case it is said who it is.
+The service runs as the user who is named, else as the one who runs this. Where that is root, it runs as the owner of
+the mirror, if there is one, and a note says as whom.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def units(files: Sequence[str], dcirc: str, user: str = "") -> Units:
 
 
 def _user(named: str, destination: str) -> tuple[str, tuple[str, ...]]:
-    """Whom the service runs as, and what to say of that."""
+    """The user that the service runs as, and notes about that."""
     if named:
         try:
             return pwd.getpwnam(named).pw_name, ()

@@ -1,4 +1,4 @@
-"""Whom a command asks: the control server, or the mirror that option, environment or settings name in its place."""
+"""The server that a command asks: the control server, or the mirror that is named in its place."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dci_downloader.settings.precedence import merge
 
 
 def connector(address: str, dcirc: str, url: str, progress: Progress) -> Callable[[], Upstream]:
-    """What connects a command that is about no settings of its own. Of a mirror, no credentials are read.
+    """Make the function that connects a command without settings files. For a mirror, no credentials are read.
 
     Args:
         address: of ``--from``; empty for that of the environment, or of settings that are found.

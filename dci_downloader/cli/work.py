@@ -16,8 +16,8 @@ from typing import Optional, TextIO
 from dci_downloader import formatting
 from dci_downloader.cli.style import Style, style_of
 
-_IDLE_SECONDS = 5.0  # without data that are worth a word
-_WINDOW_SECONDS = 15.0  # that the rate is about: the last ones, so that it says what the line gives now
+_IDLE_SECONDS = 5.0  # without data, after which that is mentioned
+_WINDOW_SECONDS = 15.0  # over which the rate is measured: the last ones, so that it is the present rate
 
 
 class Work:
@@ -42,7 +42,7 @@ class Work:
         self._limit = 0.0
 
     def advance(self, files: int, size: int, now: float) -> None:
-        """Take in that more is complete."""
+        """Count more files and bytes as complete."""
         self.files_done += files
         self.size_done += size
         if size:
@@ -53,7 +53,7 @@ class Work:
             self._points.popleft()
 
     def waiting(self, seconds: float, limit: float, now: float) -> None:
-        """Take in that nothing has arrived for so many seconds, and when that ends the work."""
+        """Note that nothing has arrived for so many seconds, and at how many the work is given up."""
         self._idle_since, self._limit = now - seconds, limit
 
     @property
@@ -64,7 +64,7 @@ class Work:
         return min(1.0, max(0.0, self.size_done / self.size))
 
     def rate(self, now: float) -> float:
-        """Bytes per second of late."""
+        """Bytes per second over the last seconds."""
         began, before = self._points[0]
         return max(0.0, (self.size_done - before) / (now - began)) if now > began else 0.0
 
@@ -74,7 +74,7 @@ class Work:
         return max(0.0, self.size - self.size_done) / rate if rate > 0 else None
 
     def idle_text(self, now: float) -> str:
-        """Since when nothing has arrived, and when that ends the work; empty while data come."""
+        """How long nothing has arrived, and when the work is given up; empty while data arrive."""
         idle = 0.0 if self._idle_since is None else now - self._idle_since
         return f"no data for {int(idle)} s (gives up at {self._limit:g})" if idle >= _IDLE_SECONDS else ""
 

@@ -1,7 +1,7 @@
-"""Which bytes of an image are files that are here already, and which have to be fetched: rules without I/O.
+"""Which bytes of an image are those of files in the store, and which have to be fetched: rules without I/O.
 
 pungi and lorax put the files of a build into its images as they are, at multiples of 2,048 bytes, the rest of a sector
-zeros. What proves an image is its digest: a file that is taken for another costs time, never the right bytes.
+zeros. Its digest proves an image: a file that is taken for another costs time, and never makes a wrong image.
 
 * A file of an image is known by name and size, among the files of the same build: any ``.rpm``; metadata of a
   repository whose name holds its digest; and what has at least 4 MiB, but ``efiboot.img``, which has other bytes on a
@@ -9,7 +9,7 @@ zeros. What proves an image is its digest: a file that is taken for another cost
 * Where several contents have that name and size, that of the variant counts: the variant that the image names, on the
   architecture of the image; then the image's own. Where that leaves several, none does.
 * Of two files in one place the first counts.
-* What is left are the gaps, in whole sectors. Less than 256 KiB between two gaps is fetched with them: to ask twice
+* The rest are the gaps, in whole sectors. Less than 256 KiB between two gaps is fetched with them: a second request
   would take longer.
 """
 
@@ -83,7 +83,7 @@ def is_part(entry: FileEntry) -> bool:
 
 
 def expected_bytes(image: FileEntry, entries: Iterable[FileEntry]) -> int:
-    """Bytes of an image that its build is expected to have, at the most, as long as nothing of the image is known.
+    """An upper bound of the bytes of an image that its build has, as long as nothing of the image is known.
 
     An image for booting holds the big files of its own tree, any other what is installed on its architecture.
     """

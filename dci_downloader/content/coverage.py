@@ -1,11 +1,11 @@
-"""What a selection asks for of a component of which another mirror has only a part: rules without I/O.
+"""Whether a mirror that holds only a part of a component has what a selection asks for: rules without I/O.
 
 * What is asked for by name has to be there: a variant, an architecture, debug packages, sources, images, everything, a
-  package filter, a glob. What was left out there is an error that names it, not a mirror that lacks something.
-* Where nothing is named, all that is there is meant: without ``--variant``, all variants of that mirror.
+  package filter, a glob. It is an error, which names what is missing, if that mirror left it out.
+* Where nothing is named, all that the mirror has is meant: without ``--variant``, all its variants.
 * A package filter is there if it holds, as text, one of those that were applied there; a glob if it was applied there,
   or matches something.
-* What that mirror chose is hers to say, as JSON. Where nobody can read it, what is there is all there is.
+* The record of that mirror says what it selected, as JSON. Where that cannot be read, nothing counts as left out.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _text(value: Any) -> str:
 
 
 def _lacking(held: Selection, wanted: Selection, offered: Manifest) -> Iterator[str]:
-    """What of a selection was left out there, for people."""
+    """The parts of a selection that the mirror left out, for people."""
     if offered.component_type in COMPOSE_TYPES and not held.all:
         yield from _lacking_of_compose(held, wanted)
     for glob in wanted.include if held.include else ():
@@ -95,7 +95,7 @@ def _lacking_of_compose(held: Selection, wanted: Selection) -> Iterator[str]:
 
 
 def _limits(held: Selection, wanted: Selection) -> Iterator[str]:
-    """What narrows an offer where nothing narrower is asked for, for people."""
+    """The limits of the mirror's own selection that the wanted one does not have, for people."""
     if not held.all:
         if held.variants and not wanted.variants:
             yield f"variants {_listed(held.named())}"

@@ -1,10 +1,10 @@
-"""What a selection takes away of what is published, though the newest build still has it: rules without I/O.
+"""What a changed selection removes from what is published, though the newest build still has it: rules without I/O.
 
 * An architecture, a variant, or a kind of tree (debug, ISO images, sources) that is published and offered, and of which
-  nothing is wanted, leaves as a whole.
-* What else is published and offered under the same path, and is not wanted, is counted.
+  nothing is wanted, is named as a whole.
+* Other files that are published and offered under the same path, and not wanted, are counted.
 
-What a build has no longer is no matter of the selection.
+Files that the newest build no longer has are not counted: the selection does not remove them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _KINDS = {"os": "the installable trees", "debug": "debug packages", "iso": "ISO 
 
 
 def deselected(published: Manifest, offered: Manifest, wanted: Manifest) -> tuple[str, ...]:
-    """What leaves with the publication of a selection, a line for people each.
+    """What the publication of a selection removes, a line for people each.
 
     Args:
         published: what agents read now.
@@ -44,7 +44,7 @@ def deselected(published: Manifest, offered: Manifest, wanted: Manifest) -> tupl
 
 
 def _leaving(published: Manifest, offered: Manifest, wanted: Manifest) -> list[FileEntry]:
-    """The published files whose path is not wanted any more, but those that vanish with the build itself."""
+    """The published files that are not wanted any more; none where everything that is offered is wanted."""
     paths = {entry.path for entry in wanted.files}
     left = [entry for entry in published.files if entry.path not in paths]
     if not left or {entry.path for entry in offered.files} <= paths:

@@ -1,4 +1,4 @@
-"""The entries of a version as a mirror records them, read with suspicion, by the rules of manifests.
+"""The entries of a version as a mirror records them, checked as untrusted input, by the rules of manifests.
 
 :mod:`~dci_downloader.content.manifest` states the rules; here whole paths stand in place of folder and name. A record
 is read at each sync, so its entries are checked together where possible: 50,000 take 60 ms, one after the other 130 ms.

@@ -7,7 +7,7 @@ names, see :mod:`dci_downloader.content.rock_ridge`.
   front, so it asks for all that it knows of at once, and for somewhat more.
 * Joliet's names may be cut, ECMA-119's own always are: an image without those of Rock Ridge is not read.
 * A file of 4 GiB and more is several records of one name, one after the other.
-* An image that is odd in any way is not read at all: it can be fetched as it is, so nothing is gained by guessing.
+* An image that breaks any rule is not read at all: it can be fetched as it is, so guessing would gain nothing.
   Everything is bounded, since an image comes from somebody else's server.
 """
 

@@ -1,4 +1,4 @@
-"""Hostile JSON in, a safe :class:`~dci_downloader.models.Manifest` out; with one bad entry all of it is refused.
+"""Reads a manifest, which may be hostile, into a safe :class:`~dci_downloader.models.Manifest`, or refuses all of it.
 
 The document, ``dci_files_list.json``, is an object with ``files`` (``path``, ``name``, ``sha256``, ``size``) and
 ``symlinks`` (``path``, ``name``, ``destination``); other keys are ignored. The rules and where they come from, beside

@@ -5,8 +5,9 @@
 * A path is at most 3,072 bytes, which leaves a quarter of ``PATH_MAX`` to the mirror's own folders, and 64 folders
   deep: no small document may ask for millions of folders.
 * A folder of the mirror does not start with a dot, as the mirror's own folders do.
-* A component may have any name: what its version's folder cannot hold is written as in a URL (RFC 3986, 2.1), and ``%``
-  with it. Of a name that is too long that folder has the beginning and the digest; no other name gives ``%~``.
+* A component may have any name: what its version's folder cannot hold, on a stick with vfat or exFAT either, is written
+  as in a URL (RFC 3986, 2.1), and ``%`` with it. Of a name that is too long that folder has the beginning and the
+  digest; no other name gives ``%~``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ PLAIN_NAME = re.compile(r"[ 0-~][ -.0-~]{0,254}")
 HINT = "nothing was changed in the mirror; report the component to whoever publishes it"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_NOT_IN_A_FOLDER = re.compile(r"^\.|[/%\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_NOT_IN_A_FOLDER = re.compile(r"""^\.|[. ]\Z|[/%"*:<>?\\|\x00-\x1f\x7f-\x9f\ud800-\udfff]""")
 _LONGEST_FOLDER = 200
 """Bytes of a version's folder, so that a suffix and the names of its record fit into ``MAX_NAME``."""
 

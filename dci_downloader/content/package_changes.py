@@ -1,6 +1,6 @@
 """Which packages differ between two builds: rules without I/O.
 
-* A package is told by its name; source packages are packages of their own. In each tree (a variant and an architecture)
+* A package is identified by its name; a source package is another package. In each tree (a variant and an architecture)
   it may have several versions, as modular packages do: those that both builds have are not listed.
 * The architecture is the package's own: ``i686`` packages stand beside those of ``x86_64`` in one folder. Packages for
   any architecture count for the one in whose folder they lie.
@@ -24,7 +24,7 @@ _DEBUG_ENDINGS = ("-debuginfo", "-debugsource")
 
 
 class _Key(NamedTuple):
-    """What tells one package from others."""
+    """The identity of a package."""
 
     name: str
     source: bool
@@ -120,7 +120,7 @@ def _tree_of(folder: str, package_arch: str) -> str:
 
 
 def _changes(key: _Key, older: _Trees, newer: _Trees) -> Iterator[PackageChange]:
-    """What happened to one package: a change for each kind of thing that happened, with the trees where it did."""
+    """The changes of one package: one for each transition, with the trees in which it happened."""
     holding = older.keys() | newer.keys()
     trees: dict[_Transition, list[str]] = defaultdict(list)
     for tree in sorted(holding):

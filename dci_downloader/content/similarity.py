@@ -1,4 +1,4 @@
-"""Which name was probably meant: rules without I/O. The case does not matter, nor which of ``-``, ``_`` and space."""
+"""Which name was probably meant: rules without I/O. Case is ignored, and ``-``, ``_`` and space count as equal."""
 
 from __future__ import annotations
 

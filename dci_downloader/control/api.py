@@ -1,4 +1,4 @@
-"""The control server's API as JSON: documents, lists in pages, files; what each call is about is the client's concern.
+"""The control server's API as JSON: documents, lists in pages, files. The client knows what each call means.
 
 * The server gives 20 items of a list where none are asked for, and never more than 200, without saying so.
 * Ids and names become segments of a path: what could change the path is refused before anything is sent.
@@ -29,7 +29,7 @@ _MOST_KNOWN = 64
 _LARGEST_KNOWN = 256 * 1024
 """How many documents are kept for servers that say 304 of what has not changed, and bytes of the largest."""
 
-_FIRST_PAGE = 20  # most lists are looked at for their first items only
+_FIRST_PAGE = 20  # of most lists only the first items are used
 _NEXT_PAGES = 200
 
 
@@ -171,7 +171,7 @@ def path_segment(subject: Union[Topic, Component, Job, str], name: str) -> str:
 
 
 def unknown_id_error(text: str, name: str, hint: str = "") -> NotFoundError:
-    """The error for an id, or what cannot be one, of nothing that there is."""
+    """The error where nothing has this id, or where the text cannot be an id."""
     form = "an id is like 5b5cbb32-4a79-4a39-9c0c-e6bb1bf7e0d5"
     hint = hint or f"{form}, and can be copied from the DCI dashboard"
     return NotFoundError(f"there is no {name} with the id {text}", hint=hint)

@@ -1,8 +1,8 @@
 """How requests to the control server are authorized, by the kind of credentials.
 
 A remoteci or feeder signs each request (:mod:`~dci_downloader.control.signing`), a login sends its password as HTTP
-Basic authentication (RFC 7617), a user of the SSO a bearer token (RFC 6750). Whatever it is goes to the control
-server's own origin, and to no other.
+Basic authentication (RFC 7617), a user of the SSO a bearer token (RFC 6750). All of these go to the control server's
+own origin, and to no other.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from dci_downloader.options import AnyCredentials, LoginCredentials, Network, Ss
 
 
 def authorization_for(credentials: AnyCredentials, network: Network, patience: float, clock: Clock) -> Authorization:
-    """What authorizes requests with these credentials.
+    """The authorization of requests with these credentials.
 
     Args:
         credentials: of any kind.
-        network: by which an SSO is reached.
+        network: how an SSO is reached.
         patience: seconds that an SSO may go without an answer.
         clock: time and chance.
 
@@ -67,7 +67,7 @@ class BearerAuthorization(Authorization):
 
     Args:
         url: of the control server.
-        source: of tokens; None in another process.
+        source: gives the tokens; None in another process.
     """
 
     def __init__(self, url: str, source: TokenSource) -> None:

@@ -36,7 +36,9 @@ _SUBJECT_UNKNOWN = re.compile(r"(?:component|remoteci)\b(?!.*\bfile).*\bnot foun
 
 
 class ControlServer(JobCalls):
-    """One DCI control server, asked in one name. ``manifest``, ``image_list``, lists and ``files`` for any thread.
+    """One DCI control server, asked with one identity.
+
+    Any thread may read lists, and call ``manifest``, ``image_list`` and ``files``.
 
     Args:
         credentials: of a remoteci or feeder, of a user's login, or of the SSO.

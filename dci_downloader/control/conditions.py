@@ -1,4 +1,4 @@
-"""Which items of a list are wanted, and in which order, as the control server is told.
+"""Which items of a list are wanted, and in which order, in the form that the control server reads.
 
 * ``where`` is one CSV row of ``key:value`` pairs, all of which must hold, so that values may hold commas and quotes.
   Case is ignored; one trailing ``*`` means *contains*.
@@ -41,7 +41,7 @@ class Listing:
 
     Attributes:
         where: conditions, as pairs of column and value, or as the control server reads them.
-        required: further conditions, as pairs; those with an empty value count for nothing.
+        required: further conditions, as pairs; those with an empty value are ignored.
         expression: in the language of ``query``; empty for none.
         sort: the order.
     """
@@ -117,7 +117,7 @@ def _row(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def _expression(expression: str, pairs: Iterable[tuple[str, str]]) -> str:
-    """The expression, and those of the conditions that it can express; the others are for the caller to check."""
+    """The expression with those conditions that its language can express; the caller has to check the others."""
     # Types are stored in lower case, and eq() minds the case.
     pairs = [(name, value.lower() if name == "type" else value) for name, value in pairs]
     expressible = [(name, value) for name, value in pairs if not set(value) & set('+~^,()*"')]
@@ -129,6 +129,6 @@ def _expression(expression: str, pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def _printable(text: str) -> str:
-    if not text.isprintable():  # bytes of the command line that are no text among them
+    if not text.isprintable():  # for example bytes of the command line that are no text
         raise SettingsError(f"{text!r}: names and tags hold printable characters only")
     return text

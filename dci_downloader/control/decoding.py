@@ -1,7 +1,7 @@
-"""Responses of the control server, read with suspicion: bytes → JSON → the fields of an object.
+"""Responses of the control server, checked as untrusted input: bytes → JSON → the fields of an object.
 
-Every key that is used is checked for presence and type; no other decides anything. An error names the request and the
-key, never a value: the response about a job holds the remoteci's secret.
+Every key that is used is checked for presence and type; nothing depends on other keys. An error names the request and
+the key, never a value: the response about a job holds the remoteci's secret.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class Fields:
             raise _unusable_error(self._request, key) from None
 
     def drop(self, key: str) -> None:
-        """Forget what stands under a key."""
+        """Remove a key."""
         self._value.pop(key, None)
 
     def rest(self, keys: Collection[str]) -> FrozenMapping:

@@ -1,8 +1,8 @@
 """The control server's documents: products, topics, components, jobs and their files.
 
-* What a sync relies on (ids, names, types, tags, when something was created) is checked, and its lack is an error.
-* What is only passed on to whoever reads it is taken where it has the expected type. What has another, and every key
-  that this program does not know, is kept in ``extra``, so that a newer server's answer is no reason to fail.
+* Fields that a sync relies on (ids, names, types, tags, dates of creation) are checked; a missing one is an error.
+* Fields that are only passed on are taken where they have the expected type. Those of another type, and those that this
+  program does not know, are kept in ``extra``, so that the answer of a newer server is no error.
 * Of a job's remoteci, which holds a secret, nothing is kept but its id; of a component neither its files nor its jobs,
   which grow without bound.
 """
@@ -94,8 +94,8 @@ def job(document: Fields, of_topic: Optional[Topic] = None, components: Optional
 
     Args:
         document: of the job.
-        of_topic: its topic, where the document need not say it.
-        components: likewise.
+        of_topic: its topic, where the document need not hold it.
+        components: its components, where the document need not hold them.
     """
     readers: _Readers = {
         **_texts(document, *_JOB_TEXTS),
@@ -128,10 +128,10 @@ def _texts(document: Fields, *keys: str) -> _Readers:
 
 
 def _facts(document: Fields, readers: _Readers, known: Collection[str], *, instants: bool = False) -> dict[str, Any]:
-    """What there is under some keys, as far as it has the type that its reader expects, and the rest as ``extra``.
+    """The values under some keys, where they have the type that its reader expects, and the rest as ``extra``.
 
     Args:
-        document: which.
+        document: the object to read.
         readers: by key.
         known: keys that are read elsewhere, or are not wanted.
         instants: also when it was created and updated.

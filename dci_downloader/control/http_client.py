@@ -3,7 +3,7 @@
 The body is read as it comes and decoded here: urllib3 decodes whatever the header says, with any number of encodings,
 and its older versions without a bound.
 
-Socket timeouts restart with every byte, and name resolution has none: only another thread can tell that a response
+Socket timeouts restart with every byte, and name resolution has none: only another thread can notice that a response
 takes too long. So each response is received in a thread of its own, a daemon, and left there if it never ends.
 """
 

@@ -1,4 +1,4 @@
-"""Who one is for the control server, and by how much this machine's clock differs from the server's."""
+"""Whose the credentials are for the control server, and by how much this machine's clock differs from the server's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ids of the control server: their form, and what else people give in their place.
+"""The ids of the control server: their form, and the beginnings of ids that people give in their place.
 
 An id is a UUID. A list has no condition for the beginning of one, but can be asked for what lies between the lowest and
 the highest id that begin so.

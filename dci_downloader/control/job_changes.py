@@ -1,4 +1,4 @@
-"""What happens to a job while it runs: states, components, files. None of it is ever repeated by itself."""
+"""Changes of a job while it runs: states, components, files. None of these calls is repeated by itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class JobChanges(ControlReader):
         """Add a component to those of a job. Never repeated by itself.
 
         Args:
-            job: which.
+            job: the job to change.
             component: that it does not have yet.
 
         Returns:
@@ -57,7 +57,7 @@ class JobChanges(ControlReader):
         A repetition adds the same state to the job's history once more; it is never repeated by itself.
 
         Args:
-            job: which; however old the object is.
+            job: the job to change; its etag does not matter.
             status: ``new``, ``pre-run``, ``running``, ``post-run``, ``success``, ``failure``, ``error`` or ``killed``.
             comment: for people; everybody in the team can read it.
 
@@ -85,7 +85,7 @@ class JobChanges(ControlReader):
         """Attach a file to a job. A repetition attaches it once more; it is never repeated by itself.
 
         Args:
-            job: which.
+            job: the job to change.
             name: for people; agents know some, ``.composeinfo`` for example.
             content: of the file; text is sent as UTF-8.
             mime: type of the content; ``application/junit`` for the results of tests.

@@ -25,7 +25,7 @@ _STALE = (404, 409, 412)
 
 
 class JobCalls(JobChanges):
-    """The calls that create, change and delete jobs; what happens to a job meanwhile is in its base."""
+    """The calls that create, change and delete jobs; its base has those about states, components and files."""
 
     def create_job(
         self,
@@ -133,7 +133,7 @@ class JobCalls(JobChanges):
         data: Optional[Mapping[str, Any]] = None,
         status_reason: Optional[str] = None,
     ) -> Job:
-        """Change what is said of a job, unless it has changed since it was read. Never repeated by itself.
+        """Change fields of a job, unless it has changed since it was read. Never repeated by itself.
 
         Args:
             job: as it was read last; one given by its id is read first.
@@ -192,7 +192,7 @@ class JobCalls(JobChanges):
         self._api.expect(204, response)
 
     def _stale_error(self, job_id: str, done: str, response: Response) -> Union[StaleJobError, NotFoundError]:
-        """What is wrong with a change that the server refuses: the etag, unless the job is gone altogether."""
+        """The error of a change that the server refuses: a stale etag, unless the job is gone."""
         try:
             self.job(job_id)
         except NotFoundError as error:

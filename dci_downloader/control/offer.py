@@ -31,7 +31,7 @@ def resolve_request(server: Upstream, topic: str, options: SyncOptions, progress
     """Find the topic and the components that a topic's name and the options mean. Safe to repeat.
 
     Args:
-        server: whom to ask.
+        server: the server to ask.
         topic: name, or pattern with a trailing ``*``; may be empty where ``options`` name a component or a job.
         options: filters, component or job.
         progress: gets a message about what was chosen.
@@ -67,12 +67,12 @@ class Offer:
 def resolve_offer(server: Upstream, component: Component, known: Optional[Manifest] = None) -> Offer:
     """Ask the server for what a component offers. Safe to repeat.
 
-    One question after the other: on a line where that matters, another connection would take longer to be made than
-    the second answer on the first one.
+    The two requests are sent one after the other: on a slow line, a second connection would take longer to be made than
+    a second response on the first one.
 
     Args:
-        server: whom to ask.
-        component: which.
+        server: the server to ask.
+        component: the component to look at.
         known: what was selected from an earlier offer; where neither it nor the image list has changed since, the
             manifest is not sent again.
 

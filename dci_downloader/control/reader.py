@@ -183,7 +183,7 @@ class ControlReader:
         return self._api.subject(kind, found[0].text("id"), hint)
 
     def _listed(self, kind: str, query: str, fits: Callable[[Fields], bool], name: str = "") -> list[Fields]:
-        """The first components or jobs of a list that fit; none where the server does not like to be asked so."""
+        """The first two components or jobs of a list that fit; none where the server refuses the query."""
         listing = Listing("", [("name", name)], query)
         with suppress(TransferError, NotFoundError, SettingsError):
             if query or name:
@@ -198,7 +198,7 @@ class ControlReader:
 
 
 def _since(items: Iterable[_Dated], created_after: Union[date, str, None], sort: str) -> Iterator[_Dated]:
-    """Those that were created then or later. Of a list with the newest first no more is read than has to be."""
+    """The items created then or later. A list with the newest first is read only as far as necessary."""
     if created_after is None:
         yield from items
         return

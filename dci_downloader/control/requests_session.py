@@ -1,4 +1,4 @@
-"""The session of ``requests`` that API calls go through: what it must not do by itself, and what it leaves undone.
+"""The session of ``requests`` that API calls go through, without some of its habits, and with stricter verification.
 
 * It takes nothing from the environment, keeps no cookies, follows no redirect and asks for no encoding.
 * A proxy that is reached by https is verified whatever the URL that is asked for; ``requests`` verifies it for https

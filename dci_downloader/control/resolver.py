@@ -1,6 +1,6 @@
 """From what the user asks for to what is mirrored: name or pattern → topic; filters, an id or a job → components.
 
-The rules, observed of the job scheduler of a DCI control server where they are not ours:
+The rules are those of the job scheduler of a DCI control server, as observed, but for those marked as ours:
 
 * A pattern ends in ``*`` and means every active topic whose name begins so; the newest-created one is taken. (Ours.)
 * Without filters each type of the topic gives its newest-created active component; the topic may call a type optional.
@@ -33,14 +33,14 @@ from dci_downloader.network.side_by_side import side_by_side
 from dci_downloader.options import Filter
 
 _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)  # what has no date is older than what has one
-_RECENT = 20  # components that are looked at for what was meant: one page
+_RECENT = 20  # components searched for the name or tag that was probably meant: one page
 
 
 def resolve_topic(server: Upstream, pattern: str, progress: Progress) -> Topic:
     """Find the active topic that a name or a trailing-``*`` pattern means.
 
     Args:
-        server: where to look.
+        server: the server to ask.
         pattern: a name, its exact case preferred, or a pattern.
         progress: gets a message that says which topic a pattern means.
 
@@ -81,8 +81,8 @@ class ResolvedRequest(NamedTuple):
     """What a request for a topic, a component or a job means.
 
     Attributes:
-        components: to mirror, at least one.
-        missing: the types that have no component although one is wanted, and the error of each.
+        components: those to mirror, at least one.
+        missing: by type, the error where the topic has no component of a wanted type.
     """
 
     topic: Topic
@@ -99,9 +99,9 @@ def resolve_components(
     """Choose the components of a topic to mirror.
 
     Args:
-        server: where to look.
-        topic: which they belong to.
-        filters: what is wanted in place of one of each type.
+        server: the server to ask.
+        topic: that they belong to.
+        filters: the components that are wanted; none for the newest of each type.
         progress: gets a detail about each component that is chosen.
 
     Raises:
@@ -112,6 +112,8 @@ def resolve_components(
     optional = () if filters else topic.optional_types
     components, missing = [], {}
     for each, component in zip(wanted, side_by_side(partial(_by_filter, server, topic), wanted)):
+        if component in components:  # a control server ignores the case of types
+            continue
         if component is not None:
             components.append(component)
             progress.detail(f"{topic.name}: {component.type} {component.name} (id {component.id})")
@@ -131,9 +133,9 @@ def resolve_component(server: Upstream, component_id: str, topic: Optional[Topic
     """One component by its id; may be private, or no longer active.
 
     Args:
-        server: where to look.
-        component_id: which.
-        topic: that it has to belong to; None for its own.
+        server: the server to ask.
+        component_id: its id.
+        topic: that it has to belong to; None for any.
 
     Raises:
         NotFoundError: there is none.
@@ -172,7 +174,7 @@ def resolve_job(job: Job, pattern: str = "") -> ResolvedRequest:
 
 
 def folder_conflicts(components: Iterable[Component]) -> dict[str, SettingsError]:
-    """The components that would be published in one folder, by their ids, and the error of each."""
+    """An error for each component that would be published in the folder of another, by its id."""
     by_folder: dict[str, list[Component]] = {}
     for component in components:
         by_folder.setdefault(folder_name(component.type), []).append(component)
@@ -215,7 +217,7 @@ def _by_filter(server: Upstream, topic: Topic, wanted: Filter) -> Optional[Compo
 
 
 def _missing_error(server: Upstream, topic: Topic, wanted: Filter) -> NotFoundError:
-    """The error where a topic has no such component, with what was probably meant, or else what it has."""
+    """The error where a topic has no such component; the hint says what was probably meant, or what there is."""
     tagged = f" tagged {', '.join(wanted.tags)}" if wanted.tags else ""
     named = f" named {wanted.name}" if wanted.name else ""
     text = f"topic {topic.name} has no active component of type {wanted.type}{named}{tagged}"

@@ -1,14 +1,14 @@
-"""Requests that come to an end: signed, redirected by hand, tried again where that helps and does no harm.
+"""Requests to a server: signed, redirected by rules of our own, and tried again where that is safe and may help.
 
-* Nothing that was asked for by https is answered over http: whoever sits on that way could answer anything, and a
-  manifest is what all else is proved by.
+* A redirect from https to http is refused: anybody on the way could change the answer, and the manifest, by which all
+  content is proved, is such an answer.
 * *Signed* means here: with what authorizes a request, be it a signature, a password or a token. A redirect is signed
   anew as long as it stays on the control server. Once it has left, nothing is signed any more, even if it leads back;
   the client that then asks knows no credentials.
 * A request that only reads, or deletes, is tried again after a transient failure for as long as patience lasts. One
   that creates is sent once: its response may have got lost after it was done.
-* What one request waited for in vain, the next does not wait for again: a run of many calls takes one patience to
-  find a dead server, not one for each call.
+* Once a request has lost patience with a server, those that follow do not wait for it again: a run of many calls
+  needs one patience to find a server dead, not one for each call.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Clock:
-    """Time and chance, so that tests need neither.
+    """Time and random numbers, which tests replace.
 
     Attributes:
         monotonic: seconds since any moment.
@@ -214,7 +214,7 @@ class Session:
             error = error_from_response(response, now)
             assert isinstance(error, TransferError)  # no status above is one about access
             raise RequestFailedError(error, retry_after=seconds)
-        self._outages.pop(self._asked(), None)  # it answers: patience begins anew
+        self._outages.pop(self._asked(), None)  # it answers: the outage is over
 
     def _redirect_target(self, url: str, response: Response, other_servers: bool) -> str:
         """The URL that a redirect names; an error where it must not be followed."""
@@ -223,7 +223,7 @@ class Session:
             target = normalize_url(urljoin(url, location))
             leaves = origin(target) != self.authorization.origin
         except ValueError:
-            location = ""  # what is no URL is as good as none
+            location = ""  # what is no URL counts as none
         if not location:
             raise TransferError(
                 f"{response.request}: redirected to nowhere, or to something that is neither http nor https",

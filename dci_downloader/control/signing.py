@@ -40,7 +40,7 @@ def _derive_key(key: bytes, message: str) -> bytes:
 class _Signature(HmacSignature):  # type: ignore[misc]
     """A signature whose key is derived from the secret once a day: the derivation takes as long as all the rest.
 
-    Should dciauth come to derive it in another method, this one is not called, and signatures only take longer.
+    Where a newer dciauth derives it in another method, this one is not called, and signing only takes longer.
     """
 
     def _sign(self, key: bytes, message: str) -> bytes:
@@ -48,12 +48,12 @@ class _Signature(HmacSignature):  # type: ignore[misc]
 
 
 class Token(NamedTuple):
-    """A bearer token: who has it is let in until it ends. Moments are seconds since the epoch.
+    """A bearer token: it gives access to whoever has it, until it ends. Moments are seconds since the epoch.
 
     Attributes:
         text: the secret.
         renew_at: when to ask for the next one.
-        ends: when the server takes it no more; infinite where that is not known.
+        ends: when the server stops to accept it; infinite where that is not known.
     """
 
     text: str
@@ -82,7 +82,7 @@ class Authorization(ABC):
 
     Attributes:
         base: the server's address, without a trailing slash or default port.
-        origin: of the only server that what is authorized may go to.
+        origin: that of the server; authorized requests may go to no other.
     """
 
     def __init__(self, url: str) -> None:
@@ -98,11 +98,11 @@ class Authorization(ABC):
         """The same for a GET request without a query, by the path to sign, and faster: a sync has 50,000 of them."""
 
     def renew(self, headers: Mapping[str, str]) -> bool:
-        """Whether there are others to take the place of these headers, which were refused."""
+        """Whether there are new headers to send in place of these, which were refused."""
         return False
 
     def awaits_token(self, now: float) -> bool:
-        """Whether another token is about to come from another process, at so many seconds since the epoch."""
+        """Whether another process is about to renew the token; ``now`` is in seconds since the epoch."""
         return False
 
     @property
@@ -149,7 +149,7 @@ class SignedRequest(NamedTuple):
 
 
 class ComponentFiles:
-    """The files of one component; a source for :func:`dci_downloader.transfer.engine.fetch`.
+    """The files of one component; a source for :class:`dci_downloader.transfer.engine.Engine`.
 
     Args:
         authorization: for the control server.
@@ -194,7 +194,7 @@ def _path_to_sign(path: str) -> str:
 
 
 def _client_id(credentials: RemoteciCredentials) -> str:
-    """What signs: ``<type>/<id>``. An id alone is that of a remoteci, as in dciclient."""
+    """The identity that signs, ``<type>/<id>``. An id alone is that of a remoteci, as in dciclient."""
     given = credentials.client_id
     return given if "/" in given else f"remoteci/{given}"
 
@@ -215,8 +215,11 @@ def _check_credentials(credentials: RemoteciCredentials) -> None:
 def base_url(url: str) -> str:
     """The address of the control server in the form that is signed and sent."""
     hint = "DCI_CS_URL is of the form https://api.distributed-ci.io"
+    url = url.strip()
+    if not url.isprintable():
+        raise SettingsError("the address of the control server holds a control character", hint=hint)
     try:
-        parts = urlsplit(normalize_url(url.strip()))
+        parts = urlsplit(normalize_url(url))
     except ValueError:  # its text is not passed on: it may quote a password
         raise SettingsError("the address of the control server is no http or https URL", hint=hint) from None
     if "@" in parts.netloc or parts.query or parts.fragment:

@@ -1,11 +1,10 @@
 """Tokens of the single sign-on: obtained with user and password, and renewed ahead of their end.
 
 * A token is renewed once nine tenths of its life are over, or half a minute before its end where that is later. Until
-  then, and while it is renewed in a thread of its own, requests carry the one there is: nothing waits but for a first
-  token, or when one has ended although its renewal failed.
+  then, and while it is renewed in a thread of its own, requests carry the present one. They wait only for the first
+  token, and where one has ended because its renewal failed.
 * There is one renewal at a time, whoever needs it; one that failed is not tried again for some seconds.
-* When a token ends is known from the answer that brings it, or, of one that is given, from its claim ``exp``
-  (RFC 7519).
+* The answer that brings a token says when it ends; a token that the user gives says so in its claim ``exp`` (RFC 7519).
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 
 class TokenSource:
-    """Where a token that is valid comes from. For any thread.
+    """Gives a valid token to any thread.
 
     Args:
         credentials: a token, or user and password to obtain one with.
@@ -50,7 +49,7 @@ class TokenSource:
         clock: time and chance.
 
     Raises:
-        AccessError: there is neither a token, nor what one is obtained with.
+        AccessError: there is neither a token, nor user and password to obtain one with.
         SettingsError: the address of the SSO cannot be used.
     """
 
@@ -130,7 +129,7 @@ class TokenSource:
         try:
             body = urlencode(form).encode()
             response = session.repeat("POST", TOKEN_PATH, body, headers=headers, limit=_MAX_RESPONSE)
-        except StatusError as error:  # it speaks of the control server
+        except StatusError as error:  # its text is about the control server
             place = redact_url(self._sso.base + TOKEN_PATH)
             raise TransferError(f"POST {place}: the SSO answered HTTP {error.status}", hint=error.hint) from None
         finally:
@@ -161,7 +160,7 @@ class _Unauthorized(Authorization):
 
 
 def given_token(text: str, now: float) -> Token:
-    """A token as a user gives it; when it ends is read from it, without checking its signature.
+    """A token that the user gives; its end is read from it, without checking its signature.
 
     Args:
         text: the token.

@@ -1,4 +1,4 @@
-"""Whom a sync asks what there is, and where the bytes are: the control server, or another mirror in its place."""
+"""The server that a sync asks for topics, components and files: the control server, or another mirror in its place."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Upstream(Protocol):
         """Why a topic may be missing from the list, for people."""
 
     def topics(self, name: str = "", *, active: bool = True) -> Iterator[Topic]:
-        """The topics, maybe those alone whose name this is, or begins as this does before a ``*``."""
+        """The topics. An implementation may leave out those that the name, or the pattern, does not mean."""
 
     def components(
         self,
@@ -105,11 +105,11 @@ class Upstream(Protocol):
         """Whether this is the mirror in a folder itself."""
 
     def outdated(self) -> bool:
-        """Whether what was answered has changed since, so that what failed by it is worth another try."""
+        """Whether the mirror has changed since it answered, so that what failed is worth another try."""
 
 
 def went_back(upstream: Upstream, before: Component, now: Component) -> tuple[str, ...]:
-    """For people, that another mirror has an older build than the one that was taken before; nothing where not."""
+    """A note that the upstream mirror has an older build than before; none where it has not."""
     if not upstream.mirror or before.created_at is None or now.created_at is None:
         return ()
     if (before.created_at, before.name) <= (now.created_at, now.name):

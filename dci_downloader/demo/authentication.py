@@ -104,7 +104,7 @@ def make_token(key: bytes, login: str, end: datetime) -> str:
 
     Args:
         key: signs it.
-        login: whose.
+        login: of the user.
         end: when it ends.
     """
     head = _encoded({"alg": "HS256", "typ": "JWT"})

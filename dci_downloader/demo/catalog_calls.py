@@ -18,8 +18,8 @@ class CatalogCalls:
 
     Args:
         catalog: what there is.
-        store_url: where objects are.
-        server: whose clock counts.
+        store_url: the URL of the object store.
+        server: its clock counts.
     """
 
     def __init__(self, catalog: Catalog, store_url: str, server: LoopbackServer) -> None:

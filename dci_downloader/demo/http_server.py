@@ -57,7 +57,7 @@ class Exchange:
     Attributes:
         request: as it arrived.
         connection: the socket, a TLS one where the server speaks https.
-        server: which answers.
+        server: the server that answers.
         open: whether the connection takes another request after this one.
     """
 

@@ -1,8 +1,9 @@
 """Adopt: use the files of a plain folder that the previous downloader, or rsync, left in the published link's place.
 
 Files with the right size and digest are linked into the store and need not be fetched. A file is linked, and made
-read-only, only when it is the folder's own: one that is reached through a symbolic link, or has other names elsewhere,
-is copied, so that nothing outside changes. So is all of a folder elsewhere that a link in that place leads to. The
+read-only, only when it is this user's and the folder's own: one that is reached through a symbolic link, or has other
+names elsewhere, is copied, so that nothing outside changes. So is all of a folder elsewhere that a link in that place
+leads to, and what is another user's, who could change it later even when it is read-only: root may link any file. The
 folder itself stays as it is until a publication replaces it, or the link to it.
 """
 
@@ -138,7 +139,7 @@ class Candidate(NamedTuple):
     Attributes:
         path: its real path: hashing follows no link.
         status: as it was before it was hashed.
-        own: whether it is the folder's own, and may become an object itself.
+        own: whether it is the folder's own and this user's, and may become an object itself.
     """
 
     path: str
@@ -166,7 +167,8 @@ def _candidates(folder: Path, wanted: Manifest, store: Store) -> Iterator[Candid
         if stat.S_ISREG(status.st_mode) and status.st_size == entry.size and path not in seen:
             seen |= {entry.sha256, path}
             # a file with another name elsewhere would become read-only under that, too
-            yield Candidate(path, entry, status, own=not linked and path == inside and status.st_nlink == 1)
+            alone = not linked and path == inside and status.st_nlink == 1
+            yield Candidate(path, entry, status, own=alone and status.st_uid == os.geteuid())
 
 
 def take_file(candidate: Candidate, store: Store) -> bool:

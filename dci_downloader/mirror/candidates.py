@@ -1,10 +1,10 @@
-"""Contents that may be garbage, because a version that held them was removed; written down before it is.
+"""Contents that may be garbage: their digests are written down before the version that held them is removed.
 
     candidates/<random name>     digests of 32 bytes each
 
 One file for each removed version, so that runs side by side need no lock. A kill in between, or a collection that
-another run keeps from happening, loses none. That a content stands here says no more than that it is to be judged: one
-too many costs a look, and a file that was cut short by a power cut leaves out what ``prune`` finds.
+another run keeps from happening, loses none. Every candidate is judged before it is removed, so one too many does no
+harm; those that a power cut loses are found by ``prune``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MAX_SIZE = 256 << 20  # bytes
 
 
 class WrittenDown(NamedTuple):
-    """What stands in the files of candidates.
+    """The candidates that are written down.
 
     Attributes:
         digests: in binary.
@@ -52,8 +52,7 @@ class Candidates:
     def add(self, digests: Iterable[bytes]) -> None:
         """Write digests down; they are on disk when this returns. Safe to repeat.
 
-        Where they cannot be written, only this run collects them, and else ``prune``: to remove versions is what makes
-        room on a full disk.
+        Where they cannot be written, as on a full disk, that is no error: this run collects them, or else ``prune``.
         """
         content = b"".join(digests)
         if not content:
@@ -65,7 +64,7 @@ class Candidates:
             self._unwritten.update(each_digest(content))
 
     def read(self) -> WrittenDown:
-        """All candidates, as they are now. Files that cannot be read, and those of other people, are passed by."""
+        """All candidates, as they are now. Files that cannot be read, and those of other people, are skipped."""
         digests, paths = set(self._unwritten), []
         for path in self._paths():
             with suppress(OSError):
@@ -74,9 +73,9 @@ class Candidates:
         return WrittenDown(digests, tuple(paths))
 
     def replace(self, judged: WrittenDown, left: set[bytes]) -> None:
-        """Forget what was judged, but for what is left of it. To be called under the store's exclusive lock.
+        """Forget what was judged, but keep ``left``. To be called under the store's exclusive lock.
 
-        Not without it: a version that is just being removed may still have named what was judged as needed.
+        Without the lock, a version that is being removed could still have named what was judged as needed.
 
         Raises:
             OSError: a file cannot be removed.

@@ -20,10 +20,9 @@ from dci_downloader.mirror.native import native, text_of
 from dci_downloader.mirror.reading import read_file
 from dci_downloader.models import FileEntry, Manifest
 
-NOTE = (
-    "this file system has no symbolic links, so nothing is published here for installers: mirrors take it from here by "
-    "--from"
-)
+ONLY_CARRIED = "nothing is published here for installers: mirrors take it from here by --from"
+"""For people, what a mirror without symbolic links is."""
+NOTE = f"this file system has no symbolic links, so {ONLY_CARRIED}"
 """For people, about a version that is carried only."""
 
 _LONGEST = 4096  # bytes

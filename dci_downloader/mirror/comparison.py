@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Optional
 
+from dci_downloader.mirror.digests import FOLDER
 from dci_downloader.mirror.native import native, text_of
 from dci_downloader.mirror.permissions import FOLDER_MODE
 from dci_downloader.models import FileEntry, Manifest
@@ -72,8 +74,11 @@ def inspect(root: Path, manifest: Manifest, objects: str, copies: frozenset[str]
         copies: the paths that are not links to their objects.
     """
     inspection = _Inspection(str(root), objects, copies)
-    inspection.folders(manifest)
-    inspection.files(manifest)
+    by_folder: defaultdict[str, list[FileEntry]] = defaultdict(list)
+    for entry in manifest.files:
+        by_folder[entry.path.rpartition("/")[0]].append(entry)
+    inspection.folders(_with_those_above([*by_folder, *(link.path.rpartition("/")[0] for link in manifest.symlinks)]))
+    inspection.files(by_folder)
     for path, destination in manifest.symlinks:
         target = inspection.target(path)
         if target != destination:
@@ -94,9 +99,9 @@ class _Inspection:
         self.unlinked: list[str] = []
         self.modes: list[str] = []
 
-    def folders(self, manifest: Manifest) -> None:
-        """Look at every folder that the manifest needs, each after the one it is in."""
-        for folder in sorted(folders_of(manifest)):
+    def folders(self, folders: Iterable[str]) -> None:
+        """Look at folders, each after the one it is in."""
+        for folder in sorted(folders):
             if self._below_blocked(folder):
                 continue
             status = self._status(folder)
@@ -109,18 +114,16 @@ class _Inspection:
                 if not os.access(f"{self._root}/{native(folder)}", os.R_OK | os.X_OK):
                     self._closed += (f"{folder}/" if folder else "",)
 
-    def files(self, manifest: Manifest) -> None:
+    def files(self, by_folder: Mapping[str, Iterable[FileEntry]]) -> None:
         """Look at every file."""
-        by_folder: dict[str, list[FileEntry]] = {}
-        for entry in manifest.files:
-            by_folder.setdefault(entry.path.rpartition("/")[0], []).append(entry)
         rest: list[FileEntry] = []
-        for folder, entries in by_folder.items():
-            rest += self._not_right(folder, entries) if self._objects else entries
+        with _opened(self._objects) as objects:
+            for folder, entries in by_folder.items():
+                rest += entries if objects is None else self._not_right(folder, entries, objects)
         for entry in sorted(rest):
             self._file(entry)
 
-    def _not_right(self, folder: str, entries: Iterable[FileEntry]) -> Iterator[FileEntry]:
+    def _not_right(self, folder: str, entries: Iterable[FileEntry], objects: int) -> Iterator[FileEntry]:
         """The entries of a folder that may not be their objects, or about which something may be wrong.
 
         Listing a folder gives the inodes of all its files, so that stat(2) is asked for objects alone. Where an inode
@@ -128,11 +131,11 @@ class _Inspection:
         """
         device, inodes = self._listing(folder)
         inode_of, lstat = inodes.get, os.lstat  # each is looked up fifty thousand times
-        begin, name_begin = f"{self._objects}/", len(folder) + 1 if folder else 0
+        name_begin = len(folder) + 1 if folder else 0
         for entry in entries:
             path, sha256, size = entry
             try:
-                status = lstat(f"{begin}{sha256[:2]}/{sha256}")
+                status = lstat(f"{sha256[:2]}/{sha256}", dir_fd=objects)
             except OSError:
                 yield entry
                 continue
@@ -201,12 +204,29 @@ class _Inspection:
 
 def folders_of(manifest: Manifest) -> set[str]:
     """The folders that files and links of a manifest need, those above them included; the tree itself is empty text."""
-    folders = {""}
-    for path in {path.rpartition("/")[0] for path in paths_of(manifest)}:
-        while path not in folders:
-            folders.add(path)
-            path = path.rpartition("/")[0]
-    return folders
+    return _with_those_above({path.rpartition("/")[0] for path in paths_of(manifest)})
+
+
+def _with_those_above(folders: Iterable[str]) -> set[str]:
+    above = {""}
+    for folder in folders:
+        while folder not in above:
+            above.add(folder)
+            folder = folder.rpartition("/")[0]
+    return above
+
+
+@contextmanager
+def _opened(folder: str) -> Iterator[Optional[int]]:
+    """A folder to look below, which takes less time than whole paths; None where there is none to be opened."""
+    fd = None
+    with suppress(OSError):
+        fd = os.open(folder, FOLDER) if folder else None
+    try:
+        yield fd
+    finally:
+        if fd is not None:
+            os.close(fd)
 
 
 def paths_of(manifest: Manifest) -> Iterator[str]:

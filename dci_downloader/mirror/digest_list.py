@@ -5,9 +5,9 @@ After the digests come the sizes of their contents, in the same order, eight byt
     .versions/<type>/.<folder>.digests   beside the record <folder>.json
 
 The list begins with the identity of its version, of which its content is a function, and ends with the sha256 of all
-before. So a list is right for a record or it is none: one that is older than the record beside it has another identity,
-one that a disk or a killed run left in part has another sum, and either is made anew from the record. Whoever can forge
-a list can forge the record and remove objects as well; and an object that a tree links to stays, whatever lists say.
+before. So a list that does not fit its record is recognised, and made anew: one older than the record has another
+identity, one that a disk or a killed run cut short has another sum. Whoever can forge a list can forge the record and
+remove objects as well; and an object that a tree links to stays, whatever lists say.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _RECORD_BEGINNING = re.compile(rb'\{"format": ?1, ?"identity": ?"([0-9a-f]{64})"
 
 
 def list_path(tree: Path) -> Path:
-    """The path of a tree's list. No component's folder begins with a dot, so the name is nobody else's."""
+    """The path of a tree's list. No component's folder begins with a dot, so the name is free."""
     return tree.with_name(f".{tree.name}{SUFFIX}")
 
 
@@ -103,7 +103,7 @@ def is_digest_list(path: Path) -> bool:
 
 
 def each_digest(digests: bytes) -> Iterator[bytes]:
-    """Each of the digests that stand one after the other; a part at the end is none."""
+    """Split digests that follow each other; an incomplete one at the end is left out."""
     whole = digests[: len(digests) // SIZE * SIZE]
     return chain.from_iterable(struct.iter_unpack(f"{SIZE}s", whole))  # no loop in Python: there may be millions
 

@@ -1,6 +1,6 @@
 """Which error of :mod:`dci_downloader.errors` an ``OSError`` of the mirror becomes: decided here, once.
 
-What a disk, a file system or its owner can cause is never an unexpected error: it names the place, and says what to do.
+No error that a disk, a file system or its owner can cause is an unexpected one: it names the place and says what to do.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _FORBIDDEN = f"let this user in (where it is his own folder: chmod u+rwx), or {_
 _IN_THE_WAY = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENOTEMPTY}
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTTY}
 _OTHERS = {
+    errno.EILSEQ: "this file system cannot hold that name: choose another destination",
     errno.ENOENT: "it went away during the run: is somebody else working there?",
     errno.ENAMETOOLONG: "choose a destination with a shorter path; some file systems allow shorter names than others",
     errno.EBUSY: "a file system is mounted there, or it is in use: unmount it, or choose another destination",
@@ -80,7 +81,8 @@ def disk_error(error: OSError, where: Union[Path, str]) -> DownloaderError:
     if code in _IN_THE_WAY:
         return SettingsError(message, hint="something else is in the way: move it aside")
     if code in _UNSUPPORTED:
-        return SettingsError(message, hint="this file system cannot do that: choose another destination")
+        hint = "this file system cannot do that, or not with such a name: choose another destination"
+        return SettingsError(message, hint=hint)
     return SettingsError(message, hint=_OTHERS.get(code or 0, "look for disk errors in the system's log"))
 
 

@@ -1,9 +1,9 @@
-"""What is being fetched, and what an interrupted run left: a small file for each component, for those who look on.
+"""What is being fetched, and what an interrupted run left: a small file for each component, for ``status``.
 
     fetching/3f2a….json      one for each topic and type, gone once the component is published
 
-Nothing relies on it: it is written now and then without a flush, and what cannot be written or read is left out. That
-a run still works is told by its process, as this machine has it; of a run on another machine, by when it last wrote.
+Nothing relies on it: it is written now and then without a flush, and what cannot be written or read is left out. A run
+on this machine counts as running while its process exists, one on another machine while it wrote lately.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Optional
 
@@ -25,6 +25,8 @@ from dci_downloader.hooks import MultiProgress, Progress
 from dci_downloader.mirror.files import boot_id, make_folder, remove_file, replace_atomically
 from dci_downloader.mirror.object_names import is_digest
 from dci_downloader.mirror.reading import read_file
+from dci_downloader.mirror.record_fields import text, whole_number
+from dci_downloader.mirror.record_fields import time as instant_of
 from dci_downloader.mirror.store import Store
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.models import FileEntry
@@ -33,6 +35,7 @@ FOLDER = "fetching"
 _PERIOD = 2.0  # seconds between two writes
 _SILENCE = timedelta(minutes=2)  # after which a run on another machine counts as ended
 _MAX_SIZE = 1 << 16  # bytes
+_MAX_AMOUNT = 2**63 - 1
 _MAX_FILES = 1000
 _AMOUNTS = ("files", "size", "files_done", "size_done")
 
@@ -139,11 +142,9 @@ def _path(topic: TopicMirror, component_type: str) -> Path:
 def _read(path: Path, now: datetime) -> Fetching:
     """Read a record; what is none raises whatever it raises."""
     record = json.loads(read_file(path, _MAX_SIZE).decode())
-    topic, of_type, name = (_text(record[key]) for key in ("topic", "type", "name"))
-    files, size, files_done, size_done = (_amount(record[key]) for key in _AMOUNTS)
-    began_at, seen_at = (
-        datetime.fromisoformat(record[key]).astimezone(timezone.utc) for key in ("began_at", "seen_at")
-    )
+    topic, of_type, name = (text(record[key], empty=True) for key in ("topic", "type", "name"))
+    files, size, files_done, size_done = (whole_number(record[key], _MAX_AMOUNT) for key in _AMOUNTS)
+    began_at, seen_at = (instant_of(record[key]) for key in ("began_at", "seen_at"))
     running = _is_running(record["process"], now - seen_at)
     return Fetching(topic, of_type, name, files, size, files_done, size_done, began_at, seen_at, running)
 
@@ -157,19 +158,6 @@ def unfinished(store: Store) -> tuple[int, int]:
             here = store.partial_bytes(FileEntry("", sha256, os.lstat(path).st_size))
             files, size = files + (here > 0), size + here
     return files, size
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError("no text")
-    value.encode()
-    return value
-
-
-def _amount(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < 2**63:
-        raise ValueError("no amount")
-    return value
 
 
 def _is_running(process: Any, silence: timedelta) -> bool:

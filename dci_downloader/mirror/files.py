@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Union
+from typing import Optional, Union
 
 from dci_downloader.errors import SettingsError
 from dci_downloader.mirror.disk_errors import destination_error, disk_errors
@@ -242,9 +242,12 @@ def _require_success(result: int) -> None:
         raise OSError(code, os.strerror(code))
 
 
-def free_bytes(path: Path) -> int:
-    """Bytes an ordinary user may still write to the file system where ``path`` is, or would be made."""
+def free_bytes(path: Path) -> Optional[int]:
+    """Bytes an ordinary user may still write to the file system where ``path`` is, or would be made.
+
+    None where the file system does not say how large it is, as some in user space.
+    """
     while not path.exists():  # a dry run asks before anything is made
         path = path.parent
     status = os.statvfs(path)
-    return status.f_bavail * status.f_frsize  # without the blocks reserved for root
+    return status.f_bavail * status.f_frsize if status.f_blocks else None  # without the blocks reserved for root

@@ -1,20 +1,22 @@
 """The folders of a mirror: which there are, whose they are, and their modes.
 
-A mirror often is a volume with ``lost+found``, or a place where other people keep theirs: what this user may not enter
-and does not own is passed by. What this user owns and cannot read is an error, for it may hold something.
+A mirror often is a volume with ``lost+found``, or a place where other people have folders, too: a folder that this user
+may not enter and does not own is skipped. One that this user owns and cannot read is an error: versions may be in it.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from dci_downloader.errors import ManifestError
+from dci_downloader.errors import ManifestError, SettingsError
 from dci_downloader.mirror.digests import FOLDER, descend
 from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.files import make_folder
 from dci_downloader.mirror.native import native, text_of
 from dci_downloader.mirror.permissions import chmod_open, make_readable, open_up
 from dci_downloader.mirror.version import record_path, type_folder
@@ -57,6 +59,51 @@ def trees_in(folder: Path) -> list[Path]:
         SettingsError: it cannot be read.
     """
     return _folders_in(folder, lambda tree: not is_foreign(tree) or os.path.lexists(record_path(tree)))
+
+
+def make_own_folder(path: Path) -> None:
+    """Make a folder as :func:`~dci_downloader.mirror.files.make_folder` does, that is no other one. Safe to repeat.
+
+    Raises:
+        SettingsError: something else is in its place, or as :func:`require_own_name` says.
+    """
+    make_folder(path)
+    require_own_name(path)
+
+
+def require_own_name(path: Path) -> None:
+    """Make sure that a folder, where it is there, has its own name. No side effect.
+
+    Raises:
+        SettingsError: the file system takes that for the name of another folder, as vfat and exFAT do where only upper
+            and lower case differ.
+    """
+    if not path.is_dir():
+        return
+    with disk_errors(path.parent):
+        names = os.listdir(path.parent)
+    if path.name in names:
+        return
+    for name in names:
+        if _composed(name) != _composed(path.name) and _is_same(path.parent / name, path):
+            raise SettingsError(
+                f"{path}: this file system takes that for {name}, the folder of something else",
+                hint="mirror it into another DEST, or onto a file system that tells upper from lower case",
+            )
+
+
+def _composed(name: str) -> str:
+    """A name as every file system would spell it: some take accents apart from their letters."""
+    return unicodedata.normalize("NFC", text_of(name))
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one folder; a file system in user space may give it an inode for each of them."""
+    if _composed(one.name).casefold() == _composed(other.name).casefold():
+        return True
+    with suppress(OSError):
+        return os.path.samefile(one, other)
+    return False
 
 
 def is_foreign(folder: Path) -> bool:

@@ -6,13 +6,13 @@ out. So the order is:
 1. without a lock: which of the objects in question does no version name? (:class:`References`)
 2. with the store's lock alone: is that still so? If so, remove some, for a quarter of a second at most; else go to 1.
 
-Why nothing is lost that somebody is about to link to: whoever looks for objects holds the store's lock shared, from
-before the first look until the record of the tree he built is on disk. So while the lock is held alone, every content
+Why nothing is lost that a run is about to link to: whoever looks for objects holds the store's lock shared, from
+before the first look until the record of the tree it built is on disk. So while the lock is held alone, every content
 that is needed is named by a record, and each of them was read, for :meth:`References.current` compares them under the
 lock. A run that was killed before its record was there does not need the objects any more; the next run looks anew.
 
 Why no candidate is forgotten: its file goes under the same lock, and only while all versions that it was judged by are
-still there. So nobody is between writing his candidates down and removing the version that names them.
+still there. So no run is between writing its candidates down and removing the version that names them.
 
 An object is removed only where nothing else links to it. Links and names are both asked: trees that are copies hold no
 links, and a tree that was damaged may have lost some.
@@ -43,7 +43,7 @@ def collect_garbage(store: Store, root: Path) -> Removal:
     Does not wait: what cannot be judged now stays written down.
 
     Args:
-        store: which.
+        store: the store to collect in.
         root: of the mirror.
 
     Raises:
@@ -67,7 +67,7 @@ def sweep(store: Store, root: Path, timeout: Optional[float], waiting: Callable[
     """Remove every object that no version needs. Safe to repeat, and to be killed.
 
     Args:
-        store: which.
+        store: the store to collect in.
         root: of the mirror.
         timeout: seconds to wait for running syncs to end; None waits for ever, 0 not at all.
         waiting: called once for each wait, with a line for people that names the holder.
@@ -88,7 +88,7 @@ class _Collection:
     """One judgement of objects, and the removal of those that no version needs.
 
     Args:
-        store: which.
+        store: the store to collect in.
         root: of the mirror.
         digests: of the objects in question.
 

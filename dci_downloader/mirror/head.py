@@ -2,14 +2,14 @@
 
     .versions/<type>/.<folder>.head    beside the record <folder>.json
 
-A record is written once; who has its digest may trust it. When the version was published and verified last, the order
-among its siblings and which of its files are copies may change, and stand in the head. What the head repeats of the
-record saves reading thirty thousand files to show a line of status.
+A record is written once, so that it can be trusted by its digest. What changes later is in the head: when the version
+was last published and verified, its place among the other versions, and which of its files are copies. The head also
+repeats a part of the record, so that a line of status need not read a list of thirty thousand files.
 
-A head is never needed. It counts for a version of its own identity only, and in place of the record only while size
-and time of the record are those that it was written for; one that is missing, damaged or about something else is as
-none, and the record says everything. Two lines: a JSON object, and the sha256 of that line. No component's folder
-begins with a dot, so the name of a head is nobody else's.
+No head is ever needed: the record says everything. A head counts only for a version of its own identity, and in place
+of the record only while size and time of the record are those that it was written for; a missing, damaged or foreign
+one is ignored. It has two lines: a JSON object, and the sha256 of that line. No component's folder begins with a dot,
+so the name of a head is free.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def head_of(version: Version, copies: Optional[frozenset[str]] = None) -> Head:
     """The head that a version should have.
 
     Args:
-        version: which.
+        version: the version.
         copies: its copies, where its record names others.
     """
     return Head(
@@ -178,7 +178,7 @@ def read_current_head(tree: Path) -> Optional[Head]:
         if stat.S_ISREG(status.st_mode) and fields["record"] == [status.st_size, status.st_mtime_ns]:
             head = _head(fields, text_of(tree.name))
             is_here = type_folder(head.component.type) == tree.parent.name
-            # what only others may read is told, not hidden by what was known once
+            # a record that this user may not read is an error, not hidden by the head
             return head if is_here and os.access(record_path(tree), os.R_OK) else None
     return None
 

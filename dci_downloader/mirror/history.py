@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ from dci_downloader.mirror.files import replace_atomically
 from dci_downloader.mirror.locks import FileLock
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.reading import read_file
+from dci_downloader.mirror.record_fields import text, texts, time, whole_number
 from dci_downloader.results import ComponentReport, Outcome, Report
 
 MOST_RUNS = 50
@@ -35,6 +36,7 @@ _MOST_SERIES = 500
 _MOST_TOPICS = 200
 _MOST_PACKAGES = 300
 _MAX_SIZE = 16 << 20  # bytes
+_MAX_NUMBER = 2**63 - 1
 _LONGEST_TEXT = 500
 _LOCK_TIMEOUT = 10.0
 _LOGIN = re.compile(r"(?<=://)[^/\s@]+@")
@@ -134,7 +136,7 @@ def record_run(mirror: Mirror, reports: Sequence[Report], seconds: float) -> Non
     """Add a run to the history, and what it published. Where there is no mirror, nothing happens.
 
     Args:
-        mirror: which.
+        mirror: the mirror whose history it is.
         reports: one for each topic.
         seconds: how long the run took.
     """
@@ -221,66 +223,51 @@ def _all(documents: Any, make: Callable[[Mapping[str, Any]], _Item]) -> tuple[_I
 
 def _run(document: Mapping[str, Any]) -> Run:
     return Run(
-        _time(document["ended_at"]),
-        _number(document["seconds"]),
-        int(_number(document["exit_code"])),
+        time(document["ended_at"]),
+        _seconds(document["seconds"]),
+        whole_number(document["exit_code"]),
         _all(document["topics"], _topic),
     )
 
 
 def _topic(document: Mapping[str, Any]) -> TopicRun:
     return TopicRun(
-        _text(document["topic"]),
-        _texts(document["published"]),
-        int(_number(document["unchanged"])),
-        int(_number(document["size"])),
-        _text(document["reason"]),
+        text(document["topic"], empty=True),
+        texts(document["published"]),
+        whole_number(document["unchanged"], _MAX_NUMBER),
+        whole_number(document["size"], _MAX_NUMBER),
+        text(document["reason"], empty=True),
     )
 
 
 def _build(document: Mapping[str, Any]) -> Build:
     return Build(
-        _text(document["topic"]),
-        _text(document["type"]),
-        _text(document["version"]),
-        int(_number(document["files"])),
-        int(_number(document["size"])),
-        _time(document["published_at"]),
-        _text(document["since"]),
+        text(document["topic"], empty=True),
+        text(document["type"], empty=True),
+        text(document["version"], empty=True),
+        whole_number(document["files"], _MAX_NUMBER),
+        whole_number(document["size"], _MAX_NUMBER),
+        time(document["published_at"]),
+        text(document["since"], empty=True),
         _all(document["packages"], _package),
-        int(_number(document["more_packages"])),
-        _text(document.get("id", "")),
+        whole_number(document["more_packages"], _MAX_NUMBER),
+        text(document.get("id", ""), empty=True),
     )
 
 
 def _package(document: Mapping[str, Any]) -> PackageChange:
     return PackageChange(
-        _text(document["name"]),
+        text(document["name"], empty=True),
         PackageChangeKind(document["kind"]),
-        _texts(document["before"]),
-        _texts(document["after"]),
-        _texts(document["trees"]),
+        texts(document["before"]),
+        texts(document["after"]),
+        texts(document["trees"]),
         document["everywhere"] is True,
         document["source"] is True,
     )
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError("no text")
-    value.encode()  # UnicodeEncodeError, for half a surrogate pair, is a ValueError
-    return value
-
-
-def _texts(values: Any) -> tuple[str, ...]:
-    return tuple(map(_text, values))
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 2**63:
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MAX_NUMBER:
         raise ValueError("no number")
     return value
-
-
-def _time(value: Any) -> datetime:
-    return datetime.fromisoformat(value).astimezone(timezone.utc)

@@ -1,8 +1,8 @@
-"""Holds: a type of a topic that stays at the version that is published, whatever the control server offers.
+"""Holds: a type that is held stays at its published version, whatever the control server offers.
 
-    <topic>/.versions/<type>/.hold      that there is such a file is the hold; its text says since when, for people
+    <topic>/.versions/<type>/.hold      the type is held while this file exists; its text says since when
 
-A sync publishes nothing of a held type, and fetches nothing for it; a rollback moves it all the same, as do people.
+A sync publishes nothing of a held type, and fetches nothing for it. A rollback changes its version all the same.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def held_since(topic: TopicMirror, component_type: str) -> Optional[datetime]:
 
 
 def put_hold(topic: TopicMirror, component_type: str) -> None:
-    """Hold a type. Safe to repeat: it is held since the first time then. To be called under the topic's lock.
+    """Hold a type. Safe to repeat: the time of the first call stays. To be called under the topic's lock.
 
     Raises:
         DiskFullError: no room.
@@ -91,7 +91,7 @@ def hold(
     """Keep a topic at what is published of it, until it is released. Safe to repeat.
 
     Args:
-        mirror: which.
+        mirror: the mirror that has the topic.
         topic_name: the topic.
         component_type: one type of it; empty for all that something is published of.
         timeout: seconds to wait for another run; None waits for ever, 0 not at all.
@@ -125,7 +125,7 @@ def release(
     """End the holds of a topic: the next sync publishes the newest again. Safe to repeat.
 
     Args:
-        mirror: which.
+        mirror: the mirror that has the topic.
         topic_name: the topic.
         component_type: one type of it; empty for all.
         timeout: seconds to wait for another run; None waits for ever, 0 not at all.

@@ -33,11 +33,13 @@ from dci_downloader.mirror.head import Head
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.reading import hash_file, read_file
 from dci_downloader.mirror.record_fields import (
+    FORMAT,
     MAX_NUMBER,
     MAX_SIZE,
     component_fields,
     component_of,
     instant,
+    parse_document,
     text,
     time,
     whole_number,
@@ -46,13 +48,10 @@ from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.topic_list import ListedTopic, list_topic
 from dci_downloader.mirror.version import record_path, type_folder
 from dci_downloader.models import Component, folder_name
-from dci_downloader.network.bounded_json import read_json
 
-FORMAT = 1
 MAX_INDEX = 16 << 20
 """Bytes; a version takes some hundred."""
 
-_MOST_VALUES = 1_000_000
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -106,19 +105,7 @@ def parse_index(document: bytes) -> Index:
     Raises:
         ManifestError: it is none, or names what no mirror may hold.
     """
-    try:
-        fields = read_json(document, _MOST_VALUES)
-        if fields["format"] != FORMAT:
-            raise ValueError(f"it is of format {fields['format']!r:.20}, which this release does not know")
-        return _index(fields)
-    except EntryError as error:
-        raise ManifestError(f"the index cannot be used: {error}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise ManifestError("the index cannot be used: it is not JSON, or was cut") from None
-    except (KeyError, TypeError, AttributeError, OverflowError):
-        raise ManifestError("the index cannot be used: a field is missing, or of another kind") from None
-    except ValueError as error:
-        raise ManifestError(f"the index cannot be used: {error}") from None
+    return parse_document(document, "the index", _index)
 
 
 def index_path(topic: TopicMirror, component_type: str) -> Path:
@@ -165,8 +152,8 @@ def write_index(topic: TopicMirror, component_type: str, *, without: Collection[
     published the index goes away, and with it the type from the list.
 
     Args:
-        topic: which.
-        component_type: which type of it.
+        topic: the topic of the index.
+        component_type: the type that is indexed.
         without: folders of versions that are about to be removed.
 
     Raises:

@@ -34,7 +34,7 @@ def still_published(mirror: Mirror, patterns: Collection[str]) -> Iterator[str]:
     """What agents read of topics by now, a line for people for each topic.
 
     Args:
-        mirror: where to look.
+        mirror: the mirror to look at.
         patterns: names of topics, or patterns; empty ones mean none.
     """
     topics: tuple[TopicMirror, ...] = ()

@@ -51,7 +51,7 @@ def _open(path: Path) -> int:
 
 
 def _usable(fd: int) -> bool:
-    """Whether an open partial is a file that may be written to, and that nobody knows by another name."""
+    """Whether an open partial is a file that may be written to, and that has no second name."""
     status = os.fstat(fd)
     writable = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR
     return writable and stat.S_ISREG(status.st_mode) and status.st_nlink == 1

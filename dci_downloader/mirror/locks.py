@@ -92,7 +92,7 @@ class FileLock:
             shared: beside other shared holders, instead of alone.
             timeout: seconds to wait for other holders; None waits for ever, 0 not at all.
             waiting: called once, before the first wait, with a line for people that names the holder.
-            patience: seconds to wait in any case and without a word, for a lock that nobody holds for long.
+            patience: seconds to wait first, without calling ``waiting``, for a lock that is held briefly.
 
         Raises:
             LockedError: another holder kept it for longer than ``timeout``.

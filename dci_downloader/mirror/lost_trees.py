@@ -1,4 +1,4 @@
-"""Trees whose records are lost: how they are told from other people's folders beside them."""
+"""Trees whose records are lost, and how they differ from other people's folders beside them."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def mend_checked(
     """Mend the versions whose content was found right, without network. Safe to repeat.
 
     Args:
-        mirror: which.
+        mirror: the mirror to mend.
         checks: the result of ``verify``.
         timeout: seconds to wait for another run; None waits for ever, 0 not at all.
         waiting: called once for each wait, with a line for people that names the holder.

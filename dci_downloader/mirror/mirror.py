@@ -179,13 +179,13 @@ class Mirror:
             reserve: bytes that are to stay free; below 0 where so many will be freed before.
 
         Raises:
-            DiskFullError: there is too little.
+            DiskFullError: there is too little, as far as the file system says.
         """
         missing = {entry.sha256: entry for plan in plans for entry in plan.missing}  # a shared content is fetched once
         needed = self.store.room_needed(tuple(missing.values()))
         with disk_errors(self.root):
             free = free_bytes(self.store.partials)
-        if needed and needed + reserve > free:
+        if needed and free is not None and needed + reserve > free:
             staying = f", and {reserve:,} are to stay free (reserve)" if reserve > 0 else ""
             raise DiskFullError(
                 f"{self.root}: {needed:,} bytes are needed, {free:,} are free{staying}",

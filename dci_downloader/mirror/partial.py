@@ -177,7 +177,7 @@ class Partial:
             return len(chunk)
 
     def save(self, *, flush: bool = False) -> None:
-        """Write the journal, so that another run can go on from here. Nothing, once it is closed.
+        """Write the journal, so that another run can go on from here. Does nothing once it is closed.
 
         Args:
             flush: put the bytes on disk first, so that the journal counts after a power cut too.

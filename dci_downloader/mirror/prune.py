@@ -47,7 +47,7 @@ def prune(
     Syncs may begin meanwhile; those that run already are waited for.
 
     Args:
-        mirror: which.
+        mirror: the mirror to prune.
         keep: how many builds of each type stay beside the published one.
         timeout: seconds to wait for running syncs to end; None waits for ever, 0 not at all.
         progress: gets a message before a wait, and one about each thing that cannot be removed.
@@ -89,7 +89,7 @@ def preview(mirror: Mirror, keep: int = 1, *, now: Callable[[], float] = time.ti
     """What :func:`prune` would remove, as far as can be told beside running syncs. Takes no lock, removes nothing.
 
     Args:
-        mirror: which.
+        mirror: the mirror to prune.
         keep: how many builds of each type stay beside the published one.
         now: seconds since the epoch.
 

@@ -21,6 +21,7 @@ from dci_downloader.mirror.carried import NOTE, carried_path, carry, has_links, 
 from dci_downloader.mirror.digest_list import each_digest, remembered_digests
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import flush_folder, make_folder, make_symlink, remove_file
+from dci_downloader.mirror.folders import make_own_folder
 from dci_downloader.mirror.head import Head
 from dci_downloader.mirror.index import note_index
 from dci_downloader.mirror.native import native
@@ -74,13 +75,14 @@ def publish(
     Raises:
         IntegrityError: an object is missing, or a path cannot be made.
         DiskFullError: no room.
-        SettingsError: something else is in the way.
+        SettingsError: something else is in the way, another type's folder for example that the file system takes for
+            this one.
     """
     notes: tuple[str, ...] = ()
     folder = topic.versions_folder(component.type)
     with disk_errors(folder):
         for path in (topic.path, folder.parent, folder):
-            make_folder(path)
+            make_own_folder(path)
         _check_link(topic.link(component.type))
         wanted_identity = identity(component, selection, wanted)
         heads, unreadable = topic.look(component.type)
@@ -194,7 +196,7 @@ def _build(topic: TopicMirror, version: Version, progress: Progress) -> tuple[Ve
 
 
 def _lost(tree_path: Path, version: Version) -> set[bytes]:
-    """What a version held that stands in the way, because its record cannot be read, and this one does not hold."""
+    """The digests of a version in the way, whose record cannot be read, that the new version does not hold."""
     lost = set(each_digest(remembered_digests(tree_path)))
     if lost:  # nothing is in the way of most versions
         lost.difference_update(bytes.fromhex(entry.sha256) for entry in version.manifest.files)

@@ -1,22 +1,56 @@
-"""The fields that records and heads share, checked one by one: what is missing or of another kind raises ValueError."""
+"""The fields of records, heads, indexes and histories, checked one by one: those of another kind raise ValueError."""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeVar
 
-from dci_downloader.content.names import check_name
+from dci_downloader.content.names import EntryError, check_name
+from dci_downloader.errors import ManifestError
 from dci_downloader.models import Component, folder_name
+from dci_downloader.network.bounded_json import read_json
 
 MAX_NUMBER = 2**53 - 1
 MAX_SIZE = 256 << 20
 """Bytes of a file of the mirror that is read whole: as of a manifest, of which a record is shorter; 50,000 files take
 8 MB."""
 
+FORMAT = 1
+"""Of indexes and of the list of topics."""
+_MOST_VALUES = 1_000_000
 _MAX_TEXT = 1 << 16  # characters
 _COMPONENT = ["id", "name", "type", "topic_id", "tags", "created_at", "released_at", "team_id", "state", "version"]
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?[+-]\d\d:\d\d", re.ASCII)
+
+
+_Parsed = TypeVar("_Parsed")
+
+
+def parse_document(document: bytes, name: str, parse: Callable[[Any], _Parsed]) -> _Parsed:
+    """Read and check a document that says what a mirror holds: it may be another mirror's, so it is untrusted.
+
+    Args:
+        document: a JSON object with the fields of format 1.
+        name: of the document, for messages.
+        parse: makes the value of its fields; raises where one is missing or of another kind.
+
+    Raises:
+        ManifestError: it cannot be used.
+    """
+    try:
+        fields = read_json(document, _MOST_VALUES)
+        if fields["format"] != FORMAT:
+            raise ValueError(f"it is of format {fields['format']!r:.20}, which this release does not know")
+        return parse(fields)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise ManifestError(f"{name} cannot be used: it is not JSON, or was cut") from None
+    except (KeyError, TypeError, AttributeError, OverflowError):
+        raise ManifestError(f"{name} cannot be used: a field is missing, or of another kind") from None
+    except (ValueError, EntryError) as error:
+        raise ManifestError(f"{name} cannot be used: {error}") from None
 
 
 def component_fields(component: Component) -> dict[str, Any]:

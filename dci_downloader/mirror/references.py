@@ -55,7 +55,7 @@ def named_by(tree: Path, writes_list: bool = False) -> Iterator[bytes]:
     """The digests that the version of a tree names; none where its record is damaged.
 
     Args:
-        tree: which.
+        tree: the tree of the version.
         writes_list: whether a list that is missing, or does not fit, is written. Safe to repeat.
 
     Raises:

@@ -24,6 +24,7 @@ from dci_downloader.mirror.index import write_index
 from dci_downloader.mirror.lookup import find_types
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.native import native
+from dci_downloader.mirror.notice import remove_notices
 from dci_downloader.mirror.removal import leftover_note
 from dci_downloader.mirror.retention import discard, reclaimable
 from dci_downloader.mirror.topic import TopicMirror
@@ -61,7 +62,7 @@ def remove(
     """Forget a topic, or a type of it. After a failure it is safe to repeat.
 
     Args:
-        mirror: which.
+        mirror: the mirror that has the topic.
         topic_name: the topic.
         component_type: one type of it; empty for all.
         timeout: seconds to wait for other runs; None waits for ever, 0 not at all.
@@ -123,6 +124,7 @@ def _remove_type(topic: TopicMirror, component_type: str) -> Removal:
         write_index(topic, component_type, without=folders)  # other mirrors are told that nothing is published any more
         removed = tuple(each for each in folders if discard(topic, folder / native(each)))
         remove_file(hold_path(topic, component_type))
+        remove_notices(topic, component_type)
         forget_fetching(topic, component_type)
         _remove_empty(topic, folder)
     return removal._replace(versions=removed)

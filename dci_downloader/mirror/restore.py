@@ -50,7 +50,7 @@ def rebuild_damaged(
     goes on. Older versions that had the same damage are restored too, where what they need can be had.
 
     Args:
-        mirror: which.
+        mirror: the mirror to repair.
         checks: the result of :func:`~dci_downloader.mirror.verify.verify`; versions without damage are left alone.
         fetch: brings what a plan misses of a component into the store, or raises; called under the topic's lock.
         timeout: seconds to wait for another run; None waits for ever, 0 not at all.
@@ -91,7 +91,7 @@ def restore_links(
     """Have published links lead to their versions again, where all that these hold is here. Safe to repeat.
 
     Args:
-        mirror: which.
+        mirror: the mirror to repair.
         timeout: seconds to wait for another run; None waits for ever, 0 not at all.
         waiting: called once for each wait, with a line for people that names the holder.
 

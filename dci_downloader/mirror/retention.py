@@ -39,8 +39,8 @@ def expired(
     Where the published link is damaged, what it should lead to counts as published.
 
     Args:
-        topic: which.
-        component_type: which type of it.
+        topic: the topic of the versions.
+        component_type: their type.
         keep: how many older builds stay.
         next_identity: the identity of a version that is about to be published; empty for the one published now.
         next_build: the id of its component.

@@ -57,7 +57,7 @@ def rollback(
     component. Content is hashed first, because nobody may have looked at it since it was published.
 
     Args:
-        mirror: which.
+        mirror: the mirror that has the topic.
         topic_name: the topic.
         component_type: one type of it; empty for all that have an older version.
         hold: have it stay, whatever is newer, until it is released.

@@ -1,9 +1,8 @@
 """Room: unpublished versions give way to a new build where the disk is too small for both.
 
 The oldest go first, whatever topic they are of; the published ones never. Where all of them together would not free
-enough, none is removed: the run fails either way, and a way back is worth more than a failure with more room. To be
-called without a topic's lock, for it takes that of each topic whose versions it removes. A topic that another run is
-working on keeps its own.
+enough, none is removed: the run fails either way, and they are kept for a rollback. A topic that another run is working
+on keeps its versions. To be called without a topic's lock, for it takes that of each topic whose versions it removes.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ def removable(mirror: Mirror, shortage: int) -> Removal:
     """What :func:`make_room` would remove. No side effect.
 
     Args:
-        mirror: which.
-        shortage: bytes that lack.
+        mirror: the mirror that needs room.
+        shortage: bytes that are missing.
 
     Returns:
         The versions, and what that frees; nothing where it would not be enough.
@@ -49,8 +48,8 @@ def make_room(
     While another run is working, what they held could not leave the store: those that run already are waited for.
 
     Args:
-        mirror: which.
-        shortage: bytes that lack.
+        mirror: the mirror that needs room.
+        shortage: bytes that are missing.
         waiting: called with a line for people before a wait, and about each topic that another run keeps.
         timeout: seconds to wait for other runs; None waits for ever, 0 not at all.
 

@@ -1,4 +1,4 @@
-"""Status: what a mirror holds, by its records alone."""
+"""Status: what a mirror holds, read from its records alone."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Status:
         rows: one for each type of each topic.
         size: bytes of all versions, each file of each counted.
         saved: how many of these bytes hard links save.
-        free: bytes that may still be written to the file system.
+        free: bytes that may still be written to the file system; None where that does not say it.
         fetching: what is being fetched, or what an interrupted run left.
         unfinished_files: how many files the next sync goes on with, ``unfinished_bytes`` of which are here.
         unreadable: topics and types that nothing can be told of, why, and what to do, a line each.
@@ -79,7 +79,7 @@ class Status:
     rows: tuple[StatusRow, ...] = field(repr=False)
     size: int
     saved: int
-    free: int = 0
+    free: Optional[int] = 0
     fetching: tuple[Fetching, ...] = ()
     unfinished_files: int = 0
     unfinished_bytes: int = 0
@@ -90,7 +90,7 @@ def status(mirror: Mirror) -> Status:
     """What is here. Reads heads, and records where they lack; needs no network and has no side effect.
 
     Args:
-        mirror: whose versions.
+        mirror: the mirror to show.
 
     Raises:
         NotFoundError: there is no mirror.

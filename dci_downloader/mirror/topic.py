@@ -21,8 +21,8 @@ from dci_downloader.errors import DiskFullError, LockedError, SettingsError
 from dci_downloader.mirror.carried import carried_folder, carried_state, is_carried
 from dci_downloader.mirror.comparison import TreeState, inspect
 from dci_downloader.mirror.disk_errors import disk_errors
-from dci_downloader.mirror.files import LINK_HINT, make_folder
-from dci_downloader.mirror.folders import component_types, mend_folders, trees_in
+from dci_downloader.mirror.files import LINK_HINT
+from dci_downloader.mirror.folders import component_types, make_own_folder, mend_folders, trees_in
 from dci_downloader.mirror.garbage import collect_garbage
 from dci_downloader.mirror.head import Head
 from dci_downloader.mirror.locks import BRIEF, FileLock
@@ -90,7 +90,7 @@ class TopicMirror:
 
         Raises:
             LockedError: another run holds it for longer than ``timeout``.
-            SettingsError: the mirror cannot be written to, or something else is in its place.
+            SettingsError: the mirror cannot be written to, or something else is in its place, another topic even.
         """
         self.store.prepare()
         if self.store.needs_recovery():
@@ -104,10 +104,10 @@ class TopicMirror:
 
     @contextmanager
     def alone(self, timeout: Optional[float], waiting: Callable[[str], None]) -> Iterator[None]:
-        """The same for who trusts no object and collects by himself: neither recovery nor collection."""
+        """The same without recovery and collection, for callers that trust no object and collect by themselves."""
         store_lock = self.store.lock()
         with store_lock.holding(shared=True, timeout=timeout, waiting=waiting, patience=BRIEF):
-            make_folder(self.path)
+            make_own_folder(self.path)
             with FileLock(self.path / ".lock").holding(timeout=timeout, waiting=waiting):
                 store_lock.sign()  # only now: while it waits for the topic, others are the ones to name
                 mend_folders(self.path)

@@ -24,17 +24,14 @@ from dci_downloader.mirror.files import replace_atomically
 from dci_downloader.mirror.locks import FileLock
 from dci_downloader.mirror.native import native
 from dci_downloader.mirror.reading import read_file
-from dci_downloader.mirror.record_fields import instant, text, texts, time
+from dci_downloader.mirror.record_fields import FORMAT, instant, parse_document, text, texts, time
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.models import folder_name
-from dci_downloader.network.bounded_json import read_json
 
-FORMAT = 1
 TOPICS_NAME = "topics.json"
 MAX_LIST = 16 << 20
 """Bytes; a topic takes about a hundred."""
 
-_MOST_VALUES = 1_000_000
 _MOST_TYPES = 5000  # each is a request to whoever looks for a component in all of them
 
 
@@ -61,23 +58,17 @@ def parse_topics(document: bytes) -> tuple[ListedTopic, ...]:
     Raises:
         ManifestError: it is none, or names what no mirror may hold.
     """
-    try:
-        fields = read_json(document, _MOST_VALUES)
-        if fields["format"] != FORMAT:
-            raise ValueError(f"it is of format {fields['format']!r:.20}, which this release does not know")
-        topics = tuple(map(_topic, fields["topics"]))
-        if sum(len(topic.types) for topic in topics) > _MOST_TYPES:
-            raise ValueError(f"it names more than {_MOST_TYPES:,} types of component")
-        for names in ([topic.name for topic in topics], *(topic.types for topic in topics)):
-            if len(set(map(folder_name, names))) != len(names):
-                raise ValueError("it names a topic, or a type of one, twice")
-        return topics
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise ManifestError("the list of topics cannot be used: it is not JSON, or was cut") from None
-    except (KeyError, TypeError, AttributeError, OverflowError):
-        raise ManifestError("the list of topics cannot be used: a field is missing, or of another kind") from None
-    except ValueError as error:
-        raise ManifestError(f"the list of topics cannot be used: {error}") from None
+    return parse_document(document, "the list of topics", _topics)
+
+
+def _topics(fields: Any) -> tuple[ListedTopic, ...]:
+    topics = tuple(map(_topic, fields["topics"]))
+    if sum(len(topic.types) for topic in topics) > _MOST_TYPES:
+        raise ValueError(f"it names more than {_MOST_TYPES:,} types of component")
+    for names in ([topic.name for topic in topics], *(topic.types for topic in topics)):
+        if len(set(map(folder_name, names))) != len(names):
+            raise ValueError("it names a topic, or a type of one, twice")
+    return topics
 
 
 def list_topic(topic: TopicMirror, listed: ListedTopic, *, gone: bool = False) -> None:
@@ -86,7 +77,7 @@ def list_topic(topic: TopicMirror, listed: ListedTopic, *, gone: bool = False) -
     Topics whose folder is gone leave the list, too.
 
     Args:
-        topic: which.
+        topic: the topic to list.
         listed: the entry with the types that it is about; its id and date may be unknown, then those known before stay.
         gone: whether nothing is published of these types any more.
 

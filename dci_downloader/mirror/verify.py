@@ -81,7 +81,7 @@ def verify(
     shared.
 
     Args:
-        mirror: which.
+        mirror: the mirror to verify.
         workers: how many processes hash side by side; 0 for one on each core.
         timeout: seconds to wait for a run that prunes; None waits for ever, 0 not at all.
         progress: gets files and bytes, and a message before a wait.
@@ -255,5 +255,5 @@ def _record_as_verified(topic: TopicMirror, version: Head) -> str:
 
 
 def _publication(version: Head) -> tuple[str, int, datetime]:
-    """What another publication of a version changes."""
+    """The fields of a version that publishing it again changes."""
     return version.identity, version.number, version.published_at

@@ -44,7 +44,7 @@ def mirror_url(text: str) -> str:
         origin(text)
         parts = urlsplit(text)
         # urlsplit drops line ends and tabs without a word, so the text itself is looked at.
-        usable = bool(_NETLOC.fullmatch(parts.netloc)) and text.isascii() and text.isprintable() and parts.port != 0
+        usable = bool(_NETLOC.fullmatch(parts.netloc)) and text.isascii() and text.isprintable()
     except ValueError:
         usable = False
     if not usable or parts.query or parts.fragment:

@@ -1,7 +1,8 @@
 """Encoded bodies (``Content-Encoding``), decoded within a bound: rules without I/O.
 
 Nothing here asks for an encoding, so the header is a hint only (RFC 9110, 8.4). The bytes of a file are proved by its
-digest: :mod:`dci_downloader.transfer.verdict` decides how they are read. For other bodies what they look like decides.
+digest: :mod:`dci_downloader.transfer.verdict` decides how they are read. Other bodies are decoded where they
+look encoded.
 
 * The header lists encodings in the order in which they were applied; at most five are undone.
 * ``gzip`` and ``deflate`` are decoded, the latter with the head of zlib, as it should have, and without.

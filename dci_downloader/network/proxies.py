@@ -63,7 +63,7 @@ def _configured(scheme: str, network: Network) -> str:
 def _is_direct(url: str, no_proxy: str) -> bool:
     """Whether a URL's host is one of those that are reached without a proxy."""
     parts = urlsplit(url)
-    host = (parts.hostname or "").partition("%")[0]  # what follows names the network card
+    host = (parts.hostname or "").partition("%")[0]  # the rest names a network interface
     port = parts.port or DEFAULT_PORTS.get(parts.scheme.lower(), 0)
     address = _address(host)
     for item in re.split(r"[\s,]+", no_proxy.lower()):

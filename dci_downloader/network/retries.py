@@ -1,8 +1,8 @@
 """When to ask a server again, and how long to wait before: rules without I/O, for API calls and file bytes alike.
 
 * A status is transient if the same request may succeed later: 408 and, on another connection, 421 (RFC 9110, 15.5),
-  425 (RFC 8470), 429 (RFC 6585), and whatever speaks of the server, 5xx, registered or not: full disks and quotas (507,
-  509) and the troubles of those who stand between (520 to 530, 598, 599). Not 501 and 505, which speak of the request.
+  425 (RFC 8470), 429 (RFC 6585), and every 5xx, registered or not: full disks and quotas (507, 509) and failures of
+  proxies in between (520 to 530, 598, 599). Not 501 and 505, which are about the request.
   Every other error is final, or needs a new URL.
 * A redirect is 301, 302, 303, 307 or 308 (RFC 9110, 15.4); 300 and 304 name no other place.
 * Waits double from try to try, half of each by chance, so that many clients of a server that fell over do not come

@@ -1,4 +1,4 @@
-"""Several questions at once: across a slow line, what matters is how many answers have to be waited for in turn."""
+"""Several requests at once: on a line with long round trips, the number of waits in turn decides how long all takes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Result = TypeVar("_Result")
 
 
 def side_by_side(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
-    """Do the same with several items, each in a thread, at most eight at a time.
+    """Call a function for several items, each in a thread, at most eight at a time.
 
     Whoever interrupts the wait is not kept waiting: the threads are daemons, and their results are dropped.
 

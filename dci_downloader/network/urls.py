@@ -1,4 +1,4 @@
-"""URLs: where they lead, how they are sent, and what of them may be shown.
+"""URLs: their origins, their form when they are sent, and the part of them that may be shown.
 
 * Two URLs are of one server if scheme, host and port are equal (the origin of RFC 6454, 4); a port that is not named is
   80 or 443. Host and scheme are compared in lower case (RFC 3986, 6.2.2.1).
@@ -35,6 +35,8 @@ def origin(url: str) -> Origin:
         raise ValueError(f"scheme {scheme[:20]!r} where http or https is due")
     if not parts.hostname:
         raise ValueError("no host")
+    if parts.port == 0:
+        raise ValueError("port 0")
     return Origin(scheme, parts.hostname, parts.port or DEFAULT_PORTS[scheme])
 
 

@@ -1,6 +1,6 @@
 """Elements of HTML, in which every text is escaped by the library that writes them.
 
-Names come from servers and disks: what a page could obey, or nobody can see, is shown as escapes.
+Names come from servers and disks: characters that control a text, or cannot be seen, are shown as escapes.
 """
 
 from __future__ import annotations

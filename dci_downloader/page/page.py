@@ -36,7 +36,7 @@ def write_page(mirror: Mirror, path: Path) -> None:
     """Write the page, at once and readable by all. Safe to repeat.
 
     Args:
-        mirror: which.
+        mirror: the mirror to show.
         path: the file; replaced.
 
     Raises:
@@ -54,7 +54,7 @@ def require_place(mirror: Mirror, path: Path) -> None:
     """Make sure that a page can be written, before there is one.
 
     Args:
-        mirror: which; its own folder need not be there yet.
+        mirror: the mirror to show; its own folder need not be there yet.
         path: the file.
 
     Raises:
@@ -79,7 +79,7 @@ def page(mirror: Mirror, path: Optional[Path] = None) -> str:
     """The page as text.
 
     Args:
-        mirror: which.
+        mirror: the mirror to show.
         path: where it will be; None where that is not known.
 
     Raises:
@@ -142,13 +142,12 @@ def _header(mirror: Mirror, root: Path, found: Status, history: History) -> Elem
     if history.runs:
         code = history.runs[0].exit_code
         pills.append(pill(f"the last run failed ({code})", "bad") if code else pill("the last run succeeded", "good"))
-    parts = [
-        f"{formatting.size(found.size)} in all versions, of which links save {formatting.size(found.saved)}",
-        f"{formatting.size(found.free)} free",
-    ]
+    parts = [f"{formatting.size(found.size)} in all versions, of which links save {formatting.size(found.saved)}"]
     if found.unfinished_bytes:
         unfinished = formatting.count(found.unfinished_files, "unfinished file")
-        parts.insert(1, f"{formatting.size(found.unfinished_bytes)} in {unfinished}")
+        parts.append(f"{formatting.size(found.unfinished_bytes)} in {unfinished}")
+    if found.free is not None:
+        parts.append(f"{formatting.size(found.free)} free")
     written = element("p", "written ", moment(mirror.clock()), class_="quiet")
     return element("header", element("h1", str(root)), element("p", *pills), element("p", " · ".join(parts)), written)
 

@@ -1,4 +1,4 @@
-"""What the status page says of a component beside its row: repositories, and past builds with what changed in them."""
+"""What the status page shows of a component beside its row: repositories, and past builds with their changes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sources_of(mirror: Mirror, row: StatusRow) -> tuple[Source, ...]:
 
 
 def past_builds(mirror: Mirror, row: StatusRow, history: History) -> tuple[Build, ...]:
-    """The last builds of a type, each as it was published last; of those before all history, the present one."""
+    """The last builds of a type, each as it was published last, and the present one where no history has it."""
     builds = history.builds_of(row.topic, row.type)
     if row.published_at is not None and not any(build.version == row.version for build in builds):
         builds = (*_present(mirror, row), *builds)

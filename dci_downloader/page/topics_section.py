@@ -33,7 +33,7 @@ def topics_section(rows: Iterable[StatusRow], builds: PastBuilds, sources: Sourc
         rows: of the status.
         builds: the last builds of each.
         sources: the repositories of each.
-        root: the URL of the mirror, until the page knows a better one.
+        root: the URL of the mirror, until a script in the page replaces it.
     """
     for topic, of_topic in groupby(rows, key=lambda row: row.topic):
         types = [_type(row, builds(row), sources(row), root) for row in of_topic]

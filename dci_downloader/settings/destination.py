@@ -1,4 +1,4 @@
-"""DEST, the root of the mirror, for every command: as it is given, else as environment or settings name it."""
+"""DEST, the root of the mirror, for every command: from the command line, else from environment or settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings and credentials that are found where nobody names them.
+"""Settings and credentials that are found in their usual places, where the user names none.
 
     /etc/dci-downloader/settings.yml, dcirc.sh        those of the machine
     ~/.config/dci-downloader/settings.yml, dcirc.sh   those of the user, over them
@@ -8,9 +8,9 @@ XDG_CONFIG_HOME is taken in place of ~/.config.
 The rules:
 
 * A file that nobody named is used only where nobody else can have written it: it and its folder belong to this user or
-  to root, and not everybody may write to them. Root, say, does not follow the settings of the user it stands in for.
-* What this user may not read is passed by; errors about what is missing then name it.
-* Found credentials count only where the environment holds none. What else ``dcirc.sh`` sets gives way to it.
+  to root, and not everybody may write to them. So root does not follow another user's settings under ``sudo``.
+* A file that this user may not read is skipped; errors about missing settings or credentials then name it.
+* Found credentials count only where the environment holds none. Other variables of ``dcirc.sh`` give way to it, too.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class Variables(NamedTuple):
     """The environment with the credentials of a file.
 
     Attributes:
-        environ: as ``os.environ``, with what a ``dcirc.sh`` adds.
-        found: what else there is.
+        environ: as ``os.environ``, with the variables of a ``dcirc.sh``.
+        found: the files that were found.
         notes: lines for everybody.
-        details: lines for those who asked for more.
+        details: lines for verbose output.
     """
 
     environ: Mapping[str, str]

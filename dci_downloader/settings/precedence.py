@@ -2,19 +2,19 @@
 
 The rules:
 
-* What stands on the top level of a file holds for every topic that does not say otherwise.
+* The top level of a file holds for every topic that does not say otherwise.
 * The topics are those of the last file that names any. A TOPIC on the command line comes before them, as in the
-  previous downloader; if it is one of them, it is that one.
-* ``--component-id`` asks for that component alone: for TOPIC, else for the only topic of the files, whose name then
+  previous downloader; if a file lists it, it has the settings of that entry.
+* ``--component-id`` asks for that component alone: in TOPIC, or else in the only topic of the files, whose name then
   follows from the component.
-* ``--job-id`` asks for what that job was created with: only TOPIC, or else one of the topics of the files, may say how.
-* ``from`` names another mirror in place of the control server, which alone knows jobs: ``DCI_JOB_ID`` does not count
-  then, nor does whatever else is said about that server.
-* ``DCI_JOB_ID`` asks for the same, of the topic that is the job's, and changes nothing of the others: of TOPIC, else of
-  the files. It gives way to whatever names a component. A single argument is DEST where nothing else names that.
+* ``--job-id`` asks for the components of that job, with the settings of TOPIC, or else of the job's topic in the files.
+* ``DCI_JOB_ID`` asks for the same, but leaves the other topics of the files as they are. It is ignored where something
+  else names a component. With it, a single argument is DEST where nothing else names that.
+* ``from`` names another mirror in place of the control server. ``DCI_JOB_ID``, and all settings of the control server,
+  are ignored then: a mirror knows no jobs.
 * Files that are found (see :mod:`~dci_downloader.settings.discovery`) count like those of ``--settings`` where nothing
-  says what to mirror. Where something does, they count only if nothing else says where to: then TOPIC is as they have
-  it.
+  says what to mirror. Where something does, they count only if nothing else names the destination: then they give it,
+  and the settings of TOPIC.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ class JobRequest(NamedTuple):
 
 @dataclass(frozen=True)
 class MergedSettings:
-    """The values that count.
+    """The values that take precedence.
 
     Attributes:
         destination: the root of the mirror; None where it is not named.
         topics: for each topic its ``topic``, empty where the component id says it, and all of ``DEFAULTS``.
         job: the job whose components are wanted; None where none is named.
-        notes: what is without effect, a line each.
+        notes: the settings that are without effect, a line each.
         upstream: the address of the mirror that takes the control server's place; None where there is none.
         details: which of the files that are found count, a line each.
         status_page: path of the page of HTML about the mirror; None for none.
@@ -131,7 +131,7 @@ def _topics(
     job_id: str,
     command_line: CommandLine,
 ) -> tuple[Values, ...]:
-    """Everything that counts for each topic to mirror.
+    """The settings of each topic to mirror.
 
     Raises:
         SettingsError: two would be published in one folder, or the command line cannot be used.
@@ -187,7 +187,7 @@ def _positional(command_line: CommandLine, *, alone_is_topic: bool) -> tuple[str
 
     Args:
         command_line: the options of a sync.
-        alone_is_topic: whether without such an option it is TOPIC, even if no option names the destination.
+        alone_is_topic: whether a single argument is TOPIC where there is no such option, and none for the destination.
     """
     given = command_line.positional
     if len(given) > 2 or not all(given):
@@ -202,7 +202,7 @@ def _positional(command_line: CommandLine, *, alone_is_topic: bool) -> tuple[str
 
 
 def _destination(text: str) -> SettingValue:
-    """DEST, in which no shell may have replaced a ``~``: quoted, say, or in a unit of systemd."""
+    """The destination that DEST names; a ``~`` is replaced here where no shell did so, as in a unit of systemd."""
     try:
         return SettingValue(path(text), "DEST")
     except ValueError as error:

@@ -48,7 +48,7 @@ class Settings:
         api_version: of the control server, for files.
         upstream: the address of the mirror that takes the control server's place; empty for none.
         job: the job whose components are mirrored; None for those that the topics name.
-        notes: what of the settings is without effect, a line each.
+        notes: the settings that are without effect, a line each.
         details: which files were found, a line each.
         status_page: path of the page of HTML about the mirror; None for none.
     """
@@ -154,7 +154,7 @@ def load(command_line: CommandLine, environ: Mapping[str, str]) -> Settings:
 
 
 def merge_found(command_line: CommandLine, environ: Mapping[str, str]) -> tuple[MergedSettings, discovery.Variables]:
-    """What counts, with the files that are found; credentials are looked for only where a control server is asked.
+    """Merge with the files that are found; credentials are looked for only where a control server is asked.
 
     Args:
         command_line: the options of a sync.

@@ -105,7 +105,7 @@ class Setting:
         option: with its metavar: ``--arch ARCH``.
         help: one line of ``--help``; an option without help is not shown there or in the pages.
         text: of the pages' tables, where ``help`` is too short.
-        in_files: what else to know of it in settings files, for the pages.
+        in_files: how it differs in settings files, for the pages.
         comment: of the example file, where ``help`` does not fit there.
         example: the value of the example file's top level; without one, the topics of that file show the setting.
         levels: where in a settings file it may stand.

@@ -24,7 +24,7 @@ def unused_filters(topics: Sequence[Values], command_line: CommandLine) -> Itera
 def unused_with_upstream(
     upstream: SettingValue, topics: Sequence[Values], command_line: CommandLine, environ: Mapping[str, str]
 ) -> Iterator[str]:
-    """Notes on what is about the control server, or other servers, where another mirror takes their place.
+    """Notes on settings about the control server, or other servers, that a mirror in their place makes useless.
 
     Args:
         upstream: the mirror.

@@ -23,7 +23,7 @@ class SettingValue(NamedTuple):
 
 
 def filled(text: str) -> str:
-    """A text that is not empty: what an unset variable leaves must not come to mean everything."""
+    """A text that is not empty: the empty text of an unset variable must not come to mean everything."""
     if not text.strip():
         raise ValueError("expected a value")
     return text

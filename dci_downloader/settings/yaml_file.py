@@ -5,7 +5,7 @@ The rules:
 * The loader is that of ``yaml.safe_load``, stopped before it builds values: only known settings are looked at, whatever
   else the file holds. Aliases and merge keys are followed, within a bound.
 * :mod:`dci_downloader.settings.table` declares the settings, where they may stand and what they hold.
-* A key that is not a setting is somebody else's, unless it is one edit away from a setting: then it is a mistake.
+* A key that is not a setting is left to other programs, unless it is one edit away from a setting: that is a mistake.
 * The topics of a file are its ``jobs``, else its ``topic``, else its ``topics``, as in the previous downloader; an
   empty list is passed over where there is another.
 * A setting without a value counts as not set.
@@ -50,7 +50,7 @@ class SettingsFile(NamedTuple):
         values: the settings of its top level.
         topics: those of each topic; None where the file names none.
         problems: what is wrong, a line each, with file, line and column. While there are any, nothing else counts.
-        notes: what is right but without effect, likewise.
+        notes: what is valid but without effect, a line each, with file, line and column.
     """
 
     values: Values = MappingProxyType({})
@@ -119,7 +119,7 @@ class _Reader:
         return ({"topic": setting},) if first == "topic" else setting.value
 
     def _problem(self, node: Node, text: str) -> None:
-        """Note a problem. A value that is one becomes None: no other is made up, for the file cannot be used then."""
+        """Note a problem. The value becomes None: the file cannot be used then."""
         mark = node.start_mark
         self.problems.append((mark.line, mark.column, f"{_position(self.name, node.start_mark)}: {text}"))
 

@@ -1,10 +1,10 @@
-"""An image on its way: its folders are read, what is here is filled in, the rest is fetched, and the whole is proved.
+"""An image is put together: its folders are read, files of the store filled in, the rest fetched, the whole proved.
 
     folders ─► fills, while the gaps are fetched ─► sha256 ─► object
                                                        └► where it is wrong: sums in the image, else all that was filled
 
 It does all its work in steps of some milliseconds, for another thread than the event loop; what has to be fetched is an
-ordinary range of an ordinary file. Whatever is odd about an image makes it a file like any other.
+ordinary range of an ordinary file. An image that cannot be read is fetched like any other file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dci_downloader.transfer.tuning import Tuning
 
 
 class AssemblyStep(NamedTuple):
-    """What a step comes to.
+    """The result of a step.
 
     Attributes:
         wanted: what has to be fetched.
@@ -99,7 +99,7 @@ class Assembling:
     """The steps of one image; see :class:`Parts`.
 
     Attributes:
-        step: what the last step came to; None once there is nothing more to do than to finish the file.
+        step: the result of the last step; None once there is nothing more to do than to finish the file.
     """
 
     def __init__(self, partial: FilledPartial, parts: Parts, step_bytes: int) -> None:

@@ -1,4 +1,4 @@
-"""How much each source is asked for, by what it has shown that it can bring: rules without I/O.
+"""How much each source is asked for, by how fast it was so far: rules without I/O.
 
 Sources that are fast come back for more sooner, and so get more. Beyond that:
 
@@ -85,7 +85,7 @@ class Balance:
         """How many requests to a peer may be under way.
 
         Args:
-            peer: which.
+            peer: the peer.
             at_peer: the most that a peer may have.
             connections: how many there are for all sources.
         """

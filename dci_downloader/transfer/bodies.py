@@ -83,7 +83,7 @@ class Bodies:
         was cut goes on as a big one: it would never arrive where every connection is cut.
 
         Args:
-            request: which.
+            request: the request that ended.
             chunks: its last bytes.
             code: libcurl's error code, 0 for none; None where it was ended here.
         """

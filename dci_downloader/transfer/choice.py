@@ -74,7 +74,7 @@ class SourceChoice:
         """The source to ask for a segment, as the only element; empty while none has room.
 
         Args:
-            segment: which.
+            segment: the segment to fetch.
             anywhere: whether it need not be the source that its file is asked of.
         """
         if not self._peers:

@@ -3,7 +3,7 @@
 Peers spare the object store, so they come first; but no run is to take longer for a peer that is slow.
 
 * In the beginning, peers are alone. A head start later it is seen what they bring.
-* While this program finds little time to wait, nobody could bring it more: the peers stay alone.
+* While this program itself is the bottleneck, another source would not help: the peers stay alone.
 * Otherwise the object store is tried beside them, for as long as it brings more and more. Where the peers alone brought
   about as much as the object store alone would, they are alone again; else all compete for every file from then on.
 * What the object store would bring alone is what it brought beside the peers. Only where the peers brought less beside

@@ -4,9 +4,9 @@ It is started where there is much to fetch. Once the loop here finds no time to 
 whose turn has not come, and so again when it is done with them; across a slow line that never happens. It is a fresh
 interpreter, not a fork: that would inherit the locks of whatever threads there are.
 
-Should it end early, on a full disk or because somebody killed it, what it was not done with is fetched here, and what
-was in its way is met here, too. It gives signs of life while it works: where there is none for as long as the patience
-of the run, it is frozen (stopped by a signal, or by a disk that hangs), and is killed. Nothing waits for it longer.
+Where it ends early, on a full disk or because it was killed, its unfinished files are fetched here, and this process
+then meets the same error. It gives signs of life while it works: where there is none for as long as the patience of the
+run, it is frozen (stopped by a signal, or by a disk that hangs), and is killed. Nothing waits for it longer.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from dci_downloader.transfer.tuning import Tuning
 
 
 class Coprocess:
-    """The second process, as seen from the first. Most arguments are those of :func:`~.engine.fetch`.
+    """The second process, as seen from the first. Most arguments are those of :class:`~.engine.Engine`.
 
     Args:
         pipeline: what works here.

@@ -13,7 +13,7 @@ from dci_downloader.transfer.sources import Peer
 
 @dataclass(frozen=True)
 class Fetched:
-    """What became of the files that were to be fetched.
+    """The outcome of the files that were to be fetched.
 
     Attributes:
         files: how many were fetched into the store.

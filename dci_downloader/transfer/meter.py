@@ -1,4 +1,4 @@
-"""Bytes received over the network: counted, reported to progress, and held against the patience of the run."""
+"""Counts the bytes received over the network, reports them, and measures how long nothing has arrived."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from dci_downloader.hooks import Progress, Stop
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import Component, Plan
 from dci_downloader.options import TransferOptions
-from dci_downloader.transfer.engine import fetch
+from dci_downloader.transfer.engine import Engine
 from dci_downloader.transfer.fetched import Fetched
 from dci_downloader.transfer.sources import PeerPool
 
@@ -41,11 +41,11 @@ class MissingFiles:
             DiskFullError: no room; likewise.
         """
         options = self.options if self.options.network else replace(self.options, network=self.server.network)
+        engine = Engine(self.store, options, progress, self.stop, self.peers)
         progress.begin(component.name, plan.missing_files, plan.missing_bytes)
         try:
             with self.stop.deferred():
-                source, build = self.server.files(component), plan.wanted.files
-                fetched = fetch(plan.missing, source, self.store, options, progress, self.stop, self.peers, build)
+                fetched = engine.fetch(plan.missing, self.server.files(component), plan.wanted.files)
         finally:
             progress.end()
         if self.stop.requested():  # it may have come after fetch asked for the last time

@@ -1,4 +1,4 @@
-"""Whether what the fetches bring is read now: not while the rate is used up, or the disk is behind."""
+"""When fetches are read, and when they are paused: while the rate is used up, or the disk is behind."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dci_downloader.transfer.tuning import Tuning
 
 
 class Pace:
-    """Has fetches read or paused. What is not read stays in the sockets, and holds up who sends it.
+    """Has fetches read or paused. Bytes that are not read stay in the sockets, which slows their sender down.
 
     Args:
         rate: the limit of bytes per second.
         sink: whose unwritten bytes count.
         stage: the fetches, which are paused and resumed.
-        poller: is to heed them or not.
+        poller: waits for them unless they are paused.
         tuning: how many bytes may be unwritten.
 
     Attributes:

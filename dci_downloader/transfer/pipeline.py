@@ -44,7 +44,7 @@ from dci_downloader.transfer.tuning import Tuning
 class Pipeline:
     """Brings files into the store; safe to repeat.
 
-    Its arguments are those of :func:`dci_downloader.transfer.engine.fetch`, but that ``peers`` are those still asked.
+    Its arguments are those of :class:`dci_downloader.transfer.engine.Engine`, but ``peers`` are those still asked.
 
     Attributes:
         ledger: the state of the files.

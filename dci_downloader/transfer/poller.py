@@ -1,4 +1,4 @@
-"""Waits for whatever the event loop has to attend to, and measures how much time that leaves."""
+"""Waits for the events of the loop, and measures how much of its time the loop spends waiting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make a version right whose record is lost: the server says what its component holds, the tree what was wanted of it.
+"""Makes a lost record anew: the server says what the component holds, the tree which part of it was selected.
 
 The selection stays unknown, so the next sync publishes the same files under its own selection, and fetches nothing.
 """
@@ -41,7 +41,7 @@ def reconstruct(
 
     Args:
         server: has the component.
-        mirror: which.
+        mirror: the mirror to repair.
         check: of the version.
         fetch: brings what a plan misses of a component into the store, or raises; called under the topic's lock.
         timeout: seconds to wait for another run; None waits for ever, 0 not at all.

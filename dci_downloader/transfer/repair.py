@@ -35,7 +35,7 @@ def repair(
 
     Args:
         server: where the files are fetched from.
-        mirror: which.
+        mirror: the mirror to repair.
         checks: the result of ``verify``; versions without damage are left alone.
         timeout: seconds to wait for another run; None waits for ever, 0 not at all.
         transfer: how files are fetched, and from which peers first.

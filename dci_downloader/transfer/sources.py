@@ -18,12 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional, Protocol, Union
+from typing import TYPE_CHECKING, Optional, Protocol, Union
 
 from dci_downloader.control.signing import SignedRequest
 from dci_downloader.control.upstream import MirrorObjects
-from dci_downloader.transfer.tuning import Tuning
-from dci_downloader.transfer.verdict import Action, Verdict
+
+if TYPE_CHECKING:
+    from dci_downloader.transfer.tuning import Tuning
+    from dci_downloader.transfer.verdict import Verdict
 
 
 class Source(Protocol):
@@ -71,6 +73,8 @@ class Peer:
 
     def record(self, verdict: Verdict, tuning: Tuning) -> None:
         """Hold a response against the peer, and drop it where that was one too many."""
+        from dci_downloader.transfer.verdict import Action  # with libcurl, which a run with nothing new need not load
+
         if verdict.action is Action.DROP:
             self.dropped = verdict.reason
         elif verdict.action is Action.MISS:

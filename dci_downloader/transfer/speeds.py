@@ -1,4 +1,4 @@
-"""What each source has shown that it can bring: rules without I/O.
+"""How fast each source is, by what it brought so far: rules without I/O.
 
 * Small files take the time of a request, not of their bytes: each request that brought what was asked for counts as
   some more bytes. The sum is called work.

@@ -1,6 +1,6 @@
 """The documents of a mirror that say what it holds, read and checked: list of topics, indexes, records.
 
-The index says what counts; a record is proved by the digest there, and checked as a manifest is.
+The index names the versions; a record is proved by its digest there, and checked as a manifest is.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class Documents:
         """The index of a type of a topic; None where there is none.
 
         Args:
-            topic: its folder.
-            component_type: likewise.
+            topic: the folder of the topic.
+            component_type: the folder of the type.
 
         Raises:
             IntegrityError: it cannot be trusted.
@@ -87,7 +87,7 @@ class Documents:
         """A version, by its record.
 
         Args:
-            topic: its folder.
+            topic: the folder of the topic.
             indexed: as the index has it.
 
         Raises:

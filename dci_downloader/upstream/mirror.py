@@ -4,12 +4,12 @@
     which topics and types           which versions, and       which files; proved by the
                                      their records' digests    digest in the index
 
-Who can write there decides what is here, by the index; all that follows from it is proved by digest, and checked as the
-manifest of a control server is. Of the components of a type the published one counts as the newest, whatever the
-clocks say: an upstream that was rolled back is followed.
+Whoever can write the index there decides what is mirrored here. All else is proved by digests, beginning with those in
+the index, and checked as the manifest of a control server is. Of the components of a type the published one counts as
+the newest, whatever the clocks say: an upstream that was rolled back is followed.
 
-The list of topics and the indexes are read anew by whoever asks for topics and components, so that one object serves
-for as many syncs as wanted.
+The list of topics and the indexes are read anew at each call for topics or components, so one object can serve many
+syncs.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from dci_downloader.mirror.index import Index, IndexedVersion
 from dci_downloader.mirror.topic_list import ListedTopic
 from dci_downloader.models import Component, Manifest, Topic, folder_name
 from dci_downloader.network.addresses import mirror_url
+from dci_downloader.network.urls import normalize_url
 from dci_downloader.options import Network
 from dci_downloader.upstream.documents import Documents, Reader
 from dci_downloader.upstream.folder import FolderReader
@@ -82,9 +83,14 @@ class UpstreamMirror:
         if isinstance(address, str) and "://" in address:
             try:
                 self._files = MirrorObjects(mirror_url(address))
+                normalize_url(self._files.url)
             except ValueError as error:
                 raise SettingsError(f"the address of the mirror cannot be used: {error}") from None
             self._reader = WebReader(self._files.url, network, patience, clock)
+        elif "\0" in str(address):
+            raise SettingsError(
+                "the folder of the mirror cannot be used: it holds NUL", hint="name the root of a mirror"
+            )
         else:
             self._files = FolderObjects(Path(address))
             self._reader = FolderReader(self._files.root)
@@ -134,7 +140,7 @@ class UpstreamMirror:
         """The components that the mirror publishes or keeps; of each type the published one first.
 
         Args:
-            topic: whose; None for those of every topic.
+            topic: the topic of the components; None for every topic.
             type: case is ignored; empty for any.
             tags: all of them are on the component.
             name: exact name, or empty for any.
@@ -223,10 +229,9 @@ class UpstreamMirror:
         return False
 
     def _components(self, listed: ListedTopic, type: str) -> Iterator[Component]:
-        """The components of one type of a topic, or of all."""
-        for component_type in listed.types:
-            if type.lower() not in ("", component_type.lower()):
-                continue
+        """The components of one type of a topic, its exact case preferred, or of all."""
+        types = [type] if type in listed.types else [one for one in listed.types if type.lower() in ("", one.lower())]
+        for component_type in types:
             folders = folder_name(listed.name), folder_name(component_type)
             index = self._documents.index(*folders)
             if index is None:  # it has just gone
@@ -245,5 +250,5 @@ def _topic(listed: ListedTopic) -> Topic:
 
 
 def _component(component: Component, topic: ListedTopic) -> Component:
-    """A component for those who may read the mirror: to whom it is private on the control server does not matter."""
+    """A component as the mirror offers it: whoever may read the mirror may have it, private or not."""
     return replace(component, topic_id=topic.id, team_id=None)

@@ -1,8 +1,8 @@
 """Reads the files of a mirror behind a web server, an object store or a CDN: plain GET requests.
 
-Nothing is sent that identifies who asks, no redirect is followed, and no other server is asked: what is not at the
-address that the user named is not taken. What may pass with time is tried again, for as long as patience lasts; a
-server that was given up gets one try for each further file.
+Nothing is sent that identifies who asks. No redirect is followed, so only the server that the user named is asked.
+Transient failures are tried again for as long as patience lasts; a server that was given up gets one try for each
+further file.
 """
 
 from __future__ import annotations

@@ -115,17 +115,10 @@ class Bench:
     ) -> Fetched:
         """Bring every file."""
         options.setdefault("network", Network())
-        return engine.fetch(
-            list(self.entries.values()),
-            self.source,
-            self.mirror,
-            TransferOptions(patience=patience, **options),
-            self.tally,
-            stop or NeverStop(),
-            PeerPool(peers),
-            build=[*self.build, *self.entries.values()],
-            tuning=self.tuning,
-        )
+        transfer = TransferOptions(patience=patience, **options)
+        pool = PeerPool(peers)
+        own = engine.Engine(self.mirror, transfer, self.tally, stop or NeverStop(), pool, tuning=self.tuning)
+        return own.fetch(list(self.entries.values()), self.source, [*self.build, *self.entries.values()])
 
     def arrived(self, path: str) -> bool:
         """Whether the right content is in the store, and read-only."""
@@ -160,7 +153,7 @@ class Bench:
 @pytest.fixture
 def small_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sizes are a hundredth of the real ones, for whoever fetches without saying otherwise."""
-    monkeypatch.setitem(engine.fetch.__kwdefaults__, "tuning", SMALL_SCALE)
+    monkeypatch.setitem(engine.Engine.__init__.__kwdefaults__, "tuning", SMALL_SCALE)
 
 
 @pytest.fixture

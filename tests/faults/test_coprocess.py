@@ -430,7 +430,7 @@ url, root, frozen = sys.argv[1:]
 entries = [FileEntry(f"{number}.rpm", f"{number:064x}", 999) for number in range(100)]
 tuning = Tuning(worth_starting=0.0, worth_giving=0.0, loaded=-1.0)
 store, options, stop = Store(Path(root)), TransferOptions(), NeverStop()
-engine.fetch(entries, StubSource(url), store, options, NullProgress(), stop, tuning=tuning)
+engine.Engine(store, options, NullProgress(), stop, tuning=tuning).fetch(entries, StubSource(url))
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 import time
@@ -285,10 +286,11 @@ def test_a_control_server_that_goes_down_in_mid_run_leaves_what_came(bench: Benc
     for number in range(40):
         bench.add(f"{number}", size + number)
     bench.control.scripts["15"] = iter([last])
-    fetched = bench.fetch(patience=0.6)
+    fetched = bench.fetch(patience=3)  # a third of it is what an answer may take
     assert {failure.path for failure in fetched.failures} == {path for path in bench.entries if not bench.arrived(path)}
-    assert fetched.failures
-    assert all("no connection" in failure.reason or "cut" in failure.reason for failure in fetched.failures)
+    reasons = {failure.reason for failure in fetched.failures}
+    assert reasons
+    assert not [reason for reason in reasons if not re.search("no connection|cut", reason)]
     assert fetched.files == len(bench.entries) - len(fetched.failures) == bench.tally.files
     bench.serve()
     kept = sum(bench.mirror.partial_bytes(entry) for entry in bench.entries.values())

@@ -465,7 +465,7 @@ def test_another_run_on_the_same_image_is_waited_for(dvd: Dvd, monkeypatch: pyte
 def nightly(program: Program, monkeypatch: pytest.MonkeyPatch) -> Program:
     """A program whose newest build has packages, a DVD that holds them, and a boot.iso."""
     tuning = replace(SMALL_SCALE, smallest_image=1 << 20)
-    monkeypatch.setitem(engine.fetch.__kwdefaults__, "tuning", tuning)
+    monkeypatch.setitem(engine.Engine.__init__.__kwdefaults__, "tuning", tuning)
     monkeypatch.setattr("dci_downloader.transfer.tuning.Tuning", lambda: tuning)
     chance = random.Random(17)
     packages = {f"Packages/{index}.rpm": chance.randbytes(1 << 18) for index in range(16)}

@@ -189,9 +189,8 @@ def test_two_runs_share_the_work_on_one_file(bench: Bench):
     fetched: list[Any] = []
 
     def second() -> None:
-        entries = list(bench.entries.values())
-        options = TransferOptions()
-        fetched.append(engine.fetch(entries, bench.source, other, options, Tally(), NeverStop(), tuning=bench.tuning))
+        own = engine.Engine(other, TransferOptions(), Tally(), NeverStop(), tuning=bench.tuning)
+        fetched.append(own.fetch(list(bench.entries.values()), bench.source))
 
     thread = threading.Thread(target=second)
     thread.start()
@@ -249,7 +248,7 @@ tuning = replace(
 store = Store(Path(root))
 options = TransferOptions(connections=int(connections))
 entry = FileEntry(path, sha256, int(size))
-fetched = engine.fetch([entry], StubSource(url), store, options, NullProgress(), NeverStop(), tuning=tuning)
+fetched = engine.Engine(store, options, NullProgress(), NeverStop(), tuning=tuning).fetch([entry], StubSource(url))
 assert not fetched.failures, fetched.failures
 """
 

@@ -28,6 +28,31 @@ def start(*command: str) -> subprocess.Popen[str]:
     )
 
 
+WHILE_IMPORTED = """
+import signal, sys
+from dci_downloader.cli import start
+class Finder:
+    @staticmethod
+    def find_spec(name, *_):
+        if name == {module!r}:
+            signal.raise_signal({number})
+sys.meta_path.insert(0, Finder)
+sys.argv[1:] = {arguments!r}
+sys.exit(start.main())
+"""
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("module", ["cli.main", "errors", "cli.signals"])
+def test_a_signal_before_there_are_handlers_is_held_for_them(module: str, number: signal.Signals) -> None:
+    arguments = ["RHEL-9.2", "/nowhere/dci", "--json"]
+    code = WHILE_IMPORTED.format(module=f"dci_downloader.{module}", number=int(number), arguments=arguments)
+    process = start("-c", code)
+    out, err = process.communicate(timeout=20)
+    assert json.loads(out)["exit_code"] == process.returncode == 130, err
+    assert "Traceback" not in err
+
+
 def wait_for_handlers(process: subprocess.Popen[str]) -> None:
     """Until the program catches the last of them (proc(5))."""
     while True:

@@ -143,8 +143,8 @@ def test_a_bad_peer_spoils_nothing_and_is_dropped_after_three_faults(
     bad, good = start(contents, lie), start(contents)
     put(bench, contents)
     pool = PeerPool([bad.root, good.root])
-    arguments: Any = bench.source, bench.mirror, TransferOptions(), bench.tally, NeverStop(), pool
-    fetched = engine.fetch(list(bench.entries.values()), *arguments, tuning=bench.tuning)
+    arguments: Any = bench.mirror, TransferOptions(), bench.tally, NeverStop(), pool
+    fetched = engine.Engine(*arguments, tuning=bench.tuning).fetch(list(bench.entries.values()), bench.source)
     bench.assert_all_arrived(fetched)
     assert bench.store.log == []
     assert len(bad.requests) <= bench.tuning.peer_connections + 2 * bench.tuning.most_faults
@@ -154,7 +154,7 @@ def test_a_bad_peer_spoils_nothing_and_is_dropped_after_three_faults(
         assert pool.dropped == (bad.root,)
         put(bench, {"more": b"more"})
         more = bench.entries["more"]
-        assert engine.fetch([more], *arguments, tuning=bench.tuning).notes == ()
+        assert engine.Engine(*arguments, tuning=bench.tuning).fetch([more], bench.source).notes == ()
         assert not any(more.sha256 in request.path for request in bad.requests)
 
 
@@ -641,8 +641,8 @@ def test_a_peer_that_the_second_process_drops_is_reported_and_no_longer_asked_he
     bench.tune(peer_connections=2)
     put(bench, MANY)
     pool = PeerPool([lab.root])
-    arguments: Any = bench.source, bench.mirror, TransferOptions(), bench.tally, NeverStop(), pool
-    fetched = engine.fetch(list(bench.entries.values()), *arguments, tuning=bench.tuning)
+    arguments: Any = bench.mirror, TransferOptions(), bench.tally, NeverStop(), pool
+    fetched = engine.Engine(*arguments, tuning=bench.tuning).fetch(list(bench.entries.values()), bench.source)
     bench.assert_all_arrived(fetched)
     assert fetched.notes == (f"peer {lab.root} is not asked any more: it answers HTTP 500",)
     assert pool.dropped == (lab.root,)
@@ -656,14 +656,14 @@ def test_a_peer_that_was_dropped_before_is_not_asked_by_the_second_process(
 ):
     pool = PeerPool([dead_url(), start({}).root])
     put(bench, {"first": b"first"})
-    arguments: Any = bench.source, bench.mirror, TransferOptions(), bench.tally, NeverStop(), pool
+    arguments: Any = bench.mirror, TransferOptions(), bench.tally, NeverStop(), pool
     bench.control.flowing.set()
-    engine.fetch(list(bench.entries.values()), *arguments, tuning=Tuning())
+    engine.Engine(*arguments, tuning=Tuning()).fetch(list(bench.entries.values()), bench.source)
     assert len(pool.dropped) == 1
     bench.control.flowing.clear()
     put(bench, MANY)
     del bench.entries["first"]
-    fetched = engine.fetch(list(bench.entries.values()), *arguments, tuning=bench.tuning)
+    fetched = engine.Engine(*arguments, tuning=bench.tuning).fetch(list(bench.entries.values()), bench.source)
     assert (fetched.failures, fetched.notes) == ((), ())
     assert len(shared.instances[-1].assigned) > 40
 

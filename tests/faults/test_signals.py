@@ -29,7 +29,7 @@ import sys
 from dci_downloader.cli.main import main
 from dci_downloader.transfer import engine, sink
 from tests.faults.sizes import SMALL_SCALE
-engine.fetch.__kwdefaults__["tuning"] = SMALL_SCALE
+engine.Engine.__init__.__kwdefaults__["tuning"] = SMALL_SCALE
 """
 NORMALLY = SMALL_SCALE + "sys.exit(main(sys.argv[1:]))"
 STUCK = (

@@ -74,7 +74,7 @@ def fetched(tmp_path):
             store.prepare()
             source = Unsigned(f"https://127.0.0.1:{ports['control']}")
             options = TransferOptions(network=Network(ca_bundle=str(authority)))
-            done = engine.fetch(entries, source, store, options, NullProgress(), NeverStop())
+            done = engine.Engine(store, options, NullProgress(), NeverStop()).fetch(entries, source)
         finally:
             server.terminate()
             server.wait(timeout=10)

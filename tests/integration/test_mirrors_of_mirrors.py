@@ -14,12 +14,16 @@ from pathlib import Path
 
 import pytest
 
+from dci_downloader.content.selection import RULES, Selection
+from dci_downloader.mirror.publish import publish
 from tests.integration.conftest import free_port, needs, nginx
+from tests.unit.samples import Sample, component_of, manifest_of
 
 PAGE = Path(__file__).parents[2] / "dci_downloader" / "docs" / "many-machines.md"
 ROOT = Path(__file__).parents[2]
 OBJECTS = ".dci-downloader/objects"
 COUNT, CHANGED = 100, 5
+SELECTION = {"rules": RULES, **Selection().to_json()}
 
 
 def nightly(number):
@@ -30,6 +34,22 @@ def nightly(number):
         content = random.Random(f"{index} {version}").randbytes(20_000)
         files[f"BaseOS/x86_64/os/Packages/p{index}-{version}.rpm"] = content
     return files
+
+
+def mirrored(topic, dest, source, *options, prefix=()):
+    """Mirror from another mirror; gives the report on the run. There are no credentials."""
+    command = [*prefix, sys.executable, "-m", "dci_downloader", topic, str(dest), "--json", *options]
+    done = subprocess.run(
+        [*command, "--from", str(source)],
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=ROOT,
+    )
+    report = json.loads(done.stdout)
+    assert report["exit_code"] == done.returncode, done.stdout + done.stderr
+    return report
 
 
 class Tiers:
@@ -52,19 +72,11 @@ class Tiers:
         self.real.publish(self.topic, f"RHEL-9.2.0-{self.number}", compose)
         self.real.report("RHEL-9.2", self.first, "--all")
 
-    def sync(self, dest, source, prefix=(), code=0):
-        """Mirror from another mirror, somewhere; gives the report on the component. There are no credentials."""
-        command = [*prefix, sys.executable, "-m", "dci_downloader", "RHEL-9.2", str(dest), "--all", "--json"]
-        done = subprocess.run(
-            [*command, "--from", str(source)],
-            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": str(self.folder)},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            cwd=ROOT,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return json.loads(done.stdout)["topics"][0]["components"][0]
+    def sync(self, dest, source, prefix=()):
+        """Mirror from another mirror, somewhere; gives the report on the component."""
+        report = mirrored("RHEL-9.2", dest, source, "--all", prefix=prefix)
+        assert report["exit_code"] == 0, report
+        return report["topics"][0]["components"][0]
 
     def read(self, dest):
         """What installers find."""
@@ -266,18 +278,27 @@ def test_no_other_host_is_asked_and_no_credential_is_read(tiers, tmp_path):
     assert "s3cr3t" not in "\n".join(re.findall(r"^.*\b(?:sendto|write)\(.*$", calls, re.MULTILINE))
 
 
+EXFAT = ("mkfs.exfat",), (("mount.exfat-fuse",),)
+VFAT = ("mkfs.vfat", "-F", "32"), (("mount", "-t", "vfat"), ("fusefat", "-o", "rw+,allow_other"))
+"""What makes a file system of sticks, and what may mount it."""
+
+
 @contextmanager
-def exfat(folder):
-    """A stick: a file system without links, in a file."""
+def stick_of(file_system, folder):
+    """A stick: a file system without links that ignores case, in a file."""
+    make, mounts = file_system
+    if shutil.which(make[0]) is None:
+        pytest.skip(f"not installed here: {make[0]}")
     image = folder.with_name("image")
     with image.open("wb") as file:
         file.truncate(64 << 20)
     folder.mkdir()
-    subprocess.run(["mkfs.exfat", image], check=True, capture_output=True)
+    subprocess.run([*make, image], check=True, capture_output=True)
     loop = subprocess.run(["losetup", "-f", "--show", image], capture_output=True, text=True).stdout.strip()
+    usable = (mount for mount in mounts if loop and shutil.which(mount[0]))
     try:
-        if not loop or subprocess.run(["mount.exfat-fuse", loop, folder], capture_output=True).returncode:
-            pytest.skip("exFAT cannot be mounted here")
+        if not any(subprocess.run([*mount, loop, folder], capture_output=True).returncode == 0 for mount in usable):
+            pytest.skip(f"cannot be mounted here: {make[0]}")
         try:
             yield
         finally:
@@ -288,10 +309,11 @@ def exfat(folder):
 
 
 @pytest.mark.slow
-@needs("mkfs.exfat", "mount.exfat-fuse", "losetup")
-def test_a_stick_without_links_is_brought_up_to_date_and_read_inside(tiers, tmp_path):
+@needs("losetup")
+@pytest.mark.parametrize("file_system", [EXFAT, VFAT], ids=["exFAT", "vfat"])
+def test_a_stick_without_links_is_brought_up_to_date_and_read_inside(tiers, tmp_path, file_system):
     stick, inside = tmp_path / "stick", tmp_path / "inside"
-    with exfat(stick):
+    with stick_of(file_system, stick):
         done = tiers.sync(stick / "dci", tiers.first)
         assert any("nothing is published here for installers" in note for note in done["notes"])
         tiers.sync(inside, stick / "dci")
@@ -300,3 +322,48 @@ def test_a_stick_without_links_is_brought_up_to_date_and_read_inside(tiers, tmp_
         assert tiers.sync(stick / "dci", tiers.first)["bytes_downloaded"] == changed_bytes()
         assert tiers.sync(inside, stick / "dci")["bytes_downloaded"] == changed_bytes()
         assert tiers.read(inside) == nightly(2)
+
+
+def publish_into(root, topic, *components):
+    """Publish components of a name, a type and a file in a mirror."""
+    sample = Sample(root)
+    mirror = sample.mirror.topic(topic)
+    with mirror.lock():
+        for name, component_type in components:
+            files = {"file": f"{topic} {component_type} {name}".encode()}
+            sample.fill(files)
+            component = component_of(name, id=f"id-{component_type}-{name}", type=component_type, topic_id=topic)
+            publish(mirror, component, SELECTION, manifest_of(files))
+
+
+@pytest.mark.slow
+@needs("losetup")
+@pytest.mark.parametrize("file_system", [EXFAT, VFAT], ids=["exFAT", "vfat"])
+def test_names_that_a_stick_takes_for_others_are_told_and_odd_ones_are_carried(tmp_path, file_system):
+    first, stick, inside = tmp_path / "odd", tmp_path / "stick", tmp_path / "inside"
+    publish_into(first, "RHEL-9.2", ("quay.io/app:4.18", "compose"))
+    publish_into(first, "RHEL-9.3", ("V1", "compose"), ("v1", "compose"), ("v1.", "compose"), ('"v1" ', "compose"))
+    publish_into(first, "rhel-9.3", ("other", "compose"))
+    publish_into(first, "RHEL-9.4", ("c1", "compose"), ("c2", "Compose"))
+    publish_into(first, "RHEL:9", ("c1", "compose"))
+    with stick_of(file_system, stick):
+        dest = stick / "dci"
+        for topic in ("RHEL-9.2", "RHEL-9.3"):
+            assert mirrored(topic, dest, first)["exit_code"] == 0
+            assert mirrored(topic, dest, first)["files_downloaded"] == 0
+        for name in ("V1", "v1", "v1."):
+            assert mirrored("RHEL-9.3", dest, first, "--component-id", f"id-compose-{name}")["exit_code"] == 0
+        for options in ((), ("--dry-run",)):
+            other = mirrored("rhel-9.3", dest, first, *options)
+            assert (other["exit_code"], "takes that for RHEL-9.3" in other["error"]) == (2, True)
+        both = mirrored("RHEL-9.4", dest, first)["topics"][0]["components"]
+        assert sorted(each["outcome"] for each in both) == ["failed", "published"]
+        (failure,) = (failure for each in both for failure in each["failures"])
+        assert (failure["exit_code"], "takes that for" in failure["reason"]) == (2, True)
+        colon = mirrored("RHEL:9", dest, first)
+        assert (colon["exit_code"], bool(colon["hint"])) == (2, True)
+        for topic, name in (("RHEL-9.2", "quay.io/app:4.18"), ("RHEL-9.3", "v1.")):
+            assert mirrored(topic, inside, dest)["exit_code"] == 0
+            assert (inside / topic / "compose" / "file").read_text() == f"{topic} compose {name}"
+        assert mirrored("RHEL-9.3", inside, dest, "--component-id", "id-compose-v1")["exit_code"] == 0
+        assert (inside / "RHEL-9.3" / "compose" / "file").read_text() == "RHEL-9.3 compose v1"

@@ -109,7 +109,7 @@ def test_the_second_process_goes_on_with_the_token_that_the_first_obtained(start
     tuning = Tuning(worth_starting=0.0, worth_giving=0.0, loaded=-1.0, report_seconds=0.01)
     monkeypatch.setattr(coprocess.os, "sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setattr(engine, "Coprocess", Watched)
-    monkeypatch.setattr(engine.fetch, "__kwdefaults__", {"tuning": tuning})
+    monkeypatch.setattr(engine.Engine.__init__, "__kwdefaults__", {"tuning": tuning})
     run = start(1500, 0.3)
     run.hold_for = 400
     run.flowing.clear()

@@ -80,6 +80,23 @@ def test_a_file_reached_through_a_symlink_is_copied(sample, tmp_path):
     assert (tmp_path / "mine").stat().st_nlink == 1
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving files away needs root")
+@pytest.mark.parametrize("mode", [0o644, 0o444, 0o600, 0o666])
+def test_a_file_of_another_user_is_copied_for_he_could_change_it_later(sample, mode):
+    theirs, ours = sample.link / ".composeinfo", sample.link / "same"
+    theirs.chmod(mode)
+    os.chown(theirs, 1000, 1000)
+    ours.chmod(0o664)  # as a umask of 002 leaves it
+    assert adopt(sample.link, WANTED, sample.store) == (2, 405)
+    taken = sample.store.path(entry_of("", b"first").sha256).stat()
+    assert (taken.st_uid, stat.S_IMODE(taken.st_mode), taken.st_nlink) == (0, 0o444, 1)
+    assert (theirs.stat().st_uid, stat.S_IMODE(theirs.stat().st_mode), theirs.stat().st_nlink) == (1000, mode, 1)
+    sample.publish("c1", FIRST)
+    theirs_now = next(sample.root.rglob(".old-*/.composeinfo"))
+    theirs_now.write_bytes(b"FIRST")
+    assert sample.read() == FIRST
+
+
 def test_a_file_that_may_not_be_linked_is_copied(sample, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError

@@ -66,10 +66,30 @@ def test_what_cannot_be_right_is_refused_before_anything_is_sent(credentials, te
     assert "s3cret" not in f"{caught.value} {caught.value.hint}"
 
 
-def test_every_kind_needs_the_address_of_a_server():
-    for credentials in (LoginCredentials("a", "b", "ftp://x"), SsoCredentials("ftp://x", token="t")):
-        with pytest.raises(SettingsError, match="address of the control server"):
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ftp://x",
+        "",
+        "http://x:0",
+        "http://x/\0",
+        "http://x\0/",
+        "http://x/a\nb",
+        "http://x/\ud800",
+        "http://x/\x7f",
+        "http://.",
+    ],
+)
+def test_every_kind_needs_the_address_of_a_server(address):
+    kinds = (RemoteciCredentials("a", "b", address), LoginCredentials("a", "b", address))
+    for credentials in (*kinds, SsoCredentials(address, token="t")):
+        with pytest.raises(SettingsError, match="address of the control server") as caught:
             ControlServer(credentials)
+        assert "DCI_CS_URL" in caught.value.hint
+    if address:
+        with pytest.raises(SettingsError, match="address of the SSO") as caught:
+            ControlServer(SsoCredentials("http://x", address, "user", "password"))
+        assert "SSO_URL" in caught.value.hint
 
 
 def test_an_ended_token_that_the_clock_here_takes_for_good_is_replaced(lab):

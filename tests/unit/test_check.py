@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 from dataclasses import replace
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -50,7 +50,7 @@ def test_what_works_is_said_line_by_line_and_nothing_is_changed(lab, check, tmp_
     assert {each["grade"] for each in found.values()} <= {"good", "warning"}
     assert found["credentials"]["text"] == "accepted: demo-lab of demo"
     assert found["RHEL-9.2 compose RHEL-9.2.0-0"]["text"].startswith("would fetch 5 files")
-    assert found["object store"]["text"].startswith("gave .composeinfo of RHEL-9.2.0-0")
+    assert found["object store"]["text"].startswith("gave both parts of .composeinfo of RHEL-9.2.0-0")
     assert {"clock", "network", "certificates", "hard links", "locks", "room"} <= set(found)
     assert list(tmp_path.iterdir()) == []
 
@@ -183,7 +183,7 @@ def test_a_server_that_tells_no_time_is_no_fault():
 
 
 @pytest.mark.parametrize(
-    ("lacks", "grade"), [("link", Grade.WARNING), ("symlink", Grade.FAILURE), ("lock", Grade.FAILURE)]
+    ("lacks", "grade"), [("link", Grade.WARNING), ("symlink", Grade.WARNING), ("lock", Grade.FAILURE)]
 )
 def test_what_the_file_system_lacks_is_told_with_what_it_costs(tmp_path, monkeypatch, lacks, grade):
     def refuse(*_, **__):
@@ -219,7 +219,7 @@ def web(tmp_path):
         web.shutdown()
 
 
-def test_peers_and_registries_are_asked_and_a_peer_that_is_gone_is_a_warning(web, tmp_path):
+def test_peers_are_asked_and_one_that_is_gone_is_a_warning(web, tmp_path):
     entry = FileEntry("a", "ab" * 32, 1)
     direct = Network()
     (lacks,) = network.peer(f"{web}/", entry, direct)
@@ -232,9 +232,60 @@ def test_peers_and_registries_are_asked_and_a_peer_that_is_gone_is_a_warning(web
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
         (gone,) = network.peer(f"http://127.0.0.1:{port}", entry, direct)
-        (registry,) = network.registry(f"127.0.0.1:{port}")
-    assert (gone.grade, registry.grade, registry.exit_code) == (Grade.WARNING, Grade.FAILURE, 5)
-    assert [each.grade for each in network.registry(web.removeprefix("http://"))] == [Grade.GOOD]
+    assert gone.grade is Grade.WARNING
+
+
+@pytest.mark.parametrize(
+    ("status", "grade", "text"),
+    [
+        (200, Grade.GOOD, "answers as a registry"),
+        (401, Grade.WARNING, "wants a login"),
+        (404, Grade.FAILURE, "answers /v2/ with 404, as no registry does"),
+        (None, Grade.FAILURE, "cannot be reached: Connection refused"),
+    ],
+)
+def test_a_registry_is_asked_whether_it_is_one(status, grade, text):
+    asked = []
+
+    class Registry(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Registry) as web:
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        if status is None:
+            web.shutdown()
+            web.server_close()
+        (found,) = network.registry(f"127.0.0.1:{web.server_port}", Network())
+        if status is not None:
+            web.shutdown()
+    assert (found.grade, found.exit_code) == (grade, 5 if grade is Grade.FAILURE else 0)
+    assert text in found.text
+    assert asked == (["/v2/"] if status else [])
+
+
+def test_a_part_is_enough_of_a_file_that_is_not_small(lab, check, tmp_path):
+    lab.build({"image": b"x" * 30_000_000})
+    code, found = check("RHEL-9.2", tmp_path / "dci", "--settings", _all(tmp_path))
+    assert (code, found["object store"]["grade"]) == (0, "good")
+    assert found["object store"]["text"].startswith("gave a part of image of RHEL-9.2.0-0")
+    fetched = [request.headers for request in lab.site.store.requests if request.path.endswith("/image")]
+    assert fetched
+    assert all(headers["range"].startswith("bytes=") for headers in fetched)
+    assert len(fetched) < 10
+
+
+def test_an_object_store_that_gives_other_bytes_is_found_out(lab, check, tmp_path):
+    component = lab.build({"a": b"right"})
+    lab.catalog.put(component, "a", b"wrong")
+    code, found = check("RHEL-9.2", tmp_path / "dci", "--settings", _all(tmp_path))
+    assert (code, found["object store"]["exit_code"]) == (7, 7)
 
 
 def test_a_proxy_is_named_without_its_login():

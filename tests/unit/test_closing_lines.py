@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from dci_downloader.changes import Changes, PackageChange, PackageChangeKind
 from dci_downloader.cli.closing_lines import closing_lines
 from dci_downloader.results import (
@@ -153,6 +155,7 @@ def test_failures_say_what_is_here_and_what_is_still_published():
         f"    RHEL-9.2.0-0 is still published: {PATH}",
         "  hint: run the same command again: it goes on from there",
     ]
+    assert lines(replace(failed, path=""))[4] == "    RHEL-9.2.0-0 is still here for other mirrors"
     verbose = lines(failed, verbose=True)
     assert verbose[3:5] == ["      f0", "      f1"]
     assert verbose[13] == "      … and 88 more; --json lists all"

@@ -60,6 +60,13 @@ def test_a_file_that_is_no_link_to_its_object_is_no_damage(sample, root):
     assert look(sample, root, frozenset({"same"})).unlinked == (".composeinfo",)
 
 
+def test_where_the_folder_of_objects_is_gone_all_files_are_there_and_stand_apart(sample, root):
+    sample.store.objects.rename(sample.root / "elsewhere")
+    assert look(sample, root) == ((), tuple(sorted(FIRST)), ())
+    sample.store.objects.symlink_to(sample.root / "elsewhere")
+    assert look(sample, root).intact
+
+
 @pytest.mark.parametrize(
     ("mode", "told"), [(0o400, True), (0o466, True), (0o664, True), (0o000, True), (0o755, False), (0o444, False)]
 )

@@ -4,8 +4,16 @@ import stat
 import pytest
 
 from dci_downloader.errors import SettingsError
+from dci_downloader.mirror import folders
 from dci_downloader.mirror.digests import FOLDER
-from dci_downloader.mirror.folders import is_foreign, mend_folders, open_below, real_folders
+from dci_downloader.mirror.folders import (
+    is_foreign,
+    make_own_folder,
+    mend_folders,
+    open_below,
+    real_folders,
+    require_own_name,
+)
 from tests.unit.ordinary_user import as_user, give
 
 
@@ -70,3 +78,27 @@ def test_no_link_on_the_way_is_followed(tmp_path):
                 open_below(root, folder)
     finally:
         os.close(root)
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [("Compose", "compose"), ("v1.", "v1"), ("straße", "strasse"), ("caf\u00e9", "cafe\u0301"), ("same", "same")],
+)
+def test_a_name_that_the_file_system_takes_for_another_folders_is_refused(tmp_path, monkeypatch, name, kept):
+    """As vfat does, and exFAT; that accents are taken apart from their letters makes it no other name."""
+    (tmp_path / "else").mkdir()
+    monkeypatch.setattr(folders.os, "listdir", lambda _: ["else", kept])
+    monkeypatch.setattr(folders.os.path, "samefile", lambda one, _: one.name == kept)
+    require_own_name(tmp_path / name)  # which is not there
+    if name == "same" or name.startswith("caf"):
+        make_own_folder(tmp_path / name)
+        make_own_folder(tmp_path / name)
+        return
+    with pytest.raises(SettingsError, match=f"takes that for {kept}, the folder of something else") as caught:
+        make_own_folder(tmp_path / name)
+    assert caught.value.hint
+
+
+def test_folders_whose_names_differ_by_case_alone_are_two_where_the_file_system_has_both(tmp_path):
+    make_own_folder(tmp_path / "compose")
+    make_own_folder(tmp_path / "Compose")

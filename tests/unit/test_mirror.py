@@ -43,8 +43,8 @@ def test_room_is_checked_before_the_first_byte_less_what_partials_occupy(sample,
     entry = entry_of("big.iso", b"x" * 1_000_000)
     plan = Plan(manifest_of({}), (entry,))
     sample.mirror.prepare()
-    Statvfs = namedtuple("Statvfs", "f_bavail f_frsize")
-    monkeypatch.setattr(files.os, "statvfs", lambda _: Statvfs(100, 4096))
+    Statvfs = namedtuple("Statvfs", "f_bavail f_frsize f_blocks")
+    monkeypatch.setattr(files.os, "statvfs", lambda _: Statvfs(100, 4096, 1000))
     with pytest.raises(DiskFullError) as caught:
         sample.mirror.check_space([plan, plan])
     assert (caught.value.needed, caught.value.free) == (1_004_096, 409_600)
@@ -54,3 +54,5 @@ def test_room_is_checked_before_the_first_byte_less_what_partials_occupy(sample,
     partial = sample.store.open_partial(entry)
     sample.mirror.check_space([plan])
     partial.discard()
+    monkeypatch.setattr(files.os, "statvfs", lambda _: Statvfs(0, 4096, 0))  # it does not say how large it is
+    sample.mirror.check_space([plan], reserve=10**12)

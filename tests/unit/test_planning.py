@@ -231,7 +231,7 @@ def test_a_disk_that_fills_ends_the_run_for_the_components_after(lab, root, two,
         raise DiskFullError("full")
 
     asked = []
-    monkeypatch.setattr(missing, "fetch", fetch)
+    monkeypatch.setattr(missing.Engine, "fetch", fetch)
     report = sync(lab, root, topic="TWO")
     assert [failure.reason for failure in report.failures] == ["full", "not tried: the run ended before its turn"]
     assert (report.exit_code, [failure.exit_code for failure in report.failures], asked) == (6, [6, 6], [1])
@@ -241,7 +241,7 @@ def test_a_component_that_found_no_room_says_so_though_the_run_ends_before_it(la
     def fetch(*_):
         raise DiskFullError("full")
 
-    monkeypatch.setattr(missing, "fetch", fetch)
+    monkeypatch.setattr(missing.Engine, "fetch", fetch)
     free(monkeypatch, Mirror(root).store.room_needed([entry(3000)]))
     reasons = [failure.reason for failure in sync(lab, root, topic="TWO").failures]
     assert reasons[0] == "full"

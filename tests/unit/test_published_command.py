@@ -7,9 +7,13 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
+from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 
+from dci_downloader import published_command
 from dci_downloader.errors import CancelledError
 from dci_downloader.hooks import NeverStop, NullProgress
 from dci_downloader.published_command import run_for_published
@@ -46,8 +50,14 @@ def report(*components):
     return Report("RHEL-9.2", "t1", components or (component(),), 1.0)
 
 
+def taken_notice(_, component_type):
+    """There is a notice of every type but one."""
+    return nullcontext(None if component_type == "told" else "RHEL-9.2.0-1")
+
+
 def run(*command, reports=None, progress=None, stop=None, **options):
-    return run_for_published(reports or report(), command, progress or Said(), stop or NeverStop(), **options)
+    with patch.object(published_command, "taken_notice", taken_notice):
+        return run_for_published(reports or report(), None, command, progress or Said(), stop or NeverStop(), **options)
 
 
 def shell(script, **options):
@@ -81,8 +91,10 @@ def test_it_gets_the_report_on_standard_input_and_what_was_published_where(tmp_p
 
 
 def test_it_runs_once_for_each_component_that_was_published_and_for_no_other(tmp_path):
-    others = [component(str(outcome), outcome) for outcome in Outcome if outcome is not Outcome.PUBLISHED]
-    reports = report(component("a"), *others, component("b"))
+    here = (Outcome.PUBLISHED, Outcome.UNCHANGED)
+    others = [component(str(outcome), outcome) for outcome in Outcome if outcome not in here]
+    told = [replace(component(str(outcome), outcome), type="told") for outcome in here]
+    reports = report(component("a"), *others, *told, component("b"))
     assert shell(f'echo "$DCI_COMPONENT" >> {tmp_path}/names', reports=reports) == reports
     assert (tmp_path / "names").read_text() == "a\nb\n"
 
@@ -205,6 +217,22 @@ def test_one_that_takes_too_long_is_ended_with_all_it_has_started(pipe, monkeypa
 
     threading.Thread(target=read, daemon=True).start()
     done = shell(f"exec > {pipe}; {traps}{STAY.format(child)}", longest=0.5)
+    assert "took longer than" in failure_of(done).reason
+    assert ended.wait(30)
+
+
+def test_what_it_starts_while_it_is_being_ended_is_ended_too(pipe, monkeypatch):
+    monkeypatch.setattr("dci_downloader.published_command.GRACE", 0.2)
+    ended = threading.Event()
+
+    def read():
+        with open(pipe) as file:
+            file.read()
+        ended.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    busy = "trap '' TERM; i=0; while [ $i -lt 1500 ]; do setsid sleep 1000 & i=$((i+1)); done; wait"
+    done = shell(f"exec > {pipe}; {busy}", longest=0.05)
     assert "took longer than" in failure_of(done).reason
     assert ended.wait(30)
 

@@ -153,6 +153,13 @@ def test_each_type_gives_its_newest_public_component():
     assert notes.details == ["RHEL-9.2: compose new (id id-new)", "RHEL-9.2: hwcert cert (id id-cert)"]
 
 
+def test_a_type_that_a_topic_names_in_two_cases_gives_its_component_once():
+    server = Server(components=[build("new"), build("cert", "hwcert")])
+    found = resolve_components(server, Topic("t1", "RHEL-9.2", ("compose", "Compose", "hwcert")))
+    assert [component.name for component in found.components] == ["new", "cert"]
+    assert not found.missing
+
+
 def test_an_optional_type_may_lack_a_component():
     notes = Notes()
     assert chosen(Server(components=[build("new")]), TOPIC, progress=notes) == ["new"]

@@ -1,4 +1,4 @@
-"""Start-up: a run imports what it needs, and not what another kind of run does."""
+"""Start and end: a run imports what it needs, not what another kind of run does, and ends without looking back."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ def imported_by(statement):
 @pytest.mark.parametrize(
     ("statement", "unneeded"),
     [
-        ("import dci_downloader.cli.mirroring", NEVER | TRANSFER),
+        ("import dci_downloader.cli.mirroring", NEVER | TRANSFER | {"pycurl"}),
         ("import dci_downloader.cli.commands", NEVER | {"requests", "pycurl", "dci_downloader.sync"}),
         ("import dci_downloader.mirror.status", NEVER | {"requests", "pycurl"}),
     ],
@@ -27,3 +27,13 @@ def imported_by(statement):
 )
 def test_nothing_is_imported_that_a_run_does_not_need(statement, unneeded):
     assert imported_by(statement) & unneeded == set()
+
+
+@pytest.mark.parametrize(("call", "ends"), [("main()", True), ("main(['--version'])", False)], ids=["program", "call"])
+def test_only_where_the_process_ends_python_is_kept_from_looking_for_cycles_once_more(call, ends):
+    program = (
+        "import atexit, gc, sys; from dci_downloader.cli.main import main; sys.argv[1:] = ['--version']\n"
+        f"atexit.register(lambda: print(gc.get_freeze_count() > 0)); {call}"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-1] == str(ends)

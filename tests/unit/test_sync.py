@@ -421,8 +421,8 @@ def test_a_request_to_stop_that_comes_as_the_transfer_ends_is_heard(lab, root, c
         return done
 
     stop = Late()
-    real = missing.fetch
-    monkeypatch.setattr(missing, "fetch", fetch)
+    real = missing.Engine.fetch
+    monkeypatch.setattr(missing.Engine, "fetch", fetch)
     lab.build(compose)
     with pytest.raises(CancelledError):
         sync(lab, root, stop=stop)

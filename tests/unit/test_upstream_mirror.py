@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -109,6 +110,14 @@ def test_topics_and_components_are_those_that_are_there(first, upstream):
         upstream.component("id-c9")
     with pytest.raises(SettingsError, match="a query is for the control server"):
         list(upstream.components(query="eq(name,c1)"))
+
+
+def test_types_that_differ_by_case_alone_are_two(first, upstream, second):
+    publish(first, "c1", FIRST)
+    publish(first, "c2", SECOND, type="Compose")
+    published = {done.type: done.name for done in sync(upstream, second) if done.outcome is Outcome.PUBLISHED}
+    assert published == {"compose": "c1", "Compose": "c2"}
+    assert [done.name for done in sync(upstream, second, filters=(Filter("Compose"),))] == ["c2"]
 
 
 def test_patterns_filters_and_ids_are_as_with_the_control_server(first, upstream, second):
@@ -436,7 +445,13 @@ def test_what_is_no_file_in_a_folder_is_not_read(first, second, kind):
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("address", ["ftp://x/y", "http://user:secret@x/y", "http://", "http://x/y?z"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("ftp://x/y", "http://user:secret@x/y", "http://", "http://x/y?z", "http://x:0", "http://.", "http://[::1]x/"),
+        *(" http://x", "http://x\0/", "http://x/\n", "http://x/\u202e", "/srv/\0", Path("/srv/\0")),
+    ],
+)
 def test_an_address_that_cannot_be_used_is_not_shown(address):
     with pytest.raises(SettingsError) as caught:
         opened(address)

@@ -25,7 +25,7 @@ def test_the_origin_is_scheme_host_and_port(url, expected):
 
 
 IMPOSSIBLE = ["", "a.example", "ftp://a/b", "file:///etc/passwd", "http://", "http://:80/", "http://a:port/"]
-IMPOSSIBLE += ["http://a:99999/", "http://[::1"]
+IMPOSSIBLE += ["http://a:99999/", "http://a:0/", "http://[::1"]
 
 
 @pytest.mark.parametrize("url", IMPOSSIBLE)
