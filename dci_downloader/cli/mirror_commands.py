@@ -60,7 +60,7 @@ def changes(argv: Sequence[str]) -> int:
     else:
         root, topic, component_type = _place(arguments.names, progress)
         result = changes.of_mirror(Mirror(root), topic, component_type, narrowing)
-    return output.print_result(result, as_json=arguments.json)
+    return output.print_result(result, as_json=arguments.json, width=output.table_width())
 
 
 def verify(argv: Sequence[str]) -> int:
@@ -82,7 +82,7 @@ def verify(argv: Sequence[str]) -> int:
     mirror = Mirror(root.path)
     with page_after(mirror, progress, arguments.settings or ()), Signals() as stop:
         result = maintenance.verify(mirror, progress, stop, repair, arguments.lock_timeout, peers)
-    return output.print_result(result, as_json=arguments.json, quiet=arguments.quiet)
+    return output.print_result(result, as_json=arguments.json, width=output.table_width(), quiet=arguments.quiet)
 
 
 def _peers(peers: Sequence[str], settings: Sequence[str]) -> tuple[str, ...]:
@@ -111,7 +111,7 @@ def rollback(argv: Sequence[str]) -> int:
         result = maintenance.rollback(
             mirror, topic, component_type, arguments.lock_timeout, progress, hold=arguments.hold
         )
-    return output.print_result(result, as_json=arguments.json)
+    return output.print_result(result, as_json=arguments.json, width=output.table_width())
 
 
 def hold(argv: Sequence[str]) -> int:
@@ -141,7 +141,7 @@ def _change_topic(arguments: argparse.Namespace, command: str) -> int:
     change, mirror = topic_changes.CHANGES[command], Mirror(root)
     with page_after(mirror, progress):
         result = change(mirror, topic, component_type, arguments.lock_timeout, progress)
-    return output.print_result(result, as_json=arguments.json)
+    return output.print_result(result, as_json=arguments.json, width=output.table_width())
 
 
 def _place(names: Sequence[str], progress: Progress) -> tuple[str, str, str]:
@@ -180,7 +180,9 @@ def prune(argv: Sequence[str]) -> int:
     mirror = Mirror(root.path)
     keep = mirror_settings(mirror.root, os.environ).keep if arguments.keep is None else arguments.keep
     if arguments.dry_run:
-        return output.print_result(maintenance.prune_preview(mirror, keep), as_json=arguments.json)
+        return output.print_result(
+            maintenance.prune_preview(mirror, keep), as_json=arguments.json, width=output.table_width()
+        )
     with page_after(mirror, progress):
         result = maintenance.prune(mirror, keep, arguments.lock_timeout, progress)
-    return output.print_result(result, as_json=arguments.json)
+    return output.print_result(result, as_json=arguments.json, width=output.table_width())

@@ -136,6 +136,17 @@ def assemble(
     return Assembly(tuple(_outside(fills, gaps)), gaps, len(layout))
 
 
+def whole_files(fills: Iterable[Fill]) -> Iterator[tuple[Fill, ...]]:
+    """The fills of each file all of whose bytes are filled in, one extent right after the other."""
+    file: list[Fill] = []
+    for fill in fills:
+        if not file or fill.entry is not file[-1].entry or fill.offset != file[-1].offset + file[-1].size:
+            file = []
+        file.append(fill)
+        if file[0].offset == 0 and fill.offset + fill.size == fill.entry.size:
+            yield tuple(file)
+
+
 def _choose(image: FileEntry, file: ImageFile, entries: Sequence[FileEntry]) -> Optional[FileEntry]:
     """The entry whose content a file of an image is, among those of its name and size; None where that is open."""
     variant, arch = _tree(image)

@@ -1,7 +1,8 @@
 """An image is put together: its folders are read, files of the store filled in, the rest fetched, the whole proved.
 
     folders ─► fills, while the gaps are fetched ─► sha256 ─► object
-                                                       └► where it is wrong: sums in the image, else all that was filled
+                                                       └► where it is wrong: damaged objects, else by sums in the image,
+                                                          else all that was filled
 
 It does all its work in steps of some milliseconds, for another thread than the event loop; what has to be fetched is an
 ordinary range of an ordinary file. An image that cannot be read is fetched like any other file.
@@ -23,6 +24,7 @@ from dci_downloader.mirror.filling import FilledPartial, Piece
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry
 from dci_downloader.results import Assembled
+from dci_downloader.transfer.damaged_objects import DamagedObjects
 from dci_downloader.transfer.tuning import Tuning
 
 
@@ -88,6 +90,10 @@ class Parts:
         """How an image is put together."""
         return assemble(image, layout, self._entries, self._store.holds)
 
+    def damaged_objects(self, fills: Sequence[Fill]) -> DamagedObjects:
+        """The damaged ones among the objects that an image was filled from; they are still to be found."""
+        return DamagedObjects(fills, self._store, self._tuning.assembly_step)
+
     def piece(self, fill: Fill, part: Range) -> Piece:
         """A part of a fill, as the partial takes it."""
         begin = part.start - fill.range.start
@@ -134,7 +140,7 @@ class Assembling:
         yield AssemblyStep(gaps, detail=f"{path}: {_summary(assembly, self._partial.size)}")
         yield from self._fill(assembly.fills)
         yield AssemblyStep(waits=True)
-        yield from self._prove()
+        yield from self._prove(assembly.fills)
 
     def _read_layout(self) -> Generator[AssemblyStep, None, Layout]:
         reading = read_layout(self._partial.size)
@@ -165,15 +171,24 @@ class Assembling:
         lost = self._partial.fill(pieces)
         return AssemblyStep(lost, filled=size - ranges.total(lost))
 
-    def _prove(self) -> Iterator[AssemblyStep]:
+    def _prove(self, fills: Sequence[Fill]) -> Iterator[AssemblyStep]:
         """Fetch of what was filled as much as has to be, until the image hashes right or nothing filled is left."""
         yield from self._hash()
         if self._partial.matches():
             return
-        yield from self._mend()
-        yield from self._hash()
+        damaged = self._parts.damaged_objects(fills)
+        yield from (AssemblyStep() for _ in damaged.find())
+        if damaged:
+            yield self._fetch_instead(damaged.places, f"{formatting.count(len(damaged), 'object')} damaged")
+            yield from self._hash()
         if not self._partial.matches():
-            yield self._fetch_instead(Range(0, self._partial.size))
+            yield from self._mend()
+            yield from self._hash()
+        if not self._partial.matches():
+            yield self._fetch_instead((Range(0, self._partial.size),))
+            yield from self._hash()
+        if self._partial.matches():
+            yield from (AssemblyStep() for _ in damaged.mend(self._partial))
 
     def _hash(self) -> Iterator[AssemblyStep]:
         while self._partial.catch_up(self._step_bytes):
@@ -187,7 +202,7 @@ class Assembling:
             if wrong is None:
                 yield AssemblyStep()
                 continue
-            step = self._fetch_instead(wrong)
+            step = self._fetch_instead((wrong,))
             if not step.wanted:  # it is wrong as it was fetched
                 return
             yield step
@@ -201,12 +216,11 @@ class Assembling:
                 return wrong
         return None
 
-    def _fetch_instead(self, wrong: Range) -> AssemblyStep:
-        """The step that has what was filled in a range fetched."""
-        wanted = self._partial.forget((wrong,))
+    def _fetch_instead(self, wrong: Ranges, reason: str = "what was put together is something else") -> AssemblyStep:
+        """The step that has what was filled in some ranges fetched."""
+        wanted = self._partial.forget(wrong)
         size = ranges.total(wanted)
-        path = self._partial.entry.path
-        detail = f"{path}: what was put together is something else; {formatting.size(size)} of it are fetched"
+        detail = f"{self._partial.entry.path}: {reason}; {formatting.size(size)} of it are fetched"
         return AssemblyStep(wanted, waits=True, filled=-size, detail=detail)
 
     def _missing(self) -> Ranges:

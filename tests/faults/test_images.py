@@ -84,6 +84,12 @@ class Dvd:
             self.object(index).chmod(0o644)
             self.object(index).write_bytes(content)
 
+    def differ(self, *indices: int) -> None:
+        """Have the image hold other bytes than the packages of that name and size."""
+        for index in indices:
+            place = self.place(index).start + 1000
+            self.serve(self.image[:place] + bytes([self.image[place] ^ 1]) + self.image[place + 1 :])
+
     def fetched(self) -> int:
         """Bytes of the image that were asked for so far."""
         return sum(end - start for start, end in self.asked())
@@ -295,19 +301,83 @@ def test_a_disk_that_fills_up_ends_the_run_and_what_came_stays(
 # wrong content
 
 
+@pytest.mark.parametrize("sums", [False, True], ids=["no sums", "sums"])
+@pytest.mark.parametrize("wrong", [(5,), (0, 20, 39), tuple(range(PACKAGES))], ids=["one", "three", "all"])
+def test_of_damaged_objects_their_own_bytes_are_fetched_and_mend_them(
+    dvd: Dvd, wrong: tuple[int, ...], sums: bool
+) -> None:
+    if sums:
+        dvd.serve(implanted(dvd.image))
+    content = {index: dvd.object(index).read_bytes() for index in wrong}
+    places = [dvd.place(index) for index in wrong]
+    dvd.damage(*wrong)
+    fetched = dvd.bench.fetch()
+    dvd.bench.assert_all_arrived(fetched)
+    assert fetched.bytes == dvd.fetched() < 1_000_000 + ranges.total(ranges.union(places))
+    assert ranges.total(ranges.overlap(ranges.union(dvd.asked()), places)) == ranges.total(places)
+    assert {index: dvd.object(index).read_bytes() for index in wrong} == content
+    assert all(dvd.bench.mirror.holds(dvd.packages[index]) for index in wrong)
+    assert dvd.bench.mirror.damage.read() == frozenset()
+    assert dvd.bench.partials() == []
+
+
+def test_a_damaged_object_that_the_image_holds_something_else_for_is_known_to_be_damaged(dvd: Dvd) -> None:
+    dvd.differ(5)
+    dvd.damage(5, 6)
+    fetched = dvd.bench.fetch()
+    dvd.bench.assert_all_arrived(fetched)
+    assert dvd.bench.mirror.damage.read() == {dvd.packages[5].sha256}
+    assert not dvd.bench.mirror.holds(dvd.packages[5])
+    assert dvd.bench.partials() == []
+
+
+def test_a_damaged_object_that_another_run_is_fetching_is_left_to_that(dvd: Dvd) -> None:
+    dvd.damage(5)
+    other = dvd.bench.mirror.open_partial(dvd.packages[5])
+    try:
+        dvd.bench.fetch()
+        assert dvd.bench.arrived(PATH)
+        assert dvd.bench.mirror.damage.read() == {dvd.packages[5].sha256}
+    finally:
+        other.discard()
+
+
+def test_an_object_is_known_to_be_damaged_from_when_it_is_found(dvd: Dvd) -> None:
+    place, content = dvd.place(5), dvd.object(5).read_bytes()
+    dvd.damage(5)
+
+    def without_it(exchange: Exchange) -> None:
+        asked = exchange.asked.range
+        (status(404) if asked and place.start <= asked[0] < place.end else serve)(exchange)
+
+    dvd.bench.store.default = without_it
+    assert [failure.path for failure in dvd.bench.fetch().failures] == [PATH]
+    assert dvd.bench.mirror.damage.read() == {dvd.packages[5].sha256}
+    dvd.bench.store.default = serve
+    before = dvd.fetched()
+    dvd.bench.contents[dvd.packages[5].path], dvd.bench.entries[dvd.packages[5].path] = content, dvd.packages[5]
+    fetched = dvd.bench.fetch()
+    assert dvd.bench.arrived(PATH)
+    assert dvd.bench.arrived(dvd.packages[5].path)
+    assert (fetched.files, fetched.assembled.files) == (1, 1)
+    assert dvd.fetched() == before
+    assert dvd.bench.mirror.damage.read() == frozenset()
+
+
 @pytest.mark.parametrize("wrong", [(5,), (0, 20, 39), tuple(range(PACKAGES))], ids=["one", "three", "all"])
 def test_without_sums_all_that_was_filled_is_fetched_once(dvd: Dvd, wrong: tuple[int, ...]) -> None:
-    dvd.damage(*wrong)
+    dvd.differ(*wrong)
     fetched = dvd.bench.fetch()
     dvd.bench.assert_all_arrived(fetched)
     assert fetched.bytes == dvd.fetched() == len(dvd.image)
     assert (fetched.assembled.files, fetched.files) == (0, 1)
+    assert dvd.bench.mirror.damage.read() == frozenset()
 
 
 @pytest.mark.parametrize(("wrong", "most"), [((5,), 0.25), ((5, 20), 0.35), ((5, 20, 35), 0.45)])
 def test_with_sums_only_what_is_wrong_is_fetched(dvd: Dvd, wrong: tuple[int, ...], most: float) -> None:
+    dvd.differ(*wrong)
     dvd.serve(implanted(dvd.image))
-    dvd.damage(*wrong)
     fetched = dvd.bench.fetch()
     dvd.bench.assert_all_arrived(fetched)
     assert fetched.bytes == dvd.fetched() < most * len(dvd.image)
@@ -315,11 +385,22 @@ def test_with_sums_only_what_is_wrong_is_fetched(dvd: Dvd, wrong: tuple[int, ...
     assert fetched.assembled.bytes + fetched.bytes == len(dvd.image)
 
 
+def test_a_damaged_object_beside_a_file_that_is_another_in_the_image_is_mended(dvd: Dvd) -> None:
+    dvd.differ(5)
+    dvd.serve(implanted(dvd.image))
+    content = dvd.object(30).read_bytes()
+    dvd.damage(30)
+    fetched = dvd.bench.fetch()
+    dvd.bench.assert_all_arrived(fetched)
+    assert fetched.bytes == dvd.fetched() < 0.28 * len(dvd.image)
+    assert dvd.object(30).read_bytes() == content
+
+
 def test_sums_that_lie_cost_no_more_than_the_image(dvd: Dvd) -> None:
     image = implanted(dvd.image)
     place = image.index(b"FRAGMENT SUMS = ") + 16
     dvd.serve(image[:place] + b"0123456789" * 6 + image[place + 60 :])
-    dvd.damage(5)
+    dvd.differ(5)
     fetched = dvd.bench.fetch()
     dvd.bench.assert_all_arrived(fetched)
     assert fetched.bytes <= len(dvd.image)
@@ -521,6 +602,22 @@ def test_the_next_build_takes_its_images_from_the_files_of_both(nightly: Program
     nightly.assert_new_is_visible()
     assert (made["files_downloaded"], made["files_assembled"]) == (3, 1)
     assert made["bytes_downloaded"] < 3 * (1 << 18) + 600_000
+
+
+def test_an_object_that_an_image_shows_to_be_damaged_is_right_in_what_is_published(nightly: Program) -> None:
+    assert nightly.run().code == 0
+    package = nightly.new["BaseOS/x86_64/os/Packages/5.rpm"]
+    digest = sha256(package).hexdigest()
+    damaged = nightly.root / ".dci-downloader" / "objects" / digest[:2] / digest
+    damaged.chmod(0o644)
+    damaged.write_bytes(package[:-1] + bytes([package[-1] ^ 1]))
+    packages = {f"Packages/{index}.rpm": nightly.new[f"BaseOS/x86_64/os/Packages/{index}.rpm"] for index in range(16)}
+    nightly.build({**nightly.new, PATH: build({**packages, ".treeinfo": b"the next tree"})})
+    made = nightly.run()
+    assert nightly.visible() == nightly.new
+    assert f"{PATH}: 1 object damaged; " in made.words
+    assert made.component["files_downloaded"] == 0
+    assert made.component["bytes_downloaded"] < len(package) + 600_000
 
 
 def test_a_damaged_image_is_repaired_from_the_store(nightly: Program, capsys: pytest.CaptureFixture[str]) -> None:

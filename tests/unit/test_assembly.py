@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from dci_downloader.content import ranges
-from dci_downloader.content.assembly import Fill, assemble, expected_bytes, is_image, is_part
+from dci_downloader.content.assembly import Fill, assemble, expected_bytes, is_image, is_part, whole_files
 from dci_downloader.content.iso9660 import ImageFile
 from dci_downloader.content.ranges import Range
 from dci_downloader.models import FileEntry
@@ -112,6 +112,16 @@ def test_a_file_of_several_extents_is_several_fills():
     made = plan([both], [package])
     assert [(fill.offset, fill.size) for fill in made.fills] == [(0, MIB), (MIB, MIB + 7)]
     assert made.filled_files == 1
+
+
+def test_a_file_is_filled_in_as_a_whole_where_all_of_it_is_in_its_order():
+    first, second, other = entry("x/a.rpm", 30), entry("x/b.rpm", 10), entry("x/c.rpm", 5)
+    begin, end = Fill(Range(0, 10), first, 0, 10), Fill(Range(10, 30), first, 10, 20)
+    single, last = Fill(Range(30, 40), second, 0, 10), Fill(Range(40, 45), other, 0, 5)
+    assert list(whole_files([begin, end, single, last])) == [(begin, end), (single,), (last,)]
+    assert list(whole_files([single, single])) == [(single,), (single,)]
+    assert list(whole_files([begin, single, end, last])) == [(single,), (last,)]
+    assert list(whole_files([end, begin, begin, end, begin])) == [(begin, end)]
 
 
 @pytest.mark.parametrize(

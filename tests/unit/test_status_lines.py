@@ -77,7 +77,7 @@ def test_80_columns_have_a_table_and_40_a_block_for_each_row(lines):
         "RHEL-9.2 compose",
         "  RHEL-9.2.0-20221121.2",
         "  7.1 GB, published 2 h ago, verified 3",
-        "  d ago",
+        "    d ago",
     ]
 
 
