@@ -42,7 +42,7 @@ def status(mirror: Mirror, *, width: Optional[int] = None, utc: bool = False) ->
             for problem in row.problems
             for line in formatting.wrapped(f"{row.topic} {row.type} {problem}", width)
         ),
-        *(line for each in result.unreadable for line in _wrapped(each, width)),
+        *(line for each in result.unreadable for line in formatting.wrapped(each, width)),
     ]
     return CommandResult(lines, _document(mirror, result), SettingsError.exit_code if result.unreadable else 0)
 
