@@ -149,16 +149,16 @@ def mend_folders(topic: Path) -> None:
 def open_topics(root: Path) -> None:
     """Let this user into the topics of a mirror that are his own and closed even to him. Safe to repeat.
 
-    A folder that turns out to be no topic is closed again.
+    A folder that turns out to be no topic is closed again. What cannot be opened stays, for whoever looks into it next.
 
     Args:
         root: of the mirror.
 
     Raises:
-        SettingsError: a folder cannot be read.
+        SettingsError: the mirror itself cannot be read.
     """
     for folder in real_folders(root):
-        with disk_errors(folder):
+        with suppress(SettingsError), disk_errors(folder):
             status = os.lstat(folder)
             is_closed = status.st_uid == os.geteuid() and status.st_mode & 0o700 != 0o700
             if is_closed:

@@ -186,11 +186,13 @@ def test_a_topic_that_cannot_be_read_keeps_no_other_from_its_sync_and_prune_says
     other = program.dest / "RHEL-8.8"
     (other / ".versions" / "compose").mkdir(parents=True)
     give(other)
-    os.chmod(other, 0)
+    os.chown(other / ".versions", 0, 0)
+    os.chmod(other / ".versions", 0o700)
     program.build()
-    program.sync("--keep", "0")
-    code, _, err = program.run("prune", program.dest)
+    program.sync("--keep", "1")
+    code, _, err = program.run("prune", program.dest, "--keep", "0")
     assert (code, f"{other}" in err, "Permission denied" in err) == (2, True, True)
+    assert names_in(program.versions) == ["RHEL-9.2.0-2", "RHEL-9.2.0-2.json"]
 
 
 # Mounts
