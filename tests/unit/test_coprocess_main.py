@@ -103,7 +103,7 @@ def test_a_first_process_that_is_gone_when_there_is_something_to_report_is_a_req
 
 
 class FirstProcess(threading.Thread):
-    """Gives lists of files, one after the other, and ends the connection."""
+    """Sends lists of messages, one after the other, and ends the connection; before an event, it waits for that."""
 
     def __init__(self, *lists):
         super().__init__()
@@ -115,7 +115,10 @@ class FirstProcess(threading.Thread):
     def run(self):
         for messages in self._lists:
             for message in messages:
-                self._channel.send(message)
+                if isinstance(message, threading.Event):
+                    message.wait(30)
+                else:
+                    self._channel.send(message)
             self._wait_for(Done)
         self._channel.close()
 
@@ -185,13 +188,19 @@ def test_the_second_process_says_which_peers_it_dropped(setup, store):
 
 def test_tokens_without_files_are_taken_and_files_waited_for(setup, store, monkeypatch):
     how, entries = setup
-    taken = []
-    monkeypatch.setattr(coprocess_main._CoprocessProgress, "take", lambda _, token: taken.append(token))
+    taken, both = [], threading.Event()
+
+    def take(_, token):
+        taken.append(token)
+        if len(taken) == 2:
+            both.set()
+
+    monkeypatch.setattr(coprocess_main._CoprocessProgress, "take", take)
     tokens = [Token("first", 1.0, 2.0), Token("second", 2.0, 3.0)]
-    first = FirstProcess([how, tokens[0], tokens[1], entries])
+    first = FirstProcess([how, *tokens, both, entries])
     first.beside_the_second()
     assert taken == tokens
-    assert all(map(store.holds, entries))
+    assert [done.fetched.files for done in first.of(Done)] == [len(entries)]
 
 
 def test_with_a_first_process_that_is_gone_before_it_gave_anything_the_second_ends():

@@ -78,7 +78,7 @@ def test_what_was_not_selected_stays_away(lab, mirror):
 def test_a_folder_or_a_link_in_a_files_place_is_not_that_file(lab, mirror):
     tree = published(mirror).resolve()
     (tree / "metadata/other").unlink()
-    (tree / "metadata/other").symlink_to("same")
+    (tree / "metadata/other").symlink_to("same.")  # as long as the file
     (tree / "metadata/same").unlink()
     (tree / "metadata/same").mkdir()
     reconstruct(lab.server, mirror, lost(mirror), never)
@@ -103,6 +103,14 @@ def test_a_version_whose_name_was_taken_is_known_by_its_components_name(lab, mir
     reconstruct(lab.server, mirror, lost(mirror), never)
     assert_right(mirror)
     assert not other.exists()
+
+
+@pytest.mark.parametrize("name", ["RHEL-9.1", "RHEL-9.3"])
+def test_a_component_of_that_name_in_another_topic_is_another(lab, mirror, name):
+    other = lab.catalog.add_topic(name, component_types=("compose",))
+    lab.build({path: b"x" * len(content) for path, content in FILES.items()}, topic=other, name="RHEL-9.2.0-0")
+    reconstruct(lab.server, mirror, lost(mirror), never)
+    assert_right(mirror)
 
 
 @pytest.mark.parametrize("what", ["component", "topic", "type"])
