@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Optional
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
@@ -103,6 +105,17 @@ def age(moment: datetime, now: datetime) -> str:
 def instant(moment: datetime) -> str:
     """An instant in UTC, to the minute: ``2026-11-27 03:41Z``."""
     return f"{moment:%Y-%m-%d %H:%M}Z"
+
+
+def wrapped(text: str, width: Optional[int]) -> list[str]:
+    """A line as lines that a terminal has room for, the first of which tells how far all are indented.
+
+    It is broken between words. Longer ones, like paths, stay whole; and so do hints, which hold commands to be copied.
+    """
+    if width is None or columns(text) <= width or text.lstrip().startswith("hint: "):
+        return [text]
+    indent = " " * (len(text) - len(text.lstrip()) + 2)
+    return textwrap.wrap(text, max(width, 20), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -79,7 +79,8 @@ class BarProgress(WorkProgress):
         """Write a line above the bar."""
         with self._guard:
             erase = f"\r{_ERASE}" if self._shown else ""
-            self._write(f"{erase}{self._style.show(formatting.printable_line(text))}\n")
+            lines = "\n".join(formatting.wrapped(formatting.printable_line(text), width_of(self._stream)))
+            self._write(f"{erase}{self._style.show(lines)}\n")
             self._shown = ""
             self._draw()
 

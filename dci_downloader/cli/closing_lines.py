@@ -83,7 +83,7 @@ def _aligned(rows: Sequence[_Row], width: Optional[int]) -> Iterator[str]:
         else:
             yield from _folded(head.rstrip(), row.text, line, width)
             yield from (f"{_INDENT}→ {path}" for path in (row.path,) if path)
-        yield from (f"{_INDENT}{below}" for below in row.below)
+        yield from (line for below in row.below for line in formatting.wrapped(f"{_INDENT}{below}", width))
 
 
 def _folded(head: str, text: str, line: str, width: int) -> Iterator[str]:
@@ -93,8 +93,8 @@ def _folded(head: str, text: str, line: str, width: int) -> Iterator[str]:
         return
     first, _, rest = text.partition("; ")
     beside = line[: len(line) - len(text)] + first
-    yield from (beside,) if formatting.columns(beside) <= width else (head, f"{_INDENT}{first}")
-    yield from (f"{_INDENT}{part}" for part in (rest,) if part)
+    yield from (beside,) if formatting.columns(beside) <= width else (head, *formatting.wrapped(_INDENT + first, width))
+    yield from (line for part in (rest,) if part for line in formatting.wrapped(_INDENT + part, width))
 
 
 def _padded(text: str, width: int) -> str:

@@ -17,7 +17,7 @@ from dci_downloader.cli.output import CommandResult
 from dci_downloader.cli.subject_documents import subject_document
 from dci_downloader.content.filters import merge_filters
 from dci_downloader.control.conditions import moment
-from dci_downloader.control.resolver import creation_order, matching_topics, resolve_topic
+from dci_downloader.control.resolver import creation_order, matching_topics, missing_error, resolve_topic
 from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import ManifestError, NotFoundError
 from dci_downloader.hooks import Progress
@@ -116,6 +116,9 @@ def components(
     }
     chosen, more = _limited(_ordered(rows, keys.get(options.sort), options.reverse), options.limit, progress)
     if not chosen:
+        wanted = merge_filters(filters)
+        if len(wanted) == 1 and not (options.since or options.query):
+            raise missing_error(server, topic, wanted[0])
         hint = f"it has the types {', '.join(topic.component_types) or '(none)'}"
         fits = " that fits" if filters or options.since or options.query else ""
         raise NotFoundError(f"topic {topic.name} has no active component{fits}", hint=hint)
@@ -183,18 +186,28 @@ def _component_cells(row: _Row, piped: bool) -> tuple[str, ...]:
 
 
 def _lines(rows: Sequence[Sequence[str]], width: Optional[int]) -> list[str]:
-    """A table that fits a terminal: without ids if need be, then with less of the column before them.
+    """A table that fits a terminal: without ids if need be, then with less of the column before them, else blocks.
 
     For pipes it is each row but the header, tab-separated.
     """
     table = [[formatting.printable(cell).replace("\n", " ").replace("\t", "\\t") for cell in row] for row in rows]
     if width is None:
         return ["\t".join(row) for row in table[1:]]
-    widths = [max(map(len, column)) for column in zip(*table)]
+    widths = [max(map(formatting.columns, column)) for column in zip(*table)]
     room = width - sum(widths[:-2]) - 2 * (len(widths) - 2)
+    if room < _LEAST_WIDTH:
+        names = table[0].index("CREATED")
+        return [line for row in table[1:] for line in _block(row, names, width)]
     if room < widths[-2] + 2 + widths[-1]:
-        table = [[*row[:-2], _cut(row[-2], max(room, _LEAST_WIDTH))] for row in table]
+        table = [[*row[:-2], _cut(row[-2], room)] for row in table]
     return formatting.table(table)
+
+
+def _block(row: Sequence[str], names: int, width: int) -> Iterator[str]:
+    """A row as lines below each other; its first cells, so many of them, name it."""
+    yield from formatting.wrapped(" ".join(row[:names]), width)
+    for text in ("  ".join(filter(None, row[names:-1])), row[-1]):
+        yield from formatting.wrapped(f"  {text}", width)
 
 
 def _cut(text: str, room: int) -> str:

@@ -11,8 +11,9 @@ from typing import Any, Optional
 
 from dci_downloader import formatting
 from dci_downloader.cli import streams
-from dci_downloader.cli.style import style_of
+from dci_downloader.cli.style import style_of, width_of
 from dci_downloader.errors import DownloaderError
+from dci_downloader.formatting import wrapped
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,16 @@ class CommandResult:
     failed: Optional[Sequence[str]] = None
 
 
-def print_result(result: CommandResult, *, as_json: bool = False, quiet: bool = False) -> int:
+def print_result(
+    result: CommandResult, *, as_json: bool = False, quiet: bool = False, width: Optional[int] = None
+) -> int:
     """Print the result of a command and give its exit code.
 
     Args:
         result: of the command.
         as_json: print it for programs.
         quiet: print only what failed.
+        width: columns of the terminal, for lines that may be broken between words; None leaves them as they are.
 
     Raises:
         DiskFullError: standard output is a file, and its disk is full.
@@ -48,7 +52,7 @@ def print_result(result: CommandResult, *, as_json: bool = False, quiet: bool = 
         print_json(_json(result.document))
     elif result.exit_code or not quiet:
         lines = result.failed if quiet and result.failed is not None else result.lines
-        print_line("\n".join(map(formatting.printable_line, lines)))
+        print_line("\n".join(part for each in map(formatting.printable_line, lines) for part in wrapped(each, width)))
     return result.exit_code
 
 
@@ -95,7 +99,8 @@ def say(line: str) -> None:
 
 def complain(error: DownloaderError) -> None:
     """Tell people what ended the program, and what they can do about it."""
-    say(f"dci-downloader: error: {error}")
+    for line in f"dci-downloader: error: {error}".split("\n"):
+        say("\n".join(wrapped(formatting.printable_line(line), width_of(sys.stderr))))
     if error.hint:
         say(f"  hint: {error.hint}")
 

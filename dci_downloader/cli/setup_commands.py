@@ -34,7 +34,8 @@ def check(argv: Sequence[str]) -> int:
         dci_cs_url=arguments.dci_cs_url or "",
         upstream=getattr(arguments, "from") or "",
     )
-    return output.print_result(check.check(command_line, os.environ), as_json=arguments.json)
+    result = check.check(command_line, os.environ)
+    return output.print_result(result, as_json=arguments.json, width=output.table_width())
 
 
 def settings(argv: Sequence[str]) -> int:

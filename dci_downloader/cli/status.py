@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Optional
 
 from dci_downloader import formatting
 from dci_downloader.cli.output import CommandResult
+from dci_downloader.errors import SettingsError
 from dci_downloader.mirror.fetching import Fetching
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.status import Status, StatusRow
@@ -34,22 +34,23 @@ def status(mirror: Mirror, *, width: Optional[int] = None, utc: bool = False) ->
     rows = [_cells(row, now, utc) for row in result.rows]
     lines = [
         *_table(rows, width),
-        *(line for each in result.fetching for line in _wrapped(_fetching(each, now, utc), width)),
-        *_wrapped(_totals(result), width),
+        *(line for each in result.fetching for line in formatting.wrapped(_fetching(each, now, utc), width)),
+        *formatting.wrapped(_totals(result), width),
         *(
             line
             for row in result.rows
             for problem in row.problems
-            for line in _wrapped(f"{row.topic} {row.type} {problem}", width)
+            for line in formatting.wrapped(f"{row.topic} {row.type} {problem}", width)
         ),
+        *(line for each in result.unreadable for line in formatting.wrapped(each, width)),
     ]
-    return CommandResult(lines, _document(mirror, result))
+    return CommandResult(lines, _document(mirror, result), SettingsError.exit_code if result.unreadable else 0)
 
 
 def _table(rows: Sequence[Sequence[str]], width: Optional[int]) -> list[str]:
     """The rows as a table, with as many columns as fit; on a terminal too narrow for a table, a block for each row."""
     if not rows:
-        return ["nothing is here yet"]
+        return ["nothing is published yet"]
     for columns in range(len(_COLUMNS), _FEWEST - 1, -1):
         table = formatting.table([_COLUMNS[:columns], *(row[:columns] for row in rows)])
         if width is None or max(map(formatting.columns, table)) <= width:
@@ -60,16 +61,9 @@ def _table(rows: Sequence[Sequence[str]], width: Optional[int]) -> list[str]:
 def _block(row: Sequence[str], width: int) -> Iterator[str]:
     topic, component_type, version, size, published, verified = map(formatting.printable_line, row[:_FEWEST])
     state = verified if verified.startswith("DAMAGED") else f"verified {verified}"
-    yield from _wrapped(f"{topic} {component_type}", width)
-    yield from _wrapped(f"  {version}", width)
-    yield from _wrapped(f"  {size}, published {published}, {state}", width)
-
-
-def _wrapped(text: str, width: Optional[int]) -> list[str]:
-    """A text as lines that a terminal has room for; words that are longer, like paths, stay whole."""
-    if width is None:
-        return [text]
-    return textwrap.wrap(text, max(width, 20), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    yield from formatting.wrapped(f"{topic} {component_type}", width)
+    yield from formatting.wrapped(f"  {version}", width)
+    yield from formatting.wrapped(f"  {size}, published {published}, {state}", width)
 
 
 def _cells(row: StatusRow, now: datetime, utc: bool) -> tuple[str, ...]:
@@ -131,6 +125,7 @@ def _document(mirror: Mirror, result: Status) -> dict[str, Any]:
         "fetching": [_fetching_document(each) for each in result.fetching],
         "unfinished_files": result.unfinished_files,
         "unfinished_bytes": result.unfinished_bytes,
+        "unreadable": list(result.unreadable),
     }
 
 

@@ -43,21 +43,19 @@ _Versions = dict[str, set[str]]
 _Trees = dict[str, _Versions]
 
 
-def package_changes(before: Iterable[FileEntry], after: Iterable[FileEntry]) -> tuple[PackageChange, ...]:
+def package_changes(before: Collection[FileEntry], after: Collection[FileEntry]) -> tuple[PackageChange, ...]:
     """The packages that differ between two builds, sorted by name.
 
     Args:
         before: files of the older build.
         after: files of the newer one.
     """
-    old, new = set(before), set(after)
-    if old == new:
-        return ()
     # most files are in both builds, and a package that has no other need not be looked at
-    names = {entry.path.rpartition("/")[2].rsplit("-", 2)[0] for entry in old ^ new}
+    names = {_package_name(path) for path, _, _ in set(before).symmetric_difference(after)}
+    if not names:
+        return ()
     older, newer = (
-        _packages(entry for entry in build if entry.path.rpartition("/")[2].rsplit("-", 2)[0] in names)
-        for build in (old, new)
+        _packages(entry for entry in build if _package_name(entry[0]) in names) for build in (before, after)
     )
     changes = [
         change
@@ -67,6 +65,10 @@ def package_changes(before: Iterable[FileEntry], after: Iterable[FileEntry]) -> 
     ]
     packages, sources = _by_name(changes, source=False), _by_name(changes, source=True)
     return tuple(change for change in changes if not _goes_without_saying(change, packages, sources))
+
+
+def _package_name(path: str) -> str:
+    return path.rpartition("/")[2].rsplit("-", 2)[0]
 
 
 def in_trees(

@@ -40,8 +40,7 @@ def changes(since: str, before: Manifest, after: Manifest) -> Changes:
         before: what that version holds.
         after: what the version after it holds.
     """
-    old = {entry.path: entry.sha256 for entry in before.files}
-    new = {entry.path: entry.sha256 for entry in after.files}
+    old, new = ({path: sha256 for path, sha256, _ in manifest.files} for manifest in (before, after))
     both = old.keys() & new.keys()
     changed = sum(old[path] != new[path] for path in both)
     packages = package_changes(before.files, after.files)

@@ -71,11 +71,11 @@ def build(root: Path, manifest: Manifest, object_path: ObjectPath) -> BuildResul
         SettingsError: the file system cannot hold the tree.
     """
     with disk_errors(root):
-        _make_folders(root, {*folders_of(manifest), *map(os.path.dirname, paths_of(manifest))})
+        _make_folders(root, manifest)
         building = _Building(root, object_path)
         try:
-            for path, entries in groupby(manifest.files, lambda entry: os.path.dirname(entry.path)):
-                building.files(path, entries)
+            for folder, entries in groupby(manifest.files, lambda entry: entry.path.rpartition("/")[0]):
+                building.files(folder, entries)
             for link in manifest.symlinks:  # after the files, so that nothing is ever written through one
                 make_symlink(native(link.destination), f"{root}/{native(link.path)}")
         finally:
@@ -86,8 +86,9 @@ def build(root: Path, manifest: Manifest, object_path: ObjectPath) -> BuildResul
     return BuildResult(frozenset(building.copies), building.reason)
 
 
-def _make_folders(root: Path, folders: Iterable[str]) -> None:
-    for folder in sorted(folders):  # each after the one it is in
+def _make_folders(root: Path, manifest: Manifest) -> None:
+    absolute = {path for path in paths_of(manifest) if path.startswith("/")}
+    for folder in sorted(folders_of(manifest) | absolute):  # each after the one it is in
         if folder and not {"", ".", ".."}.isdisjoint(folder.split("/")):
             raise IntegrityError(f"{folder}: leads out of its version", hint="nothing was written there")
         path = f"{root}/{native(folder)}"

@@ -105,7 +105,7 @@ class LargeMirror:
         component = Component(offered.id, offered.name, component_type, topic.id)
         folder = self.root / topic.name / ".versions" / component_type
         tree = folder / offered.name
-        entries = list(self._link(tree, topic.name, component_type, build))
+        entries = sorted(self._link(tree, topic.name, component_type, build))  # as manifests are
         etag = self.catalog.objects[f"{offered.id}/{MANIFEST_NAME}"].sha256[:32]
         wanted = Manifest(component_type, tuple(entries), etag=f'"{etag}"')
         selection = {"rules": RULES, **Selection(all=True).effective(component_type).to_json()}

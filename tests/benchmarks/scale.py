@@ -1,7 +1,8 @@
 """What a run costs in a mirror of many topics: ``python -m tests.benchmarks scale``.
 
 The mirror is built directly (see :mod:`tests.benchmarks.large_mirror`), and the program runs against the embedded
-servers. Each figure comes for one topic first, then for more: the cost of a run should follow from its own topic.
+servers. The cost of a run should follow from its own topic: so runs in a mirror of many topics are compared, in turn,
+with runs in one of a single topic.
 ``SCALE=0.1`` in the environment makes everything a tenth as large, for a first look.
 """
 
@@ -9,10 +10,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +26,7 @@ from tests.benchmarks.measure import Program, Usage, median, run_command
 from tests.benchmarks.place import Place, Row
 from tests.benchmarks.programs import OURS
 
-TOPICS = (1, 5, 20)
+TOPICS = (5, 20)
 LOCKED = 75
 BESIDE = 42
 """Runs of another topic beside an update."""
@@ -79,58 +82,75 @@ class Runs:
 
 
 def scale(place: Place) -> Iterator[Row]:
-    """Up to twenty topics with three versions each."""
-    shape = Shape(files=int(15_000 * _SCALE), changed=int(750 * _SCALE))
-    mirror = LargeMirror(place.memory / "scale" / "dci", shape)
-    with DemoSite(mirror.catalog) as site:
-        runs = Runs(mirror, site, place.memory / "scale")
-        alone: dict[str, float] = {}
+    """Up to twenty topics with three versions each, run in turn with a mirror of one topic."""
+    with _runs(place, "one") as one, _runs(place, "many") as many:
+        one.mirror.grow(1)
+        case = f"1 topic of {2 * one.mirror.shape.files:,} files"
+        place.told(f"  {case}: built")
+        one.sync(0)  # heads and lists that this release keeps beside records are made once
+        yield Row(case, "no-op of one topic", one.seconds([one.sync(0)[1] for _ in range(place.runs)]), "s")
+        yield Row(case, "update of one topic", one.seconds([one.update(0) for _ in range(place.runs)]), "s", 2.5)
+        yield from _commands(case, one, place.runs)
         for topics in TOPICS:
-            mirror.grow(topics)
-            case = (
-                f"{topics} topics of {2 * shape.files:,} files"
-                if topics > 1
-                else f"1 topic of {2 * shape.files:,} files"
-            )
+            many.mirror.grow(topics)
+            case = f"{topics} topics of {2 * many.mirror.shape.files:,} files"
             place.told(f"  {case}: built")
-            yield from _rows(case, runs, place.runs, alone)
+            many.sync(0)
+            yield from _compared(case, many, one, place.runs)
+            yield from _of_all(case, many, one, place.runs)
+            yield from _beside(case, many)
+            yield from _commands(case, many, place.runs)
+        with ThreadPoolExecutor(topics) as together:
+            usages = [usage for _, usage in together.map(many.sync, range(topics))]
+        yield Row(case, "one no-op of each topic at once", max(usage.wall for usage in usages), "s")
+        yield Row(case, "one no-op of each topic at once, memory", sum(one.peak for one in usages) / 1e6, "MB", 1200)
 
 
-def _rows(case: str, runs: Runs, number: int, alone: dict[str, float]) -> Iterator[Row]:
-    """The figures of one size; ``alone`` keeps those of a single topic, which the others are held against."""
-    topics = len(runs.mirror.topics)
-    runs.sync(0)  # heads and lists that this release keeps beside records are made once
-    figures = {
-        "no-op of one topic": runs.seconds([runs.sync(0)[1] for _ in range(number)]),
-        "update of one topic": runs.seconds([runs.update(0) for _ in range(number)]),
-    }
-    limits = {"no-op of one topic": 1.2, "update of one topic": 1.3}
-    for figure, seconds in figures.items():
-        first = alone.setdefault(figure, seconds)
-        yield Row(case, figure, seconds, "s", 2.5 if topics == 1 and figure.startswith("update") else None)
-        if topics > 1:
-            yield Row(case, f"{figure}, of that with one topic", seconds / first, "×", limits[figure])
-    if topics > 1:
-        runs.sync_all()
-        seconds = runs.seconds([runs.sync_all() for _ in range(number)])
-        start = runs.seconds([runs.run("--version")[1] for _ in range(3)])
-        share = (seconds - start) / (alone["no-op of one topic"] - start)
-        yield Row(case, "no-op of all topics", seconds, "s")
-        yield Row(case, "no-op of all, of one topic's alone less start-up", share, "×", 1.1 * topics)
-        yield from _beside(case, runs)
+@contextmanager
+def _runs(place: Place, name: str) -> Iterator[Runs]:
+    """A mirror without topics, and its servers; gone afterwards."""
+    folder = place.memory / name
+    mirror = LargeMirror(folder / "dci", Shape(files=int(15_000 * _SCALE), changed=int(750 * _SCALE)))
+    try:
+        with DemoSite(mirror.catalog) as site:
+            yield Runs(mirror, site, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _compared(case: str, many: Runs, one: Runs, number: int) -> Iterator[Row]:
+    """What a run of one topic takes beside others, and how many times what it takes without them."""
+    for figure, run, limit in (
+        ("no-op of one topic", lambda runs: runs.sync(0)[1], 1.2),
+        ("update of one topic", lambda runs: runs.update(0), 1.3),
+    ):
+        pairs = [(run(many), run(one)) for _ in range(number)]
+        yield Row(case, figure, many.seconds([beside for beside, _ in pairs]), "s")
+        times = statistics.median(beside.wall / alone.wall for beside, alone in pairs)
+        yield Row(case, f"{figure}, of that with one topic", times, "×", limit)
+
+
+def _of_all(case: str, many: Runs, one: Runs, number: int) -> Iterator[Row]:
+    """What a no-op of all topics takes, and how many times what that of one topic does."""
+    many.sync_all()
+    turns = [(many.sync_all(), one.sync(0)[1], one.run("--version")[1]) for _ in range(number)]
+    yield Row(case, "no-op of all topics", many.seconds([of_all for of_all, _, _ in turns]), "s")
+    times = statistics.median((of_all.wall - start.wall) / (alone.wall - start.wall) for of_all, alone, start in turns)
+    topics = len(many.mirror.topics)
+    yield Row(case, "no-op of all, of one topic's alone less start-up", times, "×", 1.1 * topics)
+
+
+def _commands(case: str, runs: Runs, number: int) -> Iterator[Row]:
+    """What looks at the whole mirror."""
     yield Row(case, "status", runs.seconds([runs.command("status") for _ in range(number)]), "s", 1.0)
     yield Row(case, "prune, nothing to do", _prune(runs, number), "s", 5.0)
+    no_op = runs.sync(0)[1]
     runs.mirror.leave_unflushed(1500)
-    recovery = runs.sync(0)[1].wall - figures["no-op of one topic"]
+    recovery = runs.sync(0)[1].wall - no_op.wall
     yield Row(case, "recovery after another boot, more than a no-op", recovery, "s", 5.0)
     verified = runs.command("verify")
     yield Row(case, "verify", verified.wall, "s")
     yield Row(case, "verify, memory", verified.peak / 1e6, "MB", 150)
-    if topics == max(TOPICS):
-        with ThreadPoolExecutor(topics) as together:
-            usages = [usage for _, usage in together.map(runs.sync, range(topics))]
-        yield Row(case, "one no-op of each topic at once", max(usage.wall for usage in usages), "s")
-        yield Row(case, "one no-op of each topic at once, memory", sum(one.peak for one in usages) / 1e6, "MB", 1200)
 
 
 def _prune(runs: Runs, number: int) -> float:

@@ -295,4 +295,5 @@ def test_an_interruption_while_the_server_is_asked_says_that_the_same_command_go
     finally:
         go_on.set()
         front.close()
+    said = [line for line in said if ": asking which builds there are: " not in line]  # a machine that is busy for 10 s
     assert said == ["dci-downloader: error: interrupted", "  hint: run the same command again: it goes on from there"]

@@ -4,6 +4,8 @@ import ctypes
 import pickle
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from types import SimpleNamespace
 
@@ -18,6 +20,11 @@ from dci_downloader.transfer.channel import Advance, Channel, Done, Setup
 from dci_downloader.transfer.sources import Peer
 from dci_downloader.transfer.tuning import Tuning
 from tests.unit.samples import entry_of
+
+
+def test_it_starts_without_importing_requests():
+    program = "import sys, dci_downloader.transfer.coprocess_main; print('requests' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"False\n"
 
 
 @pytest.fixture

@@ -96,3 +96,23 @@ def test_nothing_that_a_terminal_obeys_or_cannot_show_stays(text):
 def test_a_name_of_several_lines_is_shown_on_one():
     assert formatting.printable_line("a\nb: whole") == "a\\nb: whole"
     assert formatting.table([("a\nb", "c\td"), ("e", "f")]) == ["a\\nb  c\\td", "e     f"]
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "lines"),
+    [
+        ("a short line", 40, ["a short line"]),
+        ("a line without a terminal, however long it is", None, ["a line without a terminal, however long it is"]),
+        ("! one two three four five six", 20, ["! one two three four", "  five six"]),
+        ("    below is indented by two more", 20, ["    below is", "      indented by", "      two more"]),
+        ("    name  1.0-1.el9 → 1.0-2.el9", 20, ["    name  1.0-1.el9", "      → 1.0-2.el9"]),
+        (
+            "see /srv/dci/a-long-path-that-stays-whole now",
+            20,
+            ["see", "  /srv/dci/a-long-path-that-stays-whole", "  now"],
+        ),
+        ("  hint: dci-downloader status /srv/dci --utc", 20, ["  hint: dci-downloader status /srv/dci --utc"]),
+    ],
+)
+def test_a_line_is_broken_between_words_and_hints_not_at_all(text, width, lines):
+    assert formatting.wrapped(text, width) == lines

@@ -77,7 +77,7 @@ def test_80_columns_have_a_table_and_40_a_block_for_each_row(lines):
         "RHEL-9.2 compose",
         "  RHEL-9.2.0-20221121.2",
         "  7.1 GB, published 2 h ago, verified 3",
-        "  d ago",
+        "    d ago",
     ]
 
 
@@ -95,8 +95,11 @@ def test_times_in_utc_where_they_are_asked_for(lines):
 
 
 def test_an_empty_mirror_says_so(lines):
-    assert lines(Status((), 0, 0, 5)) == ["nothing is here yet", "5 bytes free"]
-    assert lines(Status((), 0, 0, None)) == ["nothing is here yet", "how much is free the file system does not say"]
+    assert lines(Status((), 0, 0, 5)) == ["nothing is published yet", "5 bytes free"]
+    assert lines(Status((), 0, 0, None)) == [
+        "nothing is published yet",
+        "how much is free the file system does not say",
+    ]
 
 
 def test_names_of_others_are_made_fit_for_a_terminal(lines):
