@@ -158,7 +158,7 @@ def _checks(
 def _finished(
     contents: ContentCheck, known: _Known, version: Version, hashed: Hashed
 ) -> Iterator[tuple[_Known, VersionCheck]]:
-    """The result for a version whose objects are being hashed; none for an older one that is right by now."""
+    """The result for a version whose objects are being hashed; none for an older one that has been mended."""
     topic, _, is_published = known
     state = tree_state(topic, version) if is_published else _NOT_LOOKED_AT  # while objects are hashed
     damages = contents.damages(hashed)

@@ -1,4 +1,4 @@
-"""What becomes of each file: rules without I/O. Who does the I/O reports to the ledger, and does what it decides.
+"""What is done about each file: rules without I/O. The code that does the I/O reports events, and does what they say.
 
     waiting ─► located ─► under way ─► complete
        ▲                      │
