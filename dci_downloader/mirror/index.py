@@ -195,7 +195,7 @@ def _made(
 ) -> Optional[Index]:
     """The index as it should be; the one before where that is so already; None where nothing is published."""
     published = topic.published_folder(component_type)
-    heads = [head for head in topic.look(component_type)[0] if head.folder not in without]
+    heads = [head for head in topic.heads(component_type) if head.folder not in without]
     if before and os.path.lexists(topic.link(component_type)) and published not in [head.folder for head in heads]:
         published = before.published  # the link is damaged, and verify --repair or the next sync puts it right
     heads.sort(key=lambda head: head.folder != published)  # the published one first

@@ -110,7 +110,7 @@ def _require_free(topic: TopicMirror, name: str, types: tuple[str, ...]) -> None
 def _remove_type(topic: TopicMirror, component_type: str) -> Removal:
     """Remove link and versions of a type."""
     link, folder = topic.link(component_type), topic.versions_folder(component_type)
-    versions, unreadable = topic.look(component_type)
+    versions, unreadable = topic.read_heads(component_type)
     removal = reclaimable(topic, versions)
     with disk_errors(topic.path):
         if link.is_symlink():

@@ -123,7 +123,7 @@ def _look(mirror: Mirror) -> tuple[list[VersionCheck], list[_Known]]:
     for topic in mirror.topics():
         for component_type in topic.types():
             folder = topic.published_folder(component_type)
-            versions, unreadable = topic.look(component_type)
+            versions, unreadable = topic.read_heads(component_type)
             name = topic.name_of(versions[0]) if versions else topic.name
             lost += [_unreadable_check(name, component_type, record) for record in unreadable]
             if damage := link_damage(topic, component_type):
