@@ -48,7 +48,7 @@ def status(mirror: Mirror, *, width: Optional[int] = None, utc: bool = False) ->
 def _table(rows: Sequence[Sequence[str]], width: Optional[int]) -> list[str]:
     """The rows as a table, with as many columns as fit; on a terminal too narrow for a table, a block for each row."""
     if not rows:
-        return ["nothing is here yet"]
+        return ["nothing is published yet"]
     for columns in range(len(_COLUMNS), _FEWEST - 1, -1):
         table = formatting.table([_COLUMNS[:columns], *(row[:columns] for row in rows)])
         if width is None or max(map(formatting.columns, table)) <= width:

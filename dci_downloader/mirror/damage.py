@@ -18,6 +18,7 @@ from typing import Optional
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import flush_folder, make_folder
 from dci_downloader.mirror.hashing import hashing
+from dci_downloader.mirror.reading import open_listed
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 
@@ -40,12 +41,8 @@ class DamageMarks:
     def read(self) -> frozenset[str]:
         """All marks, as they are now."""
         names: Iterable[str] = ()
-        with suppress(OSError):  # nothing was ever damaged, or something else is in the folder's place
-            fd = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                names = os.listdir(fd)
-            finally:
-                os.close(fd)
+        with suppress(OSError), open_listed(self.folder) as folder:  # else nothing was ever damaged, or it is no folder
+            names = os.listdir(folder)
         self._names = frozenset(filter(_NAME.fullmatch, names))
         return self._names
 

@@ -2,6 +2,8 @@
 
 import pickle
 import socket
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +14,11 @@ from dci_downloader.control.signing import ComponentFiles, Token
 from dci_downloader.options import Network, SsoCredentials
 from dci_downloader.transfer import coprocess_main
 from dci_downloader.transfer.channel import Advance, Channel
+
+
+def test_it_starts_without_importing_requests():
+    program = "import sys, dci_downloader.transfer.coprocess_main; print('requests' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"False\n"
 
 
 @pytest.fixture

@@ -47,7 +47,9 @@ def mirror(settings, public_path):
 def test_commands_that_change_a_mirror_write_its_page_anew(mirror, public_path, capsys, command, said):
     assert main([word.format(mirror) for word in command]) == 0
     assert said in (public_path / "page.html").read_text()
-    assert "note" not in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "note" not in said
+    assert ("DEST is " in said) == ("{}" not in command)
 
 
 def test_a_run_with_topic_and_dest_does_too(lab, settings, public_path, monkeypatch):
