@@ -111,5 +111,11 @@ def judge(marks: DamageMarks, objects: Mapping[str, str]) -> frozenset[str]:
 
 
 def forbidden(path: str) -> bool:
-    """Whether a file is there that this user may not read."""
-    return os.path.lexists(path) and not os.access(path, os.R_OK)
+    """Whether a file is there that this user may not read, or a folder above it lets nobody know."""
+    try:
+        os.lstat(path)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return not os.access(path, os.R_OK)

@@ -17,7 +17,7 @@ from dci_downloader.errors import DiskFullError, IntegrityError, SettingsError
 from dci_downloader.mirror.digest_list import each_digest, list_path, remembered_digests
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
-from dci_downloader.mirror.folders import real_folders
+from dci_downloader.mirror.folders import trees_in
 from dci_downloader.mirror.head import Head, head_path
 from dci_downloader.mirror.index import write_index
 from dci_downloader.mirror.native import native
@@ -88,7 +88,7 @@ def reclaimable(topic: TopicMirror, versions: Sequence[Head]) -> Removal:
 def _siblings(trees: Sequence[Path]) -> Iterator[Path]:
     """The other trees of the same types."""
     for folder in {tree.parent for tree in trees}:
-        yield from (tree for tree in real_folders(folder) if tree not in trees)
+        yield from (tree for tree in trees_in(folder) if tree not in trees)
 
 
 def _subtract(tree: Path, digests: set[bytes]) -> None:
