@@ -20,6 +20,8 @@ from dci_downloader.mirror.permissions import FOLDER_MODE
 from dci_downloader.models import FileEntry, Manifest
 
 _KIND_AND_MODE = 0o170000 | 0o444 | 0o022  # S_IFMT, who may read, who else may write
+FORBIDDEN = "a file that this user may not read"
+"""What is found where this user may not look: no damage to remember."""
 _RIGHT = stat.S_IFREG | 0o444
 """A regular file that everybody may read and only its owner write, in the bits above."""
 
@@ -92,6 +94,7 @@ class _Inspection:
         self._objects = objects
         self._copies = copies
         self._blocked: tuple[str, ...] = ()
+        self._closed: tuple[str, ...] = ()
         self.damages: list[Damage] = []
         self.unlinked: list[str] = []
         self.modes: list[str] = []
@@ -103,10 +106,13 @@ class _Inspection:
                 continue
             status = self._status(folder)
             if status is None or not stat.S_ISDIR(status.st_mode):
-                self.damages.append(Damage(folder or ".", "a folder", "nothing" if status is None else "no folder"))
+                if self._nothing(folder) != FORBIDDEN:  # else the files in it say so
+                    self.damages.append(Damage(folder or ".", "a folder", "nothing" if status is None else "no folder"))
                 self._blocked += (f"{folder}/" if folder else "",)
             elif status.st_mode & FOLDER_MODE != FOLDER_MODE:
                 self.modes.append(folder or ".")
+                if not os.access(f"{self._root}/{native(folder)}", os.R_OK | os.X_OK):
+                    self._closed += (f"{folder}/" if folder else "",)
 
     def files(self, by_folder: Mapping[str, Iterable[FileEntry]]) -> None:
         """Look at every file."""
@@ -154,7 +160,7 @@ class _Inspection:
         path, sha256, size = entry
         status = self._status(path)
         if status is None:
-            self.damages.append(Damage(path, f"sha256 {sha256}", "nothing"))
+            self.damages.append(Damage(path, f"sha256 {sha256}", self._nothing(path)))
         elif not stat.S_ISREG(status.st_mode):
             self.damages.append(Damage(path, f"sha256 {sha256}", "not a regular file"))
         elif status.st_size != size:
@@ -174,9 +180,15 @@ class _Inspection:
     def target(self, path: str) -> str:
         """Where a symbolic link leads."""
         try:
-            return "nothing" if self._below_blocked(path) else text_of(os.readlink(f"{self._root}/{native(path)}"))
+            if not self._below_blocked(path):
+                return text_of(os.readlink(f"{self._root}/{native(path)}"))
         except OSError:
-            return "nothing"
+            pass
+        return self._nothing(path)
+
+    def _nothing(self, path: str) -> str:
+        """What is found where nothing can be seen."""
+        return FORBIDDEN if path.startswith(self._closed) else "nothing"
 
     def _status(self, path: str) -> Optional[os.stat_result]:
         if self._blocked and self._below_blocked(path):

@@ -1,4 +1,4 @@
-"""What is known to be damaged, until it is mended: status shows it, a sync fetches it, nobody publishes it.
+"""What is known to be damaged, until it is mended: status shows it, a sync fetches it, nothing publishes it.
 
     damaged/ab34…       an empty file, named by the digest of a content whose object is wrong or missing, or by the
                         identity of a version whose tree is not as it should be
@@ -111,5 +111,11 @@ def judge(marks: DamageMarks, objects: Mapping[str, str]) -> frozenset[str]:
 
 
 def forbidden(path: str) -> bool:
-    """Whether a file is there that this user may not read."""
-    return os.path.lexists(path) and not os.access(path, os.R_OK)
+    """Whether a file is there that this user may not read, or a folder above it lets nobody know."""
+    try:
+        os.lstat(path)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return not os.access(path, os.R_OK)

@@ -61,11 +61,11 @@ def prune(
         LockedError: a sync runs for longer than ``timeout``; old versions of other topics were removed.
         SettingsError: a folder cannot be read; everything that does not depend on it was done.
     """
-    mirror.require()
-    mirror.prepare()  # a copy of a mirror may lack empty folders
+    mirror.open()
     store = mirror.store
     versions: tuple[str, ...] = ()
-    obstacles: list[DownloaderError] = []  # no reason to leave other topics as they are
+    # no reason to leave other topics as they are
+    obstacles: list[DownloaderError] = [topic.error for topic in mirror.linked_topics()]
     for folder in real_folders(mirror.root):
         try:
             versions += _prune_topic(mirror, folder, keep, timeout, progress)
@@ -98,6 +98,8 @@ def preview(mirror: Mirror, keep: int = 1, *, now: Callable[[], float] = time.ti
         SettingsError: a folder or a record cannot be read.
     """
     mirror.require()
+    for linked in mirror.linked_topics():
+        raise linked.error
     store, versions, files, size = mirror.store, [], 0, 0
     for topic in mirror.topics():
         for component_type in topic.types():
@@ -133,6 +135,8 @@ def _prune_topic(
         topic = mirror.topic(text_of(folder.name))
     except ManifestError:  # not a name of ours
         return ()
+    for each in topic.types():
+        topic.versions_folder(each)  # raises where it is a link: what versions elsewhere need is not known
     if not real_folders(folder / ".versions"):
         return ()
     mend_folders(folder)
@@ -152,7 +156,7 @@ def _has_something_to_remove(topic: TopicMirror, keep: int) -> bool:
     """Whether a topic has temporaries, old versions, or records that cannot be read."""
     if any(topic_temporaries(topic.path)):
         return True
-    return any(topic.look(each)[1] or expired(topic, each, keep) for each in topic.types())
+    return any(topic.read_heads(each)[1] or expired(topic, each, keep) for each in topic.types())
 
 
 def _remove_partials(folder: Path, before: float) -> int:

@@ -17,7 +17,7 @@ from dci_downloader.errors import DiskFullError, IntegrityError, SettingsError
 from dci_downloader.mirror.digest_list import each_digest, list_path, remembered_digests
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
-from dci_downloader.mirror.folders import real_folders
+from dci_downloader.mirror.folders import trees_in
 from dci_downloader.mirror.head import Head, head_path
 from dci_downloader.mirror.index import write_index
 from dci_downloader.mirror.native import native
@@ -88,7 +88,7 @@ def reclaimable(topic: TopicMirror, versions: Sequence[Head]) -> Removal:
 def _siblings(trees: Sequence[Path]) -> Iterator[Path]:
     """The other trees of the same types."""
     for folder in {tree.parent for tree in trees}:
-        yield from (tree for tree in real_folders(folder) if tree not in trees)
+        yield from (tree for tree in trees_in(folder) if tree not in trees)
 
 
 def _subtract(tree: Path, digests: set[bytes]) -> None:
@@ -151,7 +151,7 @@ def unreadable(topic: TopicMirror, component_type: str) -> tuple[str, ...]:
     published = topic.published_folder(component_type)
     damaged = [
         record.folder
-        for record in topic.look(component_type)[1]
+        for record in topic.read_heads(component_type)[1]
         if record.state is RecordState.DAMAGED and record.folder != published
     ]
     if damaged and topic.published(component_type) is None:  # asked last, for it reads a whole record

@@ -22,7 +22,7 @@ from dci_downloader.mirror.carried import carried_folder, carried_state, is_carr
 from dci_downloader.mirror.comparison import TreeState, inspect
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import LINK_HINT
-from dci_downloader.mirror.folders import component_types, make_own_folder, mend_folders, real_folders
+from dci_downloader.mirror.folders import component_types, make_own_folder, mend_folders, trees_in
 from dci_downloader.mirror.garbage import collect_garbage
 from dci_downloader.mirror.head import Head
 from dci_downloader.mirror.locks import BRIEF, FileLock
@@ -154,7 +154,7 @@ class TopicMirror:
 
     def heads(self, component_type: str) -> tuple[Head, ...]:
         """The same without their files; raises what :meth:`versions` raises."""
-        return self.look(component_type)[0]
+        return self.read_heads(component_type)[0]
 
     def load(self, head: Head) -> Union[Version, Unreadable]:
         """A version with its files; why its record cannot be read, where only the head was right."""
@@ -165,10 +165,10 @@ class TopicMirror:
 
         To be called under :meth:`lock`.
         """
-        for path in real_folders(self.versions_folder(component_type)):
+        for path in trees_in(self.versions_folder(component_type)):
             refresh_head(path)
 
-    def look(self, component_type: str) -> tuple[tuple[Head, ...], tuple[Unreadable, ...]]:
+    def read_heads(self, component_type: str) -> tuple[tuple[Head, ...], tuple[Unreadable, ...]]:
         """The versions of a type without their files, the last published first, and those with an unreadable record.
 
         Raises:
@@ -176,7 +176,7 @@ class TopicMirror:
         """
         versions: list[Head] = []
         unreadable = []
-        for path in real_folders(self.versions_folder(component_type)):
+        for path in trees_in(self.versions_folder(component_type)):
             record = _of_type(load_head(path), type_folder(component_type))
             if isinstance(record, Head):
                 versions.append(record)
