@@ -10,7 +10,7 @@
   the patience of the run. A wrong response is tried again as often as :mod:`dci_downloader.network.retries` says.
 * Once one segment makes progress, earlier failures of all segments of the file no longer count.
 * A peer is asked once; what it did not bring is asked of another source. So is what the object store did not bring, as
-  long as peers are left that may have it.
+  long as peers are left that may have it: those that were slow after some tries in vain, in turn.
 * A source that gets ranges wrong is asked for the file in one piece.
 * So is one whose parts were said to be encoded, where they do not hash.
 * Content with a wrong digest is held against who gave it: a peer is not asked for that file again, the object store is
@@ -38,6 +38,8 @@ from dci_downloader.transfer.sources import Peer
 from dci_downloader.transfer.transfers import Giver, Segment, Transfer
 from dci_downloader.transfer.tuning import Tuning
 from dci_downloader.transfer.verdict import Action, Verdict
+
+_TRIES_BEFORE_SLOW_PEERS = 2  # at the object store
 
 
 class Step(enum.Enum):
@@ -160,11 +162,13 @@ class Ledger:
 
     def _ask_peers(self, segment: Segment, verdict: Verdict) -> Decision:
         """Have peers asked for what the object store did not bring."""
-        if verdict.action in (Action.GIVE_UP, Action.ABORT):
+        transfer = segment.transfer
+        if segment.left.issuperset(transfer.peers):
             segment.left = frozenset({None})
+            transfer.peers = [*transfer.peers[1:], *transfer.peers[:1]]  # the first may be the one that stands still
         segment.moved_to = ()
-        segment.transfer.store_failed = True
-        segment.transfer.forgive(None)
+        transfer.store_failed = True
+        transfer.forgive(None)
         self._schedule.later(segment, 0.0)
         return Decision(detail=f"{segment}: {verdict.reason}; asking peers for it", moved=True)
 
@@ -269,9 +273,11 @@ class Ledger:
 
 
 def _peers_left(segment: Segment, verdict: Verdict) -> bool:
-    """Whether peers can be asked for what the object store did not bring: slow ones where it never will."""
-    peers = [peer for peer in segment.transfer.peers if not peer.dropped]
-    if verdict.action in (Action.GIVE_UP, Action.ABORT):
+    """Whether peers can be asked for what the object store did not bring: slow ones where it did not for long."""
+    transfer = segment.transfer
+    peers = [peer for peer in transfer.peers if not peer.dropped]
+    tries = transfer.attempts + transfer.wrong_responses[segment]
+    if verdict.action in (Action.GIVE_UP, Action.ABORT) or tries >= _TRIES_BEFORE_SLOW_PEERS:
         return bool(peers)
     return any(peer not in segment.left for peer in peers)
 

@@ -73,6 +73,8 @@ class Stragglers:
             if given_up and moved_from[request.peer] >= given_up.get(request.peer, 0):
                 continue
             others = [giver for giver in left if left[giver] > 0 and self._may_take(giver, request)]
+            if request.segment.transfer.store_failed:  # others before it
+                others = [giver for giver in others if giver is not None] or others
             if not others:
                 continue
             takes, best = min(((self._seconds_at(giver, request), giver) for giver in others), key=itemgetter(0))

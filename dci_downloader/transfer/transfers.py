@@ -118,9 +118,11 @@ class Segment:
         return Range(self.start, self.end)
 
     def move_to(self, giver: Giver) -> None:
-        """Take it from its source, and have another one asked for it."""
-        self.left |= {self.source}
+        """Take it from its source, and have another one asked for it, whatever that was before."""
+        self.left = (self.left | {self.source}) - {giver}
         self.moved_to = (giver,)
+        if giver is None:
+            self.transfer.store_failed = False
         self.moves += 1
 
     def __str__(self) -> str:

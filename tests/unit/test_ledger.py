@@ -570,3 +570,19 @@ def test_a_partial_that_is_complete_is_only_to_be_finished():
     (transfer,) = desk.schedule.finishable
     desk.ledger.completed(transfer)
     assert desk.ledger.unfinished == 0
+
+
+def test_peers_that_were_slow_are_asked_again_in_turn_after_some_tries_at_the_object_store():
+    """Whoever was slow for a moment may be the only one that has the file."""
+    desk = Desk("A", "B")
+    peers, asked = [*desk.peers], []
+    for _ in range(10):
+        segment = desk.next()
+        asked.append(segment.source and segment.source.url)
+        if segment.source is None:
+            assert desk.ledger.failed(segment, verdict("RETRY")).step is Step.NOTHING
+        else:
+            others = [peer for peer in peers if peer not in {*segment.left, segment.source}]
+            desk.ledger.moved(segment, next(iter(others), None))
+        desk.clock.now += desk.due_in()
+    assert asked == ["A", "B", None, None, None, "B", "A", None, None, None]

@@ -64,6 +64,15 @@ def test_a_request_that_is_slow_is_asked_of_a_source_with_room(watch):
     assert watch.found() == {}
 
 
+def test_the_object_store_takes_what_it_failed_to_bring_only_where_no_peer_has_room(watch):
+    slow = watch.ask()
+    slow.segment.transfer.store_failed = True
+    watch.speeds.by_giver[OTHER] = 5e5
+    watch.after(0.5, each=50_000)
+    assert watch.found(store=1, other=1) == {slow: OTHER}
+    assert watch.found(store=1) == {slow: None}
+
+
 def test_a_request_as_fast_as_elsewhere_is_left_alone(watch):
     watch.ask()
     watch.after(0.5, each=600_000)
