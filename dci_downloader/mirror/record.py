@@ -39,7 +39,7 @@ from dci_downloader.mirror.version import Version, identity, record_path
 from dci_downloader.models import Manifest
 
 FORMAT = 1
-_VALUES = 2048  # of a list, that are encoded at once
+_VALUES = 2048  # entries of a list that are encoded at once
 BEGINNING = b'{"format":'
 """How every record begins."""
 
@@ -283,7 +283,7 @@ def _version(record: dict[str, Any], folder: str) -> Version:
     copies = frozenset(texts(record["copies"]))
     if copies and not copies <= {entry.path for entry in files}:
         raise EntryError("a copy is none of its files")
-    last_verified = record.get("last_verified")  # of records that were written before there were heads
+    last_verified = record.get("last_verified")  # in records of releases without heads
     return Version(
         folder=folder,
         identity=text(record["identity"]),
