@@ -182,7 +182,9 @@ def opened(log: str, dest: Path) -> set[str]:
     outside = {re.sub(r"\d+", "#", path) for path in paths if path != str(dest) and not path.startswith(f"{dest}/")}
     # what Python imports late, and compiled where another test has left that meanwhile
     imported = [re.sub(r"\d+", "#", path) for path in (sysconfig.get_path("stdlib"), f"{ROOT}/dci_downloader/")]
-    return {path for path in outside if not path.startswith((*imported, "pipe:", "socket:", "anon_inode:", "/dev/null"))}
+    return {
+        path for path in outside if not path.startswith((*imported, "pipe:", "socket:", "anon_inode:", "/dev/null"))
+    }
 
 
 def work_in(site: Site) -> tuple[str, set[str]]:
