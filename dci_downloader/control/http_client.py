@@ -128,7 +128,7 @@ class _Receiver:
 
     Attributes:
         received: bytes of the body so far.
-        abandoned: set by whoever does not wait for it any more.
+        abandoned: whether nobody waits for the response any more.
     """
 
     def __init__(self, session: requests.Session, request: HttpRequest, limit: int) -> None:

@@ -1,4 +1,4 @@
-"""What is known to be damaged, until it is mended: status shows it, a sync fetches it, nobody publishes it.
+"""What is known to be damaged, until it is mended: status shows it, a sync fetches it, nothing publishes it.
 
     damaged/ab34…       an empty file, named by the digest of a content whose object is wrong or missing, or by the
                         identity of a version whose tree is not as it should be

@@ -141,7 +141,7 @@ def _path(topic: TopicMirror, component_type: str) -> Path:
 
 
 def _fetching(content: bytes, now: datetime) -> Fetching:
-    """What a record says; what is none raises whatever it raises."""
+    """What a record says; anything else raises some error, see :func:`fetchings`."""
     record = json.loads(content.decode())
     topic, of_type, name = (text(record[key], empty=True) for key in ("topic", "type", "name"))
     files, size, files_done, size_done = (whole_number(record[key], _MAX_AMOUNT) for key in _AMOUNTS)
@@ -171,7 +171,7 @@ def _is_running(process: Any, silence: timedelta) -> bool:
 
 
 def _start_of(pid: int) -> Optional[int]:
-    """When a process started, in ticks since the boot (proc(5)); None where there is none, or nobody can tell."""
+    """When a process started, in ticks since the boot (proc(5)); None where there is none, or no /proc."""
     with suppress(OSError, ValueError, IndexError):
         return int(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19])
     return None

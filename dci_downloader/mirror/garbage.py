@@ -1,7 +1,7 @@
 """Objects that leave the store because no version needs them: those of removed versions, and with prune any.
 
-What is needed is told by the records, which are the more the larger the mirror is, and the store's lock keeps every run
-out. So the order is:
+The records say what is needed. Reading them takes the longer the larger the mirror is, and the store's lock keeps every
+run out. So the order is:
 
 1. without a lock: which of the objects in question does no version name? (:class:`References`)
 2. with the store's lock alone: is that still so? If so, remove some, for a quarter of a second at most; else go to 1.
@@ -48,7 +48,7 @@ def collect_garbage(store: Store, root: Path) -> Removal:
 
     Raises:
         LockedError: another run may need any object.
-        SettingsError: a record cannot be read, so that nobody can say what it names.
+        SettingsError: a record cannot be read, so that it is unknown what it names.
     """
     removal = Removal()
     for _ in range(_TRIES):
@@ -74,7 +74,7 @@ def sweep(store: Store, root: Path, timeout: Optional[float], waiting: Callable[
 
     Raises:
         LockedError: a sync runs for longer than ``timeout``.
-        SettingsError: a record cannot be read, so that nobody can say what it names.
+        SettingsError: a record cannot be read, so that it is unknown what it names.
     """
     removal, done = Removal(), False
     while not done:

@@ -156,7 +156,7 @@ def _has_something_to_remove(topic: TopicMirror, keep: int) -> bool:
     """Whether a topic has temporaries, old versions, or records that cannot be read."""
     if any(topic_temporaries(topic.path)):
         return True
-    return any(topic.look(each)[1] or expired(topic, each, keep) for each in topic.types())
+    return any(topic.read_heads(each)[1] or expired(topic, each, keep) for each in topic.types())
 
 
 def _remove_partials(folder: Path, before: float) -> int:

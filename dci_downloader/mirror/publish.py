@@ -85,7 +85,7 @@ def publish(
             make_own_folder(path)
         _check_link(topic.link(component.type))
         wanted_identity = identity(component, selection, wanted)
-        heads, unreadable = topic.look(component.type)
+        heads, unreadable = topic.read_heads(component.type)
         topic.refresh_heads(component.type)
         existing, damaged = _existing(topic, heads, component, wanted_identity, wanted)
         replaceable = [each.folder for each in (*damaged, *unreadable) if each.state is not RecordState.NEWER]

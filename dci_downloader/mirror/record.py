@@ -1,6 +1,6 @@
-"""Records on disk: how they are written and read, and how anything else is told from one.
+"""Records on disk: how they are written, read and recognised.
 
-Whoever may write to the mirror may write a record, and disks lose parts of it. So a record is input, like a manifest:
+Whoever may write to the mirror may write a record, and disks may damage it. So a record is checked like a manifest:
 each field is checked, entries by the manifest's rules, and all of it against the identity. What fails is no record.
 """
 
@@ -239,7 +239,7 @@ def _decode(content: bytes, folder: str) -> Version:
     """Read a document as a record.
 
     Raises:
-        _RecordError: it is none.
+        _RecordError: it is no record.
     """
     record = _load(content)
     if record.get("format") != FORMAT:

@@ -38,7 +38,7 @@ class References:
         """Take out of a set what is named by any version that was not read before.
 
         Raises:
-            SettingsError: a record may not be read, so that nobody can say what it names.
+            SettingsError: a record may not be read, so that it is unknown what it names.
         """
         for tree in _trees(self._root):
             stamp = _stamp(tree)  # before it is read: a record that is replaced meanwhile counts as changed then

@@ -1,6 +1,6 @@
 """Remove: forget a topic of a mirror, or a type of it, with what is published.
 
-The link goes first, so that nobody begins to read what is on its way out; who reads already keeps what is open. Then
+The link goes first, so that no one begins to read what is being removed; open files stay readable. Then
 the versions go, and at last, where nothing else is in it, the topic's folder: under the lock of the whole store, for
 whoever waits for the topic's lock holds that one, too.
 """
@@ -110,7 +110,7 @@ def _require_free(topic: TopicMirror, name: str, types: tuple[str, ...]) -> None
 def _remove_type(topic: TopicMirror, component_type: str) -> Removal:
     """Remove link and versions of a type."""
     link, folder = topic.link(component_type), topic.versions_folder(component_type)
-    versions, unreadable = topic.look(component_type)
+    versions, unreadable = topic.read_heads(component_type)
     removal = reclaimable(topic, versions)
     with disk_errors(topic.path):
         if link.is_symlink():

@@ -151,7 +151,7 @@ def unreadable(topic: TopicMirror, component_type: str) -> tuple[str, ...]:
     published = topic.published_folder(component_type)
     damaged = [
         record.folder
-        for record in topic.look(component_type)[1]
+        for record in topic.read_heads(component_type)[1]
         if record.state is RecordState.DAMAGED and record.folder != published
     ]
     if damaged and topic.published(component_type) is None:  # asked last, for it reads a whole record

@@ -148,7 +148,7 @@ def _row(
     topic: TopicMirror, component_type: str, marked: frozenset[str]
 ) -> tuple[Optional[StatusRow], tuple[Head, ...]]:
     """The row of one type, and the versions it tells of; no row where there is nothing of this type."""
-    versions, unreadable = topic.look(component_type)
+    versions, unreadable = topic.read_heads(component_type)
     folder = topic.published_folder(component_type)
     published = next((version for version in versions if version.folder == folder), None)
     damaged = {record.folder for record in unreadable if record.state is RecordState.DAMAGED}

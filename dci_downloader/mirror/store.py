@@ -98,7 +98,7 @@ class Store(StoreFolders):
         """The content of an object, for those that fit into memory.
 
         Raises:
-            IntegrityError: it is another content by now.
+            IntegrityError: the file has another content now.
             SettingsError: it cannot be read.
         """
         with disk_errors(self.path(sha256)):

@@ -154,7 +154,7 @@ class TopicMirror:
 
     def heads(self, component_type: str) -> tuple[Head, ...]:
         """The same without their files; raises what :meth:`versions` raises."""
-        return self.look(component_type)[0]
+        return self.read_heads(component_type)[0]
 
     def load(self, head: Head) -> Union[Version, Unreadable]:
         """A version with its files; why its record cannot be read, where only the head was right."""
@@ -168,7 +168,7 @@ class TopicMirror:
         for path in trees_in(self.versions_folder(component_type)):
             refresh_head(path)
 
-    def look(self, component_type: str) -> tuple[tuple[Head, ...], tuple[Unreadable, ...]]:
+    def read_heads(self, component_type: str) -> tuple[tuple[Head, ...], tuple[Unreadable, ...]]:
         """The versions of a type without their files, the last published first, and those with an unreadable record.
 
         Raises:

@@ -56,7 +56,7 @@ def parse_topics(document: bytes) -> tuple[ListedTopic, ...]:
     """Read and check a list of topics.
 
     Raises:
-        ManifestError: it is none, or names what no mirror may hold.
+        ManifestError: it is no such list, or names what no mirror may hold.
     """
     return parse_document(document, "the list of topics", _topics)
 

@@ -137,7 +137,7 @@ def _look(mirror: Mirror) -> tuple[list[VersionCheck], list[_Known]]:
 
 def _look_at_type(topic: TopicMirror, component_type: str) -> tuple[list[VersionCheck], list[_Known]]:
     folder = topic.published_folder(component_type)
-    versions, unreadable = topic.look(component_type)
+    versions, unreadable = topic.read_heads(component_type)
     name = topic.name_of(versions[0]) if versions else topic.name
     checks = [_unreadable_check(name, component_type, record) for record in unreadable]
     if damage := link_damage(topic, component_type):
@@ -177,7 +177,7 @@ def _checks(
 def _finished(
     contents: ContentCheck, known: _Known, version: Version, hashed: Hashed
 ) -> Iterator[tuple[_Known, VersionCheck]]:
-    """The result for a version whose objects are being hashed; none for an older one that is right by now."""
+    """The result for a version whose objects are being hashed; none for an older one that has been mended."""
     topic, _, is_published = known
     state = tree_state(topic, version) if is_published else _NOT_LOOKED_AT  # while objects are hashed
     damages = contents.damages(hashed)
