@@ -186,7 +186,7 @@ def _remove_tree(topic: TopicMirror, path: Path) -> None:
     old = old_path(path.parent)
     with disk_errors(path):
         topic.store.candidates.add(_held_alone(path))  # first, so that a run that is killed forgets none
-        place = move_aside(path, old)  # first: a version is gone at once, however long its files take
+        place = move_aside(path, old)  # then: a version is gone at once, however long its files take
         try:
             remove_file(record_path(path))
         except IsADirectoryError:
