@@ -7,7 +7,7 @@ then it is ``running``, or in ``error`` with the reason.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,8 @@ from typing import Optional, Union
 
 from dci_downloader.content.selection import Selection
 from dci_downloader.control.client import ControlServer
-from dci_downloader.errors import DownloaderError
+from dci_downloader.errors import AccessError, DownloaderError, NotFoundError
+from dci_downloader.formatting import printable
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.models import Job
@@ -25,6 +26,7 @@ from dci_downloader.short_repr import short_repr
 from dci_downloader.sync import sync_topic
 
 COMPOSEINFO = ".composeinfo"
+_LONGEST_REASON = 4000  # characters; some errors quote a whole log
 _LARGEST_COMPOSEINFO = 16 * 2**20  # bytes; that of a RHEL compose has 30 kB
 
 
@@ -65,8 +67,8 @@ def pre_run(
             configure_installer(step.paths["compose"])
 
     The job is in state ``pre-run`` until the body ends, then ``running``. Where a component cannot be mirrored, or the
-    body raises, it is in ``error`` with the reason, and the error is raised. The ``.composeinfo`` of each component
-    that has one is attached to the job.
+    body raises, or a state cannot be set, it is in ``error`` with the reason, and the error is raised. The
+    ``.composeinfo`` of each component that has one is attached to the job.
 
     Args:
         server: the control server.
@@ -118,7 +120,7 @@ class JobStates:
 
     def __enter__(self) -> JobStates:
         names = ", ".join(component.name for component in self.job.components)
-        self.job = self._server.set_job_state(self.job, "pre-run", f"mirroring {names}" if names else "")
+        self._set("pre-run", f"mirroring {names}" if names else "")
         return self
 
     def conclude(self, reports: Iterable[Report]) -> None:
@@ -144,11 +146,31 @@ class JobStates:
     def __exit__(
         self, kind: Optional[type[BaseException]], error: Optional[BaseException], traceback: Optional[TracebackType]
     ) -> None:
-        reason = self._reason if error is None else str(error) or type(error).__name__
-        if not reason:
-            self.job = self._server.set_job_state(self.job, "running")
-            return
+        reason = self._reason if error is None else _reason(error)
+        if reason:
+            self._give_up(reason)
+        else:
+            self._set("running")
+
+    def _set(self, status: str, comment: str = "") -> None:
+        """Set a state that the step needs; without it the job ends here."""
+        try:
+            self.job = self._server.set_job_state(self.job, status, comment)
+        except BaseException as error:
+            if not isinstance(error, (AccessError, NotFoundError)):  # else it may have been set, and nobody goes on
+                self._give_up(_reason(error))
+            raise
+
+    def _give_up(self, reason: str) -> None:
         try:
             self.job = self._server.set_job_state(self.job, "error", reason)
         except DownloaderError as failure:  # what failed first is what matters
             self._progress.message(f"job {self.job.id} could not be set to error: {failure}")
+
+
+def _reason(error: BaseException) -> str:
+    """What an error says, in a form that the control server can keep: databases refuse NUL and halves of characters."""
+    text = ""
+    with suppress(Exception):  # the agent's own class may fail at that
+        text = printable(str(error)).strip()
+    return text[:_LONGEST_REASON] or type(error).__name__

@@ -14,6 +14,7 @@ from dci_downloader.cli.output import CommandResult
 from dci_downloader.cli.package_lines import lines_by_tree, package_lines, summary
 from dci_downloader.content.package_changes import in_trees, trees_of
 from dci_downloader.content.plan import changes
+from dci_downloader.content.similarity import similar_names
 from dci_downloader.control.client import ControlServer
 from dci_downloader.control.resolver import resolve_component, resolve_topic
 from dci_downloader.control.upstream import Upstream
@@ -151,6 +152,8 @@ def of_components(
     (older, newer), topics = [each.components[0] for each in resolved], [each.topic.name for each in resolved]
     types, names = list(dict.fromkeys((older.type, newer.type))), list(dict.fromkeys(topics))
     pair = _Pair(" → ".join(names), " → ".join(types), older.name, newer.name)
+    if older.id == newer.id:
+        return _result([replace(pair, before="", note="both ids are of this one")], narrowing)
     return _result([replace(pair, older=server.manifest(older), newer=server.manifest(newer))], narrowing)
 
 
@@ -248,9 +251,11 @@ def _pair_lines(pair: _Pair, found: Changes, by_tree: bool) -> Iterator[str]:
     yield pair.title
     listed = lines_by_tree(found.packages) if by_tree else package_lines(found.packages)
     yield from (f"  {line}" for line in listed)
-    packages = summary(found.packages, names_shown=0) or "none differs"
-    files = f"{found.added:,} added, {found.changed:,} changed, {found.removed:,} removed"
-    yield f"  {formatting.count(len({each.name for each in found.packages}), 'package')}: {packages}; files: {files}"
+    number = formatting.count(len({each.name for each in found.packages}), "package")
+    packages = f"{number}: {summary(found.packages, names_shown=0)}" if found.packages else "no package differs"
+    amounts = {"added": found.added, "changed": found.changed, "removed": found.removed}
+    files = ", ".join(f"{amount:,} {verb}" for verb, amount in amounts.items() if amount)
+    yield f"  {packages}; {f'files: {files}' if files else 'no file differs'}"
 
 
 def _check_names(pairs: Iterable[_Pair], narrowing: Narrowing) -> None:
@@ -266,5 +271,6 @@ def _check_names(pairs: Iterable[_Pair], narrowing: Narrowing) -> None:
         known = sorted(filter(None, {tree.rpartition("/")[position] for tree in trees}))
         unknown = [each for each in wanted if each not in known]
         if unknown:
-            hint = f"they have {', '.join(known) or 'none'}"
+            similar = similar_names(unknown, known)
+            hint = f"{f'did you mean {similar}? ' if similar else ''}they have {', '.join(known) or 'none'}"
             raise NotFoundError(f"the builds have no {noun} {', '.join(unknown)}", hint=hint)

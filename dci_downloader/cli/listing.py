@@ -17,7 +17,7 @@ from dci_downloader.cli.output import CommandResult
 from dci_downloader.cli.subject_documents import subject_document
 from dci_downloader.content.filters import merge_filters
 from dci_downloader.control.conditions import moment
-from dci_downloader.control.resolver import creation_order, matching_topics, resolve_topic
+from dci_downloader.control.resolver import creation_order, matching_topics, missing_error, resolve_topic
 from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import ManifestError, NotFoundError
 from dci_downloader.hooks import Progress
@@ -116,6 +116,9 @@ def components(
     }
     chosen, more = _limited(_ordered(rows, keys.get(options.sort), options.reverse), options.limit, progress)
     if not chosen:
+        wanted = merge_filters(filters)
+        if len(wanted) == 1 and not (options.since or options.query):
+            raise missing_error(server, topic, wanted[0])
         hint = f"it has the types {', '.join(topic.component_types) or '(none)'}"
         fits = " that fits" if filters or options.since or options.query else ""
         raise NotFoundError(f"topic {topic.name} has no active component{fits}", hint=hint)

@@ -18,18 +18,22 @@ from dci_downloader.errors import SettingsError
 
 if TYPE_CHECKING:
     from dci_downloader.hooks import Progress
+    from dci_downloader.settings.destination import Destination
 
 
 def status(argv: Sequence[str]) -> int:
     """Show what a mirror holds."""
     arguments = parse(mirror_parsers.status_parser(), argv)
     from dci_downloader.cli import output, status
+    from dci_downloader.cli.progress import progress_for
     from dci_downloader.mirror.mirror import Mirror
     from dci_downloader.settings.destination import destination
 
     if arguments.html == "-" and arguments.json:
         raise SettingsError("--json and --html - both print to standard output", hint="name a file: --html page.html")
-    mirror = Mirror(destination(arguments.destination, os.environ).path)
+    root = destination(arguments.destination, os.environ)
+    _say_where(root, progress_for(sys.stderr))
+    mirror = Mirror(root.path)
     if arguments.html == "-":
         from dci_downloader.page.page import page
 
@@ -78,6 +82,7 @@ def verify(argv: Sequence[str]) -> int:
     address = getattr(arguments, "from")  # a word of Python
     repair = connector(address, arguments.dcirc, "", progress) if arguments.repair else None
     root = destination(arguments.destination, os.environ, arguments.settings or ())
+    _say_where(root, progress)
     peers = _peers(arguments.peers or (), arguments.settings or root.files)
     mirror = Mirror(root.path)
     with page_after(mirror, progress, arguments.settings or ()), Signals() as stop:
@@ -159,9 +164,14 @@ def _place(names: Sequence[str], progress: Progress) -> tuple[str, str, str]:
         )
     if len(rest) > 2 or not all(rest):
         raise SettingsError("expected DEST TOPIC TYPE, of which DEST and TYPE may be left out")
+    _say_where(root, progress)
+    return root.path, rest[0], rest[1] if len(rest) > 1 else ""
+
+
+def _say_where(root: Destination, progress: Progress) -> None:
+    """Say which mirror it is, where the command line leaves that to environment or settings."""
     if root.origin != "DEST":
         progress.message(f"DEST is {root.path} ({root.origin})")
-    return root.path, rest[0], rest[1] if len(rest) > 1 else ""
 
 
 def prune(argv: Sequence[str]) -> int:
@@ -175,8 +185,7 @@ def prune(argv: Sequence[str]) -> int:
 
     progress = progress_for(sys.stderr)
     root = destination(arguments.destination, os.environ)
-    if root.origin != "DEST":
-        progress.message(f"DEST is {root.path} ({root.origin})")
+    _say_where(root, progress)
     mirror = Mirror(root.path)
     keep = mirror_settings(mirror.root, os.environ).keep if arguments.keep is None else arguments.keep
     if arguments.dry_run:

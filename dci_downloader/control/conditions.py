@@ -96,7 +96,11 @@ def moment(given: Union[date, str]) -> datetime:
 def _pairs(conditions: Where) -> list[tuple[str, str]]:
     if not isinstance(conditions, str):
         return [(name, value) for name, given in conditions.items() for value in _texts(given)]
-    pairs = [pair.partition(":") for pair in next(csv.reader([_printable(conditions)]), [])]
+    try:
+        row = next(csv.reader([_printable(conditions)]), [])
+    except csv.Error as error:
+        raise SettingsError(f"where cannot be read: {error}", hint="where() of Python does the quoting") from None
+    pairs = [pair.partition(":") for pair in row]
     for name, colon, _ in pairs:
         if not colon:
             hint = "it is made of column:value, with commas between them; where() of Python does the quoting"

@@ -120,7 +120,7 @@ def resolve_components(
         elif each.type in optional:
             progress.detail(f"{topic.name}: no component of the optional type {each.type}")
         else:
-            missing[each.type] = _missing_error(server, topic, each)
+            missing[each.type] = missing_error(server, topic, each)
     if not components and filters:
         raise NotFoundError("; ".join(map(str, missing.values())), hint=next(iter(missing.values())).hint)
     if not components:
@@ -216,7 +216,7 @@ def _by_filter(server: Upstream, topic: Topic, wanted: Filter) -> Optional[Compo
     return next((component for component in components if wanted.name or component.team_id is None), None)
 
 
-def _missing_error(server: Upstream, topic: Topic, wanted: Filter) -> NotFoundError:
+def missing_error(server: Upstream, topic: Topic, wanted: Filter) -> NotFoundError:
     """The error where a topic has no such component; the hint says what was probably meant, or what there is."""
     tagged = f" tagged {', '.join(wanted.tags)}" if wanted.tags else ""
     named = f" named {wanted.name}" if wanted.name else ""

@@ -11,40 +11,32 @@ The rules, from dciauth and observed of a control server:
 
 from __future__ import annotations
 
+import hmac
 import re
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import lru_cache
+from hashlib import sha256
 from typing import NamedTuple, Optional
 from urllib.parse import quote, unquote, urlsplit
-
-from dciauth.signature import BaseHmacSignature, HmacAuthBase, HmacSignature
 
 from dci_downloader.errors import AccessError, SettingsError
 from dci_downloader.network.urls import DEFAULT_PORTS, normalize_url, origin
 from dci_downloader.options import RemoteciCredentials
 
-_SERVICE = {
-    "service_name": "api",
-    "service_key": "dci2_request",
-    "region_name": "BHS3",
-    "algorithm": "DCI2-HMAC-SHA256",
-}
+_ALGORITHM, _REGION, _SERVICE, _REQUEST = "DCI2-HMAC-SHA256", "BHS3", "api", "dci2_request"
+_SIGNED = "host;x-dci-date"
+_NO_BODY = sha256().hexdigest()
 
 
 @lru_cache(maxsize=8)
-def _derive_key(key: bytes, message: str) -> bytes:
-    return BaseHmacSignature._sign(None, key, message)  # type: ignore[no-any-return]
-
-
-class _Signature(HmacSignature):  # type: ignore[misc]
-    """A signature whose key is derived from the secret once a day: the derivation takes as long as all the rest.
-
-    Where a newer dciauth derives it in another method, this one is not called, and signing only takes longer.
-    """
-
-    def _sign(self, key: bytes, message: str) -> bytes:
-        return _derive_key(key, message)
+def _derive_key(secret: str, day: str) -> bytes:
+    """The key of a day; to derive it takes as long as all the rest of a signature."""
+    key = f"DCI2{secret}".encode()
+    for part in (day, _REGION, _SERVICE, _REQUEST):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
 
 
 class Token(NamedTuple):
@@ -95,7 +87,7 @@ class Authorization(ABC):
 
     @abstractmethod
     def headers_for_path(self, path: str) -> dict[str, str]:
-        """The same for a GET request without a query, by the path to sign, and faster: a sync has 50,000 of them."""
+        """The same for a GET request without a query, by the path as the server sees it: a sync has 50,000 of them."""
 
     def renew(self, headers: Mapping[str, str]) -> bool:
         """Whether there are new headers to send in place of these, which were refused."""
@@ -122,23 +114,29 @@ class Signer(Authorization):
         _check_credentials(credentials)
         super().__init__(credentials.url)
         self._netloc = urlsplit(self.base).netloc
-        client_id = _client_id(credentials)
-        self._auth = HmacAuthBase(client_id, credentials.api_secret, _SERVICE["service_name"], _SERVICE["region_name"])
-        self._keys = {"access_key": client_id, "secret_key": credentials.api_secret}
+        self._client_id, self._secret = _client_id(credentials), credentials.api_secret
 
     def headers(self, url: str, method: str = "GET", body: bytes = b"") -> dict[str, str]:
         """A signature of the whole request."""
+        from dciauth.signature import HmacAuthBase  # it imports requests, which takes longer than 10,000 signatures
+
         parts = urlsplit(url)
-        request = _UnsignedRequest(
-            f"{parts.scheme}://{self._netloc}{_path_to_sign(parts.path)}?{parts.query}", method, body
-        )
-        self._auth(request)
+        path = quote(_path_seen(parts.path))
+        request = _UnsignedRequest(f"{parts.scheme}://{self._netloc}{path}?{parts.query}", method, body)
+        HmacAuthBase(self._client_id, self._secret, _SERVICE, _REGION)(request)
         return request.headers
 
     def headers_for_path(self, path: str) -> dict[str, str]:
-        """A signature by a key that is derived once a day."""
-        request = {"method": "GET", "host": self._netloc, "path": path, "params": {}}
-        return _Signature(_SERVICE).add_request(request).generate_headers(self._keys)  # type: ignore[no-any-return]
+        """The signature that dciauth makes of such a request, in half the time."""
+        host, moment = self._netloc, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        request = f"GET\n{path}\n\nhost:{host}\nx-dci-date:{moment}\n\n{_SIGNED}\n{_NO_BODY}"
+        day = moment[:8]
+        scope = f"{day}/{_REGION}/{_SERVICE}/{_REQUEST}"
+        text = f"{_ALGORITHM}\n{moment}\n{scope}\n{sha256(request.encode()).hexdigest()}"
+        signature = hmac.digest(_derive_key(self._secret, day), text.encode(), "sha256").hex()
+        credential = f"Credential={self._client_id}/{scope}"
+        authorization = f"{_ALGORITHM} {credential}, SignedHeaders={_SIGNED}, Signature={signature}"
+        return {"host": host, "x-dci-date": moment, "authorization": authorization}
 
 
 class SignedRequest(NamedTuple):
@@ -162,16 +160,13 @@ class ComponentFiles:
     def __init__(self, authorization: Authorization, path: str) -> None:
         self.authorization = authorization
         self._folder_url = f"{authorization.base}{path}/"
-        self._folder_to_sign = _path_to_sign(urlsplit(self._folder_url).path)
+        self._folder_seen = _path_seen(urlsplit(self._folder_url).path)
         self._other_servers: set[str] = set()
 
     def request(self, path: str) -> SignedRequest:
         """Authorize, afresh at each call, the request that is answered with a redirect to the file."""
-        quoted = quote(path)
-        to_sign = quote(unquote(path)) if "%" in path else quoted  # sent quoted once, so one of two unquotings is left
-        return SignedRequest(
-            self._folder_url + quoted, self.authorization.headers_for_path(self._folder_to_sign + to_sign)
-        )
+        seen = self._folder_seen + unquote(path)  # sent quoted once, so one of the server's two unquotings is left
+        return SignedRequest(self._folder_url + quote(path), self.authorization.headers_for_path(seen))
 
     def follow(self, url: str) -> Optional[SignedRequest]:
         """Authorize a redirect that stays on the control server; None for one that leads elsewhere."""
@@ -188,9 +183,9 @@ class ComponentFiles:
         return None
 
 
-def _path_to_sign(path: str) -> str:
+def _path_seen(path: str) -> str:
     """A quoted path as the server sees it when it checks the signature."""
-    return quote(unquote(unquote(path)))
+    return unquote(unquote(path))
 
 
 def _client_id(credentials: RemoteciCredentials) -> str:

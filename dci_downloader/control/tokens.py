@@ -120,7 +120,8 @@ class TokenSource:
     def _obtain(self) -> Token:
         """Ask the SSO for a token, with tries until there is an answer or patience is over."""
         if self._sso is None:
-            raise AccessError("the SSO token has ended, and there is no user and password for another", hint=_HINT)
+            text = "the SSO token has ended by this machine's clock, and there is no user and password for another"
+            raise AccessError(text, hint=f"{_HINT}; is the clock right?")
         user, password = self._credentials.username, self._credentials.password
         form = {"client_id": "dci", "grant_type": "password", "username": user, "password": password}
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}

@@ -43,7 +43,7 @@ class Call:
         """
         try:
             document = json.loads(self.request.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ApiError(400, "Request malformed") from None
         if not isinstance(document, dict):
             raise ApiError(400, "Request malformed")

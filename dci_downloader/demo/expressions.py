@@ -23,6 +23,7 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
     "gt": operator.gt,
     "ge": operator.ge,
 }
+_LISTS = {"tags"}
 _Test = Callable[[Mapping[str, Any]], bool]
 
 
@@ -49,7 +50,10 @@ def parse(text: str, columns: Collection[str]) -> _Test:
         ApiError: 400, it is none.
     """
     parser = _Parser(text, columns)
-    test = parser.expression()
+    try:
+        test = parser.expression()
+    except RecursionError:
+        raise parser.error from None
     if parser.tokens:
         raise parser.error
     return test
@@ -97,7 +101,7 @@ class _Parser:
         self._take(")")
         if name == "null" and not values:
             return lambda document: document[column] is None
-        if name in ("contains", "not_contains") and values:
+        if name in ("contains", "not_contains") and values and column in _LISTS:
             return lambda document: ({*values} <= {*document[column]}) is (name == "contains")
         if len(values) != 1:
             raise self.error

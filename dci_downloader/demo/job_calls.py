@@ -117,7 +117,7 @@ class DemoApi(CatalogCalls):
         return Reply(None, 201)
 
     def remove_component(self, call: Call) -> Reply:
-        """Take a component from a job; one that it does not have is as good."""
+        """Take a component from a job; one that it does not have is a success, too."""
         job, component = self._job(call.parts[0], call), self._component(call.parts[1], call)
         job.components = tuple(one for one in job.components if one is not component)
         return Reply(None, 201)
@@ -209,7 +209,8 @@ def _list(wanted: Mapping[str, Any], name: str) -> list[str]:
 
 def _check_fields(wanted: Mapping[str, Any]) -> None:
     """Raise ApiError for a field of another type than the server stores."""
-    if any(not isinstance(wanted.get(name) or "", str) for name in (*_TEXTS, "status_reason")):
+    texts = (*_TEXTS, "status_reason", "previous_job_id", "pipeline_id")
+    if any(not isinstance(wanted.get(name) or "", str) for name in texts):
         raise ApiError(400, "Request malformed")
     tags = wanted.get("tags", [])
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
 
@@ -70,8 +71,12 @@ def list_page(name: str, documents: Sequence[dict[str, Any]], query: Mapping[str
 
 
 def _conditions(where: str, keys: set[str]) -> list[tuple[str, str]]:
+    try:
+        pairs = next(csv.reader([where]), [])
+    except csv.Error:
+        raise ApiError(400, "Invalid where") from None
     conditions = []
-    for pair in next(csv.reader([where]), []):
+    for pair in pairs:
         field, colon, value = pair.partition(":")
         if not colon or field not in keys:
             raise ApiError(400, f"Invalid where key: {field}")
@@ -89,7 +94,8 @@ def _matches(document: Mapping[str, Any], field: str, value: str) -> bool:
 def _after(document: Mapping[str, Any], column: str, query: Mapping[str, str]) -> bool:
     begin = query.get(column.replace("_at", "_after"), "")
     if begin.isdecimal():
-        begin = datetime.fromtimestamp(int(begin) / 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")
+        with suppress(ValueError, OverflowError, OSError):  # no year has more than four digits
+            begin = datetime.fromtimestamp(int(begin) / 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")
     return not _MOMENT.fullmatch(begin) or str(document[column]) >= begin
 
 

@@ -1,6 +1,6 @@
-"""Records on disk: how they are written and read, and how anything else is told from one.
+"""Records on disk: how they are written, read and recognised.
 
-Whoever may write to the mirror may write a record, and disks lose parts of it. So a record is input, like a manifest:
+Whoever may write to the mirror may write a record, and disks may damage it. So a record is checked like a manifest:
 each field is checked, entries by the manifest's rules, and all of it against the identity. What fails is no record.
 """
 
@@ -39,7 +39,7 @@ from dci_downloader.mirror.version import Version, identity, record_path
 from dci_downloader.models import Manifest
 
 FORMAT = 1
-_VALUES = 2048  # of a list, that are encoded at once
+_VALUES = 2048  # entries of a list that are encoded at once
 BEGINNING = b'{"format":'
 """How every record begins."""
 
@@ -241,7 +241,7 @@ def _decode(record: dict[str, Any], folder: str) -> Version:
     """Make a version of a record; of its bytes, which take as much memory again, nothing need be left by then.
 
     Raises:
-        _RecordError: it is none.
+        _RecordError: it is no record.
     """
     if record.get("format") != FORMAT:
         newer = type(record.get("format")) is int and record["format"] > FORMAT
@@ -284,7 +284,7 @@ def _version(record: dict[str, Any], folder: str) -> Version:
     copies = frozenset(texts(record["copies"]))
     if copies and not copies <= {entry.path for entry in files}:
         raise EntryError("a copy is none of its files")
-    last_verified = record.get("last_verified")  # of records that were written before there were heads
+    last_verified = record.get("last_verified")  # in records of releases without heads
     return Version(
         folder=folder,
         identity=text(record["identity"]),

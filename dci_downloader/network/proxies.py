@@ -17,15 +17,15 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Optional, Union
 from urllib.parse import urlsplit
 
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
-
 from dci_downloader.errors import SettingsError
 from dci_downloader.network.proxy_urls import HINT, proxy_url
 from dci_downloader.network.urls import DEFAULT_PORTS
 from dci_downloader.options import Network
 
-_ADDRESS = re.compile(r"\[([0-9a-f:.]+)\](/[0-9]+)?(?::([0-9]+))?|([0-9a-f:.]+(?:/[0-9]+)?)", re.ASCII | re.IGNORECASE)
-"""An address in brackets, maybe with a block and a port after it; or one without."""
+_ADDRESS = re.compile(
+    r"\[([0-9a-f:.]+(?:/[0-9]+)?)\](/[0-9]+)?(?::([0-9]+))?|([0-9a-f:.]+(?:/[0-9]+)?)", re.ASCII | re.IGNORECASE
+)
+"""An address in brackets, maybe with a block in or after them and a port after it; or one without."""
 
 
 def proxy_for(url: str, network: Network) -> str:
@@ -117,4 +117,8 @@ def ca_bundle(network: Network) -> str:
             f"{network.ca_bundle}: there are no trusted certificates at this path",
             hint="correct REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or SSL_CERT_FILE, or unset it for the default",
         )
-    return network.ca_bundle or DEFAULT_CA_BUNDLE_PATH
+    if network.ca_bundle:
+        return network.ca_bundle
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH  # takes 60 ms, for which the second process is not to wait
+
+    return DEFAULT_CA_BUNDLE_PATH

@@ -46,8 +46,8 @@ def _what_was_done(run: Run) -> Iterator[Child]:
     quiet = [topic.topic for topic in run.topics if not topic.published and not topic.reason]
     for topic in run.topics:
         if topic.published:
-            text = f"{topic.topic}: published {', '.join(topic.published)}, {formatting.size(topic.size)} fetched"
-            yield element("p", text)
+            fetched = f", {formatting.size(topic.size)} fetched" if topic.size else ""
+            yield element("p", f"{topic.topic}: published {', '.join(topic.published)}{fetched}")
         if topic.reason:
             yield element("p", f"{topic.topic}: {topic.reason}", class_="problem")
     if quiet:

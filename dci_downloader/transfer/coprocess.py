@@ -26,7 +26,8 @@ from dci_downloader.control.signing import ComponentFiles, Token
 from dci_downloader.hooks import Progress
 from dci_downloader.mirror.store import Store
 from dci_downloader.models import FileEntry
-from dci_downloader.options import TransferOptions
+from dci_downloader.network.proxies import ca_bundle
+from dci_downloader.options import Network, TransferOptions
 from dci_downloader.transfer.channel import Advance, Channel, Setup
 from dci_downloader.transfer.fetched import Fetched, merged
 from dci_downloader.transfer.pipeline import Pipeline
@@ -154,7 +155,9 @@ class Coprocess:
         """Half of the requests that may be under way are from now on for the second process."""
         at_store, at_peer = self._pipeline.fetches.halve()
         first, most = self._pipeline.locator.stage.limit.halve()
-        options = replace(self._options, connections=at_store)
+        network = self._options.network or Network()
+        network = replace(network, ca_bundle=ca_bundle(network))  # so that it need not look for the default one
+        options = replace(self._options, connections=at_store, network=network)
         tuning = replace(self._tuning, first_locates=first, most_locates=most, peer_connections=at_peer)
         peers = tuple(self._pipeline.choice.live_peers)
         return Setup(self._source, self._store.root, self._store.marker_path(), options, peers, tuning)

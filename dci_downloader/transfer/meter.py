@@ -27,7 +27,7 @@ class Meter:
         self._total = 0
         self._kept = 0
         self._reported = 0
-        self._seen = 0
+        self._seen = self._files = 0
         self._moved = clock()
 
     def count(self, size: int, giver: Giver, *, kept: bool) -> None:
@@ -52,11 +52,11 @@ class Meter:
         self._kept -= size
 
     def file(self) -> None:
-        """Report a file that is complete."""
-        self._progress.advance(1, 0)
+        """Count a file that is complete."""
+        self._files += 1
 
     def look(self, under_way: int) -> int:
-        """Report what was received since the last look.
+        """Report the files that were completed and the bytes that were received since the last look.
 
         Args:
             under_way: bytes that requests have brought so far which did not end yet.
@@ -65,9 +65,9 @@ class Meter:
             Bytes received since then, kept or not.
         """
         kept = self._kept + under_way
-        if kept != self._reported:
-            self._progress.advance(0, kept - self._reported)
-            self._reported = kept
+        if self._files or kept != self._reported:
+            self._progress.advance(self._files, kept - self._reported)
+            self._files, self._reported = 0, kept
         received = self._total + under_way - self._seen
         if received:
             self._seen += received

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Optional
@@ -26,6 +26,8 @@ from dci_downloader.transfer.verdict import (
 
 ERROR_BODY = 16 * 1024
 """Bytes of an error's body that are read, so that its connection can be used again."""
+
+_AS_IT_IS = ("Accept-Encoding: identity",)
 
 MOST_DECODED = 4 << 20
 """Bytes from which no more is decoded at once: a few can hold gigabytes."""
@@ -151,12 +153,12 @@ class FetchRequest(TransferRequest):
         """Whether the body is decoded; nothing can go on from the middle of it."""
         return self._decoder is not None
 
-    def request_headers(self) -> list[str]:
+    def request_headers(self) -> Sequence[str]:
         """The headers to send: nothing that identifies who asks."""
         wanted = self.segment.range
         if wanted is None:
-            return ["Accept-Encoding: identity"]
-        return ["Accept-Encoding: identity", f"Range: bytes={header(wanted.start, wanted.end)}"]
+            return _AS_IT_IS
+        return [*_AS_IT_IS, f"Range: bytes={header(wanted.start, wanted.end)}"]
 
     def take(self, head: Head) -> list[bytes]:
         """The bytes received since the last call that belong to the file: none unless the head is as it should be.

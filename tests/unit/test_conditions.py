@@ -51,7 +51,7 @@ def test_conditions_of_its_own_are_added_unless_they_are_named():
     assert Listing("", required).value_of("state") == "active"
 
 
-@pytest.mark.parametrize("text", ["name", "name:x,", "a\nb:c"])
+@pytest.mark.parametrize("text", ["name", "name:x,", "a\nb:c", f"name:{'x' * 200_000}"], ids=lambda text: text[:20])
 def test_what_is_no_condition_is_refused_before_anything_is_sent(text):
     with pytest.raises(SettingsError):
         Listing(text).query()

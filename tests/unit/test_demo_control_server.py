@@ -239,6 +239,9 @@ def test_several_tags_are_anded_and_exact(catalog, client, topic, tags, found):
         "query=and(eq(name,x))",
         "query=eq(name,x",
         "query=eq(name,a~b)",
+        "query=contains(export_control,x)",
+        f"query={'not(' * 5000}",
+        "where=name:a%0D%0A,state:active",
     ],
 )
 def test_a_list_query_that_makes_no_sense_is_400(client, query):
@@ -425,7 +428,7 @@ def test_deleting_a_job_needs_its_present_etag(catalog, client, topic):
     assert client.get(f"jobs/{job.id}").status_code == 404
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b'{"topic_id": 1}'])
+@pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b'{"topic_id": 1}', b"[" * 99_999])
 def test_a_document_that_is_not_what_the_call_takes_is_400(client, body):
     assert client("POST", "/api/v1/jobs", data=body).status_code == 400
 

@@ -52,7 +52,10 @@ def test_an_update_gives_the_job_another_etag_and_leaves_out_what_it_does_not_kn
     assert ([state["status"] for state in states["jobstates"]], states["_meta"]) == (["running"], {"count": 1})
 
 
-@pytest.mark.parametrize("document", [{"tags": "a"}, {"name": 1}, {"data": []}, {"status": "asleep"}, {"tags": [1]}])
+@pytest.mark.parametrize(
+    "document",
+    [{"tags": "a"}, {"name": 1}, {"data": []}, {"status": "asleep"}, {"tags": [1]}, {"previous_job_id": [1]}],
+)
 def test_a_field_of_another_type_is_400(client, job, topic, document):
     headers = {"If-match": job.etag}
     assert client("PUT", f"/api/v1/jobs/{job.id}", json=document, headers=headers).status_code == 400
@@ -111,7 +114,8 @@ def test_what_was_created_before_a_moment_is_left_out(catalog, client, topic):
     path, second = f"topics/{topic.id}/components", list(catalog.components.values())[1]
     assert client.names(path, created_after=second.document()["created_at"], sort="name") == ["1", "2"]
     assert client.names(path, created_after=int(second.created_at.timestamp() * 1000), sort="name") == ["1", "2"]
-    assert len(client.names(path, updated_after="yesterday")) == 3
+    for moment in ("yesterday", "9" * 30, "253402300800000"):
+        assert len(client.names(path, updated_after=moment)) == 3
 
 
 @pytest.mark.parametrize(

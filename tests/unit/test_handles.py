@@ -59,8 +59,8 @@ def taken(url="https://store.example/a?s=1", network=None, patience=30.0):
 @pytest.mark.usefixtures("recorded")
 def test_a_handle_asks_for_the_url_and_follows_nothing():
     options = taken()
-    assert options[pycurl.URL] == "https://store.example/a?s=1"
-    assert options[pycurl.HTTPHEADER] == ["A: b"]
+    assert options[pycurl.URL] == b"https://store.example/a?s=1"
+    assert options[pycurl.HTTPHEADER] == [b"A: b"]
     assert options[pycurl.FOLLOWLOCATION] == 0
     assert options[pycurl.USERAGENT] == f"dci-downloader/{__version__}"
     assert options[pycurl.PROTOCOLS] == pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
@@ -149,7 +149,11 @@ def test_handles_given_back_are_used_again_and_closed_in_the_end():
     one, two = (pool.take(Receiver("http://a/"), []) for _ in range(2))
     pool.give_back(one)
     assert pool.take(Receiver("http://b/"), ["X: y"]) is one
-    assert one.options[pycurl.URL] == "http://b/"
+    assert one.options[pycurl.URL] == b"http://b/"
+    assert one.options[pycurl.HTTPHEADER] == [b"X: y"]
+    pool.give_back(one)
+    assert pool.take(Receiver("http://b/"), []) is one
+    assert pycurl.HTTPHEADER not in one.options
     assert Recorder.made == 2
     pool.give_back(two)
     pool.close()

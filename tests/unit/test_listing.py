@@ -97,8 +97,18 @@ def test_filters_choose_as_for_mirroring(lab, builds, filters, wanted):
 
 def test_nothing_that_fits_is_an_error_that_says_what_there_is(lab, builds):
     with pytest.raises(NotFoundError, match="no active component that fits") as raised:
-        components(lab, [Filter("compose", ("x",))])
+        components(lab, [Filter("compose", ("x",)), Filter("other")])
     assert "types compose" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("wanted", "hint"),
+    [(Filter("compos"), "did you mean the type compose?"), (Filter("compose", ("nigthly",)), "the tag nightly?")],
+)
+def test_one_filter_that_fits_nothing_is_answered_as_in_a_run(lab, builds, wanted, hint):
+    with pytest.raises(NotFoundError, match="no active component of type comp") as raised:
+        components(lab, [wanted])
+    assert hint in raised.value.hint
 
 
 def test_sizes_are_asked_for_only_if_wanted_and_only_of_what_is_listed(lab, builds):

@@ -66,9 +66,13 @@ def test_bytes_of_a_file_that_begins_anew_are_taken_back(meter, progress):
     assert meter.received == {None: 50}
 
 
-def test_files_are_reported_at_once(meter, progress):
+def test_files_are_reported_together_at_the_next_look(meter, progress):
     meter.file()
-    assert progress.files == 1
+    meter.file()
+    assert progress.files == 0
+    meter.look(0)
+    meter.look(0)
+    assert progress.files == 2
 
 
 def test_bytes_are_counted_for_who_gave_them(meter):

@@ -65,9 +65,25 @@ def test_what_cannot_be_mirrored_ends_the_step_in_error_with_the_reason(lab, bui
     assert job.files == []
 
 
+class SpeechlessError(Exception):
+    def __str__(self):
+        raise ValueError("nothing to say")
+
+
 @pytest.mark.parametrize(
     ("raised", "reason"),
-    [(ValueError("no disk in slot 3"), "no disk in slot 3"), (KeyboardInterrupt(), "KeyboardInterrupt")],
+    [
+        (ValueError("no disk in slot 3"), "no disk in slot 3"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (SystemExit(3), "3"),
+        (GeneratorExit(), "GeneratorExit"),
+        (SpeechlessError(), "SpeechlessError"),
+        (NotFoundError("no such disk"), "no such disk"),
+        (ValueError("disk\0 \ud800 \x1b[2J\nslot 3"), "disk\\x00 \\ud800 \\x1b[2J\nslot 3"),
+        (ValueError(" \n"), "ValueError"),
+        (ValueError("x" * 10**6), "x" * 4000),
+    ],
+    ids=lambda each: type(each).__name__ if isinstance(each, BaseException) else each[:20],
 )
 def test_a_body_that_raises_ends_the_step_in_error(lab, job, mirror, states, raised, reason):
     with pytest.raises(type(raised)), pre_run(lab.server, mirror, job.id):
@@ -86,6 +102,22 @@ def test_the_first_error_is_what_is_raised_where_the_state_cannot_be_said_either
     with pytest.raises(ValueError, match="first"), pre_run(lab.server, mirror, job.id, progress=notes):
         raise ValueError("first" if troubled.append(1) is None else "")
     assert any("could not be set to error" in message for message in notes.messages)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_state_after_which_the_job_cannot_be_read_ends_it_in_error(lab, job, mirror, states, number):
+    """The state ``pre-run`` or ``running`` is set, and nobody would go on with the job."""
+
+    def answer(exchange):
+        lost = len(job.states) == number and exchange.request.path == f"/api/v1/jobs/{job.id}"
+        return lost and (exchange.answer(400, b"{}") or True)
+
+    read = lab.server.job(job.id)
+    intercept(lab.site.control, answer)
+    with pytest.raises(DownloaderError, match="HTTP 400") as caught, pre_run(lab.server, mirror, read):
+        pass
+    assert states()[-1] == ("error", str(caught.value))
+    assert len(job.states) == number + 1
 
 
 def test_a_composeinfo_that_cannot_be_attached_is_no_reason_to_fail(lab, job, mirror):

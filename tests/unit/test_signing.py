@@ -1,5 +1,6 @@
 """Signatures and the address they are for, checked by dciauth's own server code."""
 
+import time
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from urllib.parse import quote, unquote, urlsplit
@@ -16,25 +17,38 @@ from dci_downloader.models import Component
 from dci_downloader.options import Credentials
 from tests.unit.control_site import CLIENT, COMPONENT, SECRET, as_json, refused, signed, topic
 
+SERVICE = {
+    "service_name": "api",
+    "service_key": "dci2_request",
+    "region_name": "BHS3",
+    "algorithm": "DCI2-HMAC-SHA256",
+}
+
 
 @pytest.fixture
 def days(monkeypatch):
-    """Dciauth's clock, and how many days it is ahead."""
+    """The clock here and that of dciauth, and how many days they are ahead."""
     ahead = [0]
+
+    def moment():
+        return datetime(2022, 11, 21, 12, tzinfo=timezone.utc) + timedelta(days=ahead[0])
 
     class Clock(datetime):
         @classmethod
         def now(cls, tz=None):
-            return datetime(2022, 11, 21, 12, tzinfo=timezone.utc) + timedelta(days=ahead[0])
+            return moment()
 
     monkeypatch.setattr(dciauth.signature, "datetime", Clock)
+    monkeypatch.setattr(
+        signing, "time", SimpleNamespace(strftime=time.strftime, gmtime=lambda: moment().utctimetuple())
+    )
     return ahead
 
 
 def valid(request, secret=SECRET):
     parts = urlsplit(request.url)
     seen = SimpleNamespace(headers=request.headers, method="GET", path=unquote(parts.path), args={}, data=b"")
-    return FlaskHmacSignature(signing._SERVICE).add_request(seen).is_valid(secret)
+    return FlaskHmacSignature(SERVICE).add_request(seen).is_valid(secret)
 
 
 def files_of(secret=SECRET):
@@ -66,7 +80,12 @@ def test_the_key_of_a_day_is_derived_once(days):
     files = files_of()
     for number in range(5):
         files.request(f"{number}.rpm")
-    assert signing._derive_key.cache_info().misses == 4
+    assert signing._derive_key.cache_info().misses == 1
+
+
+def test_files_are_signed_as_dciauth_signs_them(days):
+    signer = Signer(Credentials("feeder/1", SECRET, "http://dci.example:8080"))
+    assert signer.headers_for_path("/api/a b/ü.rpm") == signer.headers("http://dci.example:8080/api/a%20b/%C3%BC.rpm")
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/prefix", "/pre%20fix//"])

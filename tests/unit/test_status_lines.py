@@ -95,8 +95,11 @@ def test_times_in_utc_where_they_are_asked_for(lines):
 
 
 def test_an_empty_mirror_says_so(lines):
-    assert lines(Status((), 0, 0, 5)) == ["nothing is here yet", "5 bytes free"]
-    assert lines(Status((), 0, 0, None)) == ["nothing is here yet", "how much is free the file system does not say"]
+    assert lines(Status((), 0, 0, 5)) == ["nothing is published yet", "5 bytes free"]
+    assert lines(Status((), 0, 0, None)) == [
+        "nothing is published yet",
+        "how much is free the file system does not say",
+    ]
 
 
 def test_names_of_others_are_made_fit_for_a_terminal(lines):
