@@ -102,7 +102,7 @@ def what_others_may(path: str) -> str:
 
 
 def distrust(path: str) -> str:
-    """Why somebody else may have written a file or folder that nobody named; empty where nobody else can have.
+    """Why another user may have written a file or folder that was found by itself; empty where none can have.
 
     Raises:
         OSError: it cannot be looked at.

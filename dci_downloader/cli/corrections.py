@@ -81,7 +81,7 @@ def is_swapped(words: Sequence[str]) -> bool:
 
 
 def check_no_command(words: Sequence[str], commands: Collection[str]) -> None:
-    """Make sure that what stands for DEST of a sync is not a command that should have come first.
+    """Make sure that DEST of a sync is not a command that should have come first.
 
     Args:
         words: TOPIC and DEST.

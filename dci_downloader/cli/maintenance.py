@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Optional
 
 from dci_downloader import formatting
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 _ADVICE = {
     IntegrityError.exit_code: "the next sync fetches what is damaged, unless it is held; verify --repair does so now",
-    SettingsError.exit_code: "verify as the user who owns the mirror, or let this user read it",
+    SettingsError.exit_code: "verify as the user who owns the mirror, or let this user read it; his own: --repair",
 }
 
 
@@ -54,13 +55,14 @@ def verify(
     """
     restored: tuple[str, ...] = ()
     if connect is not None:  # first: what is published then is verified
+        mirror.open()
         restored = restore_links(mirror, timeout=timeout, waiting=progress.message)
     checks = again = verify_module.verify(mirror, timeout=timeout, progress=progress, stop=stop)
     damaged = [check for check in checks if check.damages]
     left: tuple[str, ...] = ()
-    lines = [*restored]
+    mended: tuple[str, ...] = ()
     if connect is not None:
-        lines += mend_checked(mirror, checks, timeout=timeout, waiting=progress.message)
+        mended = mend_checked(mirror, checks, timeout=timeout, waiting=progress.message)
     if damaged and connect is not None:
         from dci_downloader.transfer.repair import repair  # imports libcurl, which only a repair needs
 
@@ -72,10 +74,15 @@ def verify(
     repaired = [line for check in damaged for line in _damage_lines(mirror, check) if line not in failed]
     exit_code = worst_exit_code(check.exit_code for check in again)
     is_whole = bool(damaged or restored) and not exit_code
-    lines += [f"repaired: {line}" for line in repaired]
-    lines += [f"{check.topic} {check.type} {check.version or '(none)'}: {_verdict(check)}" for check in again]
+    lines = [*restored, *mended, *(f"repaired: {line}" for line in repaired)]
+    for check in again:
+        is_mended = any(line.startswith(f"{check.topic} {check.type}: ") for line in mended)
+        name = " ".join(filter(None, (check.topic, check.type, check.version or "(none)")))
+        lines.append(f"{name}: {_verdict(replace(check, unlinked=0, modes=0, respelled=0) if is_mended else check)}")
     failed = list(dict.fromkeys([*failed, *left]))
     ending = ["repaired: everything is whole again"] if is_whole else [_ADVICE[exit_code]] if exit_code else []
+    if exit_code == SettingsError.exit_code and not any(check.version for check in again if check.damages):
+        ending = []  # what to do is said with each folder
     if exit_code == IntegrityError.exit_code and connect is not None:
         ending = ["not everything could be repaired: a sync publishes a whole build, unless it is held"]
     document = {"versions": [_check_document(check) for check in checks], "repaired": is_whole, "left": list(left)}
@@ -144,18 +151,23 @@ def _pruned(what: str, freed: str, removal: Removal) -> CommandResult:
 
 def _verdict(check: VersionCheck) -> str:
     note = f"; this is not recorded: {check.obstacle}" if check.obstacle else ""
+    if check.exit_code == SettingsError.exit_code:
+        return f"not verified: {formatting.count(len(check.damages), 'place')} could not be read{note}"
     if check.damages:
         return f"DAMAGED in {formatting.count(len(check.damages), 'place')}{note}"
-    if check.unlinked or check.modes:
+    if check.unlinked or check.modes or check.respelled:
         apart = formatting.count(check.unlinked, "file")
         modes = formatting.count(check.modes, "other mode")
-        note += f"; {apart} apart from the store, {modes}: the next sync, or --repair, puts that right"
+        links = f", {formatting.count(check.respelled, 'link')} written otherwise" if check.respelled else ""
+        note += f"; {apart} apart from the store, {modes}{links}: the next sync, or --repair, puts that right"
     return f"whole ({formatting.count(check.files, 'file')}, {formatting.size(check.size)}){note}"
 
 
 def _damage_lines(mirror: Mirror, check: VersionCheck) -> list[str]:
     """A line for each damage of a version, with the path at which it is found."""
     topic = mirror.topic(check.topic)
+    if check.exit_code == SettingsError.exit_code and not check.version:
+        return [found for _, _, found in check.damages]
     link, tree = topic.link(check.type), topic.versions_folder(check.type) / native(check.version)
     root = link if topic.published_folder(check.type) == check.version else tree
     whole = tree if check.version else link

@@ -11,7 +11,7 @@ from typing import Any, Optional
 
 from dci_downloader import formatting
 from dci_downloader.cli import streams
-from dci_downloader.cli.style import style_of
+from dci_downloader.cli.style import style_of, width_of
 from dci_downloader.errors import DownloaderError
 from dci_downloader.formatting import wrapped
 
@@ -99,7 +99,8 @@ def say(line: str) -> None:
 
 def complain(error: DownloaderError) -> None:
     """Tell people what ended the program, and what they can do about it."""
-    say(f"dci-downloader: error: {error}")
+    for line in f"dci-downloader: error: {error}".split("\n"):
+        say("\n".join(wrapped(formatting.printable_line(line), width_of(sys.stderr))))
     if error.hint:
         say(f"  hint: {error.hint}")
 

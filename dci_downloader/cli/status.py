@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 from dci_downloader import formatting
 from dci_downloader.cli.output import CommandResult
+from dci_downloader.errors import SettingsError
 from dci_downloader.mirror.fetching import Fetching
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.status import Status, StatusRow
@@ -41,8 +42,9 @@ def status(mirror: Mirror, *, width: Optional[int] = None, utc: bool = False) ->
             for problem in row.problems
             for line in formatting.wrapped(f"{row.topic} {row.type} {problem}", width)
         ),
+        *(line for each in result.unreadable for line in formatting.wrapped(each, width)),
     ]
-    return CommandResult(lines, _document(mirror, result))
+    return CommandResult(lines, _document(mirror, result), SettingsError.exit_code if result.unreadable else 0)
 
 
 def _table(rows: Sequence[Sequence[str]], width: Optional[int]) -> list[str]:
@@ -123,6 +125,7 @@ def _document(mirror: Mirror, result: Status) -> dict[str, Any]:
         "fetching": [_fetching_document(each) for each in result.fetching],
         "unfinished_files": result.unfinished_files,
         "unfinished_bytes": result.unfinished_bytes,
+        "unreadable": list(result.unreadable),
     }
 
 

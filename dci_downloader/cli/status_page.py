@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from dci_downloader.errors import DownloaderError
+from dci_downloader.errors import DownloaderError, SettingsError
 from dci_downloader.hooks import Progress
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.settings.destination import mirror_settings
@@ -24,12 +24,16 @@ def rewrite_page(mirror: Mirror, progress: Progress, files: Sequence[str] = ()) 
         return
     try:
         path = mirror_settings(mirror.root, os.environ, files).status_page
-        if path is not None:
-            from dci_downloader.page.page import write_page  # most mirrors have none
+    except SettingsError as error:  # they may be those of another mirror
+        progress.detail(f"settings that are found cannot be used: {error}")
+        return
+    if path is not None:
+        from dci_downloader.page.page import write_page  # most mirrors have none
 
+        try:
             write_page(mirror, path)
-    except DownloaderError as error:
-        progress.message(f"note: the status page is not written: {error}")
+        except DownloaderError as error:
+            progress.message(f"note: the status page is not written: {error}")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from dci_downloader.errors import DiskFullError, SettingsError
 
 
 def open_closed() -> None:
-    """Open streams that whoever started us has closed: the next file that is opened would get the number of one."""
+    """Open streams that were closed when the program started: the next file that is opened would get their number."""
     for number in (0, 1, 2):
         if not os.path.lexists(f"/proc/self/fd/{number}"):
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free: this one

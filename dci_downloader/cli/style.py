@@ -71,7 +71,7 @@ def style_of(stream: Optional[TextIO], environ: Optional[Mapping[str, str]] = No
 
 
 def width_of(stream: Optional[TextIO]) -> Optional[int]:
-    """The columns of a terminal as it is now; None for what is none."""
+    """The columns of a terminal as it is now; None where it is no terminal."""
     if stream is None or not _is_terminal(stream):
         return None
     try:

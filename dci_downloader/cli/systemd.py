@@ -39,7 +39,7 @@ def units(files: Sequence[str], dcirc: str, user: str = "") -> Units:
         files: paths of settings files, later over earlier; read for the root of the mirror. Without any it is that of
             the machine.
         dcirc: path of the ``dcirc.sh`` file that the service is to use; need not exist yet.
-        user: whom the service runs as; empty for this user, or for the owner of the mirror where this user is root.
+        user: of the service; empty for this user, or for the owner of the mirror where this user is root.
 
     Raises:
         SettingsError: a settings file cannot be used, or names no ``local_repo``; or there is no such user.

@@ -69,7 +69,7 @@ class Work:
         return max(0.0, (self.size_done - before) / (now - began)) if now > began else 0.0
 
     def seconds_left(self, now: float) -> Optional[float]:
-        """How long it takes at that rate; None where nobody can tell."""
+        """How long it takes at that rate; None where there is no rate yet."""
         rate = self.rate(now)
         return max(0.0, self.size - self.size_done) / rate if rate > 0 else None
 

@@ -44,7 +44,7 @@ def select(selection: Selection, offered: Manifest) -> Manifest:
 
 
 def selection_of(value: Any) -> Optional[Selection]:
-    """The selection that a record holds (``Selection.to_json``); None where it is none that this release knows."""
+    """The selection that a record holds (``Selection.to_json``); None where this release does not know its form."""
     if not isinstance(value, dict):
         return None
     try:

@@ -11,7 +11,7 @@ from dci_downloader.options import Filter
 def parse_filter(text: str) -> Filter:
     """Read a filter from the command line: ``type``, ``type:tag`` or ``type:name=NAME``.
 
-    A tag may hold colons; an empty one is none.
+    A tag may hold colons; an empty tag is ignored.
 
     Raises:
         SettingsError: it is none of these.

@@ -75,7 +75,7 @@ class Api:
         Args:
             kind: ``topic``, ``component`` or ``job``.
             subject_id: its id.
-            hint: what to do where there is none; empty for what the server says of it.
+            hint: of the error where there is none; empty for that of the server.
 
         Raises:
             NotFoundError: there is none.

@@ -18,7 +18,7 @@ def is_id(text: str) -> bool:
 
 
 def beginning_as_query(text: str) -> str:
-    """The expression that holds for every id that begins so; empty where none can.
+    """The expression that holds for every id with this beginning; empty where no id can have it.
 
     Args:
         text: the first digits of an id, with its dashes.

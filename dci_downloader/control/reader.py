@@ -124,7 +124,7 @@ class ControlReader:
         """One component, active or not, private ones included.
 
         Args:
-            component_id: its id; of an active one the beginning is enough, where no other begins so.
+            component_id: its id; of an active component a beginning that no other has is enough.
 
         Raises:
             NotFoundError: there is none.

@@ -43,7 +43,7 @@ class RemoteCI:
 
 @dataclass
 class User:
-    """Somebody who logs in by password, or by a token of the SSO; while the state is not ``active``, 401."""
+    """A user who logs in by password, or by a token of the SSO; while the state is not ``active``, 401."""
 
     id: str
     login: str

@@ -50,7 +50,7 @@ def authenticated(catalog: Catalog, request: Request, query: Mapping[str, str], 
         now: the server's clock.
 
     Raises:
-        ApiError: nobody that is let in.
+        ApiError: the sender is unknown, or not allowed in.
     """
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     sender: Optional[Account]

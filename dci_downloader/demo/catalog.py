@@ -33,7 +33,7 @@ class Catalog:
 
     Attributes:
         remoteci: the identity of the demo's lab; one of ``remotecis``.
-        user: somebody of its team; one of ``users``.
+        user: a user of its team; one of ``users``.
         objects: payloads by key, ``<component id>/<path>``; see ``put`` and ``drop``.
         signing_key: signs presigned URLs, and the tokens of the SSO.
         older: whether the server is of the older generation, which says 404 of a remoteci that it does not know.
@@ -64,7 +64,7 @@ class Catalog:
         return remoteci
 
     def add_user(self, login: str, *, team: Team, state: str = "active") -> User:
-        """Add somebody who has a login, here and at the SSO."""
+        """Add a user with a login, here and at the SSO."""
         self.users[login] = User(stable_id("user", login), login, _secret(login), team, state)
         return self.users[login]
 

@@ -117,7 +117,7 @@ class DemoApi(CatalogCalls):
         return Reply(None, 201)
 
     def remove_component(self, call: Call) -> Reply:
-        """Take a component from a job; one that it does not have is as good."""
+        """Take a component from a job; one that it does not have is a success, too."""
         job, component = self._job(call.parts[0], call), self._component(call.parts[1], call)
         job.components = tuple(one for one in job.components if one is not component)
         return Reply(None, 201)

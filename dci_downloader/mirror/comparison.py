@@ -20,6 +20,8 @@ from dci_downloader.mirror.permissions import FOLDER_MODE
 from dci_downloader.models import FileEntry, Manifest
 
 _KIND_AND_MODE = 0o170000 | 0o444 | 0o022  # S_IFMT, who may read, who else may write
+FORBIDDEN = "a file that this user may not read"
+"""What is found where this user may not look: no damage to remember."""
 _RIGHT = stat.S_IFREG | 0o444
 """A regular file that everybody may read and only its owner write, in the bits above."""
 
@@ -47,16 +49,18 @@ class TreeState(NamedTuple):
             right size; what they hold, only reading tells.
         modes: paths of files and folders that not everybody may read, or files that others than their owner may
             write; the tree itself is ``.``. Other mode bits are not compared: some file systems do not let us choose.
+        respelled: paths of symbolic links that lead where they should, written in another way, as tools that copy do.
     """
 
     damages: tuple[Damage, ...]
     unlinked: tuple[str, ...]
     modes: tuple[str, ...]
+    respelled: tuple[str, ...] = ()
 
     @property
     def intact(self) -> bool:
         """Whether nothing is to be put right."""
-        return not (self.damages or self.unlinked or self.modes)
+        return not (self.damages or self.unlinked or self.modes or self.respelled)
 
 
 def inspect(root: Path, manifest: Manifest, objects: str, copies: frozenset[str]) -> TreeState:
@@ -77,11 +81,26 @@ def inspect(root: Path, manifest: Manifest, objects: str, copies: frozenset[str]
         by_folder[entry.path.rpartition("/")[0]].append(entry)
     inspection.folders(_with_those_above([*by_folder, *(link.path.rpartition("/")[0] for link in manifest.symlinks)]))
     inspection.files(by_folder)
+    respelled: list[str] = []
     for path, destination in manifest.symlinks:
         target = inspection.target(path)
-        if target != destination:
+        if target != destination and _leads_there(root, path, target, destination):
+            respelled.append(path)
+        elif target != destination:
             inspection.damages.append(Damage(path, f"link to {destination}", target))
-    return TreeState(tuple(inspection.damages), tuple(inspection.unlinked), tuple(inspection.modes))
+    return TreeState(tuple(inspection.damages), tuple(inspection.unlinked), tuple(inspection.modes), tuple(respelled))
+
+
+def _leads_there(root: Path, path: str, target: str, destination: str) -> bool:
+    """Whether a link leads where it should though it is written otherwise: ``./x``, ``x/``, or absolute."""
+    if not target.startswith("/"):
+        return _steps(target) == _steps(destination)
+    inside = _steps(os.path.normpath(f"{os.path.dirname(path)}/{destination}"))
+    return _steps(target) in ([*_steps(text_of(at)), *inside] for at in (os.path.abspath(root), os.path.realpath(root)))
+
+
+def _steps(path: str) -> list[str]:
+    return [step for step in path.split("/") if step not in ("", ".")]
 
 
 class _Inspection:
@@ -92,6 +111,7 @@ class _Inspection:
         self._objects = objects
         self._copies = copies
         self._blocked: tuple[str, ...] = ()
+        self._closed: tuple[str, ...] = ()
         self.damages: list[Damage] = []
         self.unlinked: list[str] = []
         self.modes: list[str] = []
@@ -103,10 +123,13 @@ class _Inspection:
                 continue
             status = self._status(folder)
             if status is None or not stat.S_ISDIR(status.st_mode):
-                self.damages.append(Damage(folder or ".", "a folder", "nothing" if status is None else "no folder"))
+                if self._nothing(folder) != FORBIDDEN:  # else the files in it say so
+                    self.damages.append(Damage(folder or ".", "a folder", "nothing" if status is None else "no folder"))
                 self._blocked += (f"{folder}/" if folder else "",)
             elif status.st_mode & FOLDER_MODE != FOLDER_MODE:
                 self.modes.append(folder or ".")
+                if not os.access(f"{self._root}/{native(folder)}", os.R_OK | os.X_OK):
+                    self._closed += (f"{folder}/" if folder else "",)
 
     def files(self, by_folder: Mapping[str, Iterable[FileEntry]]) -> None:
         """Look at every file."""
@@ -154,7 +177,7 @@ class _Inspection:
         path, sha256, size = entry
         status = self._status(path)
         if status is None:
-            self.damages.append(Damage(path, f"sha256 {sha256}", "nothing"))
+            self.damages.append(Damage(path, f"sha256 {sha256}", self._nothing(path)))
         elif not stat.S_ISREG(status.st_mode):
             self.damages.append(Damage(path, f"sha256 {sha256}", "not a regular file"))
         elif status.st_size != size:
@@ -174,9 +197,15 @@ class _Inspection:
     def target(self, path: str) -> str:
         """Where a symbolic link leads."""
         try:
-            return "nothing" if self._below_blocked(path) else text_of(os.readlink(f"{self._root}/{native(path)}"))
+            if not self._below_blocked(path):
+                return text_of(os.readlink(f"{self._root}/{native(path)}"))
         except OSError:
-            return "nothing"
+            pass
+        return self._nothing(path)
+
+    def _nothing(self, path: str) -> str:
+        """What is found where nothing can be seen."""
+        return FORBIDDEN if path.startswith(self._closed) else "nothing"
 
     def _status(self, path: str) -> Optional[os.stat_result]:
         if self._blocked and self._below_blocked(path):

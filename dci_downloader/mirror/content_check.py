@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from dci_downloader.errors import CancelledError
 from dci_downloader.hooks import Progress, Stop
-from dci_downloader.mirror.comparison import Damage, TreeState, extras
+from dci_downloader.mirror.comparison import FORBIDDEN, Damage, TreeState, extras
 from dci_downloader.mirror.damage import forbidden
 from dci_downloader.mirror.digests import BELOW
 from dci_downloader.mirror.hashing import Hasher
@@ -19,8 +19,6 @@ from dci_downloader.mirror.native import native
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.version import Version
 from dci_downloader.models import FileEntry
-
-FORBIDDEN = "a file that this user may not read"
 
 
 class Hashed(NamedTuple):

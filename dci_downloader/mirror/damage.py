@@ -1,4 +1,4 @@
-"""What is known to be damaged, until it is mended: status shows it, a sync fetches it, nobody publishes it.
+"""What is known to be damaged, until it is mended: status shows it, a sync fetches it, nothing publishes it.
 
     damaged/ab34…       an empty file, named by the digest of a content whose object is wrong or missing, or by the
                         identity of a version whose tree is not as it should be
@@ -18,6 +18,7 @@ from typing import Optional
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import flush_folder, make_folder
 from dci_downloader.mirror.hashing import hashing
+from dci_downloader.mirror.reading import open_listed
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 
@@ -40,12 +41,8 @@ class DamageMarks:
     def read(self) -> frozenset[str]:
         """All marks, as they are now."""
         names: Iterable[str] = ()
-        with suppress(OSError):  # nothing was ever damaged, or something else is in the folder's place
-            fd = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                names = os.listdir(fd)
-            finally:
-                os.close(fd)
+        with suppress(OSError), open_listed(self.folder) as folder:  # else nothing was ever damaged, or it is no folder
+            names = os.listdir(folder)
         self._names = frozenset(filter(_NAME.fullmatch, names))
         return self._names
 
@@ -114,5 +111,11 @@ def judge(marks: DamageMarks, objects: Mapping[str, str]) -> frozenset[str]:
 
 
 def forbidden(path: str) -> bool:
-    """Whether a file is there that this user may not read."""
-    return os.path.lexists(path) and not os.access(path, os.R_OK)
+    """Whether a file is there that this user may not read, or a folder above it lets nobody know."""
+    try:
+        os.lstat(path)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return not os.access(path, os.R_OK)

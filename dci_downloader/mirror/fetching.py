@@ -22,9 +22,9 @@ from typing import Any, Optional
 
 from dci_downloader.errors import DownloaderError
 from dci_downloader.hooks import MultiProgress, Progress
-from dci_downloader.mirror.files import boot_id, make_folder, remove_file, replace_atomically
+from dci_downloader.mirror.files import boot_id, make_folder, replace_atomically
 from dci_downloader.mirror.object_names import is_digest
-from dci_downloader.mirror.reading import read_file
+from dci_downloader.mirror.reading import open_listed, read_open
 from dci_downloader.mirror.record_fields import text, whole_number
 from dci_downloader.mirror.record_fields import time as instant_of
 from dci_downloader.mirror.store import Store
@@ -115,8 +115,9 @@ def recorded_fetching(topic: TopicMirror, component_type: str, name: str, progre
 
 def forget_fetching(topic: TopicMirror, component_type: str) -> None:
     """Remove the record of a component: it is published. Safe to repeat."""
-    with suppress(OSError):
-        remove_file(_path(topic, component_type))
+    path = _path(topic, component_type)
+    with suppress(OSError), open_listed(path.parent) as folder:
+        os.unlink(path.name, dir_fd=folder)
 
 
 def fetchings(store: Path, now: datetime) -> tuple[Fetching, ...]:
@@ -127,10 +128,10 @@ def fetchings(store: Path, now: datetime) -> tuple[Fetching, ...]:
         now: UTC.
     """
     found = []
-    with suppress(OSError):
-        for name in sorted(os.listdir(store / FOLDER))[:_MAX_FILES]:
+    with suppress(OSError), open_listed(store / FOLDER) as folder:
+        for name in sorted(os.listdir(folder))[:_MAX_FILES]:
             with suppress(OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
-                found.append(_read(store / FOLDER / name, now))
+                found.append(_fetching(read_open(name, _MAX_SIZE, folder), now))
     return tuple(sorted(found, key=lambda each: (each.topic, each.type)))
 
 
@@ -139,9 +140,9 @@ def _path(topic: TopicMirror, component_type: str) -> Path:
     return topic.store.root / FOLDER / f"{digest[:32]}.json"
 
 
-def _read(path: Path, now: datetime) -> Fetching:
-    """Read a record; what is none raises whatever it raises."""
-    record = json.loads(read_file(path, _MAX_SIZE).decode())
+def _fetching(content: bytes, now: datetime) -> Fetching:
+    """What a record says; anything else raises some error, see :func:`fetchings`."""
+    record = json.loads(content.decode())
     topic, of_type, name = (text(record[key], empty=True) for key in ("topic", "type", "name"))
     files, size, files_done, size_done = (whole_number(record[key], _MAX_AMOUNT) for key in _AMOUNTS)
     began_at, seen_at = (instant_of(record[key]) for key in ("began_at", "seen_at"))
@@ -170,7 +171,7 @@ def _is_running(process: Any, silence: timedelta) -> bool:
 
 
 def _start_of(pid: int) -> Optional[int]:
-    """When a process started, in ticks since the boot (proc(5)); None where there is none, or nobody can tell."""
+    """When a process started, in ticks since the boot (proc(5)); None where there is none, or no /proc."""
     with suppress(OSError, ValueError, IndexError):
         return int(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19])
     return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import unicodedata
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from dci_downloader.mirror.digests import FOLDER, descend
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import make_folder
 from dci_downloader.mirror.native import native, text_of
-from dci_downloader.mirror.permissions import make_readable, open_up
-from dci_downloader.mirror.version import type_folder
+from dci_downloader.mirror.permissions import chmod_open, make_readable, open_up
+from dci_downloader.mirror.version import record_path, type_folder
 
 
 def real_folders(parent: Path) -> list[Path]:
@@ -30,6 +31,10 @@ def real_folders(parent: Path) -> list[Path]:
     Raises:
         SettingsError: it cannot be read.
     """
+    return _folders_in(parent, lambda folder: not is_foreign(folder))
+
+
+def _folders_in(parent: Path, counts: Callable[[Path], bool]) -> list[Path]:
     if parent.name == "lost+found":
         return []
     with disk_errors(parent):
@@ -44,7 +49,16 @@ def real_folders(parent: Path) -> list[Path]:
                 ]
         except (FileNotFoundError, NotADirectoryError):
             return []
-    return sorted(folder for folder in folders if not is_foreign(folder))
+    return sorted(filter(counts, folders))
+
+
+def trees_in(folder: Path) -> list[Path]:
+    """The folders in that of a type's versions; of other people's that may not be entered, those with a record.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    return _folders_in(folder, lambda tree: not is_foreign(tree) or os.path.lexists(record_path(tree)))
 
 
 def make_own_folder(path: Path) -> None:
@@ -94,7 +108,7 @@ def _is_same(one: Path, other: Path) -> bool:
 
 def is_foreign(folder: Path) -> bool:
     """Whether a folder belongs to somebody else, who does not let this user in."""
-    if folder.name == "lost+found":  # root's own, of ext2 to ext4, may be entered by those who look after the mirror
+    if folder.name == "lost+found":  # of ext2 to ext4: root, who may run this program, can enter it
         return True
     return not os.access(folder, os.R_OK | os.X_OK) and os.lstat(folder).st_uid != os.geteuid()
 
@@ -130,6 +144,45 @@ def mend_folders(topic: Path) -> None:
                 for pattern in ("*.json", ".*.head", ".*.digests"):
                     for path in folder.glob(pattern):
                         open_up(path)
+
+
+def open_topics(root: Path) -> None:
+    """Let this user into the topics of a mirror that are his own and closed even to him. Safe to repeat.
+
+    A folder that turns out to be no topic is closed again. What cannot be opened stays, for whoever looks into it next.
+
+    Args:
+        root: of the mirror.
+
+    Raises:
+        SettingsError: the mirror itself cannot be read.
+    """
+    for folder in real_folders(root):
+        with suppress(SettingsError), disk_errors(folder):
+            status = os.lstat(folder)
+            is_closed = status.st_uid == os.geteuid() and status.st_mode & 0o700 != 0o700
+            if is_closed:
+                _change_mode(folder, status.st_mode | 0o700)
+            if stat.S_ISDIR(_mode(folder / ".versions")):
+                mend_folders(folder)
+            elif is_closed:
+                _change_mode(folder, status.st_mode)
+
+
+def _mode(path: Path) -> int:
+    """The mode of what has this name; 0 where there is nothing, or nobody lets this user look."""
+    try:
+        return os.lstat(path).st_mode
+    except OSError:
+        return 0
+
+
+def _change_mode(folder: Path, mode: int) -> None:
+    fd = os.open(folder, FOLDER)
+    try:
+        chmod_open(fd, mode)
+    finally:
+        os.close(fd)
 
 
 def open_below(root: int, folder: str) -> int:

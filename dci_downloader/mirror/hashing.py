@@ -137,7 +137,7 @@ class _WorkerPool:
         return response.split(",") if response or self._closed else digests.digests(batch)
 
     def _kill_stopped(self) -> None:
-        """Kill workers that stay stopped: nobody may ever continue them, and their threads would wait for ever."""
+        """Kill workers that stay stopped: they may never be continued, and their threads would wait for ever."""
         before: set[int] = set()
         while not self._closing.wait(_LOOK_SECONDS):
             stopped = {worker.pid for worker in self._workers if worker is not None and _is_stopped(worker.pid)}

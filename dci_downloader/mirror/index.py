@@ -3,14 +3,14 @@
     <topic>/.<type>.json
 
 It names the published version and those that are kept, each with its component and the digest of its record; the
-record names every file by its digest. So index, record and objects say all there is to know, and whoever reads no more
-than these (never the link) sees one whole version at any moment: one rename changes which.
+record names every file by its digest. So a reader of index, records and objects, who never reads the link, sees one
+whole version at any moment: one rename changes which.
 
 The link is for installers, the index for mirrors. The link is swapped first, and until the index follows, a moment
 later or with the next run, the index names the version before, which is still whole.
 
-The file is a JSON object; whoever reads it gets it from another mirror, so it is input like a manifest. What is not
-known is ignored; another ``format`` is that of a newer release.
+The file is a JSON object. It may come from another mirror, so it is checked like a manifest. Unknown keys are ignored;
+another ``format`` is that of a newer release.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def parse_index(document: bytes) -> Index:
     """Read and check an index.
 
     Raises:
-        ManifestError: it is none, or names what no mirror may hold.
+        ManifestError: it is no index, or names what no mirror may hold.
     """
     return parse_document(document, "the index", _index)
 
@@ -178,7 +178,7 @@ def _listed(topic: TopicMirror, index: Index) -> ListedTopic:
 
 
 def note_index(topic: TopicMirror, component_type: str) -> tuple[str, ...]:
-    """Do the same once a version is published; what stands in the way is no failure, and is told in a line."""
+    """Do the same after a publication; an error is no failure then, but a note for people."""
     try:
         write_index(topic, component_type)
     except (DiskFullError, SettingsError) as error:
@@ -195,7 +195,7 @@ def _made(
 ) -> Optional[Index]:
     """The index as it should be; the one before where that is so already; None where nothing is published."""
     published = topic.published_folder(component_type)
-    heads = [head for head in topic.look(component_type)[0] if head.folder not in without]
+    heads = [head for head in topic.heads(component_type) if head.folder not in without]
     if before and os.path.lexists(topic.link(component_type)) and published not in [head.folder for head in heads]:
         published = before.published  # the link is damaged, and verify --repair or the next sync puts it right
     heads.sort(key=lambda head: head.folder != published)  # the published one first

@@ -14,7 +14,7 @@ from dci_downloader.models import Component, Manifest, folder_name
 
 
 def kept_bytes(mirror: Mirror, component: Component, wanted: Manifest) -> int:
-    """How many bytes of the wanted files are in the mirror now, partial files included; 0 where nobody can tell."""
+    """How many bytes of the wanted files are in the mirror now, partial files included; 0 where that is unknown."""
     with suppress(DownloaderError):
         plan = mirror.plan(component, wanted)
         missing = {entry.sha256 for entry in plan.missing}
@@ -23,7 +23,7 @@ def kept_bytes(mirror: Mirror, component: Component, wanted: Manifest) -> int:
 
 
 def published_name(topic: TopicMirror, component_type: str) -> str:
-    """The name of the component that agents read under this type; empty for none, and where nobody can tell."""
+    """The name of the component that agents read under this type; empty for none, and where that cannot be known."""
     with suppress(DownloaderError):
         published = topic.published(component_type)
         return published.component.name if published else ""
@@ -31,7 +31,7 @@ def published_name(topic: TopicMirror, component_type: str) -> str:
 
 
 def still_published(mirror: Mirror, patterns: Collection[str]) -> Iterator[str]:
-    """What agents read of topics by now, a line for people for each topic.
+    """What is still published of topics, a line for people for each topic.
 
     Args:
         mirror: the mirror to look at.

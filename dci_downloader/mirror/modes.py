@@ -96,7 +96,7 @@ def make_read_only(fd: int, sha256: str) -> bool:
         Whether that was done; not to other people's files.
 
     Raises:
-        IntegrityError: others may not read it now, and it holds another content: nobody is to read that.
+        IntegrityError: others may not read it now, and it holds another content, which they must not see.
     """
     mode = os.fstat(fd).st_mode
     if not stat.S_ISREG(mode):

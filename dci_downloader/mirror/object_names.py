@@ -19,7 +19,7 @@ def checked_digest(sha256: str) -> str:
     """Return a digest that may become a name in the store: objects, partials and their journals have no other names.
 
     Raises:
-        IntegrityError: it is none; it might lead out of the store.
+        IntegrityError: it is no digest, and might lead out of the store.
     """
     if _DIGEST.fullmatch(sha256) is None:  # not by is_digest: this is asked for each file
         raise IntegrityError(f"{quoted(sha256)} is no sha256", hint="nothing was read or written under this name")

@@ -61,11 +61,11 @@ def prune(
         LockedError: a sync runs for longer than ``timeout``; old versions of other topics were removed.
         SettingsError: a folder cannot be read; everything that does not depend on it was done.
     """
-    mirror.require()
-    mirror.prepare()  # a copy of a mirror may lack empty folders
+    mirror.open()
     store = mirror.store
     versions: tuple[str, ...] = ()
-    obstacles: list[DownloaderError] = []  # no reason to leave other topics as they are
+    # the others are pruned all the same
+    obstacles: list[DownloaderError] = [topic.error for topic in mirror.linked_topics()]
     for folder in real_folders(mirror.root):
         try:
             versions += _prune_topic(mirror, folder, keep, timeout, progress)
@@ -76,8 +76,8 @@ def prune(
             raise obstacle
     with store.lock().holding(timeout=timeout, waiting=progress.message):
         freed = _remove_partials(store.partials, now() - _PARTIAL_AGE) + remove_unsure(store)
-        markers = [] if store.needs_recovery() else store.markers.left()  # no run is alive to whom one belongs
-    if obstacles:  # what a record names that cannot be read is no garbage
+        markers = [] if store.needs_recovery() else store.markers.left()  # no running sync has one
+    if obstacles:  # a record that cannot be read may name any object
         raise obstacles[0]
     # after the versions, whose content is garbage now
     collected = sweep(store, mirror.root, timeout, progress.message)
@@ -98,6 +98,8 @@ def preview(mirror: Mirror, keep: int = 1, *, now: Callable[[], float] = time.ti
         SettingsError: a folder or a record cannot be read.
     """
     mirror.require()
+    for linked in mirror.linked_topics():
+        raise linked.error
     store, versions, files, size = mirror.store, [], 0, 0
     for topic in mirror.topics():
         for component_type in topic.types():
@@ -131,13 +133,15 @@ def _prune_topic(
     versions: tuple[str, ...] = ()
     try:
         topic = mirror.topic(text_of(folder.name))
-    except ManifestError:  # not a name of ours
+    except ManifestError:  # no topic can have this name
         return ()
+    for each in topic.types():
+        topic.versions_folder(each)  # raises where it is a link: what versions elsewhere need is not known
     if not real_folders(folder / ".versions"):
         return ()
     mend_folders(folder)
     if not _has_something_to_remove(topic, keep):
-        return ()  # without its lock: a sync of it that does not wait may begin
+        return ()  # without its lock, which would turn away a sync that does not wait
     try:
         with topic.alone(timeout, progress.message):
             for component_type in topic.types():
@@ -152,7 +156,7 @@ def _has_something_to_remove(topic: TopicMirror, keep: int) -> bool:
     """Whether a topic has temporaries, old versions, or records that cannot be read."""
     if any(topic_temporaries(topic.path)):
         return True
-    return any(topic.look(each)[1] or expired(topic, each, keep) for each in topic.types())
+    return any(topic.read_heads(each)[1] or expired(topic, each, keep) for each in topic.types())
 
 
 def _remove_partials(folder: Path, before: float) -> int:

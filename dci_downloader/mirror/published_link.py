@@ -32,7 +32,7 @@ def link_damage(topic: TopicMirror, component_type: str) -> Optional[Damage]:
     if not link.is_symlink() and read_index(topic, component_type) is None:
         return None
     # where there are no versions it may be anybody's
-    return Damage("", "a link to one of its versions", found) if any(topic.look(component_type)) else None
+    return Damage("", "a link to one of its versions", found) if any(topic.read_heads(component_type)) else None
 
 
 def _found(link: Path) -> str:

@@ -1,4 +1,7 @@
-"""Read a file of the mirror into memory, whatever somebody put in its place: links, pipes, devices, endless files."""
+"""Read a file of the mirror into memory, whatever somebody put in its place: links, pipes, devices, endless files.
+
+A folder is opened with the same care: one that was replaced by a link would lead out of the mirror.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 from typing import Optional
@@ -30,6 +34,20 @@ def read_file(path: Path, limit: int) -> bytes:
 def read_open(name: str, limit: int, folder: Optional[int] = None) -> bytes:
     """The same for a name that is relative to an open folder; None for the working folder."""
     return b"".join(_chunks(name, limit, folder))
+
+
+@contextmanager
+def open_listed(path: Path) -> Iterator[int]:
+    """The descriptor of a folder, to list it and to open what is in it. A symbolic link is not followed.
+
+    Raises:
+        OSError: it cannot be opened; ENOTDIR where it is a link.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def hash_file(path: Path, limit: int) -> tuple[str, int]:

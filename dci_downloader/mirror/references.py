@@ -13,7 +13,7 @@ from typing import Optional
 
 from dci_downloader.errors import SettingsError
 from dci_downloader.mirror.digest_list import each_digest, read_digest_list, write_digest_list
-from dci_downloader.mirror.folders import real_folders
+from dci_downloader.mirror.folders import real_folders, trees_in
 from dci_downloader.mirror.record import RecordState, load_record
 from dci_downloader.mirror.version import Version, record_path
 
@@ -38,7 +38,7 @@ class References:
         """Take out of a set what is named by any version that was not read before.
 
         Raises:
-            SettingsError: a record may not be read, so that nobody can say what it names.
+            SettingsError: a record may not be read, so that it is unknown what it names.
         """
         for tree in _trees(self._root):
             stamp = _stamp(tree)  # before it is read: a record that is replaced meanwhile counts as changed then
@@ -80,7 +80,7 @@ def named_by(tree: Path, writes_list: bool = False) -> Iterator[bytes]:
 def _trees(root: Path) -> Iterator[Path]:
     for topic in real_folders(root):
         for folder in real_folders(topic / ".versions"):
-            yield from real_folders(folder)
+            yield from trees_in(folder)
 
 
 def _stamp(tree: Path) -> _Stamp:

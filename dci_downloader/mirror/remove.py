@@ -1,6 +1,6 @@
 """Remove: forget a topic of a mirror, or a type of it, with what is published.
 
-The link goes first, so that nobody begins to read what is on its way out; who reads already keeps what is open. Then
+The link goes first, so that no one begins to read what is being removed; open files stay readable. Then
 the versions go, and at last, where nothing else is in it, the topic's folder: under the lock of the whole store, for
 whoever waits for the topic's lock holds that one, too.
 """
@@ -110,14 +110,14 @@ def _require_free(topic: TopicMirror, name: str, types: tuple[str, ...]) -> None
 def _remove_type(topic: TopicMirror, component_type: str) -> Removal:
     """Remove link and versions of a type."""
     link, folder = topic.link(component_type), topic.versions_folder(component_type)
-    versions, unreadable = topic.look(component_type)
+    versions, unreadable = topic.read_heads(component_type)
     removal = reclaimable(topic, versions)
     with disk_errors(topic.path):
         if link.is_symlink():
             remove_file(link)
             flush_folder(topic.path)  # before the versions go: no power cut may leave a link to none
         elif remove_file(carried_path(link)):
-            flush_folder(topic.path)  # likewise
+            flush_folder(topic.path)  # likewise, for the file that stands for the link
         elif os.path.lexists(link):
             topic.leftovers.append(f"{link} is no link of this program and stays")
         folders = (*(version.folder for version in versions), *(record.folder for record in unreadable))
@@ -146,11 +146,11 @@ def _remove_folder(topic: TopicMirror, timeout: Optional[float], progress: Progr
     Where another run keeps its lock it stays, empty: it does no harm.
     """
     with suppress(LockedError), topic.store.lock().holding(timeout=timeout, waiting=progress.message):
-        if topic.types():  # a sync came in between
+        if topic.types():  # a sync has published one meanwhile
             return
         with disk_errors(topic.path):
             if set(os.listdir(topic.path)) <= {".lock", ".versions"}:
-                with suppress(OSError):  # other people's things in .versions
+                with suppress(OSError):  # other people have files in .versions
                     os.rmdir(topic.path / ".versions")
                     remove_file(topic.path / ".lock")
                     os.rmdir(topic.path)

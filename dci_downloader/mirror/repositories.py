@@ -1,4 +1,4 @@
-"""The repositories in a tree: folders that dnf can read, told by their ``repodata/repomd.xml``, without reading any.
+"""The repositories in a tree: folders with a ``repodata/repomd.xml``, which dnf can read; none is read here.
 
 Few folders are looked into, as composes have them: ``BaseOS/x86_64/os``, ``BaseOS/source/tree``. No link is followed,
 and what cannot be read is passed by.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Optional
 
 from dci_downloader.errors import IntegrityError, NotFoundError, SettingsError, TransferError
@@ -32,6 +31,7 @@ from dci_downloader.mirror.verify import VersionCheck
 from dci_downloader.mirror.version import Version, record_path
 from dci_downloader.models import Component, Plan
 
+_CLOSED = SettingsError.exit_code
 FetchMissing = Callable[[Component, Plan], None]
 """Brings what a plan misses of a component into the store, or raises."""
 
@@ -63,7 +63,7 @@ def rebuild_damaged(
         LockedError: another run holds a topic for longer than ``timeout``.
         IntegrityError: ``fetch`` did not bring everything.
     """
-    damaged = [check for check in checks if check.damages]
+    damaged = [check for check in checks if check.damages and (check.version or check.exit_code != _CLOSED)]
     notes: list[str] = []
     for check in damaged:
         topic = mirror.topic(check.topic)
@@ -79,7 +79,7 @@ def rebuild_damaged(
                     _rebuild(mirror, topic, version, fetch)
             notes += _restore_link(mirror, topic, check.type, fetch)
     objects = frozenset(sha256 for check in damaged for sha256 in check.damaged_objects)
-    for topic in mirror.topics() if objects else ():
+    for topic in mirror.readable_topics()[0] if objects else ():
         with topic.lock(timeout, waiting):
             notes += _rebuild_older(mirror, topic, objects, fetch)
     return tuple(notes)
@@ -102,19 +102,23 @@ def restore_links(
         LockedError: another run holds a topic for longer than ``timeout``.
     """
     lines = []
-    for topic in mirror.topics():
+    for topic in mirror.readable_topics()[0]:
         for each in topic.types():
-            # a record without its tree is for a repair, and would be removed under the lock
-            if link_damage(topic, each) and not os.path.lexists(record_path(_published_tree(topic, each))):
-                with topic.lock(timeout, waiting):
-                    tuple(_restore_link(mirror, topic, each, None))
-                if not link_damage(topic, each):
-                    lines.append(f"{topic.name} {each}: its link leads to {topic.published_folder(each)} again")
+            with suppress(SettingsError):  # verification says so, too
+                if _is_link_to_restore(topic, each):
+                    with topic.lock(timeout, waiting):
+                        tuple(_restore_link(mirror, topic, each, None))
+                    if not link_damage(topic, each):
+                        lines.append(f"{topic.name} {each}: its link leads to {topic.published_folder(each)} again")
     return tuple(lines)
 
 
-def _published_tree(topic: TopicMirror, component_type: str) -> Path:
-    return topic.versions_folder(component_type) / native(topic.published_folder(component_type))
+def _is_link_to_restore(topic: TopicMirror, component_type: str) -> bool:
+    """Whether the link of a type is damaged, and no record without its tree: that would be removed under the lock."""
+    if not link_damage(topic, component_type):
+        return False
+    tree = topic.versions_folder(component_type) / native(topic.published_folder(component_type))
+    return not os.path.lexists(record_path(tree))
 
 
 def _restore_link(
@@ -170,7 +174,7 @@ def _take_from_tree(topic: TopicMirror, version: Version) -> None:
             continue
         temporary = topic.store.temporary()
         above, _, name = entry.path.encode().rpartition(b"/")
-        with suppress(OSError):  # then it is fetched
+        with suppress(OSError):  # it is fetched then
             folder = open_folder(root, above)
             try:
                 os.link(name, temporary, src_dir_fd=folder, follow_symlinks=False)

@@ -17,7 +17,7 @@ from dci_downloader.errors import DiskFullError, IntegrityError, SettingsError
 from dci_downloader.mirror.digest_list import each_digest, list_path, remembered_digests
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import remove_file
-from dci_downloader.mirror.folders import real_folders
+from dci_downloader.mirror.folders import trees_in
 from dci_downloader.mirror.head import Head, head_path
 from dci_downloader.mirror.index import write_index
 from dci_downloader.mirror.native import native
@@ -76,7 +76,7 @@ def reclaimable(topic: TopicMirror, versions: Sequence[Head]) -> Removal:
     unshared = set(map(bytes.fromhex, links))
     for sibling in _siblings([topic.tree(head) for head in versions]):
         _subtract(sibling, unshared)
-    for sha256 in (digest.hex() for digest in unshared):  # asked one by one: what another topic may have
+    for sha256 in (digest.hex() for digest in unshared):  # one by one: another topic may link to them
         with suppress(OSError):
             status = os.lstat(topic.store.object_path(sha256))
             # besides the links counted here there is one in the store; any other belongs to a version that stays
@@ -88,7 +88,7 @@ def reclaimable(topic: TopicMirror, versions: Sequence[Head]) -> Removal:
 def _siblings(trees: Sequence[Path]) -> Iterator[Path]:
     """The other trees of the same types."""
     for folder in {tree.parent for tree in trees}:
-        yield from (tree for tree in real_folders(folder) if tree not in trees)
+        yield from (tree for tree in trees_in(folder) if tree not in trees)
 
 
 def _subtract(tree: Path, digests: set[bytes]) -> None:
@@ -151,7 +151,7 @@ def unreadable(topic: TopicMirror, component_type: str) -> tuple[str, ...]:
     published = topic.published_folder(component_type)
     damaged = [
         record.folder
-        for record in topic.look(component_type)[1]
+        for record in topic.read_heads(component_type)[1]
         if record.state is RecordState.DAMAGED and record.folder != published
     ]
     if damaged and topic.published(component_type) is None:  # asked last, for it reads a whole record
@@ -185,8 +185,8 @@ def _remove_tree(topic: TopicMirror, path: Path) -> None:
     """Take a version's tree out of its name, then remove its record and its files."""
     old = old_path(path.parent)
     with disk_errors(path):
-        topic.store.candidates.add(_held_alone(path))  # before anything goes: whatever happens then, they are known
-        place = move_aside(path, old)  # first: a version is gone at once, however long its files take
+        topic.store.candidates.add(_held_alone(path))  # first, so that a run that is killed forgets none
+        place = move_aside(path, old)  # then: a version is gone at once, however long its files take
         try:
             remove_file(record_path(path))
         except IsADirectoryError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Optional
 
+from dci_downloader.errors import SettingsError
 from dci_downloader.mirror.digest_list import each_digest, read_digest_list
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.fetching import Fetching, fetchings, unfinished
@@ -72,6 +73,7 @@ class Status:
         free: bytes that may still be written to the file system; None where that does not say it.
         fetching: what is being fetched, or what an interrupted run left.
         unfinished_files: how many files the next sync goes on with, ``unfinished_bytes`` of which are here.
+        unreadable: topics and types that nothing can be told of, why, and what to do, a line each.
     """
 
     rows: tuple[StatusRow, ...] = field(repr=False)
@@ -81,6 +83,7 @@ class Status:
     fetching: tuple[Fetching, ...] = ()
     unfinished_files: int = 0
     unfinished_bytes: int = 0
+    unreadable: tuple[str, ...] = ()
 
 
 def status(mirror: Mirror) -> Status:
@@ -96,16 +99,23 @@ def status(mirror: Mirror) -> Status:
     marked = mirror.store.damage.read()
     rows = []
     links = LinkSavings()
-    for topic in mirror.topics():
+    topics, closed = mirror.readable_topics()
+    unreadable = [f"{error}: {error.hint}" for _, error in closed]
+    for topic in topics:
         for component_type in topic.types():
-            row, heads = _row(topic, component_type, marked)
+            try:
+                row, heads = _row(topic, component_type, marked)
+            except SettingsError as error:
+                unreadable.append(f"{error}: {error.hint}")
+                continue
             rows += [row] if row else []
             for head in heads:
                 links.add(topic, head)
     with disk_errors(mirror.root):
         free = free_bytes(mirror.store.root)
     now = fetchings(mirror.store.root, mirror.clock())
-    return Status(tuple(rows), links.size, links.saved, free, now, *unfinished(mirror.store))
+    partials = unfinished(mirror.store)
+    return Status(tuple(rows), links.size, links.saved, free, now, *partials, tuple(unreadable))
 
 
 def _is_marked(topic: TopicMirror, version: Head, marks: frozenset[str]) -> bool:
@@ -138,7 +148,7 @@ def _row(
     topic: TopicMirror, component_type: str, marked: frozenset[str]
 ) -> tuple[Optional[StatusRow], tuple[Head, ...]]:
     """The row of one type, and the versions it tells of; no row where there is nothing of this type."""
-    versions, unreadable = topic.look(component_type)
+    versions, unreadable = topic.read_heads(component_type)
     folder = topic.published_folder(component_type)
     published = next((version for version in versions if version.folder == folder), None)
     damaged = {record.folder for record in unreadable if record.state is RecordState.DAMAGED}

@@ -17,6 +17,7 @@ from dci_downloader.errors import SettingsError
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import LINK_HINT, check_folder, make_folder, make_root
 from dci_downloader.mirror.object_names import is_digest
+from dci_downloader.mirror.reading import open_listed
 
 _OBJECT_FOLDER = re.compile(r"[0-9a-f]{2}")
 
@@ -106,5 +107,5 @@ class StoreFolders:
 
 def _digests_in(folder: Path) -> Iterator[str]:
     """The names of the regular files in a folder, where there is one, that are digests."""
-    with disk_errors(folder), suppress(FileNotFoundError), os.scandir(folder) as items:
+    with disk_errors(folder), suppress(FileNotFoundError), open_listed(folder) as fd, os.scandir(fd) as items:
         yield from (item.name for item in items if is_digest(item.name) and item.is_file(follow_symlinks=False))

@@ -22,7 +22,7 @@ from dci_downloader.mirror.carried import carried_folder, carried_state, is_carr
 from dci_downloader.mirror.comparison import TreeState, inspect
 from dci_downloader.mirror.disk_errors import disk_errors
 from dci_downloader.mirror.files import LINK_HINT
-from dci_downloader.mirror.folders import component_types, make_own_folder, mend_folders, real_folders
+from dci_downloader.mirror.folders import component_types, make_own_folder, mend_folders, trees_in
 from dci_downloader.mirror.garbage import collect_garbage
 from dci_downloader.mirror.head import Head
 from dci_downloader.mirror.locks import BRIEF, FileLock
@@ -97,8 +97,8 @@ class TopicMirror:
             recover(self.store, self.root, timeout, waiting)
         with self.alone(timeout, waiting):
             yield self
-        # only now: it takes the store's lock alone, and this run held it shared
-        # another topic's record that cannot be read may name any object: then prune says so
+        # only now: it takes the store's lock alone, and this run held it shared; where another topic's record cannot be
+        # read, which may name any object, nothing is removed, and prune says so
         with suppress(LockedError, SettingsError, DiskFullError):
             collect_garbage(self.store, self.root)
 
@@ -109,7 +109,7 @@ class TopicMirror:
         with store_lock.holding(shared=True, timeout=timeout, waiting=waiting, patience=BRIEF):
             make_own_folder(self.path)
             with FileLock(self.path / ".lock").holding(timeout=timeout, waiting=waiting):
-                store_lock.sign()  # only now: while it waits for the topic, others are the ones to name
+                store_lock.sign()  # only now: while this run waits, messages have to name the other holder
                 mend_folders(self.path)
                 self.leftovers += remove_topic_temporaries(self.path)
                 yield
@@ -154,7 +154,7 @@ class TopicMirror:
 
     def heads(self, component_type: str) -> tuple[Head, ...]:
         """The same without their files; raises what :meth:`versions` raises."""
-        return self.look(component_type)[0]
+        return self.read_heads(component_type)[0]
 
     def load(self, head: Head) -> Union[Version, Unreadable]:
         """A version with its files; why its record cannot be read, where only the head was right."""
@@ -165,10 +165,10 @@ class TopicMirror:
 
         To be called under :meth:`lock`.
         """
-        for path in real_folders(self.versions_folder(component_type)):
+        for path in trees_in(self.versions_folder(component_type)):
             refresh_head(path)
 
-    def look(self, component_type: str) -> tuple[tuple[Head, ...], tuple[Unreadable, ...]]:
+    def read_heads(self, component_type: str) -> tuple[tuple[Head, ...], tuple[Unreadable, ...]]:
         """The versions of a type without their files, the last published first, and those with an unreadable record.
 
         Raises:
@@ -176,7 +176,7 @@ class TopicMirror:
         """
         versions: list[Head] = []
         unreadable = []
-        for path in real_folders(self.versions_folder(component_type)):
+        for path in trees_in(self.versions_folder(component_type)):
             record = _of_type(load_head(path), type_folder(component_type))
             if isinstance(record, Head):
                 versions.append(record)
@@ -215,7 +215,7 @@ class TopicMirror:
             parent, _, folder = os.readlink(self.link(component_type)).rpartition("/")
         except OSError:
             return carried_folder(self.link(component_type))
-        # an own folder never begins with a dot; that of a link made by others may be ".."
+        # a version's folder never begins with a dot; a link made by others may lead to ".."
         own = parent == f".versions/{type_folder(component_type)}" and not folder.startswith(".")
         return text_of(folder) if own else ""
 

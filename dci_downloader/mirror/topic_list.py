@@ -56,7 +56,7 @@ def parse_topics(document: bytes) -> tuple[ListedTopic, ...]:
     """Read and check a list of topics.
 
     Raises:
-        ManifestError: it is none, or names what no mirror may hold.
+        ManifestError: it is no such list, or names what no mirror may hold.
     """
     return parse_document(document, "the list of topics", _topics)
 
@@ -86,18 +86,19 @@ def list_topic(topic: TopicMirror, listed: ListedTopic, *, gone: bool = False) -
         SettingsError: it cannot be written.
     """
     path = topic.store.root / TOPICS_NAME
-    if _changed(_read(path), listed, gone) is None:
+    if _changed(listed_topics(topic.store.root), listed, gone) is None:
         return
     with disk_errors(path), FileLock(topic.store.root / "topics.lock").holding():
-        topics = _read(path)  # another run may have changed it meanwhile
+        topics = listed_topics(topic.store.root)  # another run may have changed it meanwhile
         entry = _changed(topics, listed, gone)
         if entry is not None:
             others = [each for each in topics if not _same(each, listed) and _is_there(topic.root, each)]
             replace_atomically(path, _document([*others, *([entry] if entry.types else [])]), durable=True, mode=0o644)
 
 
-def _read(path: Path) -> tuple[ListedTopic, ...]:
-    """The list as it is; what cannot be read is made anew."""
+def listed_topics(store: Path) -> tuple[ListedTopic, ...]:
+    """The list in a store's folder; empty where it cannot be read: it is made anew with the next change."""
+    path = store / TOPICS_NAME
     with suppress(OSError, ManifestError):
         return parse_topics(read_file(path, MAX_LIST))
     return ()
@@ -119,7 +120,13 @@ def _changed(topics: Sequence[ListedTopic], listed: ListedTopic, gone: bool) -> 
 
 
 def _is_there(root: Path, topic: ListedTopic) -> bool:
-    return os.path.lexists(root / native(folder_name(topic.name)) / ".versions")
+    try:
+        os.lstat(root / native(folder_name(topic.name)) / ".versions")
+    except PermissionError:  # another user's
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _document(topics: Sequence[ListedTopic]) -> bytes:

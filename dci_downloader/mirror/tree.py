@@ -173,7 +173,7 @@ class _Building:
 def copy_file(source: str, target: str, sha256: str, folder: Optional[int] = None) -> bool:
     """Copy a file, by reflink where the file system can, and make the copy read-only once its content is known.
 
-    Until then only its owner may read it: what somebody has put in the source's place is shown to nobody.
+    Until then only its owner may read it, so that a wrong file in the source's place is not shown to others.
 
     Args:
         source: a regular file; a link is not followed.

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Optional
 
-from dci_downloader.errors import DiskFullError, IntegrityError, LockedError, SettingsError
+from dci_downloader.errors import DiskFullError, DownloaderError, IntegrityError, LockedError, SettingsError
 from dci_downloader.hooks import NeverStop, NullProgress, Progress, Stop
-from dci_downloader.mirror.comparison import Damage, TreeState
-from dci_downloader.mirror.content_check import FORBIDDEN, ContentCheck, Hashed, damaged_objects, tree_state
+from dci_downloader.mirror.comparison import FORBIDDEN, Damage, TreeState
+from dci_downloader.mirror.content_check import ContentCheck, Hashed, damaged_objects, tree_state
 from dci_downloader.mirror.damage import judge
 from dci_downloader.mirror.hashing import Hasher
 from dci_downloader.mirror.head import Head, write_head
@@ -45,6 +45,7 @@ class VersionCheck:
         damaged_objects: digests of the objects that are missing or hold another content.
         unlinked: how many files are not links to their objects, as in a copy of a mirror: no damage.
         modes: how many files and folders have modes that the next sync puts right: no damage either.
+        respelled: how many symbolic links lead where they should by another spelling, which the next sync mends, too.
         record_lost: whether its record cannot be read, or is not there.
         obstacle: why the result could not be recorded; empty where it was.
         exit_code: 0 where nothing is wrong, 7 where something is, 2 where only this user may not read it.
@@ -60,6 +61,7 @@ class VersionCheck:
     obstacle: str = ""
     unlinked: int = 0
     modes: int = 0
+    respelled: int = 0
     exit_code: int = 0
     record_lost: bool = False
 
@@ -90,7 +92,8 @@ def verify(
     Returns:
         One result for each published version, for each older one that is known to be damaged and still is, and for
         each whose record cannot be read or whose tree is gone. One with an empty ``version`` is about a published
-        link that leads to something else, or in whose place something else stands.
+        link that leads to something else, or in whose place something else stands, or about a topic or type that
+        cannot be looked into.
 
     Raises:
         NotFoundError: there is no mirror.
@@ -119,18 +122,34 @@ def verify(
 
 def _look(mirror: Mirror) -> tuple[list[VersionCheck], list[_Known]]:
     """The results for what cannot be verified, and the versions that can, without their files."""
-    lost, heads = [], []
-    for topic in mirror.topics():
+    topics, closed = mirror.readable_topics()
+    lost, heads = [_closed_check(name, "", error) for name, error in closed], []
+    for topic in topics:
         for component_type in topic.types():
-            folder = topic.published_folder(component_type)
-            versions, unreadable = topic.look(component_type)
-            name = topic.name_of(versions[0]) if versions else topic.name
-            lost += [_unreadable_check(name, component_type, record) for record in unreadable]
-            if damage := link_damage(topic, component_type):
-                code = IntegrityError.exit_code
-                lost.append(VersionCheck(name, component_type, folder, 0, 0, (damage,), exit_code=code))
-            heads += [(topic, head, head.folder == folder) for head in versions]
+            try:
+                checks, known = _look_at_type(topic, component_type)
+            except SettingsError as error:
+                checks, known = [_closed_check(topic.name, component_type, error)], []
+            lost += checks
+            heads += known
     return lost, heads
+
+
+def _look_at_type(topic: TopicMirror, component_type: str) -> tuple[list[VersionCheck], list[_Known]]:
+    folder = topic.published_folder(component_type)
+    versions, unreadable = topic.read_heads(component_type)
+    name = topic.name_of(versions[0]) if versions else topic.name
+    checks = [_unreadable_check(name, component_type, record) for record in unreadable]
+    if damage := link_damage(topic, component_type):
+        code = IntegrityError.exit_code
+        checks.append(VersionCheck(name, component_type, folder, 0, 0, (damage,), exit_code=code))
+    return checks, [(topic, head, head.folder == folder) for head in versions]
+
+
+def _closed_check(topic: str, component_type: str, error: DownloaderError) -> VersionCheck:
+    """The result for a topic or type that cannot be looked into."""
+    damage = Damage("", "a folder that this user may read", f"{error}: {error.hint}")
+    return VersionCheck(topic, component_type, "", 0, 0, (damage,), exit_code=SettingsError.exit_code)
 
 
 def _checks(
@@ -158,7 +177,7 @@ def _checks(
 def _finished(
     contents: ContentCheck, known: _Known, version: Version, hashed: Hashed
 ) -> Iterator[tuple[_Known, VersionCheck]]:
-    """The result for a version whose objects are being hashed; none for an older one that is right by now."""
+    """The result for a version whose objects are being hashed; none for an older one that has been mended."""
     topic, _, is_published = known
     state = tree_state(topic, version) if is_published else _NOT_LOOKED_AT  # while objects are hashed
     damages = contents.damages(hashed)
@@ -200,6 +219,7 @@ def _check(
         damaged_objects=wrong_objects,
         unlinked=len(state.unlinked),
         modes=len(state.modes),
+        respelled=len(state.respelled),
         exit_code=_exit_code(damages),
     )
 

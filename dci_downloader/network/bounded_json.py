@@ -24,7 +24,7 @@ def read_json(
     Args:
         document: the whole of it; bytes are UTF-8, with or without a byte order mark.
         most_values: how many values it may hold, keys and values of objects included.
-        made: gives what stands for an object as soon as it is read.
+        made: replaces each object as soon as it is read.
 
     Raises:
         ValueError: it is not JSON, or holds more; a ``JSONDecodeError`` says where.

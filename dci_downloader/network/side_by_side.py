@@ -17,7 +17,7 @@ _Result = TypeVar("_Result")
 def side_by_side(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
     """Call a function for several items, each in a thread, at most eight at a time.
 
-    Whoever interrupts the wait is not kept waiting: the threads are daemons, and their results are dropped.
+    An interruption ends the wait at once: the threads are daemons, and their results are dropped.
 
     Args:
         work: may be called by any thread.

@@ -108,6 +108,7 @@ def page(mirror: Mirror, path: Optional[Path] = None) -> str:
     )
     main = [
         *fetching_section(found.fetching),
+        *(element("p", each, class_="card problem") for each in found.unreadable),
         *(list(topics) or [element("p", "Nothing is here yet.", class_="card")]),
         *runs_section(history.runs),
     ]
@@ -133,9 +134,11 @@ def _way_to(root: Path, page: Path) -> str:
 
 def _header(mirror: Mirror, root: Path, found: Status, history: History) -> Element:
     damaged = sum(row.damaged for row in found.rows)
-    pills = (
-        [pill(f"{damaged} damaged", "bad") if damaged else pill("everything is whole", "good")] if found.rows else []
-    )
+    pills = []
+    if damaged or found.unreadable:
+        pills.append(pill(f"{damaged} damaged" if damaged else "not everything can be read", "bad"))
+    elif found.rows:
+        pills.append(pill("everything is whole", "good"))
     if history.runs:
         code = history.runs[0].exit_code
         pills.append(pill(f"the last run failed ({code})", "bad") if code else pill("the last run succeeded", "good"))

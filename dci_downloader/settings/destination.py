@@ -74,7 +74,7 @@ class MirrorSettings(NamedTuple):
 
 
 def mirror_settings(root: Path, environ: Mapping[str, str], files: Sequence[str] = ()) -> MirrorSettings:
-    """What settings say of a mirror, whoever named it: they are its own where they would mirror into it.
+    """The settings of a mirror, however it is named: those that would mirror into it.
 
     Args:
         root: of the mirror.

@@ -185,10 +185,10 @@ def _without_registry(topic: TopicSettings) -> TopicSettings:
 
 
 def check_commands(topics: Iterable[Values]) -> None:
-    """Make sure that nobody else can say what is run.
+    """Make sure that no other user can choose the command that is run.
 
     Raises:
-        SettingsError: a command is none, or every user may change the file that names it.
+        SettingsError: a command cannot be used, or every user may change the file that names it.
     """
     for command, origin in (values["on_published"] for values in topics):
         path = origin.rsplit(":", 2)[0]

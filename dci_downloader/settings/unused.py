@@ -28,7 +28,7 @@ def unused_with_upstream(
 
     Args:
         upstream: the mirror.
-        topics: everything that counts for each topic.
+        topics: the settings of each topic.
         command_line: the options of a sync.
         environ: as ``os.environ``.
 

@@ -94,7 +94,7 @@ class SourceChoice:
         return ()
 
     def vanishes(self, segment: Segment) -> bool:
-        """Whether nobody is asked for a segment any more."""
+        """Whether no source is asked for a segment any more."""
         return self.peers_only and segment.transfer.source is None and not segment.transfer.peers
 
     def unshare(self, entry: FileEntry) -> bool:

@@ -27,8 +27,8 @@ def main(descriptor: int) -> None:
     """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to all of a service; the first process decides what follows
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGCONT)  # stopped, it would outlive a first that is killed
-    channel = Channel(socket.socket(fileno=descriptor))
-    with suppress(EOFError, OSError):  # the first process has ended, or needs nothing more
+    ended = suppress(EOFError, OSError)  # the first process has ended, or needs nothing more
+    with ended, closing(Channel(socket.socket(fileno=descriptor))) as channel:
         channel.send(None)
         setup, *batches = channel.wait()
         _work(setup, batches, channel)

@@ -1,4 +1,4 @@
-"""What becomes of each file: rules without I/O. Who does the I/O reports to the ledger, and does what it decides.
+"""What is done about each file: rules without I/O. The code that does the I/O reports events, and does what they say.
 
     waiting ─► located ─► under way ─► complete
        ▲                      │
@@ -140,7 +140,7 @@ class Ledger:
         transfer = segment.transfer
         self.ending.failed(verdict)
         ranged = verdict.action is Action.WHOLE and segment.range is not None
-        if not ranged and self._peers_left(segment, verdict):
+        if not ranged and _peers_left(segment, verdict):
             return self._ask_peers(segment, verdict)
         if verdict.action is Action.ABORT:
             return Decision()
@@ -157,13 +157,6 @@ class Ledger:
         failure = Failure(transfer.entry.path, verdict.reason, verdict.exit_code, verdict.hint)
         there = verdict.action is not Action.RETRY  # a response that is final comes from a server that works
         return self._give_up(transfer, failure)._replace(moved=there)
-
-    def _peers_left(self, segment: Segment, verdict: Verdict) -> bool:
-        """Whether peers can be asked for what the object store did not bring: slow ones where it never will."""
-        peers = [peer for peer in segment.transfer.peers if not peer.dropped]
-        if verdict.action in (Action.GIVE_UP, Action.ABORT):
-            return bool(peers)
-        return any(peer not in segment.left for peer in peers)
 
     def _ask_peers(self, segment: Segment, verdict: Verdict) -> Decision:
         """Have peers asked for what the object store did not bring."""
@@ -194,16 +187,7 @@ class Ledger:
         self._schedule.later(segment, 0.0)
         if verdict.action is not Action.DROP and peer not in transfer.peers:
             return Decision(moved=True)  # another segment of the file had the same response before
-        return self._hold_against(transfer, peer, verdict)
-
-    def _hold_against(self, transfer: Transfer, peer: Peer, verdict: Verdict) -> Decision:
-        """Have the next source asked for a file, and drop the peer where this was one response too many."""
-        transfer.peers = [other for other in transfer.peers if other is not peer]
-        transfer.forgive(None)
-        if peer.dropped:
-            return Decision(moved=True)
-        peer.record(verdict, self._tuning)
-        return Decision(detail=peer.note, dropped=peer, moved=True) if peer.dropped else Decision(moved=True)
+        return _hold_against(transfer, peer, verdict, self._tuning)
 
     def withdrawn(self, segment: Segment) -> None:
         """Have another source asked for a segment whose request was ended, for its source is of no use any more."""
@@ -212,9 +196,7 @@ class Ledger:
 
     def moved(self, segment: Segment, giver: Giver) -> None:
         """Have another source asked for a segment whose request was ended, for its source is slow."""
-        segment.left |= {segment.source}
-        segment.moved_to = (giver,)
-        segment.moves += 1
+        segment.move_to(giver)
         self._schedule.later(segment, 0.0)
 
     # a file begins anew, or ends
@@ -256,7 +238,7 @@ class Ledger:
         if not transfer.resumed:
             peers = [giver for giver in transfer.givers if giver is not None]
             if len(peers) == 1:
-                decision = self._hold_against(transfer, peers[0], WRONG_CONTENT)
+                decision = _hold_against(transfer, peers[0], WRONG_CONTENT, self._tuning)
             elif peers and not choice.unshare(transfer.entry):
                 transfer.peers = [peer for peer in transfer.peers if peer not in peers]
             elif not peers:
@@ -284,3 +266,21 @@ class Ledger:
         if self.ending.verdict is not None:
             under_way = [transfer.entry for transfer in self._schedule.transfers]
             self.failures += map(self.ending.failure, [*under_way, *self._schedule.queue.unopened])
+
+
+def _peers_left(segment: Segment, verdict: Verdict) -> bool:
+    """Whether peers can be asked for what the object store did not bring: slow ones where it never will."""
+    peers = [peer for peer in segment.transfer.peers if not peer.dropped]
+    if verdict.action in (Action.GIVE_UP, Action.ABORT):
+        return bool(peers)
+    return any(peer not in segment.left for peer in peers)
+
+
+def _hold_against(transfer: Transfer, peer: Peer, verdict: Verdict, tuning: Tuning) -> Decision:
+    """Have the next source asked for a file, and drop the peer where this was one response too many."""
+    transfer.peers = [other for other in transfer.peers if other is not peer]
+    transfer.forgive(None)
+    if peer.dropped:
+        return Decision(moved=True)
+    peer.record(verdict, tuning)
+    return Decision(detail=peer.note, dropped=peer, moved=True) if peer.dropped else Decision(moved=True)

@@ -55,7 +55,7 @@ def reconstruct(
     offer = resolve_offer(server, component)
     topic = mirror.topic(check.topic)
     with topic.lock(timeout, waiting):
-        unreadable = [record.folder for record in topic.look(check.type)[1]]
+        unreadable = [record.folder for record in topic.read_heads(check.type)[1]]
         if check.version not in unreadable or check.version != topic.published_folder(check.type):
             return  # a sync was faster
         wanted = _wanted(offer, topic.versions_folder(check.type) / native(check.version))

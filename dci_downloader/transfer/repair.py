@@ -60,6 +60,8 @@ def repair(
             raise TransferError(f"{first.path}: {first.reason}", hint="run the same again; what came stays")
 
     checks = tuple(checks)
+    if any(check.damages for check in checks):
+        mirror.open()
     left = rebuild_damaged(mirror, checks, fetch_missing, timeout=timeout, waiting=progress.message)
     for check in checks:
         if check.record_lost and check.version == mirror.topic(check.topic).published_folder(check.type):

@@ -3,7 +3,7 @@
 * A file that is held in memory is one segment, unless an earlier run left something of it. So is one whose first
   source gets ranges wrong. Any other is cut at multiples of its segment size, less what an earlier run left of it.
 * Of an image that is put together, the steps of that say which ranges are wanted, as they come.
-* A file that begins anew is asked for only where it was not asked for in vain.
+* A file that begins anew is not asked of sources that failed to bring it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Schedule:
         choice: of the sources.
         queue: the segments and files that wait.
         transfers: the files under way.
-        finishable: those of them of which nothing is to be fetched now; whoever goes on with them takes them out.
+        finishable: those of them of which nothing is to be fetched now; who goes on with them removes them here.
         parts: what images are put together from; None where every file is fetched as it is.
     """
 

@@ -117,6 +117,12 @@ class Segment:
             return None
         return Range(self.start, self.end)
 
+    def move_to(self, giver: Giver) -> None:
+        """Take it from its source, and have another one asked for it."""
+        self.left |= {self.source}
+        self.moved_to = (giver,)
+        self.moves += 1
+
     def __str__(self) -> str:
         """The file's path, and which bytes of it where it is not all of them."""
         path = self.transfer.entry.path

@@ -140,6 +140,45 @@ def test_one_folder_with_an_odd_mode_blocks_nothing(program, place, mode):
     assert program.run("verify", program.dest)[0] == 0
 
 
+@pytest.mark.slow
+@root_only
+@pytest.mark.parametrize("command", [["prune"], ["verify", "--repair"]])
+def test_prune_and_repair_open_what_is_their_users_own(program, command):
+    for _ in range(2):
+        program.build()
+        program.sync()
+    objects = program.dest / ".dci-downloader" / "objects"
+    mine = program.dest / "mine"  # is no topic
+    mine.mkdir(mode=0o500)
+    give(mine)
+    tree = program.link.resolve()
+    places = [objects.parent, objects.parent / "partial", objects, next(objects.iterdir()), program.versions.parent]
+    for place in (*places, program.versions, program.dest / TOPIC, tree, tree / "a"):
+        os.chmod(place, 0)
+        code, out, err = program.run(command[0], program.dest, *command[1:])
+        assert code == 0, (place, out, err)
+        assert place in (tree, tree / "a") or stat.S_IMODE(place.stat().st_mode) == 0o755
+    assert stat.S_IMODE(mine.stat().st_mode) == 0o500
+    assert program.run("verify", program.dest, "--repair")[0] == 0
+    program.assert_published()
+
+
+@root_only
+def test_what_a_user_cannot_see_of_a_mirror_is_told_and_is_no_damage(program):
+    program.build()
+    program.sync()
+    tree = program.link.resolve()
+    some_objects = next((program.dest / ".dci-downloader" / "objects").iterdir())
+    for place in (some_objects, tree, tree / "a", program.versions, program.dest / TOPIC):
+        os.chmod(place, 0o700)
+        code, out, err = program.run("verify", program.dest, user=OTHER, group=OTHER)
+        assert (code, "DAMAGED" in out, "not verified" in out) == (2, False, True), (place, out, err)
+        os.chmod(place, 0o755)
+    os.chmod(program.dest / TOPIC, 0o700)
+    code, out, _ = program.run("status", program.dest, user=OTHER, group=OTHER)
+    assert (code, f"{program.dest / TOPIC}: Permission denied" in out) == (2, True)
+
+
 @root_only
 def test_a_topic_that_cannot_be_read_keeps_no_other_from_its_sync_and_prune_says_where(program):
     program.build()
@@ -147,11 +186,13 @@ def test_a_topic_that_cannot_be_read_keeps_no_other_from_its_sync_and_prune_says
     other = program.dest / "RHEL-8.8"
     (other / ".versions" / "compose").mkdir(parents=True)
     give(other)
-    os.chmod(other, 0)
+    os.chown(other / ".versions", 0, 0)
+    os.chmod(other / ".versions", 0o700)
     program.build()
-    program.sync("--keep", "0")
-    code, _, err = program.run("prune", program.dest)
+    program.sync("--keep", "1")
+    code, _, err = program.run("prune", program.dest, "--keep", "0")
     assert (code, f"{other}" in err, "Permission denied" in err) == (2, True, True)
+    assert names_in(program.versions) == ["RHEL-9.2.0-2", "RHEL-9.2.0-2.json"]
 
 
 # Mounts
@@ -544,6 +585,38 @@ def test_names_on_disk_are_utf8_under_every_locale_and_runs_under_two_see_one_tr
 
 
 # Links
+
+
+@pytest.mark.parametrize("linked", ["topic", ".versions", "compose"])
+def test_a_link_where_a_topic_keeps_its_versions_is_told_by_every_command_and_followed_by_none(
+    program, public_path, linked
+):
+    program.build()
+    program.sync()
+    other = program.lab.catalog.add_topic("RHEL-8.8", component_types=("compose",))
+    program.lab.build({"other": b"other"}, topic=other, name="RHEL-8.8-1")
+    assert program.run("RHEL-8.8", program.dest, "--all")[0] == 0
+    names = {"topic": (), ".versions": (".versions",), "compose": (".versions", "compose")}
+    place, elsewhere = (program.dest / TOPIC).joinpath(*names[linked]), public_path / "elsewhere"
+    place.rename(elsewhere)
+    place.symlink_to(elsewhere)
+    before = sorted(elsewhere.rglob("*"))
+    for command in (["status"], ["verify"], ["verify", "--repair"], ["prune", "--keep", "0"]):
+        code, out, err = program.run(command[0], program.dest, *command[1:])
+        assert (code, f"{place} is a symbolic link" in out + err, "mount --bind" in out + err) == (2, True, True), out
+        assert command[0] == "prune" or "RHEL-8.8-1" in out, "the other topic is looked at"
+    program.sync(code=2)
+    assert sorted(elsewhere.rglob("*")) == before
+    assert program.run("RHEL-8.8", program.dest, "--all")[0] == 0
+
+
+def test_links_to_topics_of_another_mirror_and_of_this_one_are_for_those_who_read(program, public_path):
+    program.build()
+    program.sync()
+    shutil.copytree(program.dest, public_path / "another", symlinks=True)
+    (program.dest / "RHEL-8.8").symlink_to(public_path / "another" / TOPIC)
+    (program.dest / "latest").symlink_to(TOPIC)
+    assert [program.run(command, program.dest)[0] for command in ("status", "verify", "prune")] == [0, 0, 0]
 
 
 def test_a_topic_that_is_a_link_is_refused_with_what_to_do(program, public_path):

@@ -36,31 +36,48 @@ pytestmark = [
 ]
 
 USER = 1000
+FETCHING = f"{hashlib.sha256(b'T1/compose').hexdigest()[:32]}.json"
 ROOT = Path(__file__).parents[2]
 SECRET = b"only root may read this\n"
 SECRET_DIGEST = hashlib.sha256(SECRET).hexdigest()
 WORK = """
 import contextlib, sys
-from dci_downloader import DownloaderError, Mirror, prune, rollback, status, verify
+from dci_downloader import DownloaderError, Mirror, UpstreamMirror
+from dci_downloader import hold, prune, release, remove, rollback, status, verify
 from dci_downloader.mirror.adopt import adopt
+from dci_downloader.mirror.fetching import recorded_fetching
+from dci_downloader.mirror.history import record_run
 from dci_downloader.mirror.publish import publish
 from dci_downloader.mirror.restore import rebuild_damaged
+from dci_downloader.mirror.recovery import recover
 from dci_downloader.mirror.retention import retire
+from dci_downloader.hooks import NullProgress
+from dci_downloader.page.page import page
 from tests.unit.samples import FIRST, SECOND, component_of, entry_of, manifest_of
 
 def work(mirror):
-    yield lambda: status(mirror)
+    yield lambda: print(status(mirror), page(mirror))
+    upstream = UpstreamMirror(mirror.root)
+    for topic in mirror.topics():
+        yield lambda: print(*upstream.topics(), *upstream.components(topic.name))
     yield lambda: print(verify(mirror, workers=1), *(each.damages for each in verify(mirror, workers=2)))
     for topic in mirror.topics():
         yield lambda: rollback(mirror, topic.name)
     yield lambda: print(rebuild_damaged(mirror, verify(mirror), lambda *_: None))
     for topic in mirror.topics():
+        yield lambda: hold(mirror, topic.name)
+        yield lambda: release(mirror, topic.name)
         yield lambda: sync(mirror, topic)
+    yield lambda: record_run(mirror, [], 1.0)
     for files in (FIRST, SECOND):
         for path, content in files.items():
             yield lambda: begin(mirror, entry_of(path, content))
     yield lambda: prune(mirror, 0, now=lambda: 10.0**10)
     yield lambda: print(status(mirror), verify(mirror))
+    later = Mirror(mirror.root, boot="boot-2")
+    yield lambda: recover(later.store, later.root, 0)
+    for topic in mirror.topics():
+        yield lambda: remove(mirror, topic.name, timeout=0)
 
 def begin(mirror, entry):
     mirror.prepare()
@@ -70,8 +87,9 @@ def sync(mirror, topic):
     with topic.lock(0):
         component, wanted = component_of("c3"), manifest_of(SECOND)
         adopt(topic.link("compose"), wanted, mirror.store)
-        for entry in mirror.plan(component, wanted).missing:
-            mirror.store.add(entry, [SECOND[entry.path]])
+        with recorded_fetching(topic, "compose", component.name, NullProgress()):
+            for entry in mirror.plan(component, wanted).missing:
+                mirror.store.add(entry, [SECOND[entry.path]])
         publish(topic, component, None, wanted)
         retire(topic, "compose", 1)
 
@@ -164,7 +182,9 @@ def opened(log: str, dest: Path) -> set[str]:
     outside = {re.sub(r"\d+", "#", path) for path in paths if path != str(dest) and not path.startswith(f"{dest}/")}
     # what Python imports late, and compiled where another test has left that meanwhile
     imported = [re.sub(r"\d+", "#", path) for path in (sysconfig.get_path("stdlib"), f"{ROOT}/dci_downloader/")]
-    return {path for path in outside if not path.startswith((*imported, "pipe:", "socket:", "anon_inode:"))}
+    return {
+        path for path in outside if not path.startswith((*imported, "pipe:", "socket:", "anon_inode:", "/dev/null"))
+    }
 
 
 def work_in(site: Site) -> tuple[str, set[str]]:
@@ -201,8 +221,9 @@ def check(site: Site, honest: set[str]) -> None:
     assert not beside
     assert snapshot(site.outside) == before
     assert f"found='sha256 {SECRET_DIGEST}" not in said
-    published = [path for path in site.dest.rglob("*") if path.is_file() and not path.is_symlink()]
-    assert not [path for path in published if SECRET in path.read_bytes()], "and nothing of it is in the mirror"
+    files = [path for path in site.dest.rglob("*") if path.is_file() and not path.is_symlink()]
+    small = [path for path in files if path.stat().st_size < 1 << 30]  # others an attack has put there
+    assert not [path for path in small if SECRET in path.read_bytes()], "and nothing of it is in the mirror"
 
 
 # What stands in a record
@@ -358,6 +379,27 @@ def paths_that_climb(site: Site, number: int) -> None:
     rewrite(site.record(number), True, files=files, symlinks=[], copies=LEADING_OUT)
 
 
+SMALL_FILES = {
+    "of topics": [
+        "T1/.compose.json",
+        *(f"T{n}/.versions/compose/{name}" for n, name in enumerate((".c2.head", ".c2.digests", ".hold"), 2)),
+    ],
+    "of the store": [
+        *("topics.json", "runs.json", "builds.json", "candidates/0123456789abcdef"),
+        *(f"unsure/{SECRET_DIGEST}", f"fetching/{FETCHING}"),
+    ],
+    "to lock": ["topics.lock", "history.lock", "recovery.lock", "hashing.lock"],
+}
+SMALL_FILE_ATTACKS: dict[str, Callable[[Path, Path], Any]] = {
+    "link": lambda path, secret: path.symlink_to(secret),
+    "pipe": lambda path, secret: os.mkfifo(path),
+    "folder": lambda path, secret: path.mkdir(),
+    "device": lambda path, secret: path.symlink_to("/dev/zero"),
+    "endless": lambda path, secret: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 1 << 30),
+}
+FOLDERS = ["candidates", "unsure", "fetching"]
+
+
 Attack = Callable[[Site, int], Any]
 ATTACKS: dict[str, Attack] = {
     "a record that is a link": lambda site, n: forget(site.record(n)).symlink_to(site.outside / "secret"),
@@ -418,4 +460,31 @@ def test_nothing_in_a_mirror_leads_out_of_it(honest: set[str], name: str) -> Non
         site = make_site(Path(folder), 2)
         if not as_user(lambda: ATTACKS[name](site, 1)):
             pytest.skip("the kernel does not let an ordinary user do that")
+        check(site, honest)
+
+
+@pytest.mark.parametrize("how", SMALL_FILE_ATTACKS)
+@pytest.mark.parametrize("files", SMALL_FILES)
+@pytest.mark.timeout(180)
+def test_no_small_file_of_a_mirror_leads_out_of_it(honest: set[str], files: str, how: str) -> None:
+    """Heads, digest lists, indexes, holds, histories and what else stands beside records and objects."""
+    with tempfile.TemporaryDirectory() as folder:
+        site = make_site(Path(folder), 5)
+
+        def put_all() -> None:
+            for name in SMALL_FILES[files]:
+                path = (site.dest if name.startswith("T") else site.store) / name
+                path.parent.mkdir(exist_ok=True)
+                SMALL_FILE_ATTACKS[how](forget(path), site.outside / "secret")
+
+        assert as_user(put_all)
+        check(site, honest)
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+@pytest.mark.timeout(180)
+def test_no_folder_of_the_store_leads_out_of_it(honest: set[str], name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        site = make_site(Path(folder), 2)
+        assert as_user(lambda: forget(site.store / name).symlink_to(site.outside))
         check(site, honest)

@@ -157,6 +157,18 @@ def test_a_folder_that_is_in_the_way_keeps_no_run_from_fetching(topic, found):
     forget_fetching(topic, "compose")
 
 
+def test_a_link_in_the_place_of_the_folder_is_not_followed(topic, found, tmp_path):
+    with recorded_fetching(topic, "compose", "c1", NullProgress()) as progress:
+        progress.begin("c1", 3, 1000)
+    assert len(found()) == 1
+    folder = topic.store.root / "fetching"
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    assert found() == ()
+    forget_fetching(topic, "compose")
+    assert len(list((tmp_path / "elsewhere").iterdir())) == 1
+
+
 def test_unfinished_files_count_by_what_of_them_is_here(sample):
     sample.fill(FIRST)
     assert unfinished(sample.store) == (0, 0)

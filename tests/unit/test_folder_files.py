@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from dci_downloader.control.upstream import FolderObjects
-from dci_downloader.errors import CancelledError, DiskFullError
+from dci_downloader.errors import CancelledError, DiskFullError, SettingsError
 from dci_downloader.hooks import NeverStop, NullProgress
 from dci_downloader.mirror.store import Store
 from dci_downloader.transfer import folder_files
@@ -183,6 +183,92 @@ def test_an_interrupted_copy_goes_on_where_it_was(source, tmp_path, monkeypatch)
     assert fetch(folder, store, [entry]).failures == ()
     assert store.holds(entry)
     assert leftovers(store) == []
+
+
+@pytest.mark.parametrize("path", ["p3", "big"])
+def test_a_file_that_gets_shorter_while_it_is_copied_is_a_failure_and_leaves_no_wrong_byte(
+    source, tmp_path, monkeypatch, path
+):
+    entry = next(entry for entry in ENTRIES if entry.path == path)
+    real = os.fstat
+
+    def fstat(fd):
+        status = real(fd)
+        if os.path.samestat(status, source.path(entry.sha256).stat()):
+            os.truncate(source.path(entry.sha256), entry.size // 2)
+        return status
+
+    monkeypatch.setattr(folder_files._Copying, "is_near", lambda _: False)
+    monkeypatch.setattr(folder_files.os, "fstat", fstat)
+    store = open_store(tmp_path)
+    (failure,) = fetch(FolderObjects(source.root.parent), store, [entry]).failures
+    assert (failure.exit_code, failure.reason) == (5, f"{source.root.parent} does not have its content")
+    assert not store.holds(entry)
+
+
+def test_a_file_system_that_gives_a_little_at_a_time_gives_all(source, tmp_path, monkeypatch):
+    real = os.pread
+    monkeypatch.setattr(folder_files._Copying, "is_near", lambda _: False)
+    monkeypatch.setattr(folder_files.os, "pread", lambda fd, size, offset: real(fd, min(size, 65_537), offset))
+    assert fetch(FolderObjects(source.root.parent), open_store(tmp_path)).failures == ()
+
+
+def test_an_object_that_fails_to_be_taken_fails_alone_and_a_full_disk_ends_the_fetch(source, tmp_path, monkeypatch):
+    def take_file(found, store):
+        if found.entry == ENTRIES[3]:
+            raise error
+        return real(found, store)
+
+    real, error = folder_files.take_file, SettingsError("it may not be written", hint="let this user")
+    monkeypatch.setattr(folder_files, "take_file", take_file)
+    store = open_store(tmp_path)
+    (failure,) = fetch(FolderObjects(source.root.parent), store).failures
+    assert (failure.path, failure.reason, failure.exit_code, failure.hint) == (
+        "p3",
+        "it may not be written",
+        2,
+        "let this user",
+    )
+    assert [entry.path for entry in ENTRIES if not store.holds(entry)] == ["p3"]
+    error = DiskFullError("full")
+    with pytest.raises(DiskFullError):
+        fetch(FolderObjects(source.root.parent), store, ENTRIES[3:4])
+
+
+def test_an_object_that_is_replaced_after_it_was_hashed_is_not_taken(source, tmp_path, monkeypatch):
+    entry = ENTRIES[3]
+    real = folder_files.take_file
+
+    def take_file(found, store):
+        place = source.path(entry.sha256)
+        place.unlink()
+        place.write_bytes(bytes(entry.size))
+        return real(found, store)
+
+    monkeypatch.setattr(folder_files, "take_file", take_file)
+    store = open_store(tmp_path)
+    (failure,) = fetch(FolderObjects(source.root.parent), store, [entry]).failures
+    assert (failure.path, failure.exit_code) == ("p3", 5)
+    assert not store.holds(entry)
+
+
+def test_linking_is_interrupted_between_two_files(source, tmp_path):
+    class Stop(NeverStop):
+        def requested(self):
+            return progress.files == 2
+
+    progress, store = Totals(), open_store(tmp_path)
+    with pytest.raises(CancelledError):
+        fetch(FolderObjects(source.root.parent), store, stop=Stop(), progress=progress)
+    assert sum(map(store.holds, ENTRIES)) == 2
+    assert fetch(FolderObjects(source.root.parent), store).failures == ()
+
+
+def test_a_mirror_that_is_gone_is_told_for_each_file(source, tmp_path):
+    source.root.rename(tmp_path / "elsewhere")
+    failures = fetch(FolderObjects(source.root.parent), open_store(tmp_path)).failures
+    assert {failure.path for failure in failures} == {entry.path for entry in ENTRIES}
+    assert {failure.exit_code for failure in failures} == {5}
 
 
 def test_a_full_disk_ends_the_fetch(source, tmp_path, monkeypatch):

@@ -39,8 +39,8 @@ def test_an_error_is_an_object_too(capsys):
 
 def test_a_complaint_names_error_and_hint_and_cannot_drive_the_terminal(capsys):
     complain(NotFoundError("no topic \x1b[2J", hint="look"))
-    complain(NotFoundError("nothing"))
-    lines = ["dci-downloader: error: no topic \\x1b[2J", "  hint: look", "dci-downloader: error: nothing"]
+    complain(NotFoundError("two problems\n  one"))
+    lines = ["dci-downloader: error: no topic \\x1b[2J", "  hint: look", "dci-downloader: error: two problems", "  one"]
     assert capsys.readouterr().err.splitlines() == lines
 
 

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from dci_downloader.errors import LockedError
+from dci_downloader.errors import LockedError, SettingsError
 from dci_downloader.mirror import recovery
 from dci_downloader.mirror.prune import prune
 from dci_downloader.mirror.recovery import recover
@@ -169,3 +169,15 @@ def test_prune_removes_what_is_aside(before, monkeypatch):
     (before.store.unsure / "theirs").write_text("theirs")
     assert prune(before.mirror).size == 100
     assert os.listdir(before.store.unsure) == ["theirs"]
+
+
+def test_nothing_is_hashed_or_removed_through_a_link(before, tmp_path):
+    """Whoever owns the mirror could else have a run of root remove files elsewhere that have a digest's name."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / ("a" * 64)).write_bytes(b"not its content")
+    before.fill({"good": b"good"})
+    before.store.unsure.symlink_to(elsewhere)
+    with pytest.raises(SettingsError):
+        recover(before.store, before.root)
+    assert (elsewhere / ("a" * 64)).exists()
