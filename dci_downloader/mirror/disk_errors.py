@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 from pathlib import Path
 from shlex import quote
 from typing import Optional, Union
@@ -92,9 +93,24 @@ def destination_error(path: Path, code: int) -> SettingsError:
         hint = "its file system is mounted read-only: mount it for writing, or choose another destination"
     elif code == errno.ENOENT:
         hint = "nobody can make a folder there: choose a destination on a disk"
+    elif owner := _other_owner(path):
+        hint = f"it belongs to user {owner}: run as that one (sudo -u {quote(owner)}), or choose another destination"
     else:
         hint = f"choose another destination, or have this one made for this user: {_INSTALL} {quote(str(path))}"
     return SettingsError(f"{path}: {os.strerror(code)}", hint=hint)
+
+
+def _other_owner(path: Path) -> str:
+    """The user whose folder this is, as sudo takes him; empty where there is none, or it is root's or one's own."""
+    try:
+        owner = os.stat(path).st_uid
+        if owner in (0, os.geteuid()):
+            return ""
+        return pwd.getpwuid(owner).pw_name
+    except OSError:
+        return ""
+    except KeyError:
+        return f"#{owner}"
 
 
 def _place(error: OSError, where: Union[Path, str]) -> str:

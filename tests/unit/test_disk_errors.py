@@ -4,7 +4,8 @@ import os
 import pytest
 
 from dci_downloader.errors import DiskFullError, SettingsError
-from dci_downloader.mirror.disk_errors import disk_errors
+from dci_downloader.mirror.disk_errors import destination_error, disk_errors
+from tests.unit.ordinary_user import USER, give
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,13 @@ def test_the_file_that_the_system_named_is_told_where_it_is_inside(tmp_path):
         os.rmdir(tmp_path / "a" / "b")
     with pytest.raises(SettingsError, match=r"^/srv/dci: No such"), disk_errors("/srv/dci"):
         os.rmdir(tmp_path / "a" / "b")
+
+
+def test_a_folder_of_another_user_is_no_reason_to_take_it_from_him(public_path):
+    give(public_path, USER)
+    said = destination_error(public_path, errno.EACCES).hint
+    assert said.startswith("it belongs to user ") == (os.geteuid() == 0)
+    assert ("sudo -u " in said) == (os.geteuid() == 0)
+    give(public_path, 0)
+    assert "sudo install -d" in destination_error(public_path, errno.EACCES).hint
+    assert "sudo install -d" in destination_error(public_path / "missing", errno.EACCES).hint
