@@ -36,6 +36,7 @@ LONGEST, GRACE = 3600.0, 5.0
 """Seconds that the command may take, and that it has to end by itself once it is asked to."""
 
 _LOOK = 0.1  # seconds between two looks at a command that prints nothing
+_LONGEST_STOP = 2.0  # seconds until its processes are stopped: one that waits for a hung disk is not, before it goes on
 _MAX_OUTPUT = 64 * 1024  # bytes; of more, the end
 _LINES, _CHARACTERS = 20, 300
 _HINT = "the component is published all the same; the command is that of on_published in the settings"
@@ -194,8 +195,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _stop(leaders: set[int]) -> set[int]:
     """Stop processes and all they have started; gives them once none is left that could start another meanwhile."""
     stopped: set[int] = set()
+    end = time.monotonic() + _LONGEST_STOP
     while family := _family(leaders | stopped) - stopped:
         _signal(family, signal.SIGSTOP)
+        while time.monotonic() < end and any(map(_is_active, family)):  # in the midst of fork(2), it ends that first
+            time.sleep(_LOOK / 20)
         stopped |= family
     return stopped
 
@@ -225,6 +229,12 @@ def _family(leaders: set[int]) -> set[int]:
 def _is_running(pid: int) -> bool:
     stat = _stat(pid)
     return stat is not None and stat[0] != "Z"
+
+
+def _is_active(pid: int) -> bool:
+    """Whether a process runs and is not stopped."""
+    stat = _stat(pid)
+    return stat is not None and stat[0] not in "ZTt"
 
 
 def _stat(pid: int) -> Optional[tuple[str, int, int]]:

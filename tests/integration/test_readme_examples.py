@@ -32,7 +32,7 @@ def play(lab, tmp_path, monkeypatch):
 
 
 PRE_RUN = blocks(section(PAGES["python"], "### A pre-run step"), "python")
-PROGRESS = blocks(section(PAGES["python"], "### Progress, and an end"), "python")
+PROGRESS = blocks(section(PAGES["python"], "### Progress, and a request to stop"), "python")
 
 
 def test_the_first_steps_in_python_run(lab, play, compose, capsys, tmp_path):

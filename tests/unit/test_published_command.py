@@ -202,27 +202,9 @@ def test_a_daemon_that_it_leaves_is_not_waited_for_and_lives(pipe):
     os.close(reading)
 
 
-@pytest.mark.parametrize(
-    "child", ["sleep 1000", "setsid sleep 1000", "timeout 1000 sleep 1000", "sh -c 'sleep 1000; :'"]
-)
-@pytest.mark.parametrize("traps", ["", "trap '' TERM; "])
-def test_one_that_takes_too_long_is_ended_with_all_it_has_started(pipe, monkeypatch, child, traps):
-    monkeypatch.setattr("dci_downloader.published_command.GRACE", 0.2)
-    ended = threading.Event()
-
-    def read():
-        with open(pipe) as file:
-            file.read()  # to the end: nobody has it open any more
-        ended.set()
-
-    threading.Thread(target=read, daemon=True).start()
-    done = shell(f"exec > {pipe}; {traps}{STAY.format(child)}", longest=0.5)
-    assert "took longer than" in failure_of(done).reason
-    assert ended.wait(30)
-
-
-def test_what_it_starts_while_it_is_being_ended_is_ended_too(pipe, monkeypatch):
-    monkeypatch.setattr("dci_downloader.published_command.GRACE", 0.2)
+@pytest.fixture
+def pipe_ends(pipe):
+    """Whether the pipe comes to its end: nobody has it open any more."""
     ended = threading.Event()
 
     def read():
@@ -230,11 +212,31 @@ def test_what_it_starts_while_it_is_being_ended_is_ended_too(pipe, monkeypatch):
             file.read()
         ended.set()
 
+    def ends():
+        os.close(os.open(pipe, os.O_RDWR))  # or else a command that was ended before it opened it is waited for
+        return ended.wait(30)
+
     threading.Thread(target=read, daemon=True).start()
-    busy = "trap '' TERM; i=0; while [ $i -lt 1500 ]; do setsid sleep 1000 & i=$((i+1)); done; wait"
-    done = shell(f"exec > {pipe}; {busy}", longest=0.05)
+    return ends
+
+
+@pytest.mark.parametrize(
+    "child", ["sleep 1000", "setsid sleep 1000", "timeout 1000 sleep 1000", "sh -c 'sleep 1000; :'"]
+)
+@pytest.mark.parametrize("traps", ["", "trap '' TERM; "])
+def test_one_that_takes_too_long_is_ended_with_all_it_has_started(pipe, pipe_ends, monkeypatch, child, traps):
+    monkeypatch.setattr("dci_downloader.published_command.GRACE", 0.2)
+    done = shell(f"exec > {pipe}; {traps}{STAY.format(child)}", longest=0.5)
     assert "took longer than" in failure_of(done).reason
-    assert ended.wait(30)
+    assert pipe_ends()
+
+
+def test_what_it_starts_while_it_is_being_ended_is_ended_too(pipe, pipe_ends, monkeypatch):
+    monkeypatch.setattr("dci_downloader.published_command.GRACE", 0.2)
+    busy = "trap '' TERM; i=0; while [ $i -lt 800 ]; do setsid sleep 1000 & i=$((i+1)); done; wait"
+    done = shell(f"exec > {pipe}; {busy}", longest=0.1)
+    assert "took longer than" in failure_of(done).reason
+    assert pipe_ends()
 
 
 def test_a_request_to_end_ends_it_with_all_it_has_started(pipe):
