@@ -36,7 +36,7 @@ def mend(topic: TopicMirror, version: Version) -> Optional[tuple[str, ...]]:
         DiskFullError: no room for a new tree.
     """
     link = topic.link(version.component.type)
-    if is_carried(link) and has_links(topic.path, new_path(topic.path)):  # it was copied from a stick
+    if is_carried(link) and has_links(topic.path, new_path(topic.path)):  # copied from a stick with exFAT
         return None
     if topic.known_damage(version):
         return None
@@ -45,7 +45,7 @@ def mend(topic: TopicMirror, version: Version) -> Optional[tuple[str, ...]]:
         topic.store.damage.add(entry.sha256 for entry in version.manifest.files if entry.path in damaged)
         return None
     notes: tuple[str, ...] = (_modes_note(topic.root, places),) if places else ()
-    if state.damages or ((state.unlinked or state.respelled) and not _held(topic, version)):
+    if state.damages or ((state.unlinked or state.respelled) and not _has_all_objects(topic, version)):
         return None
     if state.unlinked:
         _, built = rebuild(topic, version)
@@ -58,7 +58,7 @@ def mend(topic: TopicMirror, version: Version) -> Optional[tuple[str, ...]]:
 
 
 def _modes_note(root: Path, places: int) -> str:
-    closed = os.stat(root).st_mode & 0o005 != 0o005  # that of the mirror itself is for its owner to decide
+    closed = os.stat(root).st_mode & 0o005 != 0o005  # the mode of the mirror itself is for its owner to choose
     rest = f"; {root} itself is closed to other users: chmod a+rx, if they are to read" if closed else ""
     return f"modes of files and folders were put right in {count(places, 'place')}{rest}"
 
@@ -109,5 +109,5 @@ def _mend_modes(topic: TopicMirror, version: Version) -> tuple[int, frozenset[st
     return places, frozenset(), state
 
 
-def _held(topic: TopicMirror, version: Version) -> bool:
+def _has_all_objects(topic: TopicMirror, version: Version) -> bool:
     return all(map(topic.store.holds, version.manifest.files))
