@@ -149,7 +149,7 @@ def _started(command: Sequence[str], environ: Mapping[str, str], document: bytes
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=environ,
-            start_new_session=True,  # a terminal's Ctrl-C reaches it through this program alone
+            start_new_session=True,  # Ctrl-C in a terminal reaches this program only, which then ends it
         )
     try:
         yield process

@@ -94,7 +94,7 @@ def sync_topic(
     with phase(progress, f"{topic or 'the topic'}: asking which builds there are"):
         resolved, components, missing = resolve_request(server, topic, options, progress)
     topic_mirror, peers = mirror.topic(resolved.name), PeerPool(options.transfer.peers)
-    topic_mirror.created_at = resolved.created_at
+    topic_mirror.created_at = resolved.created_at  # for the list of topics that other mirrors read
     room = Room(mirror, options, planned if planned is not None and options.dry_run else [], progress)
     planner = Planner(server, mirror, topic_mirror, selection, options.dry_run, progress, stop, room)
     sync = _Sync(server, mirror, topic_mirror, resolved, options, peers, progress, stop)
@@ -221,27 +221,31 @@ class _Sync:
             return self._leave_published(planned)
         component, wanted, plan = planned.component, planned.wanted, planned.plan
         if not self.fetched_digests.isdisjoint(entry.sha256 for entry in plan.missing):
-            plan = self.mirror.plan(component, wanted)
+            plan = self.mirror.plan(component, wanted)  # a component before this one brought some of the content
         fetched = self._fetch(component, plan)
-        received, notes, assembled = fetched.received, fetched.notes, fetched.assembled
-        if failures := fetched.failures:
-            return SyncSteps(
-                Outcome.FAILED, wanted, plan, received, failures=failures, notes=notes, assembled=assembled
-            )
+        received, assembled, notes = fetched.received, fetched.assembled, fetched.notes
+        taken = SyncSteps(Outcome.FAILED, wanted, plan, received, assembled=assembled, notes=notes)
+        if fetched.failures:
+            return taken._replace(failures=fetched.failures)
         self.fetched_digests.update(entry.sha256 for entry in plan.missing)
         images, failures = self._mirror_images(wanted)
+        taken = taken._replace(images=images, failures=failures)
         if failures:
-            return SyncSteps(Outcome.FAILED, wanted, plan, received, images, failures, notes=notes, assembled=assembled)
-        notes += unlisted_note(self.topic_mirror.link(component.type), wanted)  # before the folder gives way to a link
+            return taken
+        unlisted = unlisted_note(self.topic_mirror.link(component.type), wanted)  # before a link replaces the folder
         if self.options.on_published:
             since = planned.published.folder if planned.published else ""
             put_notice(self.topic_mirror, component.type, planned.identity, since)
         publication = publish(self.topic_mirror, component, planned.selection, wanted, self.progress)
         forget_fetching(self.topic_mirror, component.type)
         removal, left_older = self._remove_older(component)
-        notes += (*left_older, *publication.notes, *planned.went_back(self.server, self.options))
-        changes = changes_since(planned.published, wanted)
-        return SyncSteps(Outcome.PUBLISHED, wanted, plan, received, images, (), changes, removal, notes, assembled)
+        went_back = planned.went_back(self.server, self.options)
+        return taken._replace(
+            outcome=Outcome.PUBLISHED,
+            changes=changes_since(planned.published, wanted),
+            removal=removal,
+            notes=(*notes, *unlisted, *left_older, *publication.notes, *went_back),
+        )
 
     def preview(self, planned: ComponentPlan) -> SyncSteps:
         """Say what :meth:`fetch_and_publish` would do."""

@@ -36,7 +36,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         The exit code, as the README lists them.
     """
     signals = Signals(last=arguments is None)
-    with signals.deferred(), signals:  # nothing is to come between an end and its exit code
+    with signals.deferred(), signals:  # no signal may change the exit code of a program that has ended
         streams.open_closed()
         argv = list(sys.argv[1:] if arguments is None else arguments)
         try:
@@ -50,7 +50,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         except KeyboardInterrupt:
             code = _exit_code(CancelledError("interrupted"), argv)
         if arguments is None:
-            gc.freeze()  # the process ends: Python's last look for cycles would take a tenth of a run with nothing new
+            gc.freeze()  # the process ends: a last collection of cycles would take a tenth of a run with nothing new
         return _flushed(code)
 
 
@@ -61,7 +61,7 @@ def _run(argv: Sequence[str], signals: Signals) -> int:
     gc.set_threshold(_COLLECT_AFTER)
     from dci_downloader.cli.commands import COMMANDS, prepare, sync
 
-    prepare(argv)  # here, for Python does not pass on what is raised in every moment of an import
+    prepare(argv)  # here, while no signal raises: Python loses some errors that are raised within an import
     with signals.interruptible():
         return COMMANDS[argv[0]](argv[1:]) if argv and argv[0] in COMMANDS else sync(argv)
 
@@ -79,7 +79,7 @@ def _exit_code(error: Exception, argv: Sequence[str]) -> int:
 
     error.hint = _correction(error, argv) or error.hint
     if any(option in _JSON_OPTIONS for option in argv):
-        with suppress(DownloaderError):  # what ended the run matters more than that nobody can read it
+        with suppress(DownloaderError):  # the error that ended the run matters more
             output.print_error_document(error)
     output.complain(error)
     return error.exit_code

@@ -63,12 +63,15 @@ def verify(
     mended: tuple[str, ...] = ()
     if connect is not None:
         mended = mend_checked(mirror, checks, timeout=timeout, waiting=progress.message)
-    if damaged and connect is not None:
+        if mended and any(check.damages and check.exit_code == SettingsError.exit_code for check in checks):
+            checks = again = verify_module.verify(mirror, timeout=timeout, progress=progress, stop=stop)
+    unrepaired = [check for check in checks if check.damages]
+    if unrepaired and connect is not None:
         from dci_downloader.transfer.repair import repair  # imports libcurl, which only a repair needs
 
         with connect() as server:
             transfer = TransferOptions(network=server.network, peers=peers)
-            left = repair(server, mirror, damaged, timeout=timeout, transfer=transfer, progress=progress, stop=stop)
+            left = repair(server, mirror, unrepaired, timeout=timeout, transfer=transfer, progress=progress, stop=stop)
         again = verify_module.verify(mirror, timeout=timeout, progress=progress, stop=stop)
     failed = [line for check in again for line in _damage_lines(mirror, check)]
     repaired = [line for check in damaged for line in _damage_lines(mirror, check) if line not in failed]
@@ -78,7 +81,7 @@ def verify(
     for check in again:
         is_mended = any(line.startswith(f"{check.topic} {check.type}: ") for line in mended)
         name = " ".join(filter(None, (check.topic, check.type, check.version or "(none)")))
-        lines.append(f"{name}: {_verdict(replace(check, unlinked=0, modes=0) if is_mended else check)}")
+        lines.append(f"{name}: {_verdict(replace(check, unlinked=0, modes=0, respelled=0) if is_mended else check)}")
     failed = list(dict.fromkeys([*failed, *left]))
     ending = ["repaired: everything is whole again"] if is_whole else [_ADVICE[exit_code]] if exit_code else []
     if exit_code == SettingsError.exit_code and not any(check.version for check in again if check.damages):
@@ -155,10 +158,11 @@ def _verdict(check: VersionCheck) -> str:
         return f"not verified: {formatting.count(len(check.damages), 'place')} could not be read{note}"
     if check.damages:
         return f"DAMAGED in {formatting.count(len(check.damages), 'place')}{note}"
-    if check.unlinked or check.modes:
+    if check.unlinked or check.modes or check.respelled:
         apart = formatting.count(check.unlinked, "file")
         modes = formatting.count(check.modes, "other mode")
-        note += f"; {apart} apart from the store, {modes}: the next sync, or --repair, puts that right"
+        links = f", {formatting.count(check.respelled, 'link')} written otherwise" if check.respelled else ""
+        note += f"; {apart} apart from the store, {modes}{links}: the next sync, or --repair, puts that right"
     return f"whole ({formatting.count(check.files, 'file')}, {formatting.size(check.size)}){note}"
 
 

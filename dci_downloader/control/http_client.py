@@ -167,6 +167,8 @@ class _Receiver:
 
     def _decoded(self, body: bytes, header: str) -> bytes:
         try:
+            if (name := encoding.foreign_encoding(header)) and not _is_text(body):
+                raise encoding.EncodingError(f"{name} was not asked for")
             return encoding.decode(body, header, self._limit)
         except encoding.EncodingError as error:
             if error.too_long:
@@ -180,3 +182,12 @@ class _Receiver:
         return TransferError(
             f"{self._request}: the answer is larger than {self._limit // 2**20} MiB", hint="is DCI_CS_URL right?"
         )
+
+
+def _is_text(body: bytes) -> bool:
+    """Whether a body is text as it is, as all that the control server says is."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -77,7 +77,7 @@ def unlisted_files(folder: Path, wanted: Manifest) -> FileTotals:
         if folder.is_symlink() or not folder.is_dir():
             return FileTotals(0, 0)
         for parent, folders, names in os.walk(folder):
-            folders[:] = [name for name in folders if not os.path.ismount(f"{parent}/{name}")]  # they stay
+            folders[:] = [name for name in folders if not os.path.ismount(f"{parent}/{name}")]  # mounts stay
             for name in names:
                 path = Path(parent, name)
                 if text_of(path.relative_to(folder).as_posix()) not in listed:

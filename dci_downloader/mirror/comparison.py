@@ -49,16 +49,18 @@ class TreeState(NamedTuple):
             right size; what they hold, only reading tells.
         modes: paths of files and folders that not everybody may read, or files that others than their owner may
             write; the tree itself is ``.``. Other mode bits are not compared: some file systems do not let us choose.
+        respelled: paths of symbolic links that lead where they should, written in another way, as tools that copy do.
     """
 
     damages: tuple[Damage, ...]
     unlinked: tuple[str, ...]
     modes: tuple[str, ...]
+    respelled: tuple[str, ...] = ()
 
     @property
     def intact(self) -> bool:
         """Whether nothing is to be put right."""
-        return not (self.damages or self.unlinked or self.modes)
+        return not (self.damages or self.unlinked or self.modes or self.respelled)
 
 
 def inspect(root: Path, manifest: Manifest, objects: str, copies: frozenset[str]) -> TreeState:
@@ -79,11 +81,26 @@ def inspect(root: Path, manifest: Manifest, objects: str, copies: frozenset[str]
         by_folder[entry.path.rpartition("/")[0]].append(entry)
     inspection.folders(_with_those_above([*by_folder, *(link.path.rpartition("/")[0] for link in manifest.symlinks)]))
     inspection.files(by_folder)
+    respelled: list[str] = []
     for path, destination in manifest.symlinks:
         target = inspection.target(path)
-        if target != destination:
+        if target != destination and _leads_there(root, path, target, destination):
+            respelled.append(path)
+        elif target != destination:
             inspection.damages.append(Damage(path, f"link to {destination}", target))
-    return TreeState(tuple(inspection.damages), tuple(inspection.unlinked), tuple(inspection.modes))
+    return TreeState(tuple(inspection.damages), tuple(inspection.unlinked), tuple(inspection.modes), tuple(respelled))
+
+
+def _leads_there(root: Path, path: str, target: str, destination: str) -> bool:
+    """Whether a link leads where it should though it is written otherwise: ``./x``, ``x/``, or absolute."""
+    if not target.startswith("/"):
+        return _steps(target) == _steps(destination)
+    inside = _steps(os.path.normpath(f"{os.path.dirname(path)}/{destination}"))
+    return _steps(target) in ([*_steps(text_of(at)), *inside] for at in (os.path.abspath(root), os.path.realpath(root)))
+
+
+def _steps(path: str) -> list[str]:
+    return [step for step in path.split("/") if step not in ("", ".")]
 
 
 class _Inspection:

@@ -108,7 +108,7 @@ def _is_same(one: Path, other: Path) -> bool:
 
 def is_foreign(folder: Path) -> bool:
     """Whether a folder belongs to somebody else, who does not let this user in."""
-    if folder.name == "lost+found":  # root's own, of ext2 to ext4, may be entered by those who look after the mirror
+    if folder.name == "lost+found":  # of ext2 to ext4: root, who may run this program, can enter it
         return True
     return not os.access(folder, os.R_OK | os.X_OK) and os.lstat(folder).st_uid != os.geteuid()
 

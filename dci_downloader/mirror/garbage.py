@@ -34,7 +34,7 @@ from dci_downloader.results import Removal
 
 _HOLD = 0.25  # seconds that the store's lock is held alone; less than others wait for it: see BRIEF in locks.py
 _PAUSE = 0.05  # seconds that it is left to others then, who look every 0.02 s
-_TRIES = 3  # of a run that has its work done; versions changed meanwhile each time
+_TRIES = 3  # times that a run judges anew because versions changed meanwhile
 
 
 def collect_garbage(store: Store, root: Path) -> Removal:
@@ -54,7 +54,7 @@ def collect_garbage(store: Store, root: Path) -> Removal:
     for _ in range(_TRIES):
         written = store.candidates.read()
         if not any(_links(store, digest) == 1 for digest in written.digests):
-            break  # nothing to do, or trees that could not be removed hold them yet
+            break  # nothing to do, or trees that could not be removed still link to them
         collection = _Collection(store, root, set(written.digests))
         done = collection.remove(timeout=0, finish=partial(store.candidates.replace, written))
         removal = removal._replace(files=removal.files + collection.files, size=removal.size + collection.size)
@@ -142,7 +142,7 @@ class _Collection:
                 os.unlink(path)
                 self.files, self.size = self.files + 1, self.size + status.st_size
             except FileNotFoundError:
-                pass  # a killed collection came so far
+                pass  # a collection that was killed has removed it already
             self._left.discard(digest)
 
 

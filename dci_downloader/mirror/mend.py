@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Optional
 
+from dci_downloader.errors import IntegrityError
 from dci_downloader.formatting import count
 from dci_downloader.mirror.carried import has_links, is_carried
 from dci_downloader.mirror.comparison import TreeState
@@ -23,7 +24,8 @@ from dci_downloader.mirror.version import Version
 def mend(topic: TopicMirror, version: Version) -> Optional[tuple[str, ...]]:
     """Put links and modes of a version right. Safe to repeat. To be called under the topic's lock.
 
-    Where files are no links to their objects, the tree is built anew, in one step for its readers.
+    Where files are no links to their objects, or links are written otherwise, the tree is built anew, in one step for
+    its readers.
 
     Returns:
         One line for people for each kind of thing that was mended; None where the version has to be
@@ -34,7 +36,7 @@ def mend(topic: TopicMirror, version: Version) -> Optional[tuple[str, ...]]:
         DiskFullError: no room for a new tree.
     """
     link = topic.link(version.component.type)
-    if is_carried(link) and has_links(topic.path, new_path(topic.path)):  # it was copied from a stick
+    if is_carried(link) and has_links(topic.path, new_path(topic.path)):  # copied from a stick with exFAT
         return None
     if topic.known_damage(version):
         return None
@@ -43,17 +45,20 @@ def mend(topic: TopicMirror, version: Version) -> Optional[tuple[str, ...]]:
         topic.store.damage.add(entry.sha256 for entry in version.manifest.files if entry.path in damaged)
         return None
     notes: tuple[str, ...] = (_modes_note(topic.root, places),) if places else ()
-    if state.damages or (state.unlinked and not _held(topic, version)):
+    if state.damages or ((state.unlinked or state.respelled) and not _has_all_objects(topic, version)):
         return None
     if state.unlinked:
         _, built = rebuild(topic, version)
         files = count(len(state.unlinked), "file")
         notes += (f"{files} of this copy of the mirror stood apart from the store: the tree was built anew", *built)
+    elif state.respelled:
+        _, built = rebuild(topic, version)
+        notes += (f"{count(len(state.respelled), 'link')} written otherwise: the tree was built anew", *built)
     return notes
 
 
 def _modes_note(root: Path, places: int) -> str:
-    closed = os.stat(root).st_mode & 0o005 != 0o005  # that of the mirror itself is for its owner to decide
+    closed = os.stat(root).st_mode & 0o005 != 0o005  # the mode of the mirror itself is for its owner to choose
     rest = f"; {root} itself is closed to other users: chmod a+rx, if they are to read" if closed else ""
     return f"modes of files and folders were put right in {count(places, 'place')}{rest}"
 
@@ -65,7 +70,7 @@ def mend_checked(
     timeout: Optional[float] = None,
     waiting: Callable[[str], None] = lambda _: None,
 ) -> tuple[str, ...]:
-    """Mend the versions whose content was found right, without network. Safe to repeat.
+    """Mend the versions whose content was found right, or could not be read, without network. Safe to repeat.
 
     Args:
         mirror: the mirror to mend.
@@ -81,7 +86,7 @@ def mend_checked(
     """
     lines: list[str] = []
     for check in checks:
-        if check.damages or not (check.unlinked or check.modes):
+        if check.exit_code == IntegrityError.exit_code or not (check.unlinked or check.modes or check.respelled):
             continue
         topic = mirror.topic(check.topic)
         with topic.lock(timeout, waiting):
@@ -104,5 +109,5 @@ def _mend_modes(topic: TopicMirror, version: Version) -> tuple[int, frozenset[st
     return places, frozenset(), state
 
 
-def _held(topic: TopicMirror, version: Version) -> bool:
+def _has_all_objects(topic: TopicMirror, version: Version) -> bool:
     return all(map(topic.store.holds, version.manifest.files))

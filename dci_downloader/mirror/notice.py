@@ -1,9 +1,9 @@
-"""Notices: a version that is published, and that the command of ``on_published`` has not been told of to its end.
+"""Notices of published versions for which the command of ``on_published`` has not been run to its end.
 
     <topic>/.versions/<type>/.notice-<identity>      its text is the folder of the version that it replaced
 
-A notice is written before the link is swapped, and removed once the command has ended. So after a run that ended in
-between the next one tells the command; while a run does so it holds a lock on the notice, and no other run does.
+A notice is written before the link is swapped, and removed once the command has ended. Where a run ends in between, the
+next one runs the command. Meanwhile it holds a lock on the notice, so that no other run does the same.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def put_notice(topic: TopicMirror, component_type: str, identity: str, since: st
     with disk_errors(path):
         for folder in (topic.path, path.parent.parent, path.parent):
             make_folder(folder)
-        remove_notices(topic, component_type)  # of versions that are replaced: what counts is what is published
+        remove_notices(topic, component_type)  # of versions that are no longer published
         replace_atomically(path, since.encode("utf-8", "surrogateescape"), durable=True, mode=0o644)
 
 

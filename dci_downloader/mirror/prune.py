@@ -64,7 +64,7 @@ def prune(
     mirror.open()
     store = mirror.store
     versions: tuple[str, ...] = ()
-    # no reason to leave other topics as they are
+    # the others are pruned all the same
     obstacles: list[DownloaderError] = [topic.error for topic in mirror.linked_topics()]
     for folder in real_folders(mirror.root):
         try:
@@ -76,8 +76,8 @@ def prune(
             raise obstacle
     with store.lock().holding(timeout=timeout, waiting=progress.message):
         freed = _remove_partials(store.partials, now() - _PARTIAL_AGE) + remove_unsure(store)
-        markers = [] if store.needs_recovery() else store.markers.left()  # no run is alive to whom one belongs
-    if obstacles:  # what a record names that cannot be read is no garbage
+        markers = [] if store.needs_recovery() else store.markers.left()  # no running sync has one
+    if obstacles:  # a record that cannot be read may name any object
         raise obstacles[0]
     # after the versions, whose content is garbage now
     collected = sweep(store, mirror.root, timeout, progress.message)
@@ -133,7 +133,7 @@ def _prune_topic(
     versions: tuple[str, ...] = ()
     try:
         topic = mirror.topic(text_of(folder.name))
-    except ManifestError:  # not a name of ours
+    except ManifestError:  # no topic can have this name
         return ()
     for each in topic.types():
         topic.versions_folder(each)  # raises where it is a link: what versions elsewhere need is not known
@@ -141,7 +141,7 @@ def _prune_topic(
         return ()
     mend_folders(folder)
     if not _has_something_to_remove(topic, keep):
-        return ()  # without its lock: a sync of it that does not wait may begin
+        return ()  # without its lock, which would turn away a sync that does not wait
     try:
         with topic.alone(timeout, progress.message):
             for component_type in topic.types():

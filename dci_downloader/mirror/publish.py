@@ -188,7 +188,7 @@ def _build(topic: TopicMirror, version: Version, progress: Progress) -> tuple[Ve
         flush_folder(path.parent)
     finally:
         progress.phase("")
-        remove_tree(new)  # nothing is there after a success
+        remove_tree(new)  # after a success it has been moved away
     if not built.copies:
         return version, (NOTE,) if carries else ()
     note = f"{len(built.copies)} files are copies of their objects, for hard links are not to be had ({built.reason})"
@@ -198,7 +198,7 @@ def _build(topic: TopicMirror, version: Version, progress: Progress) -> tuple[Ve
 def _lost(tree_path: Path, version: Version) -> set[bytes]:
     """The digests of a version in the way, whose record cannot be read, that the new version does not hold."""
     lost = set(each_digest(remembered_digests(tree_path)))
-    if lost:  # nothing is in the way of most versions
+    if lost:  # rare: nothing stands in the way of most versions
         lost.difference_update(bytes.fromhex(entry.sha256) for entry in version.manifest.files)
     return lost
 

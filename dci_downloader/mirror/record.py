@@ -39,7 +39,7 @@ from dci_downloader.mirror.version import Version, identity, record_path
 from dci_downloader.models import Manifest
 
 FORMAT = 1
-_VALUES = 2048  # of a list, that are encoded at once
+_VALUES = 2048  # entries of a list that are encoded at once
 BEGINNING = b'{"format":'
 """How every record begins."""
 
@@ -195,9 +195,11 @@ def _load_alone(tree: Path) -> Union[Version, Unreadable]:
     """Read the record of a tree as it was written."""
     folder = text_of(tree.name)
     try:
-        return parse_record(read_file(record_path(tree), MAX_SIZE), folder)
+        return _decode(_load(read_file(record_path(tree), MAX_SIZE)), folder)
     except FileNotFoundError:
         return Unreadable(folder, "is missing")
+    except _RecordError as error:
+        return Unreadable(folder, str(error), error.state)
     except OSError as error:
         state = RecordState.FORBIDDEN if error.errno in FORBIDDEN else RecordState.DAMAGED
         return Unreadable(folder, f"cannot be read: {error.strerror}", state)
@@ -206,7 +208,7 @@ def _load_alone(tree: Path) -> Union[Version, Unreadable]:
 def parse_record(content: bytes, folder: str) -> Union[Version, Unreadable]:
     """Read a document as the record of a tree of that name."""
     try:
-        return _decode(content, folder)
+        return _decode(_load(content), folder)
     except _RecordError as error:
         return Unreadable(folder, str(error), error.state)
 
@@ -235,13 +237,12 @@ def is_remainder(tree: Path) -> bool:
     return False
 
 
-def _decode(content: bytes, folder: str) -> Version:
-    """Read a document as a record.
+def _decode(record: dict[str, Any], folder: str) -> Version:
+    """Make a version of a record; of its bytes, which take as much memory again, nothing need be left by then.
 
     Raises:
         _RecordError: it is no record.
     """
-    record = _load(content)
     if record.get("format") != FORMAT:
         newer = type(record.get("format")) is int and record["format"] > FORMAT
         state = RecordState.NEWER if newer else RecordState.DAMAGED
@@ -283,7 +284,7 @@ def _version(record: dict[str, Any], folder: str) -> Version:
     copies = frozenset(texts(record["copies"]))
     if copies and not copies <= {entry.path for entry in files}:
         raise EntryError("a copy is none of its files")
-    last_verified = record.get("last_verified")  # of records that were written before there were heads
+    last_verified = record.get("last_verified")  # in records of releases without heads
     return Version(
         folder=folder,
         identity=text(record["identity"]),

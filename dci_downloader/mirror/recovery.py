@@ -62,7 +62,7 @@ def recover(
                 pass  # a version came or went meanwhile
     if not store.unsure_names():
         return 0
-    # while another run hashes, this one waits if it may, and fetches what is not back then
+    # while another run hashes, this one waits as long as it may, and then fetches what has not been put back
     with suppress(LockedError), _hashing_lock(store).holding(timeout=timeout, waiting=waiting):
         return _hash(store, workers)
     return 0
@@ -74,7 +74,7 @@ def _move_aside(store: Store, root: Path, timeout: Optional[float], waiting: Cal
     try:
         references.subtract_from(unsure)
         trusted = True
-    except SettingsError:  # nobody can say what a record names: then every object is hashed
+    except SettingsError:  # a record cannot be read, and may name any object: all are hashed
         unsure, trusted = set(map(bytes.fromhex, store.object_names())), False
     with store.lock().holding(timeout=timeout, waiting=waiting), disk_errors(store.root):
         if trusted and not references.current():

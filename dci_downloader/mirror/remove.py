@@ -117,7 +117,7 @@ def _remove_type(topic: TopicMirror, component_type: str) -> Removal:
             remove_file(link)
             flush_folder(topic.path)  # before the versions go: no power cut may leave a link to none
         elif remove_file(carried_path(link)):
-            flush_folder(topic.path)  # likewise
+            flush_folder(topic.path)  # likewise, for the file that stands for the link
         elif os.path.lexists(link):
             topic.leftovers.append(f"{link} is no link of this program and stays")
         folders = (*(version.folder for version in versions), *(record.folder for record in unreadable))
@@ -146,11 +146,11 @@ def _remove_folder(topic: TopicMirror, timeout: Optional[float], progress: Progr
     Where another run keeps its lock it stays, empty: it does no harm.
     """
     with suppress(LockedError), topic.store.lock().holding(timeout=timeout, waiting=progress.message):
-        if topic.types():  # a sync came in between
+        if topic.types():  # a sync has published one meanwhile
             return
         with disk_errors(topic.path):
             if set(os.listdir(topic.path)) <= {".lock", ".versions"}:
-                with suppress(OSError):  # other people's things in .versions
+                with suppress(OSError):  # other people have files in .versions
                     os.rmdir(topic.path / ".versions")
                     remove_file(topic.path / ".lock")
                     os.rmdir(topic.path)

@@ -174,7 +174,7 @@ def _take_from_tree(topic: TopicMirror, version: Version) -> None:
             continue
         temporary = topic.store.temporary()
         above, _, name = entry.path.encode().rpartition(b"/")
-        with suppress(OSError):  # then it is fetched
+        with suppress(OSError):  # it is fetched then
             folder = open_folder(root, above)
             try:
                 os.link(name, temporary, src_dir_fd=folder, follow_symlinks=False)

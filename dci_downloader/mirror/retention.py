@@ -76,7 +76,7 @@ def reclaimable(topic: TopicMirror, versions: Sequence[Head]) -> Removal:
     unshared = set(map(bytes.fromhex, links))
     for sibling in _siblings([topic.tree(head) for head in versions]):
         _subtract(sibling, unshared)
-    for sha256 in (digest.hex() for digest in unshared):  # asked one by one: what another topic may have
+    for sha256 in (digest.hex() for digest in unshared):  # one by one: another topic may link to them
         with suppress(OSError):
             status = os.lstat(topic.store.object_path(sha256))
             # besides the links counted here there is one in the store; any other belongs to a version that stays
@@ -185,8 +185,8 @@ def _remove_tree(topic: TopicMirror, path: Path) -> None:
     """Take a version's tree out of its name, then remove its record and its files."""
     old = old_path(path.parent)
     with disk_errors(path):
-        topic.store.candidates.add(_held_alone(path))  # before anything goes: whatever happens then, they are known
-        place = move_aside(path, old)  # first: a version is gone at once, however long its files take
+        topic.store.candidates.add(_held_alone(path))  # first, so that a run that is killed forgets none
+        place = move_aside(path, old)  # then: a version is gone at once, however long its files take
         try:
             remove_file(record_path(path))
         except IsADirectoryError:

@@ -121,7 +121,7 @@ class Store(StoreFolders):
             return False
         if not stat.S_ISREG(status.st_mode) or status.st_size != entry.size:
             return False
-        # an own one that was closed gets its mode again; another user's can neither be linked nor copied
+        # an object of this user gets its mode again; one of another user can neither be linked nor copied
         return bool(status.st_mode & 0o004) or status.st_uid == os.geteuid() or os.access(path, os.R_OK)
 
     def add(self, entry: FileEntry, chunks: Sequence[bytes]) -> None:
@@ -171,7 +171,7 @@ class Store(StoreFolders):
             if folder not in self._folders:
                 make_folder(Path(folder))
                 self._folders.add(folder)
-            self.markers.write()  # before the object: no power cut may find one that nothing warns of
+            self.markers.write()  # before the object: after a power cut a marker has to warn of it
             with disk_errors(f"{folder}/{sha256}"):
                 os.rename(path, f"{folder}/{sha256}")
             if sha256 in self.damage:

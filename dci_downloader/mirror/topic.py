@@ -97,8 +97,8 @@ class TopicMirror:
             recover(self.store, self.root, timeout, waiting)
         with self.alone(timeout, waiting):
             yield self
-        # only now: it takes the store's lock alone, and this run held it shared
-        # another topic's record that cannot be read may name any object: then prune says so
+        # only now: it takes the store's lock alone, and this run held it shared; where another topic's record cannot be
+        # read, which may name any object, nothing is removed, and prune says so
         with suppress(LockedError, SettingsError, DiskFullError):
             collect_garbage(self.store, self.root)
 
@@ -109,7 +109,7 @@ class TopicMirror:
         with store_lock.holding(shared=True, timeout=timeout, waiting=waiting, patience=BRIEF):
             make_own_folder(self.path)
             with FileLock(self.path / ".lock").holding(timeout=timeout, waiting=waiting):
-                store_lock.sign()  # only now: while it waits for the topic, others are the ones to name
+                store_lock.sign()  # only now: while this run waits, messages have to name the other holder
                 mend_folders(self.path)
                 self.leftovers += remove_topic_temporaries(self.path)
                 yield
@@ -215,7 +215,7 @@ class TopicMirror:
             parent, _, folder = os.readlink(self.link(component_type)).rpartition("/")
         except OSError:
             return carried_folder(self.link(component_type))
-        # an own folder never begins with a dot; that of a link made by others may be ".."
+        # a version's folder never begins with a dot; a link made by others may lead to ".."
         own = parent == f".versions/{type_folder(component_type)}" and not folder.startswith(".")
         return text_of(folder) if own else ""
 

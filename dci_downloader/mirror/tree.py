@@ -15,7 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from dci_downloader.errors import IntegrityError
+from dci_downloader.errors import IntegrityError, SettingsError
 from dci_downloader.mirror.comparison import folders_of, inspect, paths_of
 from dci_downloader.mirror.digests import FOLDER
 from dci_downloader.mirror.disk_errors import disk_errors
@@ -92,8 +92,21 @@ def _make_folders(root: Path, manifest: Manifest) -> None:
         if folder and not {"", ".", ".."}.isdisjoint(folder.split("/")):
             raise IntegrityError(f"{folder}: leads out of its version", hint="nothing was written there")
         path = f"{root}/{native(folder)}"
-        os.mkdir(path, GROUP_FOLDER_MODE)
+        try:
+            os.mkdir(path, GROUP_FOLDER_MODE)
+        except FileExistsError:
+            if not folder:
+                raise
+            raise _taken_error(folder) from None  # each comes once
         make_readable(path, made=True)
+
+
+def _taken_error(path: str) -> SettingsError:
+    """The error for a path whose name the file system takes for that of another one, of another case for example."""
+    return SettingsError(
+        f"{path}: this file system takes that for another path of this build",
+        hint="choose a destination on one that tells upper from lower case",
+    )
 
 
 def _check(root: Path, manifest: Manifest) -> None:
@@ -143,6 +156,8 @@ class _Building:
                 f"{entry.path}: its content {entry.sha256} is not in the store", hint="run again"
             ) from None
         except FileExistsError:
+            if name not in os.listdir(f"/proc/self/fd/{folder}"):
+                raise _taken_error(entry.path) from None
             raise IntegrityError(f"{entry.path}: stands twice in its manifest", hint="report it") from None
         except OSError as error:
             if error.errno not in _NO_LINK:

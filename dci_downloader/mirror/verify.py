@@ -45,6 +45,7 @@ class VersionCheck:
         damaged_objects: digests of the objects that are missing or hold another content.
         unlinked: how many files are not links to their objects, as in a copy of a mirror: no damage.
         modes: how many files and folders have modes that the next sync puts right: no damage either.
+        respelled: how many symbolic links lead where they should by another spelling, which the next sync mends, too.
         record_lost: whether its record cannot be read, or is not there.
         obstacle: why the result could not be recorded; empty where it was.
         exit_code: 0 where nothing is wrong, 7 where something is, 2 where only this user may not read it.
@@ -60,6 +61,7 @@ class VersionCheck:
     obstacle: str = ""
     unlinked: int = 0
     modes: int = 0
+    respelled: int = 0
     exit_code: int = 0
     record_lost: bool = False
 
@@ -217,6 +219,7 @@ def _check(
         damaged_objects=wrong_objects,
         unlinked=len(state.unlinked),
         modes=len(state.modes),
+        respelled=len(state.respelled),
         exit_code=_exit_code(damages),
     )
 

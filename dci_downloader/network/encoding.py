@@ -86,6 +86,12 @@ def decode(body: bytes, header: str, limit: int) -> bytes:
     return body
 
 
+def foreign_encoding(header: str) -> str:
+    """The encoding of a header that cannot be undone here; empty for none."""
+    names = (name.strip().lower() for name in header.split(","))
+    return next((name for name in names if name in _OTHERS), "")
+
+
 class Decoder:
     """Decodes a file's body piece by piece.
 

@@ -22,8 +22,10 @@ from dci_downloader.network.proxy_urls import HINT, proxy_url
 from dci_downloader.network.urls import DEFAULT_PORTS
 from dci_downloader.options import Network
 
-_ADDRESS = re.compile(r"\[([0-9a-f:.]+)\](/[0-9]+)?(?::([0-9]+))?|([0-9a-f:.]+(?:/[0-9]+)?)", re.ASCII | re.IGNORECASE)
-"""An address in brackets, maybe with a block and a port after it; or one without."""
+_ADDRESS = re.compile(
+    r"\[([0-9a-f:.]+(?:/[0-9]+)?)\](/[0-9]+)?(?::([0-9]+))?|([0-9a-f:.]+(?:/[0-9]+)?)", re.ASCII | re.IGNORECASE
+)
+"""An address in brackets, maybe with a block in or after them and a port after it; or one without."""
 
 
 def proxy_for(url: str, network: Network) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import select
 import time
 from collections.abc import Iterator
@@ -30,11 +32,17 @@ class CurlLoop:
 
     Args:
         connections: how many idle connections are kept for reuse.
+
+    Raises:
+        OSError: this process, or the machine, has too many files open.
     """
 
     def __init__(self, connections: int) -> None:
         self._epoll = select.epoll()
-        self._multi = pycurl.CurlMulti()
+        try:
+            self._multi = pycurl.CurlMulti()
+        except pycurl.error:  # it does not say why; it opens pipes
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE)) from None
         self._multi.setopt(pycurl.M_MAXCONNECTS, connections)
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)

@@ -40,6 +40,7 @@ _URL_CHARACTERS = "%:/?#[]@!$&'()*+,;=~"
 _PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?/[!#-;=?-\[\]_a-z~]*", re.ASCII)
 """The form of nearly every redirect: an absolute URL that needs no joining, quoting or closer look."""
 
+ENCODING_HINT = "does a proxy or cache compress answers on their way? Have it leave these as they are"
 _UNTRUSTED = {
     pycurl.E_PEER_FAILED_VERIFICATION: "its certificate cannot be trusted",
     pycurl.E_SSL_CACERT_BADFILE: "the file of trusted certificates cannot be read",
@@ -163,9 +164,10 @@ def judge_end(head: Head, position: int, end: int) -> Verdict:
         position: the byte after the last that was received.
         end: the byte after the last that was asked for.
     """
+    remark = _page(head.headers) or _encoded_as(head.headers)
     return Verdict(
         Action.REFUSE,
-        f"the answer{_page(head.headers)} ended at byte {position}, {end - position} bytes early",
+        f"the answer{remark} ended at byte {position}, {end - position} bytes early",
         exit_code=IntegrityError.exit_code,
     )
 
@@ -226,7 +228,9 @@ def _judge_body(headers: Mapping[str, str], size: int, otherwise: bool) -> Verdi
         return Verdict(Action.ACCEPT, encoded=True, codings=undone)
     if length in (None, size):
         return Verdict(Action.ACCEPT, encoded=True)
-    return Verdict(Action.REFUSE, f"it came encoded as {encoding[:20]!r}, which is not how its manifest has it")
+    return Verdict(
+        Action.REFUSE, f"it came encoded as {encoding[:20]!r}, which is not how its manifest has it", hint=ENCODING_HINT
+    )
 
 
 def _wrong_length(headers: Mapping[str, str], length: Optional[int], size: int) -> Verdict:
@@ -256,6 +260,12 @@ def _judge_part(headers: Mapping[str, str], wanted: Range, size: int) -> Verdict
 def _page(headers: Mapping[str, str]) -> str:
     """A remark where the body is a web page in place of the file: a portal or proxy responds for the server."""
     return " of a web page" if headers.get("content-type", "").lower().startswith("text/html") else ""
+
+
+def _encoded_as(headers: Mapping[str, str]) -> str:
+    """A remark where the body is said to be encoded."""
+    encoding = headers.get("content-encoding", "")
+    return f", encoded as {encoding[:20]!r}," if names_encoding(encoding) else ""
 
 
 def _later(head: Head, now: datetime) -> Verdict:

@@ -21,12 +21,13 @@ import pytest
 from dci_downloader.cli.main import main
 from dci_downloader.content import ranges
 from dci_downloader.content.ranges import Range
-from dci_downloader.errors import CancelledError, DiskFullError
+from dci_downloader.errors import CancelledError, DiskFullError, LockedError
 from dci_downloader.hooks import NeverStop
 from dci_downloader.mirror import filling
 from dci_downloader.mirror.filling import FilledPartial
 from dci_downloader.models import FileEntry
 from dci_downloader.transfer import engine
+from dci_downloader.transfer.damaged_objects import DamagedObjects
 from dci_downloader.transfer.sink import Sink
 from tests.faults.conftest import Bench
 from tests.faults.program import TOPIC, Program
@@ -474,7 +475,7 @@ PHASES: dict[str, tuple[type, str, int]] = {
 }
 
 
-def in_phase(phase: str, event: Callable[[], None]) -> Callable[[pytest.MonkeyPatch], None]:
+def in_phase(phase: str, event: Callable[[], object]) -> Callable[[pytest.MonkeyPatch], None]:
     """Have something happen once a phase of an image is reached."""
     owner, name, number = PHASES[phase]
     real, calls = getattr(owner, name), itertools.count(1)
@@ -487,22 +488,94 @@ def in_phase(phase: str, event: Callable[[], None]) -> Callable[[pytest.MonkeyPa
     return lambda monkeypatch: monkeypatch.setattr(owner, name, watched)
 
 
-@pytest.mark.parametrize("phase", sorted(PHASES))
-def test_after_a_kill_nothing_is_fetched_twice(dvd: Dvd, phase: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def fork() -> int:
+    """Begin another process; the threads of the servers stay in this one."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the other threads are the servers', which stay here
-        pid = os.fork()
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def killed_in(dvd: Dvd, watch: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a fetch in another process, which has to be killed."""
+    pid = fork()
     if not pid:
-        in_phase(phase, lambda: os.kill(os.getpid(), signal.SIGKILL))(monkeypatch)
+        watch(monkeypatch)
         dvd.bench.fetch()
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("phase", sorted(PHASES))
+def test_after_a_kill_nothing_is_fetched_twice(dvd: Dvd, phase: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed_in(dvd, in_phase(phase, lambda: os.kill(os.getpid(), signal.SIGKILL)), monkeypatch)
     before = dvd.fetched()
     fetched = dvd.bench.fetch()
     assert dvd.bench.arrived(PATH)
     assert fetched.assembled.bytes > 11_000_000
     again = before + fetched.bytes - (len(dvd.image) - fetched.assembled.bytes)
     assert again <= 9 * 64 * 1024 + 512 * 1024 * (phase == "skeleton")
+
+
+def test_after_a_kill_while_an_object_is_mended_it_is_known_to_be_damaged_and_nothing_is_fetched_twice(
+    dvd: Dvd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dvd.damage(5)
+
+    def watch(monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(DamagedObjects, "_write", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+
+    killed_in(dvd, watch, monkeypatch)
+    assert dvd.bench.mirror.damage.read() == {dvd.packages[5].sha256}
+    before = dvd.fetched()
+    assert dvd.bench.fetch().bytes == 0
+    assert dvd.bench.arrived(PATH)
+    assert dvd.fetched() == before
+
+
+def test_two_runs_at_once_fetch_an_image_once(dvd: Dvd) -> None:
+    dvd.bench.tune(blocked_seconds=0.01)
+    pid = fork()
+    if not pid:
+        dvd.bench.fetch()
+        os._exit(0)
+    dvd.bench.fetch()
+    assert os.waitpid(pid, 0)[1] == 0
+    assert dvd.bench.arrived(PATH)
+    assert dvd.bench.partials() == []
+    assert dvd.fetched() < 1_000_000
+
+
+@pytest.mark.parametrize("phase", sorted(PHASES))
+def test_a_run_that_waits_for_another_goes_on_where_that_was_killed(
+    dvd: Dvd, phase: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dvd.bench.tune(blocked_seconds=0.01)
+    reader, writer = os.pipe()
+    pid = fork()
+    if not pid:
+        in_phase(phase, lambda: (os.write(writer, b"."), threading.Event().wait()))(monkeypatch)
+        dvd.bench.fetch()
+        os._exit(0)
+    assert os.read(reader, 1) == b"."
+    real = dvd.bench.mirror.open_partial
+
+    def open_partial(entry: FileEntry) -> FilledPartial:
+        try:
+            return real(entry)
+        except LockedError:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
+
+    monkeypatch.setattr(dvd.bench.mirror, "open_partial", open_partial)
+    before = dvd.fetched()
+    fetched = dvd.bench.fetch()
+    assert dvd.bench.arrived(PATH)
+    assert fetched.assembled.files == 1
+    again = before + fetched.bytes - (len(dvd.image) - fetched.assembled.bytes)
+    assert again <= 9 * 64 * 1024 + 512 * 1024 * (phase == "skeleton")
+    for end in (reader, writer):
+        os.close(end)
 
 
 @pytest.mark.parametrize("phase", sorted(PHASES))

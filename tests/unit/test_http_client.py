@@ -111,6 +111,16 @@ def test_a_compressed_answer_that_is_damaged_names_the_request(site, connect):
         connect(patience=0).topic("t1")
 
 
+@pytest.mark.parametrize("name", ["br", "gzip, zstd"])
+def test_an_answer_in_an_encoding_that_cannot_be_undone_says_so_and_text_is_taken_as_it_is(site, connect, name):
+    site.answer = lambda asked: (200, {"Content-Encoding": name}, b"\x8b\x04\x80{}\x03\xff")
+    with pytest.raises(TransferError, match=f"came as '{name}', and cannot be decoded: (br|zstd) was not asked for"):
+        connect(patience=0).topic("t1")
+    body = json.dumps({"topic": topic()}).encode()
+    site.answer = lambda asked: (200, {"Content-Encoding": name}, body)
+    assert connect(patience=0).topic("t1").name
+
+
 def test_interim_responses_are_passed_over(site, connect):
     body = json.dumps({"topic": topic()}).encode()
     hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"

@@ -148,3 +148,12 @@ def test_a_descriptor_that_was_never_watched_may_be_let_go_of(loop):
 def test_a_descriptor_to_watch_for_nothing_is_not_watched(loop):
     loop._watch(pycurl.POLL_NONE, 0, None, None)
     assert loop._watched == set()
+
+
+def test_where_too_many_files_are_open_the_error_says_so(monkeypatch):
+    def refuse():
+        raise pycurl.error("initializing curl-multi failed")
+
+    monkeypatch.setattr(module.pycurl, "CurlMulti", refuse)
+    with pytest.raises(OSError, match="Too many open files"):
+        CurlLoop(4)

@@ -103,3 +103,28 @@ def test_a_mirror_that_is_closed_itself_stays_so_and_is_told(sample):
     (line,) = mended(sample)
     assert f"{sample.root} itself is closed to other users" in line
     assert stat.S_IMODE(sample.root.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("target", ["./x86_64", "x86_64/", ".//x86_64/.", "absolute"])
+def test_a_link_that_is_written_otherwise_and_leads_where_it_should_is_no_damage_and_mended(tmp_path, target):
+    sample = Sample(tmp_path / "mirror")
+    version = sample.publish("c1", FIRST).version
+    link = sample.topic.tree(version) / "BaseOS" / "latest"
+    link.unlink()
+    link.symlink_to(str(link.parent / "x86_64") if target == "absolute" else target)
+    (check,) = verify(sample.mirror)
+    assert (check.exit_code, check.damages, check.respelled) == (0, (), 1)
+    (line,) = mend_checked(sample.mirror, [check])
+    assert "1 link written otherwise" in line
+    assert os.readlink(link) == "x86_64"
+    assert sample.topic.intact(version)
+
+
+@pytest.mark.parametrize("target", ["../x86_64", "x86_64/../x86_64", "/x86_64", "x86_64/os", "aarch64"])
+def test_a_link_that_leads_elsewhere_or_may_do_so_is_damage(tmp_path, target):
+    sample = Sample(tmp_path / "mirror")
+    link = sample.topic.tree(sample.publish("c1", FIRST).version) / "BaseOS" / "latest"
+    link.unlink()
+    link.symlink_to(target)
+    (check,) = verify(sample.mirror)
+    assert (check.exit_code, check.respelled) == (7, 0)

@@ -166,6 +166,29 @@ def test_missing_object_and_a_path_that_stands_twice_name_the_entry(sample):
         build(sample, twice.__class__("compose", twice.files * 2))
 
 
+@pytest.mark.parametrize("paths", [("Packages/a", "Packages/A"), ("os/a", "OS/b"), ("os/p/a", "os/P/b")])
+def test_paths_that_the_file_system_takes_for_one_are_no_fault_of_the_manifest(sample, monkeypatch, paths):
+    """As one that ignores case does."""
+
+    def once(function, position):
+        seen = set()
+
+        def call(*arguments, **options):
+            name = str(arguments[position]).lower()
+            if name in seen:
+                raise FileExistsError(errno.EEXIST, "File exists")
+            seen.add(name)
+            return function(*arguments, **options)
+
+        return call
+
+    monkeypatch.setattr(os, "link", once(os.link, 1))
+    monkeypatch.setattr(os, "mkdir", once(os.mkdir, 0))
+    with pytest.raises(SettingsError, match="this file system takes that for another path of this build") as caught:
+        build(sample, manifest_of(dict.fromkeys(paths, b"first")))
+    assert caught.value.hint
+
+
 def test_other_failures_of_link_are_not_hidden(sample, monkeypatch):
     def fail(*_, **__):
         raise OSError(errno.EIO, "I/O error")

@@ -188,6 +188,15 @@ def test_a_web_page_is_called_one():
     assert "web page ended at byte 7, 93 bytes early" in ended.reason
 
 
+@pytest.mark.parametrize("encoding", ["br", "zstd"])
+def test_an_encoding_that_cannot_be_undone_is_named(encoding):
+    verdict = fetched(200, content_length="7", content_encoding=encoding)
+    assert (verdict.action, f"encoded as '{encoding}'" in verdict.reason) == (Action.REFUSE, True)
+    assert "a proxy or cache" in verdict.hint
+    ended = judge_end(Head(200, {"content-encoding": encoding}), 7, 100)
+    assert f"encoded as '{encoding}', ended at byte 7, 93 bytes early" in ended.reason
+
+
 def test_what_a_busy_server_asks_for_is_passed_on():
     assert fetched(503, retry_after="12").wait == 12
     assert judge_locate(Head(429, {"retry-after": "13"}), URL, NOW).wait == 13
