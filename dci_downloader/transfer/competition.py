@@ -102,13 +102,17 @@ class Competition:
         self._decide(rates, now)
 
     def _is_over(self, now: float) -> bool:
-        """Whether the window over which is measured has ended. The first one ends with the head start."""
+        """Whether the window over which is measured has ended. The first one ends with the head start.
+
+        That is twice as long while no peer has answered: it may be the handshakes that take so long.
+        """
         assert self._window is not None
         if self._measured or self._phase is not _Phase.PREFERRED:
             return now - self._window.time >= self._tuning.compare_seconds
-        if now - self._began < self._tuning.head_start:
-            return False
-        return self._first_work is None or now - self._first_work >= self._tuning.head_start / 2
+        alone, head_start = now - self._began, self._tuning.head_start
+        if self._first_work is None:
+            return alone >= 2 * head_start
+        return alone >= head_start and now - self._first_work >= head_start / 2
 
     def _decide(self, rates: _Totals, now: float) -> None:
         if self._phase is _Phase.PREFERRED:

@@ -49,7 +49,7 @@ class Tuning:
     most_waiting: int = 8  # segments that wait for their next source, before no further file is begun
 
     # how peers and the object store compete
-    head_start: float = 0.2  # seconds that peers are asked alone
+    head_start: float = 0.1  # seconds that peers are asked alone; each of them is lost where they are slow
     compare_seconds: float = 0.2  # seconds over which it is measured what the sources bring
     request_bytes: int = 64 * 1024  # bytes that take about as long as a request itself
     straggler_window: float = 0.2  # seconds over which the rest of a request is estimated

@@ -159,6 +159,10 @@ def test_prune_and_repair_open_what_is_their_users_own(program, command):
         assert code == 0, (place, out, err)
         assert place in (tree, tree / "a") or stat.S_IMODE(place.stat().st_mode) == 0o755
     assert stat.S_IMODE(mine.stat().st_mode) == 0o500
+    os.chmod(program.link / "same", 0)
+    assert program.run("verify", program.dest)[0] == 2
+    code, out, _ = program.run("verify", program.dest, "--repair", environment={"DCI_CS_URL": "http://127.0.0.1:1"})
+    assert (code, "modes of files and folders were put right" in out) == (0, True), out
     assert program.run("verify", program.dest, "--repair")[0] == 0
     program.assert_published()
 

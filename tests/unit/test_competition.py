@@ -20,12 +20,13 @@ class Line:
         store: the same of the object store.
         line: what the line, or this program, takes from both.
         busy: whether it is this program, which then has no time to wait.
+        answers_after: seconds before peers bring something.
     """
 
-    def __init__(self, peers, store, line=ENOUGH, busy=False, outpaced=False):
+    def __init__(self, peers, store, line=ENOUGH, busy=False, outpaced=False, answers_after=ANSWERS_AFTER):
         self._peer_rate = peers if callable(peers) else lambda _: peers
         self._store_rate = store if callable(store) else lambda _: store
-        self._line, self._busy = line, busy
+        self._line, self._busy, self._answers_after = line, busy, answers_after
         self.competition = Competition(TUNING, 0.0, competing=outpaced)
         self.now = self.peers = self.store = self.idle = 0.0
         self._competing_since = 0.0
@@ -45,7 +46,7 @@ class Line:
             self._competing_since = self.now
 
     def _rates(self):
-        peers = self._peer_rate(self.now) if self.now > ANSWERS_AFTER else 0.0
+        peers = self._peer_rate(self.now) if self.now > self._answers_after else 0.0
         store = 0.0
         if self.competition.competing and self.now - self._competing_since > ANSWERS_AFTER:
             store = self._store_rate(self.now)
@@ -120,10 +121,19 @@ def test_the_object_store_is_not_asked_while_this_program_is_what_takes_the_time
     assert Line(100.0, 500.0, 100.0, busy=True).run(60.0).changes == []
 
 
-def test_nothing_is_tried_before_the_head_start_has_ended():
-    line = Line(0.8, 100.0)
+@pytest.mark.parametrize(
+    ("answers_after", "ends"),
+    [
+        (0.0, TUNING.head_start),
+        (1.5 * TUNING.head_start, 2 * TUNING.head_start),
+        (3 * TUNING.head_start, 2 * TUNING.head_start),
+    ],
+    ids=["answers at once", "answers late", "does not answer meanwhile"],
+)
+def test_nothing_is_tried_before_the_head_start_has_ended(answers_after, ends):
+    line = Line(0.8, 100.0, answers_after=answers_after)
     line.run(5.0)
-    assert TUNING.head_start <= line.changes[0] <= 1.5 * TUNING.head_start + STEP
+    assert ends <= line.changes[0] <= ends + 2.1 * STEP
 
 
 def test_peers_that_get_as_fast_as_the_object_store_are_preferred_again():
