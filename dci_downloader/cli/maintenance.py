@@ -63,12 +63,15 @@ def verify(
     mended: tuple[str, ...] = ()
     if connect is not None:
         mended = mend_checked(mirror, checks, timeout=timeout, waiting=progress.message)
-    if damaged and connect is not None:
+        if mended and any(check.damages and check.exit_code == SettingsError.exit_code for check in checks):
+            checks = again = verify_module.verify(mirror, timeout=timeout, progress=progress, stop=stop)
+    unrepaired = [check for check in checks if check.damages]
+    if unrepaired and connect is not None:
         from dci_downloader.transfer.repair import repair  # imports libcurl, which only a repair needs
 
         with connect() as server:
             transfer = TransferOptions(network=server.network, peers=peers)
-            left = repair(server, mirror, damaged, timeout=timeout, transfer=transfer, progress=progress, stop=stop)
+            left = repair(server, mirror, unrepaired, timeout=timeout, transfer=transfer, progress=progress, stop=stop)
         again = verify_module.verify(mirror, timeout=timeout, progress=progress, stop=stop)
     failed = [line for check in again for line in _damage_lines(mirror, check)]
     repaired = [line for check in damaged for line in _damage_lines(mirror, check) if line not in failed]

@@ -57,20 +57,12 @@ class DamageMarks:
         if not new:
             return
         with disk_errors(self.folder):
-            self._make_folder()
+            make_folder(self.folder)  # an older release made the store without it
             for name in new:
                 with suppress(FileExistsError):
                     os.close(os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
             flush_folder(self.folder)
         self.read()
-
-    def _make_folder(self) -> None:
-        """Make the folder, where an older release made the store, so that its owner can take marks away again."""
-        is_new = not os.path.lexists(self.folder)
-        make_folder(self.folder)
-        if is_new and os.geteuid() == 0:
-            owner = os.stat(self.folder.parent)
-            os.chown(self.folder, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
     def remove(self, names: Iterable[str]) -> None:
         """Take marks away: what they name is right now. Safe to repeat.

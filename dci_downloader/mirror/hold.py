@@ -174,7 +174,8 @@ def check_hold(topic: TopicMirror, component_type: str, *, for_job: bool) -> tup
     if published is None:
         raise IntegrityError(
             f"{state.topic}/{state.type} is held at {state.version or 'nothing'}, which is gone or cannot be read",
-            hint=f"end the hold: dci-downloader release {place}; or hold what is here: "
+            hint=f"where only its link is gone: dci-downloader verify {topic.root} --repair; else end the hold: "
+            f"dci-downloader release {place}; or hold what is here: "
             f"dci-downloader rollback {place} --hold",
         )
     if topic.intact(published):

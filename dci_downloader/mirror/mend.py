@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Optional
 
+from dci_downloader.errors import IntegrityError
 from dci_downloader.formatting import count
 from dci_downloader.mirror.carried import has_links, is_carried
 from dci_downloader.mirror.comparison import TreeState
@@ -69,7 +70,7 @@ def mend_checked(
     timeout: Optional[float] = None,
     waiting: Callable[[str], None] = lambda _: None,
 ) -> tuple[str, ...]:
-    """Mend the versions whose content was found right, without network. Safe to repeat.
+    """Mend the versions whose content was found right, or could not be read, without network. Safe to repeat.
 
     Args:
         mirror: the mirror to mend.
@@ -85,7 +86,7 @@ def mend_checked(
     """
     lines: list[str] = []
     for check in checks:
-        if check.damages or not (check.unlinked or check.modes or check.respelled):
+        if check.exit_code == IntegrityError.exit_code or not (check.unlinked or check.modes or check.respelled):
             continue
         topic = mirror.topic(check.topic)
         with topic.lock(timeout, waiting):

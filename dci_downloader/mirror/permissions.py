@@ -26,10 +26,13 @@ def make_readable(path: Union[Path, str], *, made: bool = False) -> bool:
     Args:
         path: of the folder.
         made: whether it has just been made, with a mode that lets its group write: that permission is taken away
-            again where no group shares the folder.
+            again where no group shares the folder. One that root has made in another user's folder becomes that
+            user's own: root may look after a mirror without taking it away from its owner.
     """
     fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
+        if made and os.geteuid() == 0:
+            _give_to_owner_of_parent(fd)
         mode = os.fstat(fd).st_mode
         wanted = mode | FOLDER_MODE
         if made and not mode & stat.S_ISGID:
@@ -45,6 +48,14 @@ def make_readable(path: Union[Path, str], *, made: bool = False) -> bool:
         return stat.S_IMODE(os.fstat(fd).st_mode) == stat.S_IMODE(wanted)
     finally:
         os.close(fd)
+
+
+def _give_to_owner_of_parent(fd: int) -> None:
+    """Give an open folder owner and group of the one that it is in."""
+    parent = os.stat("..", dir_fd=fd)
+    if parent.st_uid != 0:
+        with suppress(OSError):  # a file system without owners
+            os.chown(f"/proc/self/fd/{fd}", parent.st_uid, parent.st_gid)
 
 
 def open_up(path: Path) -> None:

@@ -50,12 +50,14 @@ class DamagedObjects:
         waiting: dict[str, str] = {}
         size = 0
         for entry in {fill.entry.sha256: fill.entry for fill in self._fills}.values():
-            waiting[entry.sha256] = self._store.object_path(entry.sha256)
-            size += entry.size
-            if size >= self._step_bytes:
+            if (
+                waiting and size + entry.size > self._step_bytes
+            ):  # more would be worth processes of their own, each time
                 self._digests |= judge(self._store.damage, waiting)
                 waiting, size = {}, 0
                 yield
+            waiting[entry.sha256] = self._store.object_path(entry.sha256)
+            size += entry.size
         self._digests |= judge(self._store.damage, waiting)
 
     def mend(self, image: FilledPartial) -> Iterator[None]:

@@ -159,6 +159,10 @@ def test_prune_and_repair_open_what_is_their_users_own(program, command):
         assert code == 0, (place, out, err)
         assert place in (tree, tree / "a") or stat.S_IMODE(place.stat().st_mode) == 0o755
     assert stat.S_IMODE(mine.stat().st_mode) == 0o500
+    os.chmod(program.link / "same", 0)
+    assert program.run("verify", program.dest)[0] == 2
+    code, out, _ = program.run("verify", program.dest, "--repair", environment={"DCI_CS_URL": "http://127.0.0.1:1"})
+    assert (code, "modes of files and folders were put right" in out) == (0, True), out
     assert program.run("verify", program.dest, "--repair")[0] == 0
     program.assert_published()
 
@@ -360,6 +364,28 @@ def test_verify_by_somebody_who_may_only_read_notes_what_is_to_be_put_right_and_
 
 
 # Groups
+
+
+@root_only
+def test_what_root_did_in_a_mirror_keeps_its_owner_from_nothing(program):
+    root = {"user": 0, "group": 0}
+    for _ in range(2):
+        program.build()
+        program.sync()
+    assert program.run("prune", program.dest, "--keep", "0", **root)[0] == 0
+    program.build()
+    program.sync()
+    os.chmod(program.link / "same", 0o644)
+    (program.link / "same").write_bytes(b"rott")
+    assert program.run("verify", program.dest, "--repair", **root)[0] == 0
+    program.build()
+    program.sync(**root)
+    program.build()
+    said = program.sync("--keep", "0")
+    assert "could not be removed" not in said
+    assert [program.run(command, program.dest)[0] for command in ("verify", "prune", "status")] == [0, 0, 0]
+    program.assert_published()
+    assert not [path for path in program.dest.rglob("*") if path.is_dir() and path.lstat().st_uid != USER]
 
 
 @pytest.mark.slow

@@ -9,6 +9,8 @@ import pytest
 
 from dci_downloader.content.assembly import Fill
 from dci_downloader.content.ranges import Range
+from dci_downloader.mirror.damage import judge
+from dci_downloader.transfer import damaged_objects
 from dci_downloader.transfer.damaged_objects import DamagedObjects
 from tests.unit.samples import entry_of, leftovers
 
@@ -85,8 +87,16 @@ def test_where_nothing_is_damaged_nothing_is_marked_or_written(store, image):
     assert before == [os.stat(store.path(entry.sha256)).st_ino for entry in ENTRIES]
 
 
-def test_a_step_ends_once_it_hashed_so_many_bytes(store, image):
-    assert [found(store, size)[1] for size in (1, 3001, 8001, 1 << 20)] == [3, 2, 1, 0]
+def test_no_step_hashes_more_bytes_than_it_should_unless_one_object_has_more(store, image, monkeypatch):
+    hashed = []
+
+    def judged(marks, objects):
+        hashed.append([ENTRIES.index(entry) for entry in ENTRIES if entry.sha256 in objects])
+        return judge(marks, objects)
+
+    monkeypatch.setattr(damaged_objects, "judge", judged)
+    assert [found(store, size)[1] for size in (1, 8000, 9096, 12_096)] == [2, 1, 1, 0]
+    assert hashed == [[0], [1], [2], [0, 1], [2], [0, 1], [2], [0, 1, 2]]
 
 
 def test_what_the_image_has_other_bytes_for_stays_marked(store, image):
