@@ -2,7 +2,8 @@
 
 * What is asked for by name has to be there: a variant, an architecture, debug packages, sources, images, everything, a
   package filter, a glob. It is an error, which names what is missing, if that mirror left it out.
-* Where nothing is named, all that the mirror has is meant: without ``--variant``, all its variants.
+* Where nothing is named, all that the mirror has is meant: without ``--variant``, all its variants. A variant that is
+  named is meant whole: packages and paths that the mirror left out of it are missing.
 * A package filter is there if it holds, as text, one of those that were applied there; a glob if it was applied there,
   or matches something.
 * The record of that mirror says what it selected, as JSON. Where that cannot be read, nothing counts as left out.
@@ -71,9 +72,22 @@ def _lacking(held: Selection, wanted: Selection, offered: Manifest) -> Iterator[
     """The parts of a selection that the mirror left out, for people."""
     if offered.component_type in COMPOSE_TYPES and not held.all:
         yield from _lacking_of_compose(held, wanted)
-    for glob in wanted.include if held.include else ():
+    if offered.component_type in COMPOSE_TYPES and (wanted.variants or wanted.all):
+        yield from _lacking_of_named(held, wanted)
+    for glob in wanted.include if held.include or held.exclude else ():
         if glob not in held.include and not any(map(glob_matcher((glob,)), (entry.path for entry in offered.files))):
             yield f"--include {glob}"
+
+
+def _lacking_of_named(held: Selection, wanted: Selection) -> Iterator[str]:
+    """What the mirror left out of variants that are named, and so meant whole."""
+    if held.packages and not held.all and not wanted.packages:
+        yield f"packages other than {_listed(held.packages)}"
+    if held.include and not wanted.include:
+        yield f"paths other than {_listed(held.include)}"
+    excluded = [glob for glob in held.exclude if glob not in wanted.exclude]
+    if excluded:
+        yield f"what matches {_listed(excluded)}"
 
 
 def _lacking_of_compose(held: Selection, wanted: Selection) -> Iterator[str]:

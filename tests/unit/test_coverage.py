@@ -52,6 +52,11 @@ def test_what_is_not_of_another_mirror_is_selected_as_always():
         (Selection(packages=("python",)), Selection(packages=("bash",)), "packages bash"),
         (Selection(include=("*.rpm",)), Selection(include=("*.iso",)), "--include *.iso"),
         (Selection(all=True, include=("*.rpm",)), Selection(include=("*.img",)), "--include *.img"),
+        (Selection(exclude=("bash*",)), Selection(include=("bash*",)), "--include bash*"),
+        (Selection(packages=("python",)), Selection(variants=("BaseOS",)), "packages other than python"),
+        (Selection(include=("*.rpm",)), Selection(variants=("BaseOS",)), "paths other than *.rpm"),
+        (Selection(exclude=("vim*",)), Selection(variants=("BaseOS",)), "what matches vim*"),
+        (Selection(all=True, exclude=("vim*",)), Selection(all=True), "what matches vim*"),
     ],
     ids=str,
 )
@@ -72,6 +77,8 @@ def test_what_is_asked_for_and_was_left_out_there_is_named(there, asked, lacking
         (Selection(archs=("x86_64", "aarch64")), Selection(archs=("aarch64",))),
         (Selection(packages=("python",)), Selection(packages=("python3-dnf",))),
         (Selection(include=("*.rpm",)), Selection(include=("bash*.rpm",))),
+        (Selection(exclude=("vim*",)), Selection(variants=("BaseOS",), exclude=("vim*", "*.txt"))),
+        (Selection(packages=("python",)), Selection(variants=("BaseOS",), packages=("python",))),
     ],
     ids=str,
 )
