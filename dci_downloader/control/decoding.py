@@ -34,6 +34,7 @@ class Response:
         headers: names in lower case.
         signed: whether the request carried a signature, password or token: the control server responds then, else a
             server that it redirected to.
+        proxy_variable: the environment variable that names the proxy on the way, or would name one.
     """
 
     request: str
@@ -41,6 +42,7 @@ class Response:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     signed: bool = True
+    proxy_variable: str = "HTTPS_PROXY"
 
     @property
     def url(self) -> str:

@@ -60,7 +60,7 @@ def _access_error(response: Response, message: str, now: float) -> Optional[Acce
         hint = "check DCI_CLIENT_ID and DCI_API_SECRET (those of your dcirc.sh), and that the remoteci is active;"
         hint += " or the login or SSO token, where one is set"
         if not message:
-            hint += "; or does a proxy answer in its place, and want a password (HTTPS_PROXY)?"
+            hint += f"; or does a proxy answer in its place, and want a password ({response.proxy_variable})?"
         return AccessError(f"{response.request}: the control server does not accept the credentials{quoted}", hint=hint)
     if response.status == 400 and "expired" in message.lower():
         return AccessError(
@@ -112,7 +112,7 @@ def _status_error(response: Response, server: str, message: str) -> StatusError:
     if response.status >= 500 or response.status in TRANSIENT:
         hint = f"{server} is in trouble or overloaded: run again later, or with a longer --patience"
     elif response.status == 407:
-        hint = "the proxy wants a user and a password: put them into HTTPS_PROXY"
+        hint = f"the proxy wants a user and a password: put them into {response.proxy_variable}"
     elif response.status == 404:
         hint = "is DCI_CS_URL the address of a DCI control server?"
     elif response.status in (400, 403) and not response.signed:

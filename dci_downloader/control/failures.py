@@ -48,11 +48,13 @@ class Route:
         request: method and URL without query.
         host: host and port of the server.
         proxy: URL of the proxy without user and password; empty for a direct connection.
+        proxy_variable: the environment variable that names that proxy, or would name one.
     """
 
     request: str
     host: str
     proxy: str = ""
+    proxy_variable: str = "HTTPS_PROXY"
 
 
 class RequestFailedError(Exception):
@@ -133,7 +135,9 @@ def _name_failure(causes: list[BaseException], route: Route) -> Optional[Request
     for cause in causes:
         if isinstance(cause, socket.gaierror):
             name = f"the proxy {route.proxy}" if route.proxy else route.host
-            hint = "check HTTPS_PROXY" if route.proxy else "check the name (DCI_CS_URL?) and the name servers"
+            hint = (
+                f"check {route.proxy_variable}" if route.proxy else "check the name (DCI_CS_URL?) and the name servers"
+            )
             error = ServerUnreachableError(f"{route.request}: the name of {name} cannot be resolved", hint=hint)
             return RequestFailedError(error, transient=cause.errno != socket.EAI_NONAME)
     return None
@@ -142,14 +146,15 @@ def _name_failure(causes: list[BaseException], route: Route) -> Optional[Request
 def _connection_error(causes: list[BaseException], route: Route) -> TransferError:
     """The error where no connection came about, or one was cut or silent."""
     through = f" through the proxy {route.proxy}" if route.proxy else ""
-    hint = "is the server up, and reachable from here? Is a proxy needed (HTTPS_PROXY)?"
+    hint = f"is the server up, and reachable from here? Is a proxy needed ({route.proxy_variable})?"
     # A connect timeout is a timeout, too, so the order of these tests matters.
     if any(isinstance(cause, exceptions.ConnectTimeout) for cause in causes):
         fault = f"no connection to {route.host}{through} in good time"
     elif any(isinstance(cause, (exceptions.Timeout, socket.timeout)) for cause in causes):
         return StallError(f"{route.request}: {route.host} stopped answering{through}", hint="run again later")
     elif any(isinstance(cause, _PROXY_ERRORS) for cause in causes):
-        fault, hint = f"no connection{through}", "check HTTPS_PROXY and NO_PROXY: is the proxy up, does it let you in?"
+        fault = f"no connection{through}"
+        hint = f"check {route.proxy_variable} and NO_PROXY: is the proxy up, does it let you in?"
     elif any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         fault = f"connection refused by {route.host}{through}"
     else:

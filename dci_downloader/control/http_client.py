@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, wait
+from dataclasses import replace
 from http.client import HTTPException
 from importlib.util import find_spec
 from typing import NamedTuple
@@ -27,7 +28,7 @@ from dci_downloader.control.requests_session import RequestsSession
 from dci_downloader.errors import SettingsError, TransferError
 from dci_downloader.network import encoding
 from dci_downloader.network.headers import content_length
-from dci_downloader.network.proxies import ca_bundle, check_proxies, proxy_for
+from dci_downloader.network.proxies import ca_bundle, check_proxies, proxy_for, proxy_variable
 from dci_downloader.network.proxy_urls import SOCKS
 from dci_downloader.network.urls import redact_url
 from dci_downloader.options import Network
@@ -95,7 +96,8 @@ class HttpClient:
                 "API calls go through a SOCKS proxy, for which the package PySocks is needed",
                 hint="pip install PySocks, or set HTTP_PROXY and HTTPS_PROXY to an http proxy",
             )
-        route = Route(str(request), urlsplit(request.url).netloc, redact_url(proxy) if proxy else "")
+        variable = proxy_variable(request.url, self._network)
+        route = Route(str(request), urlsplit(request.url).netloc, redact_url(proxy) if proxy else "", variable)
         receiver = _Receiver(self._session, request, limit)
         future = Future[Response]()
 
@@ -108,7 +110,7 @@ class HttpClient:
         threading.Thread(target=receive, name="control-server", daemon=True).start()
         self._wait(future, receiver, route, sum(timeouts))
         try:
-            return future.result()
+            return replace(future.result(), proxy_variable=variable)
         except (OSError, HTTPError, HTTPException, ValueError) as error:  # ValueError: of ssl, of a name's encoding
             raise failure_from_exception(error, route) from None
 

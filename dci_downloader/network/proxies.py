@@ -40,6 +40,11 @@ def proxy_for(url: str, network: Network) -> str:
     return "" if not proxy or _is_direct(url, network.no_proxy) else proxy
 
 
+def proxy_variable(url: str, network: Network) -> str:
+    """The environment variable that names the proxy for ``url``, or would name it if there were one."""
+    return f"{_key(urlsplit(url).scheme.lower(), network).upper()}_PROXY"
+
+
 def check_proxies(network: Network) -> None:
     """Make sure, before anything is asked for, that each proxy that may be used can be one.
 
@@ -52,12 +57,17 @@ def check_proxies(network: Network) -> None:
 
 def _configured(scheme: str, network: Network) -> str:
     """URL of the proxy that is set for a scheme, whatever the host; empty for none."""
-    key = scheme if network.proxies.get(scheme) else "all"
+    key = _key(scheme, network)
     address = network.proxies.get(key, "")
     try:
         return proxy_url(address) if address.strip() else ""
     except ValueError as error:
         raise SettingsError(f"{key.upper()}_PROXY is not the address of a proxy: {error}", hint=HINT) from None
+
+
+def _key(scheme: str, network: Network) -> str:
+    """The scheme under which the proxy for a scheme is set; that scheme itself where there is none."""
+    return "all" if network.proxies.get("all") and not network.proxies.get(scheme) else scheme
 
 
 def _is_direct(url: str, no_proxy: str) -> bool:

@@ -187,7 +187,7 @@ class Fetches:
             self._bodies.drop(request)
             self.balance.ended(request, whole=False)
             return None
-        verdict = request.outcome(completed.code, completed.message, completed.head)
+        verdict = request.outcome(completed.code, completed.message, completed.head, completed.proxy_variable)
         self.balance.ended(request, whole=verdict.action is Action.ACCEPT)
         if request.peer is None and (verdict.action is Action.ACCEPT or request.slow):
             self._crawlers.ended(request.taken, self.stage.seconds_of(request), self.stage.now())

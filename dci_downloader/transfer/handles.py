@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pycurl
 
 from dci_downloader.network.headers import Head, read_head
-from dci_downloader.network.proxies import ca_bundle, check_proxies, proxy_for
+from dci_downloader.network.proxies import ca_bundle, check_proxies, proxy_for, proxy_variable
 from dci_downloader.options import Network, TransferOptions
 from dci_downloader.transfer.sources import Peer
 from dci_downloader.transfer.tuning import Tuning
@@ -111,6 +111,10 @@ class HandlePool:
             if _waits_for_lookup(handle, proxy or url):
                 code = pycurl.E_COULDNT_RESOLVE_PROXY if proxy else pycurl.E_COULDNT_RESOLVE_HOST
         return code, message
+
+    def proxy_variable(self, url: str) -> str:
+        """The environment variable that names the proxy for a URL, or would name one."""
+        return proxy_variable(url, self._network)
 
     def close(self) -> None:
         """Free the handles that were given back."""

@@ -144,7 +144,7 @@ class Locator:
             return None
         # a long page in place of a redirect is cut off, and judged by its head
         if completed.code and not (completed.code == pycurl.E_FILESIZE_EXCEEDED and head.status):
-            return judge_failure(completed.code, completed.message, url)
+            return judge_failure(completed.code, completed.message, url, completed.proxy_variable)
         self.stage.note(completed, starving)
         if head.status == 401 and isinstance(self._source, ComponentFiles):
             authorization = self._source.authorization
@@ -164,7 +164,13 @@ def _explained(verdict: Verdict, completed: CompletedRequest) -> Verdict:
     if verdict.action is not Action.GIVE_UP:
         return verdict
     head, request = completed.head, completed.request
-    response = Response(urlsplit(request.url).netloc, head.status, head.headers, b"".join(request.chunks))
+    response = Response(
+        urlsplit(request.url).netloc,
+        head.status,
+        head.headers,
+        b"".join(request.chunks),
+        proxy_variable=completed.proxy_variable,
+    )
     error = error_from_response(response, time.time())
     if not isinstance(error, AccessError):  # it concerns this file alone; only the server's own message says more
         message = server_message(response)

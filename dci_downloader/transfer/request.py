@@ -227,13 +227,14 @@ class FetchRequest(TransferRequest):
         ended = re.search(rb"\n(transfer-encoding:|content-type: *text/html)", lines)
         return bool(lines) and not self.encoded and not ended
 
-    def outcome(self, code: int, message: str, head: Head) -> Verdict:
+    def outcome(self, code: int, message: str, head: Head, proxy_variable: str = "HTTPS_PROXY") -> Verdict:
         """Judge the response as a whole, now that it ended and :meth:`take` had its bytes.
 
         Args:
             code: libcurl's error code, 0 for none.
             message: libcurl's text for it.
             head: of the response; its status is 0 when there was none.
+            proxy_variable: the environment variable that names the proxy on the way.
         """
         verdict = self.judge(head) if head.status or not code else None
         if verdict is not None and verdict.action is not Action.ACCEPT:
@@ -247,5 +248,5 @@ class FetchRequest(TransferRequest):
         if self.peer is not None:
             return judge_peer_failure(code, begun=verdict is not None)
         if code:
-            return judge_failure(code, message, self.url)
+            return judge_failure(code, message, self.url, proxy_variable)
         return judge_end(head, self.position, self.segment.end)

@@ -28,6 +28,7 @@ class CompletedRequest(NamedTuple):
         message: text for it, libcurl's own or nearly.
         head: of the response; its status is 0 when there was none.
         seconds: from request to first byte, handshakes left out; 0 without a response.
+        proxy_variable: of a request that failed, the environment variable that names its proxy, or would name one.
     """
 
     request: Any
@@ -35,6 +36,7 @@ class CompletedRequest(NamedTuple):
     message: str
     head: Head
     seconds: float
+    proxy_variable: str = ""
 
 
 class Stage(Generic[AnyRequest]):
@@ -191,4 +193,5 @@ class Stage(Generic[AnyRequest]):
         seconds = 0.0
         if head.status:  # without a head, libcurl reports some time nevertheless
             seconds = handle.getinfo(pycurl.STARTTRANSFER_TIME) - handle.getinfo(pycurl.PRETRANSFER_TIME)
-        return CompletedRequest(request, code, message, head, max(0.0, seconds))
+        variable = self._handles.proxy_variable(request.url) if code or head.status >= 400 else ""
+        return CompletedRequest(request, code, message, head, max(0.0, seconds), variable)

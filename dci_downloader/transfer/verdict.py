@@ -172,13 +172,14 @@ def judge_end(head: Head, position: int, end: int) -> Verdict:
     )
 
 
-def judge_failure(code: int, message: str, url: str) -> Verdict:
+def judge_failure(code: int, message: str, url: str, proxy_variable: str = "HTTPS_PROXY") -> Verdict:
     """Judge a request that ended without a complete response.
 
     Args:
         code: libcurl's error code.
         message: libcurl's own text.
         url: that was asked for.
+        proxy_variable: the environment variable that names the proxy on the way.
     """
     host = urlsplit(url).hostname
     if code in _UNTRUSTED:
@@ -186,9 +187,10 @@ def judge_failure(code: int, message: str, url: str) -> Verdict:
     if code == pycurl.E_FILESIZE_EXCEEDED:
         return Verdict(Action.REFUSE, f"{host}: it sends more than it should", exit_code=IntegrityError.exit_code)
     if message.startswith("CONNECT "):  # for libcurl, a proxy's refusal is a connection that was cut
-        hint = "check HTTPS_PROXY and NO_PROXY: is the proxy up, does it let you in?"
+        hint = f"check {proxy_variable} and NO_PROXY: is the proxy up, does it let you in?"
         return Verdict(Action.RETRY, f"{host}: the proxy does not let it through ({message})", hint=hint)
-    return Verdict(Action.RETRY, f"{host}: {_BROKEN.get(code) or message or f'libcurl error {code}'}")
+    hint = f"check {proxy_variable}" if code == pycurl.E_COULDNT_RESOLVE_PROXY else ""
+    return Verdict(Action.RETRY, f"{host}: {_BROKEN.get(code) or message or f'libcurl error {code}'}", hint=hint)
 
 
 def _certificate_hint(message: str) -> str:

@@ -221,16 +221,26 @@ def test_a_proxy_that_refuses_is_named_without_its_password(lab, make_proxy):
         assert done.returncode == json.loads(done.stdout)["exit_code"]
         assert done.returncode == 5 or (done.returncode, lab.authority) == (3, None)
         assert "proxy" in done.stderr
-        assert "HTTPS_PROXY" in done.stderr
+        assert "ALL_PROXY" in done.stderr
         assert not lab.dest.exists()
     assert lab.requests == []
 
 
-def test_a_dead_proxy_is_named_without_its_password(lab):
-    done = lab.run("--patience", "1", ALL_PROXY=f"http://{USER}:{PASSWORD}@127.0.0.1:{free_port()}", **trusting(lab))
+def test_a_dead_proxy_is_named_by_its_variable_and_without_its_password(lab):
+    for name in (variables(lab)[0][0], "ALL_PROXY"):
+        address = f"http://{USER}:{PASSWORD}@127.0.0.1:{free_port()}"
+        done = lab.run("--patience", "1", **{name: address}, **trusting(lab))
+        assert done.returncode == 5
+        assert "proxy http://127.0.0.1" in done.stderr
+        assert f"check {name} and NO_PROXY" in done.stderr
+
+
+def test_the_variable_of_a_proxy_that_refuses_transfers_alone_is_named(tls_lab, make_proxy):
+    proxy = make_proxy(tls_lab.site, password=True)
+    control = urlsplit(tls_lab.site.url).netloc
+    done = tls_lab.run("--patience", "1", ALL_PROXY=proxy.url, NO_PROXY=control, **trusting(tls_lab))
     assert done.returncode == 5
-    assert "proxy http://127.0.0.1" in done.stderr
-    assert "HTTPS_PROXY" in done.stderr
+    assert "check ALL_PROXY and NO_PROXY" in done.stderr
 
 
 # the library

@@ -31,7 +31,7 @@ ID = "5b5cbb32-4a79-4a39-9c0c-e6bb1bf7e0d5"
         (404, "topic not found", NotFoundError, r"not found \(topic not found\)", "dashboard"),
         (400, "bad where", StatusError, r"HTTP 400 \(bad where\)", ""),
         (403, "x" * 999, StatusError, "x{200}\\)", ""),
-        (407, "", StatusError, "HTTP 407", "HTTPS_PROXY"),
+        (407, "", StatusError, "HTTP 407", "into HTTP_PROXY"),
     ],
 )
 def test_a_refusal_says_what_the_user_can_do(site, connect, status, text, error, what, hint):
@@ -63,7 +63,7 @@ def test_a_401_that_is_not_the_control_servers_own_points_at_proxies_too(site, c
     with pytest.raises(AccessError, match="does not accept the credentials") as caught:
         connect().topic("t1")
     assert "DCI_API_SECRET" in caught.value.hint
-    assert "HTTPS_PROXY" in caught.value.hint
+    assert "(HTTP_PROXY)" in caught.value.hint
 
 
 @pytest.mark.parametrize("body", [b"<html>404", b"[]", b'"x"', b"{}"])

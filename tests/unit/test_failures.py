@@ -53,3 +53,9 @@ def test_a_proxy_that_cannot_be_resolved_is_blamed():
     route = Route("GET https://h/x", "h", "http://p:3128")
     failure = failure_from_exception(socket.gaierror(socket.EAI_NONAME, "?"), route)
     assert "the proxy http://p:3128 cannot be resolved" in str(failure.error)
+
+
+@pytest.mark.parametrize("error", [socket.gaierror(socket.EAI_NONAME, "?"), requests.exceptions.ProxyError()])
+def test_the_variable_that_led_to_the_proxy_is_named(error):
+    failure = failure_from_exception(error, Route("GET http://h/x", "h", "http://p:3128", "ALL_PROXY"))
+    assert failure.error.hint.startswith("check ALL_PROXY")

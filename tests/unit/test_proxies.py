@@ -4,7 +4,7 @@ import pytest
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from dci_downloader.errors import SettingsError
-from dci_downloader.network.proxies import ca_bundle, proxy_for
+from dci_downloader.network.proxies import ca_bundle, proxy_for, proxy_variable
 from dci_downloader.options import Network
 
 PROXIES = {"http": "http://plain:3128", "https": "http://secure:3128"}
@@ -121,3 +121,17 @@ def test_certificates_that_do_not_exist_are_a_settings_error(tmp_path):
         ca_bundle(Network(ca_bundle=str(tmp_path / "no.pem")))
     assert "no.pem" in str(caught.value)
     assert "SSL_CERT_FILE" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("scheme", "proxies", "expected"),
+    [
+        ("http", {"http": "http://p:1", "all": "http://a:1"}, "HTTP_PROXY"),
+        ("https", {"http": "http://p:1", "https": "http://s:1"}, "HTTPS_PROXY"),
+        ("HTTPS", {"http": "http://p:1", "all": "http://a:1"}, "ALL_PROXY"),
+        ("http", {"https": "http://s:1"}, "HTTP_PROXY"),
+        ("https", {}, "HTTPS_PROXY"),
+    ],
+)
+def test_the_variable_that_counts_is_that_of_the_scheme_or_else_of_all(scheme, proxies, expected):
+    assert proxy_variable(f"{scheme}://h/x", Network(proxies=proxies)) == expected

@@ -218,7 +218,7 @@ def test_a_refused_connection_is_tried_again_and_then_named(connect, time):
     with pytest.raises(ServerUnreachableError, match=r"connection refused by 127\.0\.0\.1") as caught:
         connect(f"http://127.0.0.1:{closed_port()}").topic("t1")
     assert len(time.pauses) > 4
-    assert "HTTPS_PROXY" in caught.value.hint
+    assert "(HTTP_PROXY)" in caught.value.hint
 
 
 def test_a_name_that_does_not_exist_is_final(connect, time, monkeypatch):

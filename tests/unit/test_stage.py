@@ -144,7 +144,7 @@ def test_a_request_that_stands_still_is_ended_and_what_came_of_it_is_there(stage
     assert list(stage.overdue(5.0)) == []
     assert stage.look() == 3
     now.seconds = 5.1
-    ((ended, code, _, head, _),) = stage.overdue(5.0)
+    ((ended, code, _, head, *_),) = stage.overdue(5.0)
     assert (ended, code, head.status) == (request, pycurl.E_OPERATION_TIMEDOUT, 200)
     assert request.chunks == [b"con"]
     assert stage.under_way == {}

@@ -238,6 +238,8 @@ def test_a_proxy_that_refuses_is_not_taken_for_a_cut():
     assert verdict.action is Action.RETRY
     assert verdict.reason == ("store.example: the proxy does not let it through (CONNECT tunnel failed, response 407)")
     assert "HTTPS_PROXY" in verdict.hint
+    for code, words in ((pycurl.E_RECV_ERROR, "CONNECT tunnel failed"), (pycurl.E_COULDNT_RESOLVE_PROXY, "unknown")):
+        assert judge_failure(code, words, URL, "ALL_PROXY").hint.startswith("check ALL_PROXY")
 
 
 def test_an_error_without_words_is_told_by_its_number():
