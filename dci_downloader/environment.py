@@ -117,16 +117,23 @@ def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if is_harmless(name, value)}
 
 
+def complete_kinds(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The kinds of credentials that are complete, of ``KINDS``; the first counts, the others are passed over.
+
+    Args:
+        environ: as ``os.environ``.
+    """
+    needed = {"sso": (_TOKEN,) if environ.get(_TOKEN) else _SSO, "remoteci": _REMOTECI, "login": _LOGIN}
+    return tuple(kind for kind, names in needed.items() if all(map(environ.get, names)))
+
+
 def credentials_kind(environ: Mapping[str, str]) -> str:
     """The kind of credentials that counts, one of ``KINDS``; empty where none is complete.
 
     Args:
         environ: as ``os.environ``.
     """
-    if environ.get(_TOKEN):
-        return "sso"
-    complete = {"sso": _SSO, "remoteci": _REMOTECI, "login": _LOGIN}
-    return next((kind for kind, names in complete.items() if all(map(environ.get, names))), "")
+    return next(iter(complete_kinds(environ)), "")
 
 
 def credentials_variables(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -268,6 +268,13 @@ class Plan:
         """Bytes to fetch, without those that earlier runs left."""
         return sum(entry.size for entry in self.missing) - self.partial_bytes
 
+    @property
+    def here(self) -> tuple[int, int]:
+        """How many of the wanted files are here, each path counted, and bytes, those of unfinished files included."""
+        missing = {entry.sha256 for entry in self.missing}
+        sizes = [entry.size for entry in self.wanted.files if entry.sha256 not in missing]
+        return len(sizes), sum(sizes) + self.partial_bytes
+
 
 def folder_name(name: str) -> str:
     """The folder of a topic or a component type: spaces become underscores, as in the previous downloader."""

@@ -268,7 +268,7 @@ class _Sync:
 
         if not plan.missing:
             return Fetched(received=())
-        with recorded_fetching(self.topic_mirror, component.type, component.name, self.progress) as progress:
+        with recorded_fetching(self.topic_mirror, component, plan, self.progress) as progress:
             missing = MissingFiles(self.server, self.mirror.store, self.options.transfer, self.peers, self.stop)
             return missing.fetch(component, plan, progress)
 

@@ -18,7 +18,7 @@ from dci_downloader.control.upstream import Upstream
 from dci_downloader.errors import DownloaderError, SettingsError, worst_exit_code
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.models import Plan
-from dci_downloader.options import Network
+from dci_downloader.options import AnyCredentials, Network, RemoteciCredentials
 from dci_downloader.results import Report
 from dci_downloader.settings.command_line import CommandLine
 from dci_downloader.settings.destination import no_destination
@@ -62,6 +62,14 @@ def _document(finding: Finding) -> dict[str, Any]:
 
 def _first_answer(control: Upstream) -> Iterator[Finding]:
     return server.identity(control) if isinstance(control, ControlServer) else server.listing(control)
+
+
+def _which_count(variables: Variables, credentials: AnyCredentials) -> str:
+    """Which of the credentials that are set a run takes, for there may be several kinds."""
+    kind, *others = environment.complete_kinds(variables.environ)
+    feeder = isinstance(credentials, RemoteciCredentials) and credentials.client_id.startswith("feeder/")
+    passed_over = f"; passed over: {', '.join(others)}" if others else ""
+    return f"{'feeder' if feeder else kind} counts, the first kind that is complete{passed_over}"
 
 
 class _Check:
@@ -140,6 +148,8 @@ class _Check:
         except DownloaderError as error:
             yield failure(subject, error)
             return
+        if credentials:
+            yield good(subject, _which_count(variables, credentials))
         with control:
             found = self._probe(subject, partial(_first_answer, control))
             yield from found

@@ -100,7 +100,7 @@ def _fetching(each: Fetching, now: datetime, utc: bool) -> str:
     what = f"{each.topic} {each.type} {each.name}"
     if each.running:
         taken = formatting.duration((now - each.began_at).total_seconds())
-        return f"{what}: being fetched, {amount}, {files} in {taken}"
+        return f"{what}: being fetched for {taken}, {amount}, {files} are here"
     since = _moment(each.seen_at, now, utc)
     return f"{what}: not finished ({since}), {amount}, {files} are here; the next sync goes on there"
 

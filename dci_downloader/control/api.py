@@ -15,10 +15,10 @@ from urllib.parse import quote
 from dci_downloader.control import decoding
 from dci_downloader.control.conditions import Listing
 from dci_downloader.control.decoding import Fields, Response
-from dci_downloader.control.errors_from_response import error_from_response
+from dci_downloader.control.errors_from_response import error_from_response, server_message
 from dci_downloader.control.ids import is_id
 from dci_downloader.control.session import Session
-from dci_downloader.errors import NotFoundError, StatusError
+from dci_downloader.errors import NotFoundError, SettingsError, StatusError
 from dci_downloader.models import Component, Job, Topic
 
 MAX_RESPONSE = 64 * 2**20  # bytes of any other answer
@@ -103,11 +103,11 @@ class Api:
             listing: which items, and in which order.
 
         Raises:
-            SettingsError: the conditions cannot be sent.
+            SettingsError: the conditions cannot be sent, or the server refuses them.
         """
         query, seen, offset, size = listing.query(), set[str](), 0, _FIRST_PAGE
         while True:
-            page = self.get(path, {**query, "limit": str(size), "offset": str(offset)})
+            page = self._page(path, {**query, "limit": str(size), "offset": str(offset)}, listing.form())
             items = page.objects(key)
             # An item that is created meanwhile pushes others to the next page, where they come again.
             fresh = {item.text("id"): item for item in items if item.text("id") not in seen}
@@ -116,6 +116,18 @@ class Api:
             offset, size = offset + len(items), _NEXT_PAGES
             if not fresh or offset >= page.object("_meta").number("count"):
                 return
+
+    def _page(self, path: str, query: Mapping[str, str], form: str) -> Fields:
+        """Read a page. Where the server says that it is badly asked for, that is about what the user wrote, if any."""
+        response = self._session.get(path, query, limit=MAX_RESPONSE)
+        try:
+            return decoding.fields(self.expect(200, response))
+        except StatusError as error:
+            message = server_message(response)
+            if error.status != 400 or not message or not form:
+                raise
+            text = f"{response.request}: the control server refuses the conditions ({message})"
+            raise SettingsError(text, hint=form) from None
 
     def file(self, path: str, etag: str = "") -> Response:
         """Read a file of a component by way of the redirect to the object store; any final status."""

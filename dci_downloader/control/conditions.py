@@ -21,6 +21,9 @@ from dci_downloader.errors import SettingsError
 Value = Union[str, int, bool, Sequence[str]]
 Where = Union[str, Mapping[str, Value]]
 NEWEST_FIRST = "-created_at"
+_WHERE_FORM = "is made of column:value, with commas between them; where() of Python does the quoting"
+_EXPRESSION_FORM = "an expression is like and(eq(type,compose),contains(tags,nightly)); values hold none of + ~ ^ , ( )"
+_SORT_FORM = "sort is made of columns, with commas between them and - before those that descend"
 
 
 def where(**conditions: Value) -> str:
@@ -54,6 +57,11 @@ class Listing:
     def value_of(self, name: str) -> str:
         """The value that a column is to have; empty for any."""
         return dict([*self.required, *_pairs(self.where)]).get(name, "")
+
+    def form(self) -> str:
+        """The form of those parts that the user wrote; empty where all of it is as every list is asked for."""
+        forms = [_EXPRESSION_FORM] if self.expression else [f"where {_WHERE_FORM}"] if self.where else []
+        return "; ".join([*forms, *([_SORT_FORM] if self.sort not in ("", NEWEST_FIRST) else [])])
 
     def query(self) -> dict[str, str]:
         """The query of the request, without empty values.
@@ -103,8 +111,7 @@ def _pairs(conditions: Where) -> list[tuple[str, str]]:
     pairs = [pair.partition(":") for pair in row]
     for name, colon, _ in pairs:
         if not colon:
-            hint = "it is made of column:value, with commas between them; where() of Python does the quoting"
-            raise SettingsError(f"where: {name!r} is no condition", hint=hint)
+            raise SettingsError(f"where: {name!r} is no condition", hint=f"it {_WHERE_FORM}")
     return [(name, value) for name, _, value in pairs]
 
 

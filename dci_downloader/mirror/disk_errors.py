@@ -26,6 +26,7 @@ NO_ROOM = frozenset(_FULL)
 """The error numbers that become a ``DiskFullError``."""
 _READ_ONLY = "choose a destination that this user may write to"
 _FORBIDDEN = f"let this user in (where it is his own folder: chmod u+rwx), or {_READ_ONLY}"
+_LOST = "the working folder was deleted: cd elsewhere, or name DEST by its whole path"
 _IN_THE_WAY = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.ENOTEMPTY}
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTTY}
 _OTHERS = {
@@ -84,7 +85,18 @@ def disk_error(error: OSError, where: Union[Path, str]) -> DownloaderError:
     if code in _UNSUPPORTED:
         hint = "this file system cannot do that, or not with such a name: choose another destination"
         return SettingsError(message, hint=hint)
+    if code == errno.ENOENT and not os.path.isabs(where) and _is_lost():
+        return SettingsError(message, hint=_LOST)
     return SettingsError(message, hint=_OTHERS.get(code or 0, "look for disk errors in the system's log"))
+
+
+def _is_lost() -> bool:
+    """Whether the working folder was deleted, so that no relative path leads anywhere."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def destination_error(path: Path, code: int) -> SettingsError:

@@ -2,7 +2,8 @@
 
     fetching/3f2a….json      one for each topic and type, gone once the component is published
 
-Nothing relies on it: it is written now and then without a flush, and what cannot be written or read is left out. A run
+Its amounts are those of the whole component, as in the lines that a run ends with. Nothing relies on it: it is written
+now and then without a flush, and what cannot be written or read is left out. A run
 on this machine counts as running while its process exists, one on another machine while it wrote lately.
 """
 
@@ -29,7 +30,7 @@ from dci_downloader.mirror.record_fields import text, whole_number
 from dci_downloader.mirror.record_fields import time as instant_of
 from dci_downloader.mirror.store import Store
 from dci_downloader.mirror.topic import TopicMirror
-from dci_downloader.models import FileEntry
+from dci_downloader.models import Component, FileEntry, Plan
 
 FOLDER = "fetching"
 _PERIOD = 2.0  # seconds between two writes
@@ -46,9 +47,9 @@ class Fetching:
 
     Attributes:
         name: of the component.
-        files: how many are to be fetched, with ``size`` bytes.
-        files_done: how many of them are complete.
-        size_done: how many of the bytes are here.
+        files: how many are wanted of it, with ``size`` bytes, each path counted.
+        files_done: how many of them are here, from this run or from before.
+        size_done: how many of the bytes are here, those of unfinished files included.
         began_at: UTC.
         seen_at: when the run last wrote how far it is, UTC.
         running: whether the run still works.
@@ -69,34 +70,42 @@ class Fetching:
 class _Recorder(MultiProgress):
     """Passes everything on, and writes now and then how far it is."""
 
-    def __init__(self, progress: Progress, write: Callable[[dict[str, int], bool], None]) -> None:
+    def __init__(self, progress: Progress, plan: Plan, write: Callable[[dict[str, int], bool], None]) -> None:
         super().__init__(progress)
         self._write = write
-        self._amounts = dict.fromkeys(_AMOUNTS, 0)
+        self._left = plan.missing_files
+        self._amounts = _amounts(plan)
         self._next = 0.0
 
     def begin(self, label: str, files: int, size: int) -> None:
-        self._amounts = dict(zip(_AMOUNTS, (files, size, 0, 0)))
         self.save()
         super().begin(label, files, size)
 
     def advance(self, files: int, size: int) -> None:
+        self._left -= files
         self._amounts["files_done"] += files
         self._amounts["size_done"] += size
         if time.monotonic() >= self._next:
             self.save()
         super().advance(files, size)
 
-    def save(self, *, running: bool = True) -> None:
+    def save(self) -> None:
         self._next = time.monotonic() + _PERIOD
-        self._write(self._amounts, running)
+        self._write(self._amounts, True)
+
+    def end_with(self, look: Callable[[], Plan]) -> None:
+        """Write how far it came: where files lack, what is on disk now, for what was under way may be dropped."""
+        if self._left > 0:
+            with suppress(OSError, DownloaderError):
+                self._amounts = _amounts(look())
+        self._write(self._amounts, False)
 
 
 @contextmanager
-def recorded_fetching(topic: TopicMirror, component_type: str, name: str, progress: Progress) -> Iterator[Progress]:
-    """Record for a block how far the fetching of a component is; gives the progress to report it to."""
-    path, began_at = _path(topic, component_type), topic.clock().isoformat()
-    own = {"topic": topic.name, "type": component_type, "name": name, "began_at": began_at}
+def recorded_fetching(topic: TopicMirror, component: Component, plan: Plan, progress: Progress) -> Iterator[Progress]:
+    """Record for a block how far the fetching of what a plan misses is; gives the progress to report it to."""
+    path, began_at = _path(topic, component.type), topic.clock().isoformat()
+    own = {"topic": topic.name, "type": component.type, "name": component.name, "began_at": began_at}
     process = {"host": socket.gethostname(), "boot": boot_id(), "pid": os.getpid(), "start": _start_of(os.getpid())}
 
     def write(amounts: dict[str, int], running: bool) -> None:
@@ -106,11 +115,11 @@ def recorded_fetching(topic: TopicMirror, component_type: str, name: str, progre
             make_folder(path.parent)
             replace_atomically(path, content, mode=0o644)
 
-    recorder = _Recorder(progress, write)
+    recorder = _Recorder(progress, plan, write)
     try:
         yield recorder
     finally:
-        recorder.save(running=False)
+        recorder.end_with(lambda: topic.store.plan(plan.wanted))
 
 
 def forget_fetching(topic: TopicMirror, component_type: str) -> None:
@@ -138,6 +147,10 @@ def fetchings(store: Path, now: datetime) -> tuple[Fetching, ...]:
 def _path(topic: TopicMirror, component_type: str) -> Path:
     digest = hashlib.sha256(f"{topic.path.name}/{component_type}".encode("utf-8", "surrogateescape")).hexdigest()
     return topic.store.root / FOLDER / f"{digest[:32]}.json"
+
+
+def _amounts(plan: Plan) -> dict[str, int]:
+    return dict(zip(_AMOUNTS, (len(plan.wanted.files), plan.wanted.size, *plan.here)))
 
 
 def _fetching(content: bytes, now: datetime) -> Fetching:

@@ -16,9 +16,7 @@ from dci_downloader.models import Component, Manifest, folder_name
 def kept_bytes(mirror: Mirror, component: Component, wanted: Manifest) -> int:
     """How many bytes of the wanted files are in the mirror now, partial files included; 0 where that is unknown."""
     with suppress(DownloaderError):
-        plan = mirror.plan(component, wanted)
-        missing = {entry.sha256 for entry in plan.missing}
-        return plan.partial_bytes + sum(entry.size for entry in wanted.files if entry.sha256 not in missing)
+        return mirror.plan(component, wanted).here[1]
     return 0
 
 

@@ -14,7 +14,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Union
 
-from dci_downloader.content.plan import make_plan
 from dci_downloader.errors import DiskFullError, DownloaderError, ManifestError, NotFoundError, SettingsError
 from dci_downloader.mirror.disk_errors import disk_error, disk_errors
 from dci_downloader.mirror.files import LINK_HINT, free_bytes, utc_now
@@ -23,7 +22,7 @@ from dci_downloader.mirror.native import text_of
 from dci_downloader.mirror.store import Store
 from dci_downloader.mirror.topic import TopicMirror
 from dci_downloader.mirror.topic_list import listed_topics
-from dci_downloader.models import Component, FileEntry, Manifest, Plan
+from dci_downloader.models import Component, Manifest, Plan
 
 STORE = ".dci-downloader"
 
@@ -163,13 +162,7 @@ class Mirror:
 
         What another component brought is not missing: the store knows contents by their digests.
         """
-        store, partials = self.store, self.store.partial_names()
-        store.damage.read()  # another run may have found some
-
-        def partial_bytes(entry: FileEntry) -> int:
-            return store.partial_bytes(entry) if entry.sha256 in partials else 0
-
-        return make_plan(wanted, store.holds, partial_bytes)
+        return self.store.plan(wanted)
 
     def check_space(self, plans: Sequence[Plan], reserve: int = 0) -> None:
         """Make sure that there is room for what plans miss, before the first byte is fetched.

@@ -24,6 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dci_downloader.content import ranges
+from dci_downloader.content.plan import make_plan
 from dci_downloader.errors import DigestMismatchError, IntegrityError
 from dci_downloader.mirror.candidates import Candidates
 from dci_downloader.mirror.damage import DamageMarks
@@ -45,7 +46,7 @@ from dci_downloader.mirror.partial import read_journal
 from dci_downloader.mirror.permissions import set_mode
 from dci_downloader.mirror.reading import read_file
 from dci_downloader.mirror.store_folders import StoreFolders
-from dci_downloader.models import FileEntry
+from dci_downloader.models import FileEntry, Manifest, Plan
 
 _MAX_READ = 256 << 20  # bytes
 _PER_FILE = 4096  # the last block of a file is not full, and folders and inodes take room too
@@ -206,6 +207,16 @@ class Store(StoreFolders):
     def partial_bytes(self, entry: FileEntry) -> int:
         """Bytes of the entry that an earlier run left and that can be used. No side effect."""
         return ranges.total(read_journal(self.partial_path(entry.sha256), entry.size, self._boot)[0])
+
+    def plan(self, wanted: Manifest) -> Plan:
+        """Which of the wanted files are missing here. No side effect."""
+        partials = self.partial_names()
+        self.damage.read()  # another run may have found some
+
+        def partial_bytes(entry: FileEntry) -> int:
+            return self.partial_bytes(entry) if entry.sha256 in partials else 0
+
+        return make_plan(wanted, self.holds, partial_bytes)
 
     def open_partial(self, entry: FileEntry) -> FilledPartial:
         """Open what an earlier run left of an entry, or a new partial.

@@ -459,6 +459,7 @@ def test_a_list_on_a_terminal_has_a_header(run, lab, monkeypatch, capsys):
         (["topics", "OSP*"], 4, "no active topic fits OSP*"),
         (["components", "RHEL-9.1"], 4, "did you mean RHEL-9.2?"),
         (["components", "RHEL-9.2", "--filter", "x"], 4, "no active component of type x"),
+        (["components", "RHEL-9.2", "--query", "x"], 2, "Invalid query"),
         (["components", "RHEL-9.2", "--filter", ":"], 2, "filter ':' cannot be used"),
         (["components"], 2, "TOPIC"),
         (["components", "RHEL-9.2", "--sort", "age"], 2, "--sort"),

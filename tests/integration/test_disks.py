@@ -547,7 +547,7 @@ def test_a_working_folder_that_was_deleted_is_no_matter(program, public_path):
     gone.mkdir()
     give(gone)
     code, _, err = program.run(TOPIC, "relative", preexec_fn=enter, cwd=None)
-    assert (code, "hint: " in err) == (2, True)
+    assert (code, "hint: the working folder was deleted: cd elsewhere, or name DEST" in err) == (2, True)
 
 
 def test_a_name_that_this_file_system_cannot_hold_is_told(program, run_here, monkeypatch):

@@ -87,7 +87,7 @@ def sync(mirror, topic):
     with topic.lock(0):
         component, wanted = component_of("c3"), manifest_of(SECOND)
         adopt(topic.link("compose"), wanted, mirror.store)
-        with recorded_fetching(topic, "compose", component.name, NullProgress()):
+        with recorded_fetching(topic, component, mirror.plan(component, wanted), NullProgress()):
             for entry in mirror.plan(component, wanted).missing:
                 mirror.store.add(entry, [SECOND[entry.path]])
         publish(topic, component, None, wanted)

@@ -16,7 +16,7 @@ from dci_downloader.results import ComponentReport, Failure, Outcome, Report
 from tests.chromium import CONTRAST, PROGRAM, Chromium
 from tests.integration.conftest import needs, nginx
 from tests.integration.test_real_compose import build_packages, tree_info
-from tests.unit.samples import Clock, component_of, entry_of, manifest_of
+from tests.unit.samples import Clock, component_of, entry_of, manifest_of, plan_of
 
 LONG = "RHEL-9.2.0-" + "updates-testing-with-a-long-name-" * 5 + "20221121.2"
 LONE = "X" * 250
@@ -63,7 +63,9 @@ def fill(root):
             publish(topic, other, None, manifest_of(files))
             mirror.store.damage.add([topic.published("hwcert").identity])
     history(mirror, 12, [*PackageChangeKind] * 4)
-    with recorded_fetching(mirror.topic("RHEL 9.2"), "compose", LONG, NullProgress()) as progress:
+    with recorded_fetching(
+        mirror.topic("RHEL 9.2"), component_of(LONG), plan_of(10, 4_000_000_000), NullProgress()
+    ) as progress:
         progress.begin("c3", 10, 4_000_000_000)
     return mirror
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.publish import publish
 from dci_downloader.mirror.store import Store
-from dci_downloader.models import Component, FileEntry, Manifest, SymlinkEntry
+from dci_downloader.models import Component, FileEntry, Manifest, Plan, SymlinkEntry
 
 
 class Clock:
@@ -34,6 +34,13 @@ def manifest_of(files, symlinks=(), etag='"e1"'):
 def component_of(name, **fields):
     fields = {"id": f"id-{name}", "type": "compose", "topic_id": "t1", "tags": ("nightly",), **fields}
     return Component(name=name, **fields)
+
+
+def plan_of(files, size):
+    """The plan of a component of so many files and bytes, none of which is here."""
+    sizes = [size - files + 1, *[1] * (files - 1)]
+    entries = tuple(FileEntry(f"f{number}", f"{number:064x}", size) for number, size in enumerate(sizes))
+    return Plan(Manifest("compose", entries), entries)
 
 
 CONTENT = bytes(range(256)) * 40

@@ -92,6 +92,21 @@ def test_credentials_that_are_refused_or_missing_end_what_they_are_for(lab, chec
     assert (code, found["credentials"]["exit_code"]) == (3, 3)
 
 
+def test_the_kind_of_credentials_that_counts_is_said_with_those_passed_over(check, monkeypatch, capsys):
+    def said():
+        main(["check"])
+        return next(line for line in capsys.readouterr().out.splitlines() if line.startswith("✓ credentials: "))
+
+    assert said() == "✓ credentials: remoteci counts, the first kind that is complete"
+    monkeypatch.setenv("DCI_LOGIN", "me")
+    assert "passed over" not in said()  # without a password it is none
+    monkeypatch.setenv("DCI_PASSWORD", "hidden")
+    monkeypatch.setenv("DCI_CLIENT_ID", "feeder/1")  # known to nobody: it is said before the server is asked
+    assert said() == "✓ credentials: feeder counts, the first kind that is complete; passed over: login"
+    monkeypatch.setenv("SSO_TOKEN", "hidden")
+    assert said() == "✓ credentials: sso counts, the first kind that is complete; passed over: remoteci, login"
+
+
 def test_settings_that_are_found_are_checked_and_said(lab, check, tmp_path, monkeypatch):
     lab.build(COMPOSE)
     monkeypatch.setattr(discovery, "SYSTEM_FOLDER", str(tmp_path))

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from dci_downloader.errors import DiskFullError, SettingsError
-from dci_downloader.mirror.disk_errors import destination_error, disk_errors
+from dci_downloader.mirror.disk_errors import destination_error, disk_error, disk_errors
 from tests.unit.ordinary_user import USER, give
 
 
@@ -53,6 +53,16 @@ def test_the_file_that_the_system_named_is_told_where_it_is_inside(tmp_path):
         os.rmdir(tmp_path / "a" / "b")
     with pytest.raises(SettingsError, match=r"^/srv/dci: No such"), disk_errors("/srv/dci"):
         os.rmdir(tmp_path / "a" / "b")
+
+
+def test_a_relative_path_in_a_working_folder_that_was_deleted_says_to_go_elsewhere(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    error = FileNotFoundError(errno.ENOENT, "No such file or directory")
+    monkeypatch.chdir(tmp_path / "gone")
+    assert "went away" in disk_error(error, "rel").hint
+    (tmp_path / "gone").rmdir()
+    assert disk_error(error, "rel").hint.endswith("cd elsewhere, or name DEST by its whole path")
+    assert "went away" in disk_error(error, tmp_path / "rel").hint
 
 
 def test_a_folder_of_another_user_is_no_reason_to_take_it_from_him(public_path):

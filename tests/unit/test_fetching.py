@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -9,7 +10,9 @@ import pytest
 from dci_downloader.hooks import NullProgress
 from dci_downloader.mirror import fetching
 from dci_downloader.mirror.fetching import fetchings, forget_fetching, recorded_fetching, unfinished
-from tests.unit.samples import CONTENT, ENTRY, FIRST
+from tests.unit.samples import CONTENT, ENTRY, FIRST, component_of, plan_of
+
+C1 = component_of("c1")
 
 
 class Heard(NullProgress):
@@ -45,7 +48,7 @@ def found(sample):
 def test_how_far_a_run_is_can_be_read_while_it_works_and_after_it(topic, found, monkeypatch):
     monkeypatch.setattr(fetching, "_PERIOD", 0.0)
     heard = Heard()
-    with recorded_fetching(topic, "compose", "c1", heard) as progress:
+    with recorded_fetching(topic, C1, plan_of(3, 1000), heard) as progress:
         progress.begin("c1", 3, 1000)
         progress.advance(1, 600)
         progress.advance(0, -100)
@@ -56,7 +59,7 @@ def test_how_far_a_run_is_can_be_read_while_it_works_and_after_it(topic, found, 
         assert (now.files, now.size, now.files_done, now.size_done) == (3, 1000, 1, 500)
         progress.end()
     (left,) = found()
-    assert (left.running, left.size_done) == (False, 500)
+    assert (left.running, left.files_done, left.size_done) == (False, 0, 0), "nothing of it has reached the disk"
     assert left.began_at < left.seen_at
     assert heard.calls == [("c1", 3, 1000), (1, 600), (0, -100), "m", "d", "end"]
     forget_fetching(topic, "compose")
@@ -65,17 +68,28 @@ def test_how_far_a_run_is_can_be_read_while_it_works_and_after_it(topic, found, 
 
 
 def test_the_end_writes_what_the_last_moments_brought(topic, found):
-    with recorded_fetching(topic, "compose", "c1", NullProgress()) as progress:
+    with recorded_fetching(topic, C1, plan_of(2, 20), NullProgress()) as progress:
         progress.begin("c1", 2, 20)
         progress.advance(1, 10)
         progress.advance(1, 10)
     assert [(each.files_done, each.size_done) for each in found()] == [(2, 20)]
 
 
+def test_where_the_disk_cannot_be_read_at_the_end_what_was_reported_stays(topic, found, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with recorded_fetching(topic, C1, plan_of(2, 20), NullProgress()) as progress:
+        progress.begin("c1", 2, 20)
+        progress.advance(1, 10)
+        monkeypatch.setattr(topic.store, "plan", fail)
+    assert [(each.running, each.files_done, each.size_done) for each in found()] == [(False, 1, 10)]
+
+
 def test_what_is_written_during_a_period_is_written_once(topic, monkeypatch):
     written = []
     monkeypatch.setattr(fetching, "replace_atomically", lambda *_, **options: written.append(options))
-    with recorded_fetching(topic, "compose", "c1", NullProgress()) as progress:
+    with recorded_fetching(topic, C1, plan_of(1000, 1000), NullProgress()) as progress:
         progress.begin("c1", 1000, 1000)
         for _ in range(1000):
             progress.advance(1, 1)
@@ -83,7 +97,7 @@ def test_what_is_written_during_a_period_is_written_once(topic, monkeypatch):
 
 
 def test_a_run_that_was_killed_is_told_from_one_that_works(topic, found):
-    with recorded_fetching(topic, "compose", "c1", NullProgress()) as progress:
+    with recorded_fetching(topic, C1, plan_of(3, 1000), NullProgress()) as progress:
         progress.begin("c1", 3, 1000)
         (path,) = (topic.store.root / "fetching").iterdir()
         record = json.loads(path.read_text())
@@ -103,7 +117,7 @@ def test_a_run_that_was_killed_is_told_from_one_that_works(topic, found):
 
 
 def test_a_run_on_another_machine_counts_as_long_as_it_writes(topic, sample):
-    with recorded_fetching(topic, "compose", "c1", NullProgress()) as progress:
+    with recorded_fetching(topic, C1, plan_of(3, 1000), NullProgress()) as progress:
         progress.begin("c1", 3, 1000)
         (path,) = (topic.store.root / "fetching").iterdir()
         record = json.loads(path.read_text())
@@ -127,7 +141,7 @@ def test_a_run_on_another_machine_counts_as_long_as_it_writes(topic, sample):
     ],
 )
 def test_what_is_no_such_record_is_passed_by(topic, found, content):
-    with recorded_fetching(topic, "compose", "c1", NullProgress()) as progress:
+    with recorded_fetching(topic, C1, plan_of(3, 1000), NullProgress()) as progress:
         progress.begin("c1", 3, 1000)
     folder = topic.store.root / "fetching"
     if content is None:
@@ -142,7 +156,7 @@ def test_what_is_no_such_record_is_passed_by(topic, found, content):
 @pytest.mark.parametrize("field", ["files", "size_done", "began_at", "process", "name"])
 @pytest.mark.parametrize("value", [None, -1, 1.5, "x", [], 2**70, True])
 def test_a_record_with_a_wrong_field_is_passed_by_or_read_without_an_error(topic, found, field, value):
-    with recorded_fetching(topic, "compose", "c1", NullProgress()) as progress:
+    with recorded_fetching(topic, C1, plan_of(3, 1000), NullProgress()) as progress:
         progress.begin("c1", 3, 1000)
     (path,) = (topic.store.root / "fetching").iterdir()
     path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
@@ -151,14 +165,14 @@ def test_a_record_with_a_wrong_field_is_passed_by_or_read_without_an_error(topic
 
 def test_a_folder_that_is_in_the_way_keeps_no_run_from_fetching(topic, found):
     (topic.store.root / "fetching").symlink_to("/etc")
-    with recorded_fetching(topic, "compose", "c1", NullProgress()) as progress:
+    with recorded_fetching(topic, C1, plan_of(3, 1000), NullProgress()) as progress:
         progress.begin("c1", 3, 1000)
     assert found() == ()
     forget_fetching(topic, "compose")
 
 
 def test_a_link_in_the_place_of_the_folder_is_not_followed(topic, found, tmp_path):
-    with recorded_fetching(topic, "compose", "c1", NullProgress()) as progress:
+    with recorded_fetching(topic, C1, plan_of(3, 1000), NullProgress()) as progress:
         progress.begin("c1", 3, 1000)
     assert len(found()) == 1
     folder = topic.store.root / "fetching"

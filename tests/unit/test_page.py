@@ -18,7 +18,7 @@ from dci_downloader.mirror.mirror import Mirror
 from dci_downloader.mirror.status import status
 from dci_downloader.page.page import page, require_place, write_page
 from dci_downloader.results import ComponentReport, Failure, Outcome, Report
-from tests.unit.samples import component_of, manifest_of
+from tests.unit.samples import component_of, manifest_of, plan_of
 
 OS = "BaseOS/x86_64/os"
 ONE = {f"{OS}/Packages/bash-5-1.x86_64.rpm": b"1", f"{OS}/repodata/repomd.xml": b"", f"{OS}/.treeinfo": b""}
@@ -134,7 +134,7 @@ def test_what_runs_and_what_is_damaged_and_what_is_not_published_is_said(two):
     two.publish("h1", ONE, type="hwcert")
     for name in ("hwcert", ".hwcert.json"):  # the link, and the index, without which it never was published
         (two.topic.path / name).unlink()
-    with recorded_fetching(two.topic, "compose", "c3", NullProgress()) as progress:
+    with recorded_fetching(two.topic, component_of("c3"), plan_of(10, 4000), NullProgress()) as progress:
         progress.begin("c3", 10, 4000)
         progress.advance(1, 1000)
         text = Reader(page(two.mirror, two.root / "index.html")).text

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from functools import partial
 
 import pytest
 
 from dci_downloader import where
-from dci_downloader.errors import NotFoundError, StatusError
+from dci_downloader.errors import NotFoundError, SettingsError
 from tests.unit.control_site import SECRET, as_json, component, listing, topic
 
 
@@ -90,8 +91,21 @@ def test_topics_are_narrowed_by_conditions_of_any_form(lab):
     assert named(topics("ocp*", active=False, sort="name")) == ["OCP, old", "OCP-4.18"]
     assert named(topics(query="like(name,RHEL%)")) == ["RHEL-9.2"]
     assert named(topics(active=False, limit=1)) == ["OCP, old"]
-    with pytest.raises(StatusError, match="Invalid where key: colour"):
-        next(topics(where="colour:red"))
+
+
+@pytest.mark.parametrize(
+    ("conditions", "message", "form"),
+    [
+        ({"query": "x"}, "Invalid query: .*x", "and(eq(type,compose)"),
+        ({"where": "colour:red"}, "Invalid where key: colour", "where is made of column:value"),
+        ({"sort": "colour"}, "Invalid sort key: colour", "sort is made of columns"),
+    ],
+)
+def test_conditions_that_the_server_refuses_are_the_users_fault(lab, conditions, message, form):
+    for items in (lab.server.topics, partial(lab.server.components, lab.topic), lab.server.jobs, lab.server.products):
+        with pytest.raises(SettingsError, match=message) as caught:
+            next(items(**conditions))
+        assert form in caught.value.hint
 
 
 def test_components_are_narrowed_and_sorted(lab):

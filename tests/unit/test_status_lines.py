@@ -52,7 +52,7 @@ def test_without_a_terminal_there_is_all_of_it(lines):
         "  nightly,kernel:5.14.0-284.11.1.el9_2",
         "RHEL-9.2    hwcert   hwcert-1679572343      40.0 kB  2 h ago    on arrival  1       -                      -",
         "RHEL 7 ELS  compose  c1                     0 bytes  -          DAMAGED     0       -                      -",
-        "RHEL-9.2 compose RHEL-9.2.0-3: being fetched, 1.0 GB of 4.0 GB, 250 of 1,000 files in 2 h 5 min",
+        "RHEL-9.2 compose RHEL-9.2.0-3: being fetched for 2 h 5 min, 1.0 GB of 4.0 GB, 250 of 1,000 files are here",
         "RHEL-9.3 compose RHEL-9.3.0-1: not finished (2 h ago), 1.0 kB of 2.0 kB, 1 of 10 files are here;"
         " the next sync goes on there",
         "14.0 GB in all versions, of which hard links save 6.0 GB; 1.2 GB in 3 unfinished files; 82.0 GB free",

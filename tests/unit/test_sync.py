@@ -26,6 +26,7 @@ from dci_downloader.hooks import NeverStop
 from dci_downloader.mirror.fetching import recorded_fetching
 from dci_downloader.mirror.store import Store
 from dci_downloader.transfer import missing
+from tests.unit.samples import component_of, plan_of
 
 
 def tree(folder):
@@ -484,10 +485,43 @@ def test_how_far_an_interrupted_run_came_is_known_until_the_component_is_publish
     assert status(Mirror(root)).fetching == ()
 
 
+def test_after_each_of_several_interruptions_status_says_what_the_report_says(lab, root, monkeypatch):
+    files = {"a": b"1" * 1000, "again": b"1" * 1000, "b": b"2" * 500, "c": b"3" * 3000}
+    lab.build(files)
+    came = [("b", 1000), ("a", 2500)]  # the file that each run completes, and how far it brings another one
+
+    def interrupted(self, component, plan, progress):
+        whole, end = came.pop(0)
+        progress.begin(component.name, plan.missing_files, plan.missing_bytes)
+        progress.advance(1, end + 100)  # of which something was under way, and is dropped
+        for entry in plan.missing:
+            if entry.path == whole:
+                self.store.add(entry, [files[whole]])
+            elif entry.path == "c":
+                partial = self.store.open_partial(entry)
+                partial.write(0, files["c"][:end])
+                partial.close()
+        progress.end()
+        raise CancelledError("interrupted")
+
+    for figures in ((1, 1500), (3, 5000)):
+        with monkeypatch.context() as patch:
+            patch.setattr(missing.MissingFiles, "fetch", interrupted)
+            with pytest.raises(CancelledError) as caught:
+                sync(lab, root, selection=Selection(all=True))
+        (done,), (left,) = caught.value.report.components, status(Mirror(root)).fetching
+        assert (left.files, left.size) == (done.files, done.size) == (4, 5500)
+        assert (left.files_done, left.size_done) == figures
+        assert done.bytes_kept == left.size_done
+    sync(lab, root, selection=Selection(all=True))
+    assert status(Mirror(root)).fetching == ()
+
+
 def test_a_build_that_was_left_half_fetched_and_is_not_offered_any_more_is_forgotten(lab, root):
     lab.build({"a": b"1"})
     sync(lab, root, selection=Selection(all=True))
-    with recorded_fetching(Mirror(root).topic("RHEL-9.2"), "compose", "withdrawn", NullProgress()) as progress:
+    topic, withdrawn = Mirror(root).topic("RHEL-9.2"), component_of("withdrawn")
+    with recorded_fetching(topic, withdrawn, plan_of(1, 1), NullProgress()) as progress:
         progress.begin("withdrawn", 1, 1)
     assert len(status(Mirror(root)).fetching) == 1
     sync(lab, root, selection=Selection(all=True))
