@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dci_downloader.mirror.native import text_of
+from dci_downloader.mirror.reading import open_listed
 
 _DEPTH = 4
 _MOST_FOLDERS = 5000
@@ -31,8 +32,8 @@ class Repository(NamedTuple):
 
 
 def repositories(tree: Path) -> tuple[Repository, ...]:
-    """The repositories in a tree, sorted by path."""
-    return tuple(sorted(_walk(str(tree))))
+    """The repositories in a tree, sorted by path; none where a link is in its place."""
+    return () if tree.is_symlink() else tuple(sorted(_walk(str(tree))))
 
 
 def _walk(root: str) -> Iterator[Repository]:
@@ -50,7 +51,7 @@ def _walk(root: str) -> Iterator[Repository]:
 
 def _folders(path: str) -> list[str]:
     try:
-        with os.scandir(path) as items:
+        with open_listed(Path(path)) as folder, os.scandir(folder) as items:
             names = [item.name for item in items if item.is_dir(follow_symlinks=False)]
     except OSError:
         return []

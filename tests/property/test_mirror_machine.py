@@ -125,9 +125,15 @@ class MirrorMachine(RuleBasedStateMachine):
     @rule(
         names=st.tuples(*[st.sampled_from(sorted(BUILDS))] * 3),
         after=st.tuples(*[st.sampled_from([0, 10, 40, 80, 160, NEVER])] * 4),
+        died=st.none() | st.integers(0, 40),
     )
-    def all_at_once(self, names, after):
-        """Two syncs, a later one of the same topic, and two prunes, each of which may die."""
+    def all_at_once(self, names, after, died):
+        """Two syncs, a later one of the same topic, and two prunes, each of which may die; perhaps after a power cut.
+
+        Then the syncs recover what a run before, which died with the machine, had not flushed, beside the others.
+        """
+        if died is not None:
+            self.cut_power(names[0], died)
         runs = [
             lambda: (self.bring(names[0], keep=0), self.bring(names[1], keep=0)),
             lambda: self.bring(names[2], TOPICS[1], keep=0),
@@ -138,11 +144,19 @@ class MirrorMachine(RuleBasedStateMachine):
         for child in children:
             os.waitpid(child, 0)
         self.now += timedelta(minutes=5)
+        if self.mirror.store.needs_recovery():  # every run that would have recovered it died
+            self.bring(names[0])
 
     @precondition(lambda self: not self.rotten)
     @rule(name=st.sampled_from(sorted(BUILDS)), after=st.integers(0, 40), again=st.integers(0, 30))
     def power_cut(self, name, after, again):
         """What was not flushed is lost; a recovery may die, too."""
+        self.cut_power(name, after)
+        self.killed(lambda: self.bring(name), again)
+        self.bring(name)
+
+    def cut_power(self, name, after):
+        """A sync dies with the machine, and what it had not flushed is lost."""
         self.killed(lambda: self.bring(name), after)
         self.boot += 1
         self.open()
@@ -151,8 +165,6 @@ class MirrorMachine(RuleBasedStateMachine):
                 path = self.mirror.store.path(sha256)
                 path.chmod(0o644)
                 path.write_bytes(b"")
-        self.killed(lambda: self.bring(name), again)
-        self.bring(name)
 
     @precondition(lambda self: self.published)
     @rule(keep=st.integers(0, 2), after=st.integers(0, 30))

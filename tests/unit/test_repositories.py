@@ -45,3 +45,9 @@ def test_no_link_is_followed_and_no_more_folders_are_looked_into_than_composes_h
     os.rmdir(tmp_path / "closed")
     monkeypatch.setattr(module, "_MOST_FOLDERS", 1)
     assert repositories(tmp_path) == ()
+
+
+def test_a_tree_that_is_a_link_is_not_followed(tmp_path):
+    make(tmp_path, "elsewhere/BaseOS/os/repodata/repomd.xml")
+    (tmp_path / "tree").symlink_to("elsewhere")
+    assert repositories(tmp_path / "tree") == ()
