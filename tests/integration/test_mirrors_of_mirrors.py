@@ -203,11 +203,11 @@ def bucket(folder):
         process.wait(timeout=10)
 
 
-def bucket_lines(mirror):
-    """The commands of the page, for this mirror and the bucket."""
+def bucket_lines(mirror, folder):
+    """The commands of the page, for this mirror and a folder of the bucket."""
     lines = re.findall(r"^rclone copy /srv/dci dci:bucket .*$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(lines) == 2
-    return [shlex.split(line.replace("/srv/dci", str(mirror)).replace("dci:bucket", "dci:dci")) for line in lines]
+    return [shlex.split(line.replace("/srv/dci", str(mirror)).replace("dci:bucket", f"dci:dci/{folder}")) for line in lines]
 
 
 @pytest.mark.slow
@@ -218,16 +218,20 @@ def test_the_same_through_a_bucket_by_the_commands_of_the_page(tiers, tmp_path):
         environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **remote}
 
         def upload(mirror):
-            for line in bucket_lines(mirror):
+            for line in bucket_lines(mirror, mirror.name):
                 subprocess.run([*line, "--config", "/dev/null", "--quiet"], env=environ, check=True, timeout=120)
 
-        upload(tiers.first)
-        tiers.sync(second, url)
-        assert tiers.read(second) == nightly(1)
+        def step(mirror, source):
+            """Upload a mirror, and have another one take what is new from there."""
+            upload(source)
+            return tiers.sync(mirror, f"{url}/{source.name}")["bytes_downloaded"]
+
+        step(second, tiers.first)
+        step(third, second)
+        assert tiers.read(third) == tiers.read(second) == nightly(1)
         tiers.build()
-        upload(tiers.first)
-        assert tiers.sync(second, url)["bytes_downloaded"] == changed_bytes()
-        tiers.sync(third, url)
+        assert step(second, tiers.first) == changed_bytes()
+        assert step(third, second) == changed_bytes()
         assert tiers.read(third) == tiers.read(second) == nightly(2)
 
 

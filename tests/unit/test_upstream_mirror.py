@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,21 @@ def test_an_upstream_that_was_rolled_back_is_followed_and_that_is_said(first, up
     said = f"{upstream.mirror} went back from c2 to c1: this mirror follows"
     assert (done.name, done.notes, planned.notes) == ("c1", (said,), (said,))
     assert read(second)[".composeinfo"] == b"first"
+
+
+def test_what_is_published_counts_whatever_the_clocks_of_both_mirrors_say(first, upstream, second):
+    clocks = {"first": first.mirror.clock(), "second": first.mirror.clock() - timedelta(days=400)}
+    first.mirror.clock = lambda: clocks["first"]
+    second.clock = lambda: clocks["second"]
+    for number, days in enumerate((0, -30, 4 * 365, -1), 1):  # as clocks that are put right now and then
+        clocks["first"] += timedelta(days=days)
+        first.topic = first.mirror.topic(TOPIC)
+        publish(first, f"c{number}", {**FIRST, "number": b"%d" % number})
+        (done,) = sync(upstream, second)
+        assert (done.name, done.outcome) == (f"c{number}", Outcome.PUBLISHED)
+        clocks["second"] -= timedelta(days=2)
+    assert read(second)["number"] == b"4"
+    assert [version.component.name for version in second.topic(TOPIC).versions("compose")] == ["c4", "c3"]
 
 
 def test_the_mirror_itself_is_no_upstream(first):
