@@ -30,7 +30,7 @@ def history(mirror, builds, kinds):
     )
     for number in range(builds):
         done = ComponentReport(
-            *("i", LONG, "compose", (), "/p", Outcome.PUBLISHED),
+            *(f"i{number}", LONG, "compose", (), "/p", Outcome.PUBLISHED),
             files=5,
             size=7_000_000_000 + number * 10**8,
             changes=Changes("c0", packages=packages),
