@@ -207,7 +207,8 @@ def bucket_lines(mirror, folder):
     """The commands of the page, for this mirror and a folder of the bucket."""
     lines = re.findall(r"^rclone copy /srv/dci dci:bucket .*$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(lines) == 2
-    return [shlex.split(line.replace("/srv/dci", str(mirror)).replace("dci:bucket", f"dci:dci/{folder}")) for line in lines]
+    own = [line.replace("/srv/dci", str(mirror)).replace("dci:bucket", f"dci:dci/{folder}") for line in lines]
+    return [shlex.split(line) for line in own]
 
 
 @pytest.mark.slow
