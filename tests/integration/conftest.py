@@ -55,7 +55,7 @@ def nginx(files, root, *, address="127.0.0.1", prefix=(), server=None):
         [*prefix, "nginx", "-c", str(root / "nginx.conf"), "-p", str(root), "-e", str(root / "error.log")]
     )
     try:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 40
         while not (root / "nginx.pid").exists() or not (root / "nginx.pid").read_text():
             assert process.poll() is None, (root / "error.log").read_text()
             assert time.monotonic() < deadline, "nginx does not start"

@@ -16,6 +16,7 @@ import pytest
 
 from dci_downloader.content.selection import RULES, Selection
 from dci_downloader.mirror.publish import publish
+from dci_downloader.mirror.store import Store
 from tests.integration.conftest import free_port, needs, nginx
 from tests.unit.samples import Sample, component_of, manifest_of
 
@@ -167,6 +168,28 @@ def test_the_same_through_a_folder(tiers, tmp_path):
     assert (third / OBJECTS / shared.parent.name / shared.name).stat().st_ino == shared.stat().st_ino, (
         "links, not copies"
     )
+
+
+@pytest.mark.slow
+@needs("nginx")
+def test_what_a_killed_run_took_from_another_mirror_is_not_fetched_again(tmp_path):
+    files = {"big.iso": os.urandom(30_000_000), **{f"{number}.rpm": os.urandom(40_000) for number in range(100)}}
+    first, second = Sample(tmp_path / "first"), tmp_path / "second"
+    first.publish("c1", files, {"rules": RULES, **Selection(all=True).to_json()})
+    entries = manifest_of(files).files
+    total = sum(entry.size for entry in entries)
+    with nginx(first.root, tmp_path / "nginx") as url:
+        command = [sys.executable, "-m", "dci_downloader", "RHEL 9.2", str(second), "--all", "--from", url]
+        for part in (0.3, 0.6):
+            with subprocess.Popen([*command, "--limit-rate", "15M", "--quiet"], cwd=ROOT) as process:
+                store, deadline = Store(second / ".dci-downloader"), time.monotonic() + 60
+                while sum(e.size if store.holds(e) else store.partial_bytes(e) for e in entries) < part * total:
+                    assert process.poll() is None
+                    assert time.monotonic() < deadline
+                process.kill()
+        report = mirrored("RHEL 9.2", second, url, "--all")
+    assert 0 < report["topics"][0]["components"][0]["bytes_downloaded"] <= (1 - part) * total
+    assert {path: (second / "RHEL_9.2" / "compose" / path).read_bytes() for path in files} == files
 
 
 def s3rver():
