@@ -10,6 +10,7 @@ from dci_downloader.cli.bar import BarProgress
 from dci_downloader.cli.progress import DeferredProgress, LineProgress, LogProgress, calls_as_details, progress_for
 from dci_downloader.hooks import MultiProgress, NullProgress, Progress
 from dci_downloader.mirror.fetching import _Recorder
+from tests.unit.samples import plan_of
 
 
 class Terminal(io.StringIO):
@@ -265,7 +266,7 @@ def test_every_call_of_the_protocol_has_a_default_and_is_passed_on():
     for progress in (
         MultiProgress(receiver),
         deferred,
-        _Recorder(receiver, lambda *_: None),
+        _Recorder(receiver, plan_of(1, 1), lambda *_: None),
         NullProgress(),
         LineProgress(io.StringIO(), ticks=False),
         BarProgress(io.StringIO(), ticks=False),
