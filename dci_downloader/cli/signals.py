@@ -1,9 +1,13 @@
-"""SIGINT, SIGTERM and SIGHUP: the first asks the run to end cleanly, the second ends it at once."""
+"""SIGINT, SIGTERM and SIGHUP: the first asks the run to end cleanly, the second ends it at once.
+
+Two in the same moment are one: timeout(1) sends its signal to the program and once more to all of its group.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -12,6 +16,7 @@ from typing import Any, Optional
 from dci_downloader.errors import CancelledError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SAME_MOMENT = 0.5  # seconds
 
 
 class Signals:
@@ -31,6 +36,7 @@ class Signals:
     def __init__(self, *, last: bool = False) -> None:
         self._last = last
         self._requested = False
+        self._requested_at = 0.0
         self._deferred = 0
         self._before: dict[signal.Signals, Any] = {}
 
@@ -82,7 +88,9 @@ class Signals:
             self._deferred = deferred
 
     def _handle(self, number: int, frame: Optional[FrameType]) -> None:
-        if self._requested:
+        now = time.monotonic()
+        if not self._requested:
+            self._requested, self._requested_at = True, now
+            self.check()
+        elif now - self._requested_at >= _SAME_MOMENT:
             os._exit(CancelledError.exit_code)  # not sys.exit: nothing that waits or cleans up may delay the end
-        self._requested = True
-        self.check()

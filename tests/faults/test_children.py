@@ -29,6 +29,14 @@ def install(folder: Path, body: str) -> str:
     return f"{folder / 'bin'}:{os.environ['PATH']}"
 
 
+PROGRAM = """
+import sys
+from dci_downloader.cli import signals, start
+signals._SAME_MOMENT = 0.0
+sys.exit(start.main())
+"""
+
+
 def pids(folder: Path) -> list[int]:
     path = folder / "pids"
     return list(map(int, path.read_text().split())) if path.exists() else []
@@ -58,7 +66,7 @@ def copying(lab, tmp_path):
     path = install(tmp_path, "exec sleep 300")
     (tmp_path / "temporary").mkdir()
     environ = {**lab.site.environment(), "PATH": path, "TMPDIR": str(tmp_path / "temporary")}
-    command = [sys.executable, "-m", "dci_downloader", "OSP17.1", f"{tmp_path}/dci", "--registry", "127.0.0.1:1"]
+    command = [sys.executable, "-c", PROGRAM, "OSP17.1", f"{tmp_path}/dci", "--registry", "127.0.0.1:1"]
     process = subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True)
     try:
         wait_until(lambda: len(pids(tmp_path)) == container_images.PARALLEL)

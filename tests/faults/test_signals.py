@@ -32,10 +32,20 @@ from tests.faults.sizes import SMALL_SCALE
 engine.Engine.__init__.__kwdefaults__["tuning"] = SMALL_SCALE
 """
 NORMALLY = SMALL_SCALE + "sys.exit(main(sys.argv[1:]))"
+TWICE = (
+    SMALL_SCALE
+    + """
+from dci_downloader.cli import signals
+signals._SAME_MOMENT = 60.0  # however busy the machine is
+sys.exit(main(sys.argv[1:]))
+"""
+)
 STUCK = (
     SMALL_SCALE
     + """
 import threading
+from dci_downloader.cli import signals
+signals._SAME_MOMENT = 0.0
 def save_for_ever(self, *_, **__):
     print("saving", file=sys.stderr, flush=True)
     while True:  # Python hears a signal only between two steps
@@ -213,6 +223,28 @@ def test_what_came_of_a_segment_is_kept_when_a_signal_comes_in_its_middle(mixed:
     assert kept(mixed, ".iso") == segments * SEGMENT // 2
     mixed.heal()
     assert_the_rest_comes(mixed)
+
+
+def wait_until_heard(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    """Until a signal is not pending any more (proc(5)): the same one would else be lost."""
+    while process.poll() is None:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        pending = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith(("SigPnd", "ShdPnd"))]
+        if not any(mask >> (number - 1) & 1 for mask in pending):
+            return
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_comes_twice_in_the_same_moment_is_one(mixed: Program, number: signal.Signals):
+    """As timeout(1) sends it, in a cron line, say: the run ends with its report."""
+    process = started(mixed, TWICE)
+    wait_for_requests(mixed, process, 5)
+    process.send_signal(number)
+    wait_until_heard(process, number)
+    process.send_signal(number)
+    _, words = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "run the same command again" in words
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -2,9 +2,11 @@ import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+from dci_downloader.cli import signals
 from dci_downloader.cli.signals import Signals
 from dci_downloader.errors import CancelledError
 
@@ -38,8 +40,9 @@ def test_the_handlers_of_before_are_back_afterwards():
 def test_a_second_signal_ends_the_process_at_once():
     program = (
         "import os, signal, sys\n"
-        "from dci_downloader.cli.signals import Signals\n"
-        "with Signals() as stop, stop.deferred():\n"
+        "from dci_downloader.cli import signals\n"
+        "signals._SAME_MOMENT = 0.0\n"
+        "with signals.Signals() as stop, stop.deferred():\n"
         "    signal.raise_signal(signal.SIGINT)\n"
         "    print('still here', flush=True)\n"
         "    signal.raise_signal(signal.SIGINT)\n"
@@ -50,10 +53,15 @@ def test_a_second_signal_ends_the_process_at_once():
 
 
 def test_a_second_signal_without_a_process_to_end(monkeypatch):
-    codes = []
+    codes, now = [], [100.0]
     monkeypatch.setattr(os, "_exit", codes.append)
+    monkeypatch.setattr(signals, "time", SimpleNamespace(monotonic=lambda: now[0]))
     with Signals() as stop, stop.deferred():
         signal.raise_signal(signal.SIGINT)
+        now[0] += 0.4
+        signal.raise_signal(signal.SIGTERM)
+        assert codes == [], "two in the same moment are one"
+        now[0] += 0.2
         signal.raise_signal(signal.SIGINT)
     assert codes == [130]
 
