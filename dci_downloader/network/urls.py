@@ -33,7 +33,7 @@ def origin(url: str) -> Origin:
     scheme = parts.scheme.lower()
     if scheme not in DEFAULT_PORTS:
         raise ValueError(f"scheme {scheme[:20]!r} where http or https is due")
-    if not parts.hostname:
+    if not parts.hostname or "" in parts.hostname.rstrip(".").split("."):  # not every release of urllib3 refuses that
         raise ValueError("no host")
     if parts.port == 0:
         raise ValueError("port 0")

@@ -36,7 +36,7 @@ CREDENTIALS = {
     "x-dci-date": "20221121T000000Z",
     "Cookie": "session=topsecret",
 }
-JOURNAL_TEMPORARY = re.compile(r"\.json\.[0-9a-f]{8}$")
+TEMPORARY = re.compile(r"\.json\.[0-9a-f]{8}$|\.tmp$")
 SECRETS = ("topsecret", "s1gnature", "X-Amz", "?")
 
 
@@ -126,9 +126,9 @@ class Bench:
         return found.is_file() and found.read_bytes() == self.contents[path] and not found.stat().st_mode & 0o222
 
     def partials(self) -> list[str]:
-        """What is left of files on their way; without the temporary files of journals that a killed process leaves."""
+        """What is left of files on their way; without the temporary files that a killed process leaves."""
         names = sorted(os.listdir(self.mirror.partials))
-        return [name for name in names if not (self.may_leave_temporaries and JOURNAL_TEMPORARY.search(name))]
+        return [name for name in names if not (self.may_leave_temporaries and TEMPORARY.search(name))]
 
     def assert_all_arrived(self, fetched: Fetched) -> None:
         """Everything is in the store, nothing else is left, and the sums are right."""
