@@ -82,12 +82,12 @@ def registry(address: str, network: Network) -> Iterator[Finding]:
 
 def _status(url: str, network: Network) -> int:
     """The status of an answer, whatever it is."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    tls = ssl.create_default_context()
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
     proxy = proxy_for(url, network)
     proxies = ProxyHandler({urlsplit(url).scheme: proxy} if proxy else {})
     try:
-        with build_opener(proxies, HTTPSHandler(context=context)).open(url, timeout=_SECONDS) as answer:
+        with build_opener(proxies, HTTPSHandler(context=tls)).open(url, timeout=_SECONDS) as answer:
             return int(answer.status)
     except HTTPError as error:
         with error:

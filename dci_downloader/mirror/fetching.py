@@ -3,8 +3,8 @@
     fetching/3f2a….json      one for each topic and type, gone once the component is published
 
 Its amounts are those of the whole component, as in the lines that a run ends with. Nothing relies on it: it is written
-now and then without a flush, and what cannot be written or read is left out. A run
-on this machine counts as running while its process exists, one on another machine while it wrote lately.
+now and then without a flush, and what cannot be written or read is left out. A run on this machine counts as running
+while its process exists, one on another machine while it wrote lately.
 """
 
 from __future__ import annotations

@@ -50,9 +50,7 @@ class DamagedObjects:
         waiting: dict[str, str] = {}
         size = 0
         for entry in {fill.entry.sha256: fill.entry for fill in self._fills}.values():
-            if (
-                waiting and size + entry.size > self._step_bytes
-            ):  # more would be worth processes of their own, each time
+            if waiting and size + entry.size > self._step_bytes:  # more would start processes, in each step anew
                 self._digests |= judge(self._store.damage, waiting)
                 waiting, size = {}, 0
                 yield

@@ -162,13 +162,7 @@ class Ledger:
 
     def _ask_peers(self, segment: Segment, verdict: Verdict) -> Decision:
         """Have peers asked for what the object store did not bring."""
-        transfer = segment.transfer
-        if segment.left.issuperset(transfer.peers):
-            segment.left = frozenset({None})
-            transfer.peers = [*transfer.peers[1:], *transfer.peers[:1]]  # the first may be the one that stands still
-        segment.moved_to = ()
-        transfer.store_failed = True
-        transfer.forgive(None)
+        segment.return_to_peers()
         self._schedule.later(segment, 0.0)
         return Decision(detail=f"{segment}: {verdict.reason}; asking peers for it", moved=True)
 

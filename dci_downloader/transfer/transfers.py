@@ -125,6 +125,16 @@ class Segment:
             self.transfer.store_failed = False
         self.moves += 1
 
+    def return_to_peers(self) -> None:
+        """Have peers asked for it, which the object store did not bring: where all of them were slow, the next one."""
+        transfer = self.transfer
+        if self.left.issuperset(transfer.peers):
+            self.left = frozenset({None})
+            transfer.peers = [*transfer.peers[1:], *transfer.peers[:1]]  # the first may be the one that stands still
+        self.moved_to = ()
+        transfer.store_failed = True
+        transfer.forgive(None)
+
     def __str__(self) -> str:
         """The file's path, and which bytes of it where it is not all of them."""
         path = self.transfer.entry.path
